@@ -1,0 +1,154 @@
+# freshet: `make demo` shows it at work, `make check` runs every test. Both install what is missing first.
+#
+#   make                  build/freshetd and build/freshet
+#   make SANITIZER=thread the same under build/thread (address, undefined or thread)
+#   make V=1              show the commands
+
+VERSION   := 0.1.0
+PREFIX    ?= /usr/local
+PYTHON    ?= /usr/bin/python3
+CC        := gcc
+SANITIZER ?=
+V         ?=
+
+BUILD := build$(if $(SANITIZER),/$(SANITIZER))
+Q     := $(if $(V),,@)
+say    = $(if $(V),,@printf '  %-5s %s\n' '$(1)' '$(2)')
+
+# Debian's package is called libcyaml, and links libyaml itself.
+PACKAGES := libcares rdkafka libevent libevent_pthreads ldns jansson libcyaml yaml-0.1 libxxhash
+PKG_CFLAGS = $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
+PKG_LIBS   = $(shell pkg-config --libs $(PACKAGES) 2>/dev/null)
+
+WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla -Werror
+SANITIZE := $(if $(SANITIZER),-fsanitize=$(SANITIZER) -fno-omit-frame-pointer -fno-sanitize-recover=all)
+CFLAGS   ?= -O2 -g
+ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -DFRESHET_VERSION='"$(VERSION)"' $(WARNINGS) $(CFLAGS) $(SANITIZE) \
+             -I. $(PKG_CFLAGS) -pthread -MMD -MP
+LDLIBS     = $(SANITIZE) $(PKG_LIBS) -pthread
+
+# One static library per folder, in the order they may lean on one another.
+LAYERS  := resolver invalidation cache dns config
+objects  = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
+sources  = $(filter-out $(MAINS),$(wildcard $(1)/*.c))
+MAINS   := resolver/freshetd.c cli/main.c config/options_md.c
+LIBS    := $(LAYERS:%=$(BUILD)/lib%.a)
+
+UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/test_*.c))
+FUZZERS    := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+
+.PHONY: all deps deps-build demo check unit unit-sanitized integration fuzz layers format lint install clean
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+all: $(BUILD)/freshetd $(BUILD)/freshet $(BUILD)/options-md
+
+# ---- build
+
+$(BUILD)/obj/%.o: %.c Makefile
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) -c $< -o $@
+
+define LAYER_RULE
+$(BUILD)/lib$(1).a: $(call objects,$(call sources,$(1)))
+	$(call say,AR,$$@)
+	@rm -f $$@
+	$(Q)ar rcs $$@ $$^
+endef
+$(foreach layer,$(LAYERS),$(eval $(call LAYER_RULE,$(layer))))
+
+$(BUILD)/freshetd: $(BUILD)/obj/resolver/freshetd.o $(LIBS)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $^ $(LDLIBS) -o $@
+
+$(BUILD)/freshet: $(call objects,$(wildcard cli/*.c)) $(filter-out %/libresolver.a,$(LIBS))
+	$(call say,LINK,$@)
+	$(Q)$(CC) $^ $(LDLIBS) -o $@
+
+$(BUILD)/options-md: $(call objects,config/options_md.c config/options.c config/units.c)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $^ $(LDLIBS) -o $@
+
+config/OPTIONS.md: $(BUILD)/options-md
+	$(call say,DOC,$@)
+	$(Q)$< > $@
+
+$(BUILD)/unit/%: $(BUILD)/obj/tests/unit/%.o $(LIBS)
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $^ $(LDLIBS) -lcmocka -o $@
+
+# ---- what a fresh machine needs
+
+deps:
+	@tests/deps.sh check
+
+deps-build:
+	@tests/deps.sh build
+
+# ---- tests
+
+demo: deps-build
+	@$(MAKE) --no-print-directory all
+	@$(PYTHON) tests/demo.py
+
+check: deps
+	@$(MAKE) --no-print-directory layers all
+	@$(MAKE) --no-print-directory unit
+	@$(MAKE) --no-print-directory unit-sanitized
+	@$(MAKE) --no-print-directory fuzz
+	@$(MAKE) --no-print-directory integration
+
+unit: $(UNIT_TESTS)
+	@tests/run-unit.sh $(UNIT_TESTS)
+
+unit-sanitized:
+	@$(MAKE) --no-print-directory SANITIZER=address,undefined unit
+	@$(MAKE) --no-print-directory SANITIZER=thread unit
+
+# The suite runs real programs: of this build, or with SANITIZER= of that one.
+integration: all
+	@FRESHET_BUILD=$(BUILD) $(PYTHON) -m pytest -q -p no:cacheprovider tests/integration $(PYTEST_ARGS)
+
+# libFuzzer on sanitizer builds, FUZZ_SECONDS each, from the committed corpora.
+FUZZ_SECONDS ?= 15
+FUZZ_FLAGS   := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -O1 -g
+FUZZ_SOURCES := $(foreach layer,invalidation cache dns config,$(call sources,$(layer)))
+FUZZ_OBJECTS := $(FUZZ_SOURCES:%.c=build/fuzz/obj/%.o)
+
+build/fuzz/obj/%.o: %.c Makefile
+	$(call say,FUZZ,$<)
+	@mkdir -p $(@D)
+	$(Q)clang -std=gnu11 -D_GNU_SOURCE $(WARNINGS) $(FUZZ_FLAGS) -I. $(PKG_CFLAGS) -pthread -MMD -MP -c $< -o $@
+
+build/fuzz/fuzz_%: build/fuzz/obj/tests/fuzz/fuzz_%.o $(FUZZ_OBJECTS)
+	$(call say,LINK,$@)
+	$(Q)clang -fsanitize=fuzzer,address,undefined $^ $(PKG_LIBS) -pthread -o $@
+
+fuzz: $(FUZZERS:%=build/fuzz/fuzz_%)
+	@tests/run-fuzz.sh $(FUZZ_SECONDS) $(FUZZERS)
+
+# ---- form
+
+layers:
+	@tests/layers.sh
+
+SOURCES_TO_FORMAT := $(wildcard $(foreach d,$(LAYERS) cli bench tests/unit tests/fuzz,$(d)/*.c $(d)/*.h))
+
+format:
+	$(Q)clang-format -i $(SOURCES_TO_FORMAT)
+
+lint:
+	$(Q)clang-format --dry-run -Werror $(SOURCES_TO_FORMAT)
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/doc/freshet
+	install -m 755 $(BUILD)/freshetd $(DESTDIR)$(PREFIX)/sbin/freshetd
+	install -m 755 $(BUILD)/freshet $(DESTDIR)$(PREFIX)/bin/freshet
+	install -m 644 README.md LICENSE config/OPTIONS.md config/*.yaml $(DESTDIR)$(PREFIX)/share/doc/freshet
+
+clean:
+	rm -rf build
+
+-include $(shell find build -name '*.d' 2>/dev/null)

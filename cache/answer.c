@@ -1,0 +1,23 @@
+#include "cache/answer.h"
+
+uint32_t answer_bound_ttls(struct answer *answer, const struct ttl_policy *policy)
+{
+    answer->ttl = answer->uncacheable ? 0 : ttl_bounded(policy, answer->ttl, answer->negative);
+    for (size_t i = 0; i < answer->ttl_count; i++) {
+        uint8_t *at = answer->body + answer->ttl_offsets[i];
+        uint32_t ttl = ttl_bounded(policy, wire_get_u32(at), answer->negative);
+        wire_put_u32(at, ttl);
+    }
+    return answer->ttl;
+}
+
+void body_age_ttls(uint8_t *body, const uint16_t *ttl_offsets, size_t ttl_count, uint32_t age,
+                   uint32_t cap)
+{
+    for (size_t i = 0; i < ttl_count; i++) {
+        uint8_t *at = body + ttl_offsets[i];
+        uint32_t ttl = wire_get_u32(at);
+        ttl = ttl > age ? ttl - age : 0;
+        wire_put_u32(at, ttl < cap ? ttl : cap);
+    }
+}

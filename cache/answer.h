@@ -1,0 +1,71 @@
+/*
+ * answer.h - a response ready to be sent again: wire bytes, where its TTLs are, what it depends on.
+ *
+ * The bytes begin behind the question section and end before any OPT record:
+ *
+ *     header | question | answer RRs, authority RRs, additional RRs | OPT
+ *      12 B     varies   \__________________ body ________________/   per client
+ *
+ * A compression pointer in the body counts from the start of the message, so a body fits every
+ * message whose question name has the same size: any spelling of the same name. Pointers to the
+ * question give records the client's own spelling.
+ */
+#ifndef FRESHET_CACHE_ANSWER_H
+#define FRESHET_CACHE_ANSWER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "cache/stamp.h"
+#include "cache/ttl.h"
+#include "cache/validity.h"
+#include "dns/message.h"
+
+enum {
+    ANSWER_KEY_MAX = 5 + NAME_MAX_SIZE,
+    ANSWER_MAX_TTLS = 4096,
+};
+
+/* What an answer answers: type (2), class (2), DO and CD bits (1), canonical name. Compared as bytes. */
+struct answer_key {
+    uint64_t hash;
+    uint16_t size;
+    uint8_t bytes[ANSWER_KEY_MAX];
+};
+
+enum { KEY_DNSSEC_OK = 1, KEY_CHECKING_DISABLED = 2 };
+
+static inline const uint8_t *answer_key_name(const uint8_t *key_bytes)
+{
+    return key_bytes + 5;
+}
+
+/* Where an answer came from, for people: n is the n-th upstream a tier has ever had. */
+enum { ORIGIN_FEED = 0, ORIGIN_MAX = 254, ORIGIN_NONE = 255 };
+
+/* An answer outside a store. Borrows its bytes; its scopes are its own. */
+struct answer {
+    uint16_t flags;       /* AD and RCODE; the rest is made for each reply */
+    uint16_t counts[3];   /* by enum section */
+    bool negative;        /* NXDOMAIN or NODATA */
+    bool uncacheable;     /* whatever its TTL */
+    uint8_t origin;
+    uint32_t ttl;         /* seconds it may live, before the policy's bounds */
+    int ede;              /* Extended DNS Error that explains it, or EDE_NONE */
+    uint8_t *body;
+    size_t body_size;
+    const uint16_t *ttl_offsets; /* from the body's first byte */
+    size_t ttl_count;
+    struct dependencies dependencies;
+};
+
+/*
+ * Bounds the answer's lifetime and every TTL in its bytes by the policy. Returns the lifetime in seconds.
+ */
+uint32_t answer_bound_ttls(struct answer *answer, const struct ttl_policy *policy);
+
+/* Takes `age` seconds off every TTL in a body, no lower than 0, and then lowers each to `cap`. */
+void body_age_ttls(uint8_t *body, const uint16_t *ttl_offsets, size_t ttl_count, uint32_t age,
+                   uint32_t cap);
+
+#endif

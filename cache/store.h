@@ -1,0 +1,128 @@
+/*
+ * store.h - the answers one tier holds: bounded in bytes, sharded, checked at every look.
+ *
+ *    key --hash--> shard: lock | uthash table | SIEVE queue
+ *
+ *    entry, one allocation:
+ *    +--------------+--------+-------------+-----+------+
+ *    | struct entry | scopes | TTL offsets | key | body |
+ *    +--------------+--------+-------------+-----+------+
+ *      fixed          8 B x n   2 B x n
+ *
+ * Eviction is SIEVE (Zhang et al., NSDI 2024): entries queue up by age, a hit only sets a bit, and a
+ * hand moves from old to young, clearing bits and evicting the first entry without one. What is used stays,
+ * and a hit never touches the queue.
+ *
+ * An entry that fails its validity check stays where it is until it is replaced or evicted: a later change
+ * set may carry its new content, and then it is installed in place (store_replace).
+ *
+ * Threads: all calls but new and free from any thread. A shard's lock is held for a lookup and a copy,
+ * never for I/O.
+ */
+#ifndef FRESHET_CACHE_STORE_H
+#define FRESHET_CACHE_STORE_H
+
+#include "cache/answer.h"
+
+struct store;
+
+struct store_options {
+    size_t size;   /* bytes for entries, all overhead known to us included */
+    size_t shards; /* rounded up to a power of two; 0 picks 16 */
+    uint64_t key;  /* secret: keys the hash, so strangers cannot build collisions */
+    struct ttl_policy policy;
+    const struct validity *validity; /* borrowed */
+};
+
+/* NULL: no memory. */
+struct store *store_new(const struct store_options *options);
+void store_free(struct store *store);
+
+/* Makes the key of a question. `name` in any case. */
+struct key_parts {
+    const uint8_t *name;
+    uint16_t type;
+    uint16_t class;
+    bool dnssec_ok;
+    bool checking_disabled;
+};
+void store_key(const struct store *store, const struct key_parts *parts,
+               struct answer_key *ret_key);
+
+enum store_result {
+    STORE_HIT,
+    STORE_MISS,      /* never held, or evicted */
+    STORE_EXPIRED,   /* held, its TTL is over */
+    STORE_INVALID,   /* held, a change touched it */
+    STORE_TRUNCATED, /* a hit whose body does not fit the buffer: counts and flags are set, no body */
+};
+
+struct store_hit {
+    uint16_t flags;
+    uint16_t counts[3];
+    size_t body_size;
+    int ede;
+};
+
+/*
+ * Looks up `key` and on a hit copies the body to `buffer` (`room` bytes) with its TTLs as of `now`; those of
+ * subscribed zones are capped by the policy's client_ttl. `ret` is filled on STORE_HIT and STORE_TRUNCATED.
+ */
+enum store_result store_get(struct store *store, const struct answer_key *key, struct mono now,
+                            uint8_t *buffer, size_t room, struct store_hit *ret);
+
+/*
+ * Keeps `answer` for `key`, as old as `stamp`; its TTLs have been through answer_bound_ttls(). Copies.
+ * Nothing is kept when the answer has no time to live, or something it depends on was marked after `stamp`
+ * (a late fill). Returns whether it was kept.
+ */
+bool store_put(struct store *store, const struct answer_key *key, const struct answer *answer,
+               struct stamp stamp, struct mono now);
+
+/* As store_put(), only where the key is held already, in whatever state. */
+bool store_replace(struct store *store, const struct answer_key *key, const struct answer *answer,
+                   struct stamp stamp, struct mono now);
+
+/* Drops all entries of a canonical name, or of it and all below. Walks the whole store. Returns how many. */
+size_t store_drop(struct store *store, const uint8_t *canonical_name, bool subtree);
+
+/* The policy as it is now; a copy. */
+struct ttl_policy store_policy(struct store *store);
+
+/* Changes policy and size; a smaller size evicts at once. */
+void store_configure(struct store *store, const struct ttl_policy *policy, size_t size);
+
+struct store_counters {
+    uint64_t hits, misses, expired, invalid; /* by result of store_get() */
+    uint64_t inserted, replaced, evicted;
+    uint64_t late;      /* fills refused because a change came first */
+    uint64_t contended; /* times a shard's lock was busy */
+    uint64_t entries, bytes, size;
+};
+void store_count(struct store *store, struct store_counters *ret);
+
+/* One entry as seen by store_visit(); pointers are good inside the call only. */
+struct store_view {
+    const uint8_t *key; /* bytes of struct answer_key */
+    uint16_t flags;
+    uint16_t counts[3];
+    const uint8_t *body;
+    size_t body_size;
+    uint32_t age;       /* seconds since it was put */
+    uint32_t ttl;       /* seconds left; 0 when expired */
+    struct stamp stamp; /* known valid at */
+    struct stamp mark;  /* newest mark among its scopes; 0 for none */
+    bool valid;         /* by marks; its TTL may be over all the same */
+    size_t scope_count;
+    uint8_t origin;
+};
+
+/* Calls `visit` for the entry of `key` if it is held. Counts as no hit. */
+bool store_peek(struct store *store, const struct answer_key *key, struct mono now,
+                void (*visit)(void *arg, const struct store_view *view), void *arg);
+
+/* Calls `visit` for every entry, a shard's lock held for that shard's time. */
+void store_visit(struct store *store, struct mono now,
+                 void (*visit)(void *arg, const struct store_view *view), void *arg);
+
+#endif

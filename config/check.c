@@ -1,0 +1,194 @@
+#include "config/check.h"
+
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+static bool same_address(const struct config_address *one, const struct config_address *two)
+{
+    return one->addr_size == two->addr_size && memcmp(&one->addr, &two->addr, one->addr_size) == 0;
+}
+
+/* ---- tiers ---------------------------------------------------------------------------------- */
+
+static bool check_name(const struct config *config, size_t tier, struct fault *fault)
+{
+    char key[FAULT_MAX_KEY], quote[FAULT_MAX_QUOTE];
+    const char *name = config->tiers[tier].name;
+    for (size_t i = 0; i < tier; i++) {
+        if (strcmp(config->tiers[i].name, name) != 0)
+            continue;
+        fault_key(key, "tiers[%zu].name", tier);
+        return fault_set(fault, key, "%s is the name of tiers[%zu]; expected another",
+                         fault_quote(name, quote), i);
+    }
+    return true;
+}
+
+static bool check_ttls(const struct config *config, size_t tier, struct fault *fault)
+{
+    char key[FAULT_MAX_KEY];
+    const struct config_cache *cache = &config->tiers[tier].cache;
+    if (cache->min_ttl <= cache->max_ttl)
+        return true;
+    fault_key(key, "tiers[%zu].cache.min_ttl", tier);
+    return fault_set(fault, key, "%us is above max_ttl, %us; expected at most that", cache->min_ttl,
+                     cache->max_ttl);
+}
+
+/* Where an address is listened on already. */
+struct listener {
+    size_t tier;
+    size_t listen;
+};
+
+/* Finds `address` among the listeners before `end`, in the file's order. */
+static bool find_listener(const struct config *config, const struct config_address *address,
+                          struct listener end, struct listener *ret_listener)
+{
+    for (size_t t = 0; t <= end.tier && t < config->tier_count; t++) {
+        const struct config_tier *tier = &config->tiers[t];
+        size_t count = t == end.tier ? end.listen : tier->listen_count;
+        for (size_t i = 0; i < count; i++) {
+            if (!same_address(&tier->listen[i], address))
+                continue;
+            *ret_listener = (struct listener){t, i};
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool check_listen(const struct config *config, size_t tier, struct fault *fault)
+{
+    char key[FAULT_MAX_KEY], quote[FAULT_MAX_QUOTE];
+    struct listener taken;
+    for (size_t i = 0; i < config->tiers[tier].listen_count; i++) {
+        const struct config_address *address = &config->tiers[tier].listen[i];
+        if (!find_listener(config, address, (struct listener){tier, i}, &taken))
+            continue;
+        fault_key(key, "tiers[%zu].listen[%zu]", tier, i);
+        return fault_set(fault, key, "%s is taken by tiers[%zu].listen[%zu]; expected another",
+                         fault_quote(address->text, quote), taken.tier, taken.listen);
+    }
+    return true;
+}
+
+/* ---- loops ---------------------------------------------------------------------------------- */
+
+/* Whether `listen` is 0.0.0.0 or [::] and `target` the same port of this machine's loopback. */
+static bool covers_loopback(const struct sockaddr_storage *listen,
+                            const struct sockaddr_storage *target)
+{
+    if (listen->ss_family != target->ss_family)
+        return false;
+    if (listen->ss_family == AF_INET) {
+        const struct sockaddr_in *any = (const struct sockaddr_in *)listen;
+        const struct sockaddr_in *to = (const struct sockaddr_in *)target;
+        return any->sin_addr.s_addr == htonl(INADDR_ANY) && any->sin_port == to->sin_port &&
+               ntohl(to->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
+    }
+    const struct sockaddr_in6 *any = (const struct sockaddr_in6 *)listen;
+    const struct sockaddr_in6 *to = (const struct sockaddr_in6 *)target;
+    return IN6_IS_ADDR_UNSPECIFIED(&any->sin6_addr) && any->sin6_port == to->sin6_port &&
+           IN6_IS_ADDR_LOOPBACK(&to->sin6_addr);
+}
+
+static bool asks_itself(const struct config_tier *tier, const struct config_address *target)
+{
+    for (size_t i = 0; i < tier->listen_count; i++)
+        if (same_address(&tier->listen[i], target) ||
+            covers_loopback(&tier->listen[i].addr, &target->addr))
+            return true;
+    return false;
+}
+
+static bool check_forward(const struct config *config, size_t tier, struct fault *fault)
+{
+    char key[FAULT_MAX_KEY], quote[FAULT_MAX_QUOTE];
+    const struct config_tier *self = &config->tiers[tier];
+    for (size_t i = 0; i < self->forward_count; i++) {
+        if (!asks_itself(self, &self->forward[i]))
+            continue;
+        fault_key(key, "tiers[%zu].upstream.forward[%zu]", tier, i);
+        return fault_set(fault, key,
+                         "%s is where this tier listens, a loop; expected another server",
+                         fault_quote(self->forward[i].text, quote));
+    }
+    return true;
+}
+
+/* ---- the whole ------------------------------------------------------------------------------ */
+
+static bool check_metrics(const struct config *config, struct fault *fault)
+{
+    char quote[FAULT_MAX_QUOTE];
+    struct listener taken;
+    if (!config->metrics ||
+        !find_listener(config, config->metrics, (struct listener){config->tier_count, 0}, &taken))
+        return true;
+    return fault_set(fault, "metrics", "%s is taken by tiers[%zu].listen[%zu]; expected another",
+                     fault_quote(config->metrics->text, quote), taken.tier, taken.listen);
+}
+
+struct zone {
+    const char *name;
+    size_t length; /* without the final dot */
+    size_t index;
+};
+
+/* Orders by name whatever its case (RFC 4343), equal names by their place in the file. */
+static int compare_zones(const void *left, const void *right)
+{
+    const struct zone *one = left, *two = right;
+    size_t shorter = one->length < two->length ? one->length : two->length;
+    int order = strncasecmp(one->name, two->name, shorter);
+    if (order == 0 && one->length != two->length)
+        return one->length < two->length ? -1 : 1;
+    if (order == 0)
+        return one->index < two->index ? -1 : 1;
+    return order;
+}
+
+static bool check_sorted_zones(const struct zone *zones, size_t count, struct fault *fault)
+{
+    char key[FAULT_MAX_KEY], quote[FAULT_MAX_QUOTE];
+    for (size_t i = 1; i < count; i++) {
+        const struct zone *one = &zones[i - 1], *two = &zones[i];
+        if (one->length != two->length || strncasecmp(one->name, two->name, one->length) != 0)
+            continue;
+        fault_key(key, "feed.zones[%zu]", two->index);
+        return fault_set(fault, key, "%s is feed.zones[%zu] again; expected each zone once",
+                         fault_quote(two->name, quote), one->index);
+    }
+    return true;
+}
+
+static bool check_zones(const struct config_feed *feed, struct fault *fault)
+{
+    struct zone *zones = calloc(feed->zone_count, sizeof(*zones));
+    if (!zones)
+        return fault_memory(fault);
+    for (size_t i = 0; i < feed->zone_count; i++) {
+        size_t length = strlen(feed->zones[i]);
+        bool dot = feed->zones[i][length - 1] == '.';
+        zones[i] = (struct zone){feed->zones[i], dot ? length - 1 : length, i};
+    }
+    qsort(zones, feed->zone_count, sizeof(*zones), compare_zones);
+    bool good = check_sorted_zones(zones, feed->zone_count, fault);
+    free(zones);
+    return good;
+}
+
+bool check_config(const struct config *config, struct fault *fault)
+{
+    for (size_t i = 0; i < config->tier_count; i++)
+        if (!check_name(config, i, fault) || !check_ttls(config, i, fault) ||
+            !check_listen(config, i, fault) || !check_forward(config, i, fault))
+            return false;
+    if (!check_metrics(config, fault))
+        return false;
+    return !config->feed || check_zones(config->feed, fault);
+}

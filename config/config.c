@@ -1,0 +1,391 @@
+#include "config/config.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "config/check.h"
+#include "config/fault.h"
+#include "config/options.h"
+#include "config/outline.h"
+#include "config/schema.h"
+#include "config/value.h"
+
+enum {
+    MAX_FILE = 1 << 20, /* bytes */
+    MAX_HOST = 80,      /* bytes of an address with its zone id and NUL */
+};
+
+/* ---- addresses ------------------------------------------------------------------------------ */
+
+/* Reads a port, 1 to 65535. */
+static bool parse_port(const char *text, uint16_t *ret_port)
+{
+    uint32_t port = 0;
+    size_t digits = strspn(text, "0123456789");
+    if (digits == 0 || digits > 5 || text[digits])
+        return false;
+    for (size_t i = 0; i < digits; i++)
+        port = port * 10 + (uint32_t)(text[i] - '0');
+    if (port == 0 || port > UINT16_MAX)
+        return false;
+    *ret_port = (uint16_t)port;
+    return true;
+}
+
+/* Splits "HOST", "HOST:PORT", "[HOST]:PORT" or "[HOST]". `ret_port` stays when none is written. */
+static bool split_address(const char *text, char host[MAX_HOST], uint16_t *ret_port)
+{
+    bool bracket = text[0] == '[';
+    const char *first = text + (bracket ? 1 : 0);
+    const char *end = bracket ? strchr(first, ']') : strchr(first, ':');
+    if (bracket && !end)
+        return false;
+    if (!bracket && (!end || strchr(end + 1, ':')))
+        end = first + strlen(first); /* without brackets two colons are an IPv6 address alone */
+    const char *rest = end + (bracket ? 1 : 0);
+    size_t length = (size_t)(end - first);
+    if (length == 0 || length >= MAX_HOST || (bracket && !memchr(first, ':', length)))
+        return false;
+    memcpy(host, first, length);
+    host[length] = '\0';
+    return *rest == '\0' || (*rest == ':' && parse_port(rest + 1, ret_port));
+}
+
+/* getaddrinfo() knows zone ids ("fe80::1%eth0"); inet_pton() does not. */
+static bool parse_ipv6(const char *host, uint16_t port, struct sockaddr_storage *ret_addr,
+                       socklen_t *ret_size)
+{
+    const struct addrinfo hints = {
+        .ai_family = AF_INET6, .ai_socktype = SOCK_DGRAM, .ai_flags = AI_NUMERICHOST};
+    struct addrinfo *found;
+    if (getaddrinfo(host, NULL, &hints, &found) != 0)
+        return false;
+    struct sockaddr_in6 addr;
+    memcpy(&addr, found->ai_addr, sizeof(addr));
+    freeaddrinfo(found);
+    addr.sin6_port = htons(port);
+    memset(ret_addr, 0, sizeof(*ret_addr));
+    memcpy(ret_addr, &addr, sizeof(addr));
+    *ret_size = sizeof(addr);
+    return true;
+}
+
+/* Four decimal numbers, nothing else: inet_aton()'s "127.1" and "53" are most likely mistakes. */
+static bool parse_ipv4(const char *host, uint16_t port, struct sockaddr_storage *ret_addr,
+                       socklen_t *ret_size)
+{
+    struct sockaddr_in addr = {.sin_family = AF_INET, .sin_port = htons(port)};
+    if (inet_pton(AF_INET, host, &addr.sin_addr) != 1)
+        return false;
+    memset(ret_addr, 0, sizeof(*ret_addr));
+    memcpy(ret_addr, &addr, sizeof(addr));
+    *ret_size = sizeof(addr);
+    return true;
+}
+
+bool config_parse_address(const char *text, uint16_t default_port,
+                          struct sockaddr_storage *ret_addr, socklen_t *ret_size)
+{
+    char host[MAX_HOST];
+    uint16_t port = default_port;
+    if (!split_address(text, host, &port))
+        return false;
+    return strchr(host, ':') ? parse_ipv6(host, port, ret_addr, ret_size)
+                             : parse_ipv4(host, port, ret_addr, ret_size);
+}
+
+/* ---- the mappings of the table --------------------------------------------------------------- */
+
+/*
+ * build(), free_fields() and find_difference() follow the table from a mapping into those within
+ * it, and call themselves for them. The table bounds that (top, tier, cache), not the input.
+ */
+
+static void *get_pointer(const struct option *option, const void *base)
+{
+    void *pointer;
+    memcpy(&pointer, (const char *)base + option->field, sizeof(pointer));
+    return pointer;
+}
+
+static void set_pointer(const struct option *option, void *base, void *pointer)
+{
+    memcpy((char *)base + option->field, &pointer, sizeof(pointer));
+}
+
+/* The structures behind a mapping's row: where they start, how many, how far apart. */
+struct inner {
+    char *base; /* NULL: a feed left out */
+    size_t count;
+    size_t stride;
+};
+
+static struct inner inner_of(const struct option *option, const void *base)
+{
+    switch (option->kind) {
+    case OPTION_FEED: {
+        char *feed = get_pointer(option, base);
+        return (struct inner){feed, feed ? 1 : 0, 0};
+    }
+    case OPTION_TIERS: {
+        const size_t *count = (const size_t *)((const char *)base + option->count);
+        return (struct inner){get_pointer(option, base), *count, sizeof(struct config_tier)};
+    }
+    default:
+        return (struct inner){(char *)base + option->field, 1, 0};
+    }
+}
+
+static bool is_mapping(const struct option *option)
+{
+    return option_shape(option->kind) >= SHAPE_MAPPING;
+}
+
+/* ---- building ------------------------------------------------------------------------------- */
+
+/* One mapping of the file and the structure it goes to. */
+struct part {
+    enum option_scope scope;
+    const char *prefix;              /* of its keys: "tiers[0].cache." */
+    const struct schema_slot *slots; /* NULL: not in the file, every option has its default */
+    void *base;
+};
+
+static bool build(const struct part *part, struct fault *fault);
+
+/* Makes room for what stands in `slot`: one feed, or so many tiers. */
+static bool allocate_inner(const struct option *option, const struct schema_slot *slot, void *base)
+{
+    bool feed = option->kind == OPTION_FEED;
+    size_t count = feed ? 1 : slot->count;
+    if (!slot->data || option->kind == OPTION_MAPPING)
+        return true;
+    void *inner = calloc(count, feed ? sizeof(struct config_feed) : sizeof(struct config_tier));
+    if (!inner)
+        return false;
+    set_pointer(option, base, inner);
+    if (!feed)
+        *(size_t *)((char *)base + option->count) = count;
+    return true;
+}
+
+static bool build_inner(const struct option *option, const struct schema_slot *slot,
+                        const char *key, void *base, struct fault *fault)
+{
+    size_t columns;
+    options_of(option->inner, &columns);
+    if (!allocate_inner(option, slot, base))
+        return fault_memory(fault);
+    const struct inner inner = inner_of(option, base);
+    for (size_t i = 0; i < inner.count; i++) {
+        char prefix[FAULT_MAX_KEY];
+        const struct schema_slot *slots = slot->data;
+        if (option->kind == OPTION_TIERS)
+            fault_key(prefix, "%s[%zu].", key, i);
+        else
+            fault_key(prefix, "%s.", key);
+        const struct part part = {option->inner, prefix, slots ? slots + i * columns : NULL,
+                                  inner.base + i * inner.stride};
+        if (!build(&part, fault))
+            return false;
+    }
+    return true;
+}
+
+/* Fills the structure of one mapping; when that fails it is half-built. */
+static bool build(const struct part *part, struct fault *fault)
+{
+    static const struct schema_slot absent;
+    size_t count;
+    const struct option *rows = options_of(part->scope, &count);
+    for (size_t i = 0; i < count; i++) {
+        char key[FAULT_MAX_KEY];
+        const struct schema_slot *slot = part->slots ? &part->slots[i] : &absent;
+        fault_key(key, "%s%s", part->prefix, rows[i].key);
+        bool good = is_mapping(&rows[i]) ? build_inner(&rows[i], slot, key, part->base, fault)
+                                         : value_parse(&rows[i], slot, key, part->base, fault);
+        if (!good)
+            return false;
+    }
+    return true;
+}
+
+static void free_fields(enum option_scope scope, void *base)
+{
+    size_t count;
+    const struct option *rows = options_of(scope, &count);
+    for (size_t i = 0; i < count; i++) {
+        if (!is_mapping(&rows[i])) {
+            value_free(&rows[i], base);
+            continue;
+        }
+        const struct inner inner = inner_of(&rows[i], base);
+        for (size_t j = 0; j < inner.count; j++)
+            free_fields(rows[i].inner, inner.base + j * inner.stride);
+        if (rows[i].kind != OPTION_MAPPING)
+            free(inner.base);
+    }
+}
+
+void config_free(struct config *config)
+{
+    if (config)
+        free_fields(SCOPE_TOP, config);
+    free(config);
+}
+
+static struct config *build_config(const struct schema_document *document, struct fault *fault)
+{
+    struct config *config = calloc(1, sizeof(*config));
+    if (!config) {
+        fault_memory(fault);
+        return NULL;
+    }
+    const struct part top = {SCOPE_TOP, "", schema_top(document), config};
+    if (build(&top, fault) && check_config(config, fault))
+        return config;
+    config_free(config);
+    return NULL;
+}
+
+struct config *config_parse(const char *path, const char *text, size_t size,
+                            char ret_error[CONFIG_MAX_ERROR])
+{
+    struct fault fault = {.file = path, .text = ret_error};
+    if (size == 0) {
+        fault_set(&fault, NULL, "is empty; expected a mapping");
+        return NULL;
+    }
+    if (size > MAX_FILE) {
+        fault_set(&fault, NULL, "is larger than 1 MiB; expected a configuration");
+        return NULL;
+    }
+    if (size > 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) {
+        text += 3; /* a byte order mark says nothing in UTF-8 (RFC 3629 6) */
+        size -= 3;
+    }
+    if (!outline_check(text, size, &fault))
+        return NULL;
+    struct schema_document *document = schema_load(text, size, &fault);
+    if (!document)
+        return NULL;
+    struct config *config = build_config(document, &fault);
+    schema_free(document);
+    return config;
+}
+
+/* ---- loading -------------------------------------------------------------------------------- */
+
+/* Reads up to `room` bytes; a negative errno on failure. */
+static ssize_t read_all(int fd, char *buffer, size_t room)
+{
+    size_t used = 0;
+    while (used < room) {
+        ssize_t got = read(fd, buffer + used, room - used);
+        if (got < 0 && errno != EINTR)
+            return -errno;
+        if (got == 0)
+            break;
+        if (got > 0)
+            used += (size_t)got;
+    }
+    return (ssize_t)used;
+}
+
+/* Reads the file into `buffer`; a negative errno on failure. */
+static ssize_t read_file(const char *path, char *buffer, size_t room)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    ssize_t size = read_all(fd, buffer, room);
+    close(fd);
+    return size;
+}
+
+struct config *config_load(const char *path, char ret_error[CONFIG_MAX_ERROR])
+{
+    struct fault fault = {.file = path, .text = ret_error};
+    struct config *config = NULL;
+    size_t room = MAX_FILE + 1; /* one more than allowed: what fills it is too large */
+    char *buffer = malloc(room);
+    if (!buffer) {
+        fault_memory(&fault);
+        return NULL;
+    }
+    ssize_t size = read_file(path, buffer, room);
+    if (size < 0)
+        fault_set(&fault, NULL, "%s", strerror((int)-size));
+    else
+        config = config_parse(path, buffer, (size_t)size, ret_error);
+    free(buffer);
+    return config;
+}
+
+/* ---- reloading ------------------------------------------------------------------------------ */
+
+/* Two structures of the same scope. */
+struct pair {
+    enum option_scope scope;
+    const char *prefix;
+    const void *running;
+    const void *wanted;
+};
+
+static bool find_difference(const struct pair *pair, char ret_key[CONFIG_MAX_ERROR]);
+
+/* As find_difference(), for the mappings behind one row. `key` is the row's path. */
+static bool find_inner_difference(const struct option *option, const char *key,
+                                  const struct pair *pair, char ret_key[CONFIG_MAX_ERROR])
+{
+    const struct inner running = inner_of(option, pair->running);
+    const struct inner wanted = inner_of(option, pair->wanted);
+    if (running.count != wanted.count) {
+        snprintf(ret_key, CONFIG_MAX_ERROR, "%s", key);
+        return true;
+    }
+    for (size_t i = 0; i < running.count; i++) {
+        char prefix[FAULT_MAX_KEY];
+        const char *base = running.base + i * running.stride;
+        if (option->kind == OPTION_TIERS)
+            fault_key(prefix, "%s[%s].", key, ((const struct config_tier *)base)->name);
+        else
+            fault_key(prefix, "%s.", key);
+        const struct pair inner = {option->inner, prefix, base, wanted.base + i * wanted.stride};
+        if (find_difference(&inner, ret_key))
+            return true;
+    }
+    return false;
+}
+
+static bool find_difference(const struct pair *pair, char ret_key[CONFIG_MAX_ERROR])
+{
+    size_t count;
+    const struct option *rows = options_of(pair->scope, &count);
+    for (size_t i = 0; i < count; i++) {
+        char key[FAULT_MAX_KEY];
+        fault_key(key, "%s%s", pair->prefix, rows[i].key);
+        if (is_mapping(&rows[i])) {
+            if (find_inner_difference(&rows[i], key, pair, ret_key))
+                return true;
+        } else if (rows[i].reload == OPTION_RESTART &&
+                   !value_equal(&rows[i], pair->running, pair->wanted)) {
+            snprintf(ret_key, CONFIG_MAX_ERROR, "%s", key);
+            return true;
+        }
+    }
+    return false;
+}
+
+bool config_needs_restart(const struct config *running, const struct config *wanted,
+                          char ret_key[CONFIG_MAX_ERROR])
+{
+    const struct pair top = {SCOPE_TOP, "", running, wanted};
+    return find_difference(&top, ret_key);
+}

@@ -1,0 +1,98 @@
+/*
+ * config.h - the configuration file as one plain structure.
+ *
+ *   file (YAML) -> libcyaml -> units, ranges, combinations checked -> struct config
+ *
+ * One table in config/options.c names every option: key path, kind of value, unit, range, default,
+ * what a reload does with it, and its sentence. The parser, the checks and config/OPTIONS.md all
+ * come from that table. A config is parsed fresh, checked whole, and never changed afterwards; a
+ * reload makes a second one and the daemon swaps. This folder knows no other: programs map it onto
+ * the other folders' own option structs.
+ */
+#ifndef FRESHET_CONFIG_CONFIG_H
+#define FRESHET_CONFIG_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+enum { CONFIG_MAX_ERROR = 512 };
+
+/* An address with its port, and the text it was written as. */
+struct config_address {
+    struct sockaddr_storage addr;
+    socklen_t addr_size;
+    char *text;
+};
+
+struct config_cache {
+    uint64_t size;         /* bytes */
+    uint32_t min_ttl;      /* seconds */
+    uint32_t max_ttl;      /* seconds */
+    uint32_t negative_ttl; /* seconds: upper bound for NXDOMAIN and NODATA */
+    uint32_t client_ttl;   /* seconds: upper bound towards clients, for zones of the feed */
+};
+
+struct config_tier {
+    char *name;
+    struct config_address *listen;
+    size_t listen_count;
+    struct config_cache cache;
+    struct config_address *forward;
+    size_t forward_count;
+};
+
+struct config_feed {
+    char *brokers;
+    char *updates; /* topic */
+    char **zones;  /* presentation form, as written */
+    size_t zone_count;
+    uint64_t lease_ms;
+    uint64_t marks; /* capacity of the marks table, in scopes */
+    char **rdkafka; /* "property=value", checked for the '=' only */
+    size_t rdkafka_count;
+};
+
+struct config {
+    uint32_t workers;
+    uint32_t tcp_clients;           /* connections at a time, per worker */
+    uint64_t tcp_idle_ms;           /* a silent connection is closed after this */
+    uint64_t resolve_timeout_ms;    /* a query is answered within this, if with SERVFAIL */
+    char *control;                  /* path of the unix socket; NULL for none */
+    struct config_address *metrics; /* NULL for none */
+    char *log;                      /* error | warning | info | debug */
+    struct config_feed *feed;       /* NULL: a plain caching forwarder */
+    struct config_tier *tiers;
+    size_t tier_count;
+};
+
+/*
+ * Reads and checks `path`. Returns a config to be freed with config_free(), or NULL with one line
+ * in `ret_error`: file, key path, what is wrong and what is expected.
+ */
+struct config *config_load(const char *path, char ret_error[CONFIG_MAX_ERROR]);
+
+/* As config_load() from memory; `path` only names the text in errors. */
+struct config *config_parse(const char *path, const char *text, size_t size,
+                            char ret_error[CONFIG_MAX_ERROR]);
+
+/* Frees a config; NULL is fine. */
+void config_free(struct config *config);
+
+/*
+ * Names the first option that differs between the two and takes a restart to change ("workers",
+ * "tiers[os].listen"), or NULL when a reload can apply everything. A static or config-owned string
+ * is not returned: the key path is written to `ret_key`.
+ */
+bool config_needs_restart(const struct config *running, const struct config *wanted,
+                          char ret_key[CONFIG_MAX_ERROR]);
+
+/*
+ * Parses "127.0.0.1:5353", "[::1]:53", or an address alone (port `default_port`); a written port is
+ * 1 to 65535. False when `text` is none of these, a host name included.
+ */
+bool config_parse_address(const char *text, uint16_t default_port,
+                          struct sockaddr_storage *ret_addr, socklen_t *ret_size);
+
+#endif

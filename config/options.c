@@ -1,0 +1,467 @@
+#include "config/options.h"
+
+#include <string.h>
+
+#include "config/config.h"
+
+#define FIELD(type, member) .field = offsetof(struct type, member)
+#define NUMBER_FIELD(type, member)                                                                 \
+    FIELD(type, member), .width = sizeof(((struct type *)NULL)->member)
+#define LIST_FIELD(type, member, counter)                                                          \
+    FIELD(type, member), .count = offsetof(struct type, counter)
+
+#define SECONDS(n) ((n)*UINT64_C(1000)) /* in milliseconds, as durations are parsed */
+#define KIB(n)     ((n)*UINT64_C(1024))
+#define GIB(n)     ((n) * (UINT64_C(1) << 30))
+
+enum {
+    DAY = 86400,         /* seconds */
+    YEAR = 52 * 7 * DAY, /* seconds: "52w" */
+};
+
+static const struct option options[] = {
+    {.key = "workers",
+     .scope = SCOPE_TOP,
+     .kind = OPTION_NUMBER,
+     .reload = OPTION_RESTART,
+     .min = 1,
+     .max = 256,
+     .preset = "1",
+     NUMBER_FIELD(config, workers),
+     .text = "Threads that answer queries, each with its own sockets. One per core is plenty."},
+    {.key = "control",
+     .scope = SCOPE_TOP,
+     .kind = OPTION_TEXT,
+     .reload = OPTION_RESTART,
+     .min = 1,
+     .max = 107,
+     .limit = "a unix socket's path",
+     FIELD(config, control),
+     .text = "Path of the unix socket that the tool `freshet` speaks to. Left out: no socket."},
+    {.key = "metrics",
+     .scope = SCOPE_TOP,
+     .kind = OPTION_ADDRESS,
+     .reload = OPTION_RESTART,
+     FIELD(config, metrics),
+     .text = "Address and port of the HTTP server that has Prometheus text at `/metrics`. Left "
+             "out: none."},
+    {.key = "log",
+     .scope = SCOPE_TOP,
+     .kind = OPTION_LOG_LEVEL,
+     .reload = OPTION_RELOAD,
+     .preset = "info",
+     FIELD(config, log),
+     .text = "How much is logged."},
+    {.key = "tcp_clients",
+     .scope = SCOPE_TOP,
+     .kind = OPTION_NUMBER,
+     .reload = OPTION_RELOAD,
+     .min = 1,
+     .max = 1000000,
+     .preset = "1000",
+     NUMBER_FIELD(config, tcp_clients),
+     .text = "TCP connections at a time, for each worker."},
+    {.key = "tcp_idle",
+     .scope = SCOPE_TOP,
+     .kind = OPTION_MILLISECONDS,
+     .reload = OPTION_RELOAD,
+     .min = 100,
+     .max = SECONDS(3600),
+     .preset = "10s",
+     NUMBER_FIELD(config, tcp_idle_ms),
+     .text = "A TCP connection that stays silent for this long is closed (RFC 7766 6.2.3)."},
+    {.key = "resolve_timeout",
+     .scope = SCOPE_TOP,
+     .kind = OPTION_MILLISECONDS,
+     .reload = OPTION_RELOAD,
+     .min = 10,
+     .max = SECONDS(60),
+     .preset = "5s",
+     NUMBER_FIELD(config, resolve_timeout_ms),
+     .text = "A query is answered within this time, with SERVFAIL if the upstream gives nothing."},
+    {.key = "feed",
+     .scope = SCOPE_TOP,
+     .inner = SCOPE_FEED,
+     .kind = OPTION_FEED,
+     .reload = OPTION_RESTART,
+     FIELD(config, feed),
+     .text = "The subscription to the topic of change sets. Left out: a plain caching forwarder."},
+    {.key = "tiers",
+     .scope = SCOPE_TOP,
+     .inner = SCOPE_TIER,
+     .kind = OPTION_TIERS,
+     .reload = OPTION_RESTART,
+     .required = true,
+     .min = 1,
+     .max = 64,
+     LIST_FIELD(config, tiers, tier_count),
+     .text = "The caches of this process. Their number, names and order take a restart."},
+
+    {.key = "brokers",
+     .scope = SCOPE_FEED,
+     .kind = OPTION_TEXT,
+     .reload = OPTION_RESTART,
+     .required = true,
+     .min = 1,
+     .max = 4096,
+     FIELD(config_feed, brokers),
+     .text = "Kafka brokers to start from, `host:port`, separated by commas."},
+    {.key = "updates",
+     .scope = SCOPE_FEED,
+     .kind = OPTION_TOPIC,
+     .reload = OPTION_RESTART,
+     .min = 1,
+     .max = 249,
+     .preset = "dns.updates",
+     FIELD(config_feed, updates),
+     .text = "The topic of change sets."},
+    {.key = "zones",
+     .scope = SCOPE_FEED,
+     .kind = OPTION_ZONES,
+     .reload = OPTION_RESTART,
+     .required = true,
+     .min = 1,
+     .max = 65536,
+     LIST_FIELD(config_feed, zones, zone_count),
+     .text = "The zones whose changes the topic carries. Answers from other zones live by their "
+             "TTL alone."},
+    {.key = "lease",
+     .scope = SCOPE_FEED,
+     .kind = OPTION_MILLISECONDS,
+     .reload = OPTION_RESTART,
+     .min = 100,
+     .max = SECONDS(3600),
+     .preset = "3s",
+     NUMBER_FIELD(config_feed, lease_ms),
+     .text = "For how long, after the last proof that the feed is live and drained, its zones "
+             "count as in sync. Loss of the feed is noticed within this time."},
+    {.key = "marks",
+     .scope = SCOPE_FEED,
+     .kind = OPTION_NUMBER,
+     .reload = OPTION_RESTART,
+     .min = 16,
+     .max = UINT64_C(1) << 28,
+     .preset = "1048576",
+     NUMBER_FIELD(config_feed, marks),
+     .text = "Changed names that are remembered. When the table is full it forgets some, and "
+             "answers that depend on those are fetched anew."},
+    {.key = "rdkafka",
+     .scope = SCOPE_FEED,
+     .kind = OPTION_PROPERTIES,
+     .reload = OPTION_RESTART,
+     .max = 256,
+     LIST_FIELD(config_feed, rdkafka, rdkafka_count),
+     .text = "Properties of librdkafka, each `property=value`, passed through: TLS, SASL, "
+             "timeouts."},
+
+    {.key = "name",
+     .scope = SCOPE_TIER,
+     .kind = OPTION_TIER_NAME,
+     .reload = OPTION_RESTART,
+     .required = true,
+     .min = 1,
+     .max = 63,
+     FIELD(config_tier, name),
+     .text = "The tier's name in metrics, the log and the tool; unique. `a-z`, `0-9`, `_` and "
+             "`-`."},
+    {.key = "listen",
+     .scope = SCOPE_TIER,
+     .kind = OPTION_ADDRESSES,
+     .reload = OPTION_RESTART,
+     .required = true,
+     .min = 1,
+     .max = 64,
+     LIST_FIELD(config_tier, listen, listen_count),
+     .text = "Addresses to answer on, UDP and TCP. No two tiers share one."},
+    {.key = "cache",
+     .scope = SCOPE_TIER,
+     .inner = SCOPE_CACHE,
+     .kind = OPTION_MAPPING,
+     .reload = OPTION_INSIDE,
+     FIELD(config_tier, cache),
+     .text = "The tier's cache and its policy."},
+    {.key = "upstream",
+     .scope = SCOPE_TIER,
+     .inner = SCOPE_UPSTREAM,
+     .kind = OPTION_MAPPING,
+     .reload = OPTION_INSIDE,
+     .required = true,
+     .field = 0, /* its fields are the tier's */
+     .text = "Where the tier fetches what it lacks."},
+
+    {.key = "size",
+     .scope = SCOPE_CACHE,
+     .kind = OPTION_SIZE,
+     .reload = OPTION_RELOAD,
+     .min = KIB(64),
+     .max = GIB(1024),
+     .preset = "64MiB",
+     NUMBER_FIELD(config_cache, size),
+     .text = "Memory for answers. When it is full, answers make room for new ones."},
+    {.key = "min_ttl",
+     .scope = SCOPE_CACHE,
+     .kind = OPTION_SECONDS,
+     .reload = OPTION_RELOAD,
+     .max = SECONDS(YEAR),
+     .preset = "0s",
+     NUMBER_FIELD(config_cache, min_ttl),
+     .text = "A record with a lower TTL is kept this long. At most `max_ttl`."},
+    {.key = "max_ttl",
+     .scope = SCOPE_CACHE,
+     .kind = OPTION_SECONDS,
+     .reload = OPTION_RELOAD,
+     .max = SECONDS(YEAR),
+     .preset = "1d",
+     NUMBER_FIELD(config_cache, max_ttl),
+     .text = "A record with a higher TTL is kept this long."},
+    {.key = "negative_ttl",
+     .scope = SCOPE_CACHE,
+     .kind = OPTION_SECONDS,
+     .reload = OPTION_RELOAD,
+     .max = SECONDS(YEAR),
+     .preset = "15m",
+     NUMBER_FIELD(config_cache, negative_ttl),
+     .text = "The same bound for \"no such name\" and \"no such type\" (RFC 2308)."},
+    {.key = "client_ttl",
+     .scope = SCOPE_CACHE,
+     .kind = OPTION_SECONDS,
+     .reload = OPTION_RELOAD,
+     .max = SECONDS(YEAR),
+     .preset = "5s",
+     NUMBER_FIELD(config_cache, client_ttl),
+     .text = "Towards clients, answers from zones of the feed carry at most this TTL, so that a "
+             "browser or libc cannot hold what freshet already dropped. Set it high where the "
+             "clients are freshet on the same feed."},
+    {.key = "hold",
+     .scope = SCOPE_CACHE,
+     .kind = OPTION_SECONDS,
+     .reload = OPTION_RELOAD,
+     .limit = "this version does not extend TTLs",
+     .preset = "0s",
+     .field = OPTION_NO_FIELD,
+     .text = "How long an answer may outlive its TTL while the feed is in sync."},
+
+    {.key = "forward",
+     .scope = SCOPE_UPSTREAM,
+     .kind = OPTION_TARGETS,
+     .reload = OPTION_RELOAD,
+     .required = true,
+     .min = 1,
+     .max = 64,
+     LIST_FIELD(config_tier, forward, forward_count),
+     .text = "Resolvers to ask. None of them is an address that the tier itself listens on."},
+};
+
+enum { OPTION_COUNT = sizeof(options) / sizeof(options[0]) };
+
+const char *const option_log_levels[] = {"error", "warning", "info", "debug", NULL};
+
+/*
+ * freshet's promises rest on these: it assigns partitions itself, reads to the end of the log, and
+ * treats a lost offset as a gap. The second of a pair is librdkafka's alias of the first.
+ */
+const char *const option_own_properties[] = {
+    "bootstrap.servers",    "metadata.broker.list",     "group.id",
+    "auto.offset.reset",    "enable.auto.commit",       "auto.commit.enable",
+    "enable.partition.eof", "enable.auto.offset.store", NULL};
+
+const struct option *options_of(enum option_scope scope, size_t *ret_count)
+{
+    size_t first = 0;
+    while (first < OPTION_COUNT && options[first].scope != scope)
+        first++;
+    size_t end = first;
+    while (end < OPTION_COUNT && options[end].scope == scope)
+        end++;
+    *ret_count = end - first;
+    return options + first;
+}
+
+size_t options_count(void)
+{
+    return OPTION_COUNT;
+}
+
+const struct option *options_find(enum option_scope scope, const char *key, size_t length)
+{
+    size_t count;
+    const struct option *rows = options_of(scope, &count);
+    for (size_t i = 0; i < count; i++)
+        if (strlen(rows[i].key) == length && memcmp(rows[i].key, key, length) == 0)
+            return &rows[i];
+    return NULL;
+}
+
+void options_list_keys(enum option_scope scope, char *ret_text, size_t room)
+{
+    size_t count, used = 0;
+    const struct option *rows = options_of(scope, &count);
+    ret_text[0] = '\0';
+    for (size_t i = 0; i < count && used < room; i++)
+        used += (size_t)snprintf(ret_text + used, room - used, "%s%s", i ? ", " : "", rows[i].key);
+}
+
+enum option_shape option_shape(enum option_kind kind)
+{
+    switch (kind) {
+    case OPTION_ADDRESSES:
+    case OPTION_TARGETS:
+    case OPTION_ZONES:
+    case OPTION_PROPERTIES:
+        return SHAPE_LIST;
+    case OPTION_MAPPING:
+    case OPTION_FEED:
+        return SHAPE_MAPPING;
+    case OPTION_TIERS:
+        return SHAPE_MAPPINGS;
+    default:
+        return SHAPE_VALUE;
+    }
+}
+
+const struct units *option_units(enum option_kind kind)
+{
+    switch (kind) {
+    case OPTION_NUMBER:
+        return &units_none;
+    case OPTION_MILLISECONDS:
+    case OPTION_SECONDS:
+        return &units_durations;
+    case OPTION_SIZE:
+        return &units_sizes;
+    default:
+        return NULL;
+    }
+}
+
+/* A range without units counts something: say what. */
+static const char *range_noun(enum option_kind kind)
+{
+    if (option_units(kind))
+        return "";
+    return option_shape(kind) == SHAPE_VALUE ? " bytes" : " entries";
+}
+
+const char *option_range(const struct option *option, char *ret_text, size_t room)
+{
+    char low[UNITS_MAX_TEXT], high[UNITS_MAX_TEXT];
+    const struct units *units = option_units(option->kind);
+    const char *noun = range_noun(option->kind);
+    ret_text[0] = '\0';
+    if (!units && option->max == 0)
+        return ret_text;
+    units_format(units ? units : &units_none, option->min, low);
+    units_format(units ? units : &units_none, option->max, high);
+    if (option->min == option->max)
+        snprintf(ret_text, room, "%s%s", low, noun);
+    else
+        snprintf(ret_text, room, "%s to %s%s", low, high, noun);
+    return ret_text;
+}
+
+/* ---- the reference ------------------------------------------------------------------------- */
+
+struct section {
+    const char *heading;
+    const char *prefix; /* of its key paths */
+    const char *text;
+};
+
+static const struct section sections[SCOPE_COUNT] = {
+    [SCOPE_TOP] = {"Top level", "", "The process as a whole."},
+    [SCOPE_FEED] = {"`feed`", "feed.", "Where changes come from, and for which zones."},
+    [SCOPE_TIER] = {"`tiers`", "tiers[].", "A list; each entry is one cache with its listeners."},
+    [SCOPE_CACHE] = {"`tiers[].cache`", "tiers[].cache.", "What a tier keeps, and for how long."},
+    [SCOPE_UPSTREAM] = {"`tiers[].upstream`", "tiers[].upstream.", "What a tier asks."},
+};
+
+static const char *const kind_names[] = {
+    [OPTION_NUMBER] = "number",
+    [OPTION_MILLISECONDS] = "duration",
+    [OPTION_SECONDS] = "duration, whole seconds",
+    [OPTION_SIZE] = "size",
+    [OPTION_TEXT] = "text",
+    [OPTION_TIER_NAME] = "name",
+    [OPTION_TOPIC] = "Kafka topic",
+    [OPTION_LOG_LEVEL] = "level",
+    [OPTION_ADDRESS] = "address with port",
+    [OPTION_ADDRESSES] = "list of addresses, port 53 unless written",
+    [OPTION_TARGETS] = "list of addresses, port 53 unless written",
+    [OPTION_ZONES] = "list of domain names",
+    [OPTION_PROPERTIES] = "list of `property=value`",
+    [OPTION_MAPPING] = "mapping",
+    [OPTION_FEED] = "mapping",
+    [OPTION_TIERS] = "list of mappings",
+};
+
+static const char *const reload_names[] = {
+    [OPTION_RELOAD] = "reload",
+    [OPTION_RESTART] = "restart",
+    [OPTION_INSIDE] = "see its keys",
+};
+
+static void write_words(FILE *out, const char *const *words)
+{
+    for (size_t i = 0; words[i]; i++)
+        fprintf(out, "%s`%s`", i ? ", " : "", words[i]);
+}
+
+static void write_range(FILE *out, const struct option *option)
+{
+    char range[2 * UNITS_MAX_TEXT + 16];
+    if (option->kind == OPTION_LOG_LEVEL)
+        write_words(out, option_log_levels);
+    else
+        fputs(option_range(option, range, sizeof(range)), out);
+    if (option->limit)
+        fprintf(out, " (%s)", option->limit);
+}
+
+static void write_row(FILE *out, const struct option *option)
+{
+    fprintf(out, "| `%s%s` | %s | ", sections[option->scope].prefix, option->key,
+            kind_names[option->kind]);
+    if (option->preset)
+        fprintf(out, "`%s`", option->preset);
+    else
+        fputs(option->required ? "required" : "", out);
+    fputs(" | ", out);
+    write_range(out, option);
+    fprintf(out, " | %s | %s |\n", reload_names[option->reload], option->text);
+}
+
+static void write_section(FILE *out, enum option_scope scope)
+{
+    size_t count;
+    const struct option *rows = options_of(scope, &count);
+    fprintf(out, "\n## %s\n\n%s\n\n", sections[scope].heading, sections[scope].text);
+    fputs("| key | value | default | range | changed by | meaning |\n", out);
+    fputs("|---|---|---|---|---|---|\n", out);
+    for (size_t i = 0; i < count; i++)
+        write_row(out, &rows[i]);
+}
+
+void options_write_markdown(FILE *out)
+{
+    fputs("# Options\n\n"
+          "Every key of freshet's configuration file. This page is printed from the table in\n"
+          "`config/options.c`: change a sentence there, not here.\n\n"
+          "The file is YAML in UTF-8, one document of at most 1 MiB, without anchors, aliases or\n"
+          "keys given twice. All of it is checked before any of it is used.\n\n",
+          out);
+    fprintf(out, "- duration: %s, such as `500ms` or `1d`.\n", units_durations.expected);
+    fprintf(out, "- size: %s, such as `64MiB`; KB, MB and GB are powers of ten.\n",
+            units_sizes.expected);
+    fputs("- address: `192.0.2.1`, `192.0.2.1:5353`, `2001:db8::1` or `[2001:db8::1]:5353`; an\n"
+          "  IPv6 address needs its brackets when a port follows, and in YAML its quotes. Host "
+          "names are\n"
+          "  not taken.\n"
+          "- changed by: whether a reload applies a new value, or it takes a restart.\n"
+          "- these properties of librdkafka are freshet's own and not taken in `feed.rdkafka`:\n  ",
+          out);
+    for (size_t i = 0; option_own_properties[i]; i++)
+        fprintf(out, "%s`%s`", i == 0 ? "" : i == 4 ? ",\n  " : ", ", option_own_properties[i]);
+    fputs(".\n", out);
+    for (enum option_scope scope = 0; scope < SCOPE_COUNT; scope++)
+        write_section(out, scope);
+}

@@ -1,0 +1,422 @@
+#include "config/value.h"
+
+#include <arpa/inet.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config/config.h"
+
+enum {
+    DNS_PORT = 53,
+    MAX_LABEL = 63,                      /* bytes (RFC 1035 2.3.4) */
+    MAX_RANGE = 2 * UNITS_MAX_TEXT + 16, /* bytes of option_range() */
+    MAX_NAME_WIRE = 255, /* bytes with the length bytes and the root (RFC 1035 2.3.4) */
+};
+
+/* One text on its way into one field. */
+struct input {
+    const struct option *option;
+    const char *text;
+    const char *key;
+    struct fault *fault;
+};
+
+/* Refuses the input: `"TEXT" WHAT; expected EXPECTED`. Always false. */
+static bool refuse(const struct input *input, const char *what, const char *expected)
+{
+    char quote[FAULT_MAX_QUOTE];
+    return fault_set(input->fault, input->key, "%s %s; expected %s",
+                     fault_quote(input->text, quote), what, expected);
+}
+
+/* ---- numbers -------------------------------------------------------------------------------- */
+
+static bool refuse_range(const struct input *input)
+{
+    char range[MAX_RANGE], expected[128];
+    option_range(input->option, range, sizeof(range));
+    const char *limit = input->option->limit;
+    snprintf(expected, sizeof(expected), "%s%s%s", range, limit ? ": " : "", limit ? limit : "");
+    return refuse(input, "is out of range", expected);
+}
+
+static bool refuse_number(const struct input *input, enum units_result result)
+{
+    const struct units *units = option_units(input->option->kind);
+    char what[64], range[MAX_RANGE];
+    if (result == UNITS_OVERFLOW)
+        return refuse_range(input);
+    if (result == UNITS_MISSING)
+        return refuse(input, "has no unit", units->expected);
+    snprintf(what, sizeof(what), "is not %s", units->what);
+    option_range(input->option, range, sizeof(range));
+    return refuse(input, what, units->expected ? units->expected : range);
+}
+
+static void store_number(const struct option *option, uint64_t value, void *base)
+{
+    char *field = (char *)base + option->field;
+    if (option->field == OPTION_NO_FIELD)
+        return;
+    if (option->width == sizeof(uint32_t)) {
+        uint32_t narrow = (uint32_t)value; /* the table's range fits the field: test_config.c */
+        memcpy(field, &narrow, sizeof(narrow));
+    } else {
+        memcpy(field, &value, sizeof(value));
+    }
+}
+
+static bool parse_number(const struct input *input, void *base)
+{
+    const struct option *option = input->option;
+    uint64_t value;
+    enum units_result result = units_parse(option_units(option->kind), input->text, &value);
+    if (result != UNITS_OK)
+        return refuse_number(input, result);
+    if (value < option->min || value > option->max)
+        return refuse_range(input);
+    if (option->kind == OPTION_SECONDS) {
+        if (value % 1000 != 0)
+            return refuse(input, "is not a whole number of seconds",
+                          "a number with s, m, h, d or w");
+        value /= 1000;
+    }
+    store_number(option, value, base);
+    return true;
+}
+
+/* ---- texts ---------------------------------------------------------------------------------- */
+
+static bool check_length(const struct input *input)
+{
+    size_t length = strlen(input->text);
+    if (length == 0)
+        return refuse(input, "is empty", "a text");
+    return length > input->option->max ? refuse_range(input) : true;
+}
+
+static bool check_tier_name(const struct input *input)
+{
+    static const char expected[] = "1 to 63 of a-z, 0-9, _ and -";
+    size_t length = strlen(input->text);
+    if (length < input->option->min || length > input->option->max ||
+        strspn(input->text, "abcdefghijklmnopqrstuvwxyz0123456789_-") != length)
+        return refuse(input, "is not a tier's name", expected);
+    return true;
+}
+
+/* As Kafka checks topic names (org.apache.kafka.common.internals.Topic). */
+static bool check_topic(const struct input *input)
+{
+    static const char allowed[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+    size_t length = strlen(input->text);
+    if (length < input->option->min || length > input->option->max ||
+        strspn(input->text, allowed) != length || strcmp(input->text, ".") == 0 ||
+        strcmp(input->text, "..") == 0)
+        return refuse(input, "is not a Kafka topic", "1 to 249 of a-z, A-Z, 0-9, ., _ and -");
+    return true;
+}
+
+static bool check_log_level(const struct input *input)
+{
+    for (size_t i = 0; option_log_levels[i]; i++)
+        if (strcmp(option_log_levels[i], input->text) == 0)
+            return true;
+    return refuse(input, "is not a log level", "error, warning, info or debug");
+}
+
+/* Steps over one character of a name as written: `\DDD` and `\X` are one (RFC 1035 5.1). */
+static bool skip_character(const char **text)
+{
+    const char *at = *text;
+    if (*at == '\\' && at[1] >= '0' && at[1] <= '9') {
+        if (!(at[2] >= '0' && at[2] <= '9') || !(at[3] >= '0' && at[3] <= '9') ||
+            atoi((const char[]){at[1], at[2], at[3], '\0'}) > 255)
+            return false;
+        *text += 4;
+        return true;
+    }
+    if (*at == '\\')
+        at++;
+    if (*at <= ' ' || *at >= 0x7f)
+        return false;
+    *text = at + 1;
+    return true;
+}
+
+/* Whether `text` looks like a domain name: labels of 1 to 63, 255 in all on the wire. */
+static bool is_zone(const char *text)
+{
+    size_t label = 0, wire = 1;
+    if (strcmp(text, ".") == 0)
+        return true;
+    while (*text) {
+        if (*text == '.') {
+            if (label == 0)
+                return false;
+            text++;
+            label = 0;
+            continue;
+        }
+        if (!skip_character(&text) || ++label > MAX_LABEL)
+            return false;
+        wire += label == 1 ? 2 : 1; /* a label's first byte brings its length byte */
+    }
+    return wire > 1 && wire <= MAX_NAME_WIRE;
+}
+
+static bool check_zone(const struct input *input)
+{
+    if (!is_zone(input->text))
+        return refuse(input, "is not a domain name",
+                      "labels of 1 to 63 ASCII characters, 253 in all, such as example.com.");
+    return true;
+}
+
+static bool check_property(const struct input *input)
+{
+    const char *text = input->text;
+    size_t length = strcspn(text, "=");
+    if (length == 0 || text[length] != '=')
+        return refuse(input, "is not a property", "property=value");
+    for (size_t i = 0; option_own_properties[i]; i++)
+        if (strlen(option_own_properties[i]) == length &&
+            memcmp(option_own_properties[i], text, length) == 0)
+            return refuse(input, "is a property that freshet sets itself and relies on", "another");
+    return true;
+}
+
+static bool check_text(const struct input *input)
+{
+    switch (input->option->kind) {
+    case OPTION_TIER_NAME:
+        return check_tier_name(input);
+    case OPTION_TOPIC:
+        return check_topic(input);
+    case OPTION_LOG_LEVEL:
+        return check_log_level(input);
+    case OPTION_ZONES:
+        return check_zone(input);
+    case OPTION_PROPERTIES:
+        return check_property(input);
+    default:
+        return check_length(input);
+    }
+}
+
+static bool parse_text(const struct input *input, char **field)
+{
+    if (!check_text(input))
+        return false;
+    *field = strdup(input->text);
+    return *field ? true : fault_memory(input->fault);
+}
+
+/* ---- addresses ------------------------------------------------------------------------------ */
+
+static uint16_t port_of(const struct sockaddr_storage *addr)
+{
+    return addr->ss_family == AF_INET ? ntohs(((const struct sockaddr_in *)addr)->sin_port)
+                                      : ntohs(((const struct sockaddr_in6 *)addr)->sin6_port);
+}
+
+static bool is_unspecified(const struct sockaddr_storage *addr)
+{
+    if (addr->ss_family == AF_INET)
+        return ((const struct sockaddr_in *)addr)->sin_addr.s_addr == htonl(INADDR_ANY);
+    return IN6_IS_ADDR_UNSPECIFIED(&((const struct sockaddr_in6 *)addr)->sin6_addr);
+}
+
+static bool parse_address(const struct input *input, struct config_address *field)
+{
+    enum option_kind kind = input->option->kind;
+    uint16_t port = kind == OPTION_ADDRESS ? 0 : DNS_PORT;
+    if (!config_parse_address(input->text, port, &field->addr, &field->addr_size))
+        return refuse(input, "is not an address",
+                      "one such as 192.0.2.1:53 or [2001:db8::1]:53, no host name");
+    if (port_of(&field->addr) == 0)
+        return refuse(input, "has no port", "one such as 127.0.0.1:9153 or [::1]:9153");
+    if (kind == OPTION_TARGETS && is_unspecified(&field->addr))
+        return refuse(input, "is no server's address",
+                      "one such as 192.0.2.1:53 or [2001:db8::1]:53");
+    field->text = strdup(input->text);
+    return field->text ? true : fault_memory(input->fault);
+}
+
+/* ---- fields --------------------------------------------------------------------------------- */
+
+/* What a field holds, whatever its rules. */
+enum content { CONTENT_NUMBER, CONTENT_TEXT, CONTENT_ADDRESS };
+
+static enum content content_of(enum option_kind kind)
+{
+    if (option_units(kind))
+        return CONTENT_NUMBER;
+    return kind == OPTION_ADDRESS || kind == OPTION_ADDRESSES || kind == OPTION_TARGETS
+               ? CONTENT_ADDRESS
+               : CONTENT_TEXT;
+}
+
+static size_t entry_size(enum option_kind kind)
+{
+    return content_of(kind) == CONTENT_ADDRESS ? sizeof(struct config_address) : sizeof(char *);
+}
+
+/* The fields behind the table's offsets. Lists and the single address are arrays on the heap. */
+static char **text_field(const struct option *option, const void *base)
+{
+    return (char **)((char *)base + option->field);
+}
+
+static size_t *count_field(const struct option *option, const void *base)
+{
+    return (size_t *)((char *)base + option->count);
+}
+
+/* The field's own pointer type varies; all of them are copied as bytes. */
+static char *get_array(const struct option *option, const void *base)
+{
+    char *array;
+    memcpy(&array, (const char *)base + option->field, sizeof(array));
+    return array;
+}
+
+/* Gives the field a zeroed array; false when memory ran out. */
+static bool allocate_array(const struct option *option, void *base, size_t count)
+{
+    void *array = calloc(count, entry_size(option->kind));
+    memcpy((char *)base + option->field, &array, sizeof(array));
+    return array != NULL;
+}
+
+static size_t array_count(const struct option *option, const void *base)
+{
+    if (option_shape(option->kind) == SHAPE_LIST)
+        return *count_field(option, base);
+    return get_array(option, base) ? 1 : 0;
+}
+
+static void *array_entry(const struct option *option, const void *base, size_t index)
+{
+    return get_array(option, base) + index * entry_size(option->kind);
+}
+
+static bool parse_entry(const struct input *input, void *base, size_t index)
+{
+    void *entry = array_entry(input->option, base, index);
+    return content_of(input->option->kind) == CONTENT_ADDRESS ? parse_address(input, entry)
+                                                              : parse_text(input, entry);
+}
+
+static bool parse_list(const struct option *option, const struct schema_slot *slot, const char *key,
+                       void *base, struct fault *fault)
+{
+    char *const *texts = slot->data;
+    if (slot->count == 0)
+        return true;
+    if (!allocate_array(option, base, slot->count))
+        return fault_memory(fault);
+    *count_field(option, base) = slot->count;
+    for (size_t i = 0; i < slot->count; i++) {
+        char entry_key[FAULT_MAX_KEY];
+        fault_key(entry_key, "%s[%zu]", key, i);
+        const struct input input = {option, texts[i], entry_key, fault};
+        if (!parse_entry(&input, base, i))
+            return false;
+    }
+    return true;
+}
+
+static bool parse_one_address(const struct input *input, void *base)
+{
+    if (!allocate_array(input->option, base, 1))
+        return fault_memory(input->fault);
+    return parse_address(input, array_entry(input->option, base, 0));
+}
+
+bool value_parse(const struct option *option, const struct schema_slot *slot, const char *key,
+                 void *base, struct fault *fault)
+{
+    if (option_shape(option->kind) == SHAPE_LIST)
+        return parse_list(option, slot, key, base, fault);
+    const char *text = slot->data ? slot->data : option->preset;
+    const struct input input = {option, text, key, fault};
+    if (!text)
+        return true;
+    switch (content_of(option->kind)) {
+    case CONTENT_NUMBER:
+        return parse_number(&input, base);
+    case CONTENT_ADDRESS:
+        return parse_one_address(&input, base);
+    default:
+        return parse_text(&input, text_field(option, base));
+    }
+}
+
+/* ---- freeing and comparing ------------------------------------------------------------------ */
+
+static bool is_array(const struct option *option)
+{
+    return option_shape(option->kind) == SHAPE_LIST || content_of(option->kind) == CONTENT_ADDRESS;
+}
+
+static void free_array(const struct option *option, void *base)
+{
+    size_t count = array_count(option, base);
+    for (size_t i = 0; i < count; i++) {
+        void *entry = array_entry(option, base, i);
+        if (content_of(option->kind) == CONTENT_ADDRESS)
+            free(((struct config_address *)entry)->text);
+        else
+            free(*(char **)entry);
+    }
+    free(get_array(option, base));
+}
+
+void value_free(const struct option *option, void *base)
+{
+    if (is_array(option))
+        free_array(option, base);
+    else if (content_of(option->kind) == CONTENT_TEXT)
+        free(*text_field(option, base));
+}
+
+static bool texts_equal(const char *text, const char *other)
+{
+    return text && other ? strcmp(text, other) == 0 : text == other;
+}
+
+static bool entries_equal(enum option_kind kind, const void *entry, const void *other)
+{
+    if (content_of(kind) == CONTENT_TEXT)
+        return texts_equal(*(char *const *)entry, *(char *const *)other);
+    const struct config_address *one = entry, *two = other;
+    return one->addr_size == two->addr_size && memcmp(&one->addr, &two->addr, one->addr_size) == 0;
+}
+
+static bool arrays_equal(const struct option *option, const void *base, const void *other)
+{
+    size_t count = array_count(option, base);
+    if (count != array_count(option, other))
+        return false;
+    for (size_t i = 0; i < count; i++)
+        if (!entries_equal(option->kind, array_entry(option, base, i),
+                           array_entry(option, other, i)))
+            return false;
+    return true;
+}
+
+bool value_equal(const struct option *option, const void *base, const void *other)
+{
+    if (option->field == OPTION_NO_FIELD)
+        return true;
+    if (is_array(option))
+        return arrays_equal(option, base, other);
+    if (content_of(option->kind) == CONTENT_TEXT)
+        return texts_equal(*text_field(option, base), *text_field(option, other));
+    return memcmp((const char *)base + option->field, (const char *)other + option->field,
+                  option->width) == 0;
+}

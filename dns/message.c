@@ -1,0 +1,333 @@
+/* message.c - see message.h. */
+#include "dns/message.h"
+
+#include <stdlib.h>
+
+enum {
+    ARENA_SIZE = 256 * 1024, /* bytes of uncompressed names and RDATA a message may come to */
+    RECORDS_MAX = 6000,      /* 65535 bytes hold at most 5957 records of 11 bytes */
+    RECORD_FIXED = 10,       /* type, class, TTL, RDLENGTH (RFC 1035 4.1.3) */
+    UDP_SIZE_MIN = 512,      /* RFC 6891 6.2.3 */
+};
+
+struct header {
+    uint16_t id;
+    uint16_t flags;
+    uint16_t questions;
+    uint16_t answers;
+    uint16_t authorities;
+    uint16_t additionals;
+};
+
+static struct header read_header(struct wire_reader *reader)
+{
+    struct header header;
+
+    header.id = wire_read_u16(reader);
+    header.flags = wire_read_u16(reader);
+    header.questions = wire_read_u16(reader);
+    header.answers = wire_read_u16(reader);
+    header.authorities = wire_read_u16(reader);
+    header.additionals = wire_read_u16(reader);
+    return header;
+}
+
+/* -- question ---------------------------------------------------------------------------------- */
+
+/*
+ * Reads the one question. Its name comes first in the message, so there is nothing a pointer could
+ * name. On failure `ret->name_size` is 0.
+ */
+static int read_question(struct wire_reader *reader, struct question *ret)
+{
+    struct wire_reader names = wire_reader(reader->base + reader->at, wire_left(reader));
+    int size = name_read(&names, ret->name); /* own base: every pointer fails */
+    const uint8_t *rest;
+
+    if (size < 0)
+        return size;
+    wire_read(reader, (size_t)size);
+    rest = wire_read(reader, 4);
+    if (!rest)
+        return ERR_SHORT;
+    ret->name_size = (uint8_t)size;
+    ret->type = wire_get_u16(rest);
+    ret->class = wire_get_u16(rest + 2);
+    return 0;
+}
+
+/* -- EDNS -------------------------------------------------------------------------------------- */
+
+/* Whole options fill the RDATA (RFC 6891 6.1.2). */
+static bool options_are_valid(const uint8_t *options, size_t size)
+{
+    struct wire_reader reader = wire_reader(options, size);
+
+    while (wire_left(&reader) > 0) {
+        wire_read_u16(&reader);
+        uint16_t length = wire_read_u16(&reader);
+        if (!wire_read(&reader, length))
+            return false;
+    }
+    return true;
+}
+
+/* What comes behind the owner name of a record. */
+struct record_fixed {
+    uint16_t type;
+    uint16_t class;
+    uint32_t ttl;
+    uint16_t rdata_size;
+};
+
+/*
+ * Takes the OPT record at the reader's place, its RDATA next (RFC 6891 6.1.2, 6.1.3). Options of
+ * another version than 0 have no format known here.
+ */
+static int read_opt(struct wire_reader *reader, const struct record_fixed *fixed, struct edns *edns)
+{
+    const uint8_t *options = wire_read(reader, fixed->rdata_size);
+
+    if (!options)
+        return ERR_SHORT;
+    if (edns->present)
+        return ERR_FORMAT; /* RFC 6891 6.1.1: one OPT */
+    edns->present = true;
+    edns->udp_size = fixed->class < UDP_SIZE_MIN ? UDP_SIZE_MIN : fixed->class;
+    edns->extended_rcode = (uint8_t)(fixed->ttl >> 24);
+    edns->version = (uint8_t)(fixed->ttl >> 16);
+    edns->dnssec_ok = (fixed->ttl & 0x8000) != 0;
+    if (edns->version != 0 || fixed->rdata_size == 0)
+        return 0;
+    if (!options_are_valid(options, fixed->rdata_size))
+        return ERR_FORMAT;
+    edns->options = options;
+    edns->options_size = fixed->rdata_size;
+    return 0;
+}
+
+static bool read_fixed(struct wire_reader *reader, struct record_fixed *ret)
+{
+    const uint8_t *bytes = wire_read(reader, RECORD_FIXED);
+
+    if (!bytes)
+        return false;
+    ret->type = wire_get_u16(bytes);
+    ret->class = wire_get_u16(bytes + 2);
+    ret->ttl = wire_get_u32(bytes + 4);
+    ret->rdata_size = wire_get_u16(bytes + 8);
+    return true;
+}
+
+/* -- queries ----------------------------------------------------------------------------------- */
+
+/* One record of a query's additional section: OPT is taken, others (TSIG...) are stepped over. */
+static int query_additional(struct wire_reader *reader, struct edns *edns)
+{
+    uint8_t owner[NAME_MAX_SIZE];
+    struct record_fixed fixed;
+
+    if (name_read(reader, owner) < 0 || !read_fixed(reader, &fixed))
+        return ERR_FORMAT;
+    if (fixed.type != TYPE_OPT)
+        return wire_read(reader, fixed.rdata_size) ? 0 : ERR_FORMAT;
+    if (owner[0] != 0 || read_opt(reader, &fixed, edns) < 0)
+        return ERR_FORMAT;
+    return 0;
+}
+
+static int query_body(struct wire_reader *reader, const struct header *header, struct query *ret)
+{
+    if (header->questions != 1 || read_question(reader, &ret->question) < 0)
+        return ERR_FORMAT;
+    ret->question_end = reader->at;
+    if (header->answers != 0 || header->authorities != 0)
+        return ERR_FORMAT;
+    for (unsigned i = 0; i < header->additionals; i++) {
+        if (query_additional(reader, &ret->edns) < 0)
+            return ERR_FORMAT;
+    }
+    if (wire_left(reader) > 0)
+        return ERR_FORMAT;
+    return ret->edns.version == 0 ? 0 : ERR_VERSION;
+}
+
+int query_parse(const uint8_t *bytes, size_t size, struct query *ret)
+{
+    struct wire_reader reader = wire_reader(bytes, size);
+    struct header header;
+
+    if (size < DNS_HEADER_SIZE)
+        return ERR_SHORT;
+    header = read_header(&reader);
+    ret->id = header.id;
+    ret->flags = header.flags;
+    ret->question.name_size = 0;
+    ret->question.type = 0;
+    ret->question.class = 0;
+    ret->question_end = DNS_HEADER_SIZE;
+    ret->edns = (struct edns){.present = false};
+    if (header.flags & FLAG_QR)
+        return ERR_NOT_QUERY;
+    if (header.flags & FLAG_OPCODE)
+        return ERR_OPCODE;
+    return query_body(&reader, &header, ret);
+}
+
+/* -- responses --------------------------------------------------------------------------------- */
+
+struct message *message_new(void)
+{
+    struct message *message = calloc(1, sizeof(*message));
+
+    if (!message)
+        return NULL;
+    message->arena = malloc(ARENA_SIZE);
+    message->records = malloc(RECORDS_MAX * sizeof(*message->records));
+    if (!message->arena || !message->records) {
+        message_free(message);
+        return NULL;
+    }
+    message->arena_size = ARENA_SIZE;
+    message->record_capacity = RECORDS_MAX;
+    return message;
+}
+
+void message_free(struct message *message)
+{
+    if (!message)
+        return;
+    free(message->arena);
+    free(message->records);
+    free(message);
+}
+
+/* Reads a name into the arena; NULL with `*ret_error` set on failure. */
+static const uint8_t *arena_name(struct wire_reader *reader, struct wire_writer *arena,
+                                 int *ret_error)
+{
+    uint8_t name[NAME_MAX_SIZE];
+    const uint8_t *place = arena->base + arena->at;
+    int size = name_read(reader, name);
+
+    if (size < 0) {
+        *ret_error = size;
+        return NULL;
+    }
+    wire_write(arena, name, (size_t)size);
+    if (arena->failed) {
+        *ret_error = ERR_SPACE;
+        return NULL;
+    }
+    return place;
+}
+
+/* Reads one record that is not OPT, its RDATA next, into `record`. */
+static int read_record(struct wire_reader *reader, const struct record_fixed *fixed,
+                       struct wire_writer *arena, struct record *record)
+{
+    int size;
+
+    if (wire_left(reader) < fixed->rdata_size)
+        return ERR_SHORT;
+    record->type = fixed->type;
+    record->class = fixed->class;
+    record->ttl = fixed->ttl & 0x80000000u ? 0 : fixed->ttl; /* RFC 2181 8 */
+    record->rdata = arena->base + arena->at;
+    size = rdata_read(reader, fixed->type, fixed->rdata_size, arena);
+    if (size < 0)
+        return size;
+    if (size > UINT16_MAX)
+        return ERR_RDATA; /* uncompressed it could not be sent again */
+    record->rdata_size = (uint16_t)size;
+    return 0;
+}
+
+struct parse {
+    struct wire_reader reader;
+    struct wire_writer arena;
+    struct message *message;
+    size_t count; /* records so far */
+};
+
+/* OPT stands in the additional section only, at the root (RFC 6891 6.1.1). */
+static int parse_opt(struct parse *parse, const struct record_fixed *fixed, const uint8_t *owner,
+                     bool additional)
+{
+    if (!additional || owner[0] != 0)
+        return ERR_FORMAT;
+    return read_opt(&parse->reader, fixed, &parse->message->edns);
+}
+
+/* Parses `counted` records of one section; `*ret` gets how many of them are not OPT. */
+static int parse_section(struct parse *parse, unsigned counted, bool additional, uint16_t *ret)
+{
+    size_t before = parse->count;
+    struct record_fixed fixed;
+    int error = 0;
+
+    for (unsigned i = 0; i < counted; i++) {
+        const uint8_t *owner = arena_name(&parse->reader, &parse->arena, &error);
+        if (!owner)
+            return error;
+        if (!read_fixed(&parse->reader, &fixed))
+            return ERR_SHORT;
+        if (fixed.type == TYPE_OPT) {
+            error = parse_opt(parse, &fixed, owner, additional);
+        } else if (parse->count == parse->message->record_capacity) {
+            error = ERR_SPACE;
+        } else {
+            struct record *record = &parse->message->records[parse->count++];
+            record->owner = owner;
+            error = read_record(&parse->reader, &fixed, &parse->arena, record);
+        }
+        if (error < 0)
+            return error;
+    }
+    *ret = (uint16_t)(parse->count - before);
+    return 0;
+}
+
+static int parse_body(struct parse *parse, const struct header *header)
+{
+    struct message *message = parse->message;
+    int error = 0;
+
+    if (header->questions > 1)
+        return ERR_FORMAT;
+    if (header->questions == 1)
+        error = read_question(&parse->reader, &message->question);
+    if (error == 0)
+        error = parse_section(parse, header->answers, false, &message->answer_count);
+    if (error == 0)
+        error = parse_section(parse, header->authorities, false, &message->authority_count);
+    if (error == 0)
+        error = parse_section(parse, header->additionals, true, &message->additional_count);
+    if (error == 0 && wire_left(&parse->reader) > 0)
+        error = ERR_FORMAT;
+    return error;
+}
+
+int message_parse(struct message *message, const uint8_t *bytes, size_t size)
+{
+    struct parse parse = {
+        .reader = wire_reader(bytes, size),
+        .arena = wire_writer(message->arena, message->arena_size),
+        .message = message,
+    };
+    struct header header;
+
+    if (size < DNS_HEADER_SIZE)
+        return ERR_SHORT;
+    header = read_header(&parse.reader);
+    message->id = header.id;
+    message->flags = header.flags;
+    message->question.name_size = 0;
+    message->question.type = 0;
+    message->question.class = 0;
+    message->edns = (struct edns){.present = false};
+    message->answer_count = message->authority_count = message->additional_count = 0;
+    int error = parse_body(&parse, &header);
+    message->rcode = (uint16_t)(message->edns.extended_rcode << 4 | (header.flags & FLAG_RCODE));
+    return error;
+}

@@ -1,0 +1,121 @@
+/* rdata.c - see rdata.h. The presentation form lives in rdata_scan.c and rdata_print.c. */
+#include "dns/rdata.h"
+
+#include <stdio.h>
+#include <strings.h>
+
+#include "dns/field.h"
+
+/* -- reading and walking ----------------------------------------------------------------------- */
+
+int rdata_read(struct wire_reader *reader, uint16_t type, uint16_t length, struct wire_writer *out)
+{
+    struct wire_reader start = *reader;
+    struct field_walk walk;
+    struct field field;
+    size_t before = out->at;
+    int step;
+
+    if (!wire_read(reader, length))
+        return ERR_RDATA;
+    field_walk_message(&walk, type, &start, length);
+    while ((step = field_next(&walk, &field)) > 0)
+        wire_write(out, field.bytes, field.size);
+    if (step < 0) {
+        out->at = before;
+        return step;
+    }
+    return out->failed ? ERR_SPACE : (int)(out->at - before);
+}
+
+bool rdata_name_at(uint16_t type, const uint8_t *rdata, size_t length, size_t k, size_t *ret_offset,
+                   bool *ret_compressible)
+{
+    struct field_walk walk;
+    struct field field;
+
+    field_walk_start(&walk, type, rdata, length);
+    while (field_next(&walk, &field) > 0) {
+        if (field.kind != LDNS_RDF_TYPE_DNAME || k-- > 0)
+            continue;
+        *ret_offset = (size_t)(field.bytes - rdata);
+        *ret_compressible = field_names_compressible(&walk.plan);
+        return true;
+    }
+    return false;
+}
+
+/* -- mnemonics --------------------------------------------------------------------------------- */
+
+/* The types that are only asked for; ldns has no descriptor for them. */
+static const struct {
+    uint16_t type;
+    char text[TYPE_MAX_TEXT];
+} question_types[] = {
+    {TYPE_IXFR, "IXFR"},   {TYPE_AXFR, "AXFR"}, {TYPE_MAILB, "MAILB"},
+    {TYPE_MAILA, "MAILA"}, {TYPE_ANY, "ANY"},
+};
+
+enum { QUESTION_TYPES = sizeof(question_types) / sizeof(question_types[0]) };
+
+/* The number in "TYPE65280" behind its four letters, or ERR_TYPE (RFC 3597 5). */
+static int type_number(const char *digits)
+{
+    int number = 0;
+
+    for (const char *p = digits; *p; p++) {
+        if (*p < '0' || *p > '9' || p - digits > 4)
+            return ERR_TYPE;
+        number = number * 10 + (*p - '0');
+    }
+    return number >= 1 && number <= UINT16_MAX ? number : ERR_TYPE;
+}
+
+int type_from_text(const char *text)
+{
+    if (strncasecmp(text, "TYPE", 4) == 0)
+        return type_number(text + 4);
+    for (size_t i = 0; i < QUESTION_TYPES; i++) {
+        if (strcasecmp(text, question_types[i].text) == 0)
+            return question_types[i].type;
+    }
+    int type = (int)ldns_get_rr_type_by_name(text);
+    return type > 0 && type <= UINT16_MAX ? type : ERR_TYPE;
+}
+
+const char *type_to_text(uint16_t type, char text[TYPE_MAX_TEXT])
+{
+    const ldns_rr_descriptor *form = ldns_rr_descript(type);
+
+    for (size_t i = 0; i < QUESTION_TYPES; i++) {
+        if (type == question_types[i].type)
+            return strcpy(text, question_types[i].text);
+    }
+    if (form && form->_type == (ldns_rr_type)type && form->_name && type != 0)
+        snprintf(text, TYPE_MAX_TEXT, "%s", form->_name);
+    else
+        snprintf(text, TYPE_MAX_TEXT, "TYPE%u", (unsigned)type);
+    return text;
+}
+
+/* By number (RFC 6895 2.3); gaps are not assigned. */
+static const char *const rcode_names[] = {
+    [0] = "NOERROR",  [1] = "FORMERR",    [2] = "SERVFAIL", [3] = "NXDOMAIN",  [4] = "NOTIMP",
+    [5] = "REFUSED",  [6] = "YXDOMAIN",   [7] = "YXRRSET",  [8] = "NXRRSET",   [9] = "NOTAUTH",
+    [10] = "NOTZONE", [11] = "DSOTYPENI", [16] = "BADVERS", [17] = "BADKEY",   [18] = "BADTIME",
+    [19] = "BADMODE", [20] = "BADNAME",   [21] = "BADALG",  [22] = "BADTRUNC", [23] = "BADCOOKIE",
+};
+
+const char *rcode_to_text(uint16_t rcode, char text[TYPE_MAX_TEXT])
+{
+    if (rcode < sizeof(rcode_names) / sizeof(rcode_names[0]) && rcode_names[rcode])
+        snprintf(text, TYPE_MAX_TEXT, "%s", rcode_names[rcode]);
+    else
+        snprintf(text, TYPE_MAX_TEXT, "RCODE%u", (unsigned)rcode);
+    return text;
+}
+
+bool type_is_meta(uint16_t type)
+{
+    return type == 0 || type == TYPE_OPT || (type >= 128 && type <= TYPE_ANY);
+}

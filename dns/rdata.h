@@ -1,0 +1,92 @@
+/*
+ * rdata.h - what RDATA of each type must look like, and where the names in it are.
+ *
+ * The fields of a type come from ldns' descriptors; types it does not know are opaque bytes
+ * (RFC 3597). Names in RDATA may be compressed only in the types of RFC 1035 (RFC 3597 4); this is
+ * where they are undone on the way in and allowed on the way out.
+ */
+#ifndef FRESHET_DNS_RDATA_H
+#define FRESHET_DNS_RDATA_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "dns/error.h"
+#include "dns/wire.h"
+
+/* Record types this code treats by name; all others pass through (RFC 3597). */
+enum {
+    TYPE_A = 1,
+    TYPE_NS = 2,
+    TYPE_CNAME = 5,
+    TYPE_SOA = 6,
+    TYPE_PTR = 12,
+    TYPE_HINFO = 13,
+    TYPE_MX = 15,
+    TYPE_TXT = 16,
+    TYPE_AAAA = 28,
+    TYPE_SRV = 33,
+    TYPE_DNAME = 39,
+    TYPE_OPT = 41,
+    TYPE_DS = 43,
+    TYPE_RRSIG = 46,
+    TYPE_NSEC = 47,
+    TYPE_DNSKEY = 48,
+    TYPE_NSEC3 = 50,
+    TYPE_TKEY = 249,
+    TYPE_TSIG = 250,
+    TYPE_IXFR = 251,
+    TYPE_AXFR = 252,
+    TYPE_MAILB = 253,
+    TYPE_MAILA = 254,
+    TYPE_ANY = 255,
+};
+
+enum { CLASS_IN = 1, CLASS_CH = 3, CLASS_NONE = 254, CLASS_ANY = 255 };
+
+/*
+ * Reads `length` bytes of RDATA of `type` at the cursor, checks that they are well formed (every
+ * field present, nothing left over, names valid, A 4 bytes, AAAA 16, at least one TXT string...),
+ * and appends them to `out` with names uncompressed. Returns the bytes appended; ERR_RDATA, ERR_SPACE.
+ * The cursor ends behind the RDATA on success and failure alike.
+ */
+MUST_CHECK int rdata_read(struct wire_reader *reader, uint16_t type, uint16_t length,
+                          struct wire_writer *out);
+
+/*
+ * Parses presentation form ("10 mx.example.com.", or RFC 3597 `\# 4 c0000201`) into uncompressed
+ * wire form. Names without a final dot are taken as absolute. Returns the size in bytes (0..65535);
+ * ERR_RDATA when the text does not fit the type, ERR_SPACE.
+ */
+MUST_CHECK int rdata_from_text(uint16_t type, const char *text, uint8_t *buffer, size_t size);
+
+/*
+ * Presentation form of uncompressed RDATA, NUL-terminated. Returns the length without the NUL;
+ * ERR_RDATA, ERR_SPACE. Unknown types come out in the RFC 3597 form.
+ */
+MUST_CHECK int rdata_to_text(uint16_t type, const uint8_t *rdata, size_t length, char *text,
+                             size_t size);
+
+/* "A", "aaaa", "TYPE65280" to a number (1..65535), or ERR_TYPE. */
+MUST_CHECK int type_from_text(const char *text);
+
+/* Mnemonic, or TYPEn (RFC 3597 5). Returns `text`. */
+enum { TYPE_MAX_TEXT = 16 };
+const char *type_to_text(uint16_t type, char text[TYPE_MAX_TEXT]);
+
+/* Mnemonic of a response code ("NOERROR", "NXDOMAIN", ... "RCODE23"). Returns `text`. */
+const char *rcode_to_text(uint16_t rcode, char text[TYPE_MAX_TEXT]);
+
+/* Types that are questions or per-hop data, never stored records (RFC 6895 3.1: OPT, 128..255). */
+bool type_is_meta(uint16_t type);
+
+/*
+ * Walks the names inside uncompressed RDATA: for k = 0, 1, ... gives the offset of the k-th domain
+ * name and whether RFC 3597 4 allows to compress it. Returns false past the last one. `rdata` must
+ * have passed rdata_read() or rdata_from_text().
+ */
+bool rdata_name_at(uint16_t type, const uint8_t *rdata, size_t length, size_t k, size_t *ret_offset,
+                   bool *ret_compressible);
+
+#endif

@@ -1,0 +1,325 @@
+#include "invalidation/apply.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <uthash.h>
+
+#include "dns/build.h"
+
+/* A zone's record of what was applied. */
+struct ledger {
+    bool has_serial;
+    uint32_t serial;
+    int64_t time_us;
+    uint64_t sets;
+    uint64_t invalidated;
+};
+
+struct applier {
+    struct applier_options options;
+    pthread_mutex_t lock; /* one change set at a time: the marks have one writer */
+    size_t zone_count;
+    struct ledger *ledgers; /* by zone index */
+    struct builder builder;
+    uint16_t ttl_offsets[BUILD_MAX_RECORDS];
+    uint8_t wire[DNS_MAX_MESSAGE];
+    uint8_t body[DNS_MAX_MESSAGE]; /* one store's copy, with its own TTL bounds */
+};
+
+struct applier *applier_new(const struct applier_options *options)
+{
+    struct applier *applier = calloc(1, sizeof *applier);
+    if (!applier)
+        return NULL;
+    applier->options = *options;
+    while (validity_zone(options->validity, applier->zone_count))
+        applier->zone_count++;
+    applier->ledgers = calloc(applier->zone_count + 1, sizeof *applier->ledgers);
+    pthread_mutex_init(&applier->lock, NULL);
+    if (!applier->ledgers) {
+        applier_free(applier);
+        return NULL;
+    }
+    return applier;
+}
+
+void applier_free(struct applier *applier)
+{
+    if (!applier)
+        return;
+    pthread_mutex_destroy(&applier->lock);
+    free(applier->ledgers);
+    free(applier);
+}
+
+/* The ledger of exactly this zone, or NULL. */
+static struct ledger *ledger_of(struct applier *applier, const uint8_t *zone)
+{
+    size_t index;
+    const uint8_t *found = validity_zone_of(applier->options.validity, zone, &index);
+    return found && name_equal(found, zone) ? &applier->ledgers[index] : NULL;
+}
+
+/* Whether what a change says holds for more names than its own. */
+static bool touches_subtree(const struct change_set *set, const struct change *change)
+{
+    if (change->op == CHANGE_FLUSH)
+        return change->subtree;
+    if (change->op == CHANGE_DEL && change->type == 0)
+        return true;
+    return change->type == TYPE_DNAME ||
+           (change->type == TYPE_NS && !name_equal(change->name, set->zone));
+}
+
+static size_t mark_change(struct validity *validity, const struct change_set *set,
+                          const struct change *change)
+{
+    size_t marked = validity_mark_name(validity, change->name);
+    if (name_is_wildcard(change->name))
+        marked += validity_mark_subtree(validity, name_parent(change->name));
+    if (touches_subtree(set, change))
+        marked += validity_mark_subtree(validity, change->name);
+    return marked;
+}
+
+static bool serial_before(uint32_t a, uint32_t b)
+{
+    return (int32_t)(a - b) < 0; /* RFC 1982 3.2 */
+}
+
+/* Older than what was applied for the zone: it may still evict, but brings no data (P8). */
+static bool is_stale(const struct ledger *ledger, const struct change_set *set)
+{
+    return set->time_us < ledger->time_us ||
+           (set->has_serial && ledger->has_serial && serial_before(set->serial, ledger->serial));
+}
+
+static void enter(struct ledger *ledger, const struct change_set *set)
+{
+    ledger->sets++;
+    if (set->time_us > ledger->time_us)
+        ledger->time_us = set->time_us;
+    if (set->has_serial &&
+        (!ledger->has_serial || serial_before(ledger->serial, set->serial))) {
+        ledger->has_serial = true;
+        ledger->serial = set->serial;
+    }
+}
+
+/* An RRset that can stand as the answer to its own question. */
+static bool is_installable(const struct change_set *set, const struct change *change)
+{
+    return change->op == CHANGE_SET && !touches_subtree(set, change) &&
+           !name_is_wildcard(change->name);
+}
+
+/* The answer a SET carries; its body is in applier->wire behind the question. */
+static bool build_answer(struct applier *applier, const struct change *change,
+                         struct answer *ret)
+{
+    struct builder *builder = &applier->builder;
+    struct question question = {
+        .type = change->type, .class = CLASS_IN, .name_size = (uint8_t)name_size(change->name)};
+    memcpy(question.name, change->name, question.name_size);
+    build_start(builder, applier->wire, sizeof applier->wire);
+    build_question(builder, &question);
+    size_t start = builder->out.at;
+    for (size_t i = 0; i < change->rdata_count; i++)
+        build_record(builder, SECTION_ANSWER,
+                     &(struct record){
+                         .owner = change->name,
+                         .rdata = change->rdata[i].bytes,
+                         .rdata_size = change->rdata[i].size,
+                         .ttl = change->ttl,
+                         .type = change->type,
+                         .class = CLASS_IN,
+                     });
+    int size = build_finish(builder, 0, 0);
+    if (size < 0)
+        return false;
+    for (size_t i = 0; i < builder->ttl_count; i++)
+        applier->ttl_offsets[i] = (uint16_t)(builder->ttl_offsets[i] - start);
+    *ret = (struct answer){
+        .counts = {builder->counts[0], 0, 0},
+        .origin = ORIGIN_FEED,
+        .ttl = change->ttl,
+        .ede = EDE_NONE,
+        .body = applier->wire + start,
+        .body_size = (size_t)size - start,
+        .ttl_offsets = applier->ttl_offsets,
+        .ttl_count = builder->ttl_count,
+    };
+    return validity_depend(applier->options.validity, change->name, false, &ret->dependencies) ==
+           ERR_OK;
+}
+
+/*
+ * Replaces the answers that stores hold for the question, with CD set or not. What was asked for with
+ * DO set wants signatures, which a change set does not carry: it stays evicted.
+ */
+static size_t install(struct applier *applier, const struct change *change, struct stamp stamp,
+                      struct mono now)
+{
+    struct answer answer;
+    size_t installed = 0;
+    if (!build_answer(applier, change, &answer))
+        return 0;
+    const uint8_t *built = answer.body;
+    for (size_t i = 0; i < applier->options.store_count; i++) {
+        struct store *store = applier->options.stores[i];
+        struct ttl_policy policy = store_policy(store);
+        struct answer bounded = answer;
+        bounded.body = applier->body;
+        memcpy(applier->body, built, answer.body_size);
+        answer_bound_ttls(&bounded, &policy);
+        for (int cd = 0; cd <= 1; cd++) {
+            struct answer_key key;
+            store_key(store,
+                      &(struct key_parts){.name = change->name,
+                                          .type = change->type,
+                                          .class = CLASS_IN,
+                                          .checking_disabled = cd},
+                      &key);
+            installed += store_replace(store, &key, &bounded, stamp, now);
+        }
+    }
+    return installed;
+}
+
+/* What later changes of the same set have the last word on: (name, type), or a name as a whole. */
+struct spoken_for {
+    UT_hash_handle hh;
+    uint8_t key[2 + NAME_MAX_SIZE];
+};
+
+static size_t spoken_key(const uint8_t *name, uint16_t type, uint8_t key[2 + NAME_MAX_SIZE])
+{
+    size_t size = name_size(name);
+    wire_put_u16(key, type);
+    memcpy(key + 2, name, size);
+    return 2 + size;
+}
+
+static bool is_spoken_for(struct spoken_for *table, const uint8_t *name, uint16_t type)
+{
+    uint8_t key[2 + NAME_MAX_SIZE];
+    struct spoken_for *found;
+    size_t size = spoken_key(name, type, key);
+    HASH_FIND(hh, table, key, size, found);
+    return found != NULL;
+}
+
+static bool speak_for(struct spoken_for **table, const uint8_t *name, uint16_t type)
+{
+    if (is_spoken_for(*table, name, type))
+        return true;
+    struct spoken_for *entry = malloc(sizeof *entry);
+    if (!entry)
+        return false;
+    size_t size = spoken_key(name, type, entry->key);
+    HASH_ADD_KEYPTR(hh, *table, entry->key, size, entry);
+    return true;
+}
+
+/*
+ * From the last change to the first, so that the last word on an RRset is the one installed. A change
+ * to a whole subtree silences everything before it.
+ */
+static size_t install_set(struct applier *applier, const struct change_set *set,
+                          struct stamp stamp, struct mono now)
+{
+    struct spoken_for *table = NULL, *entry, *next;
+    size_t installed = 0;
+    for (size_t i = set->change_count; i-- > 0;) {
+        const struct change *change = &set->changes[i];
+        if (touches_subtree(set, change))
+            break;
+        if (is_installable(set, change) && !is_spoken_for(table, change->name, change->type) &&
+            !is_spoken_for(table, change->name, 0))
+            installed += install(applier, change, stamp, now);
+        if (set->change_count > 1 && !speak_for(&table, change->name, change->type))
+            break;
+    }
+    HASH_ITER(hh, table, entry, next) {
+        HASH_DELETE(hh, table, entry);
+        free(entry);
+    }
+    return installed;
+}
+
+int apply_change_set(struct applier *applier, const struct change_set *set, struct mono now,
+                     struct apply_result *ret_result)
+{
+    struct validity *validity = applier->options.validity;
+    struct ledger *ledger = ledger_of(applier, set->zone);
+    if (!ledger)
+        return ERR_NOT_FOUND;
+    pthread_mutex_lock(&applier->lock);
+    struct apply_result result = {0};
+    for (size_t i = 0; i < set->change_count; i++)
+        result.marked += mark_change(validity, set, &set->changes[i]);
+    result.stamp = validity_commit(validity);
+    if (!is_stale(ledger, set))
+        result.installed = install_set(applier, set, result.stamp, now);
+    enter(ledger, set);
+    pthread_mutex_unlock(&applier->lock);
+    *ret_result = result;
+    return ERR_OK;
+}
+
+int apply_invalidate(struct applier *applier, const uint8_t *zone, struct apply_result *ret_result)
+{
+    struct validity *validity = applier->options.validity;
+    struct ledger *only = zone ? ledger_of(applier, zone) : NULL;
+    if (zone && !only)
+        return ERR_NOT_FOUND;
+    pthread_mutex_lock(&applier->lock);
+    struct apply_result result = {0};
+    for (size_t i = 0; i < applier->zone_count; i++) {
+        struct ledger *ledger = &applier->ledgers[i];
+        if (only && ledger != only)
+            continue;
+        result.marked += validity_mark_subtree(validity, validity_zone(validity, i));
+        ledger->invalidated++;
+    }
+    result.stamp = validity_commit(validity);
+    pthread_mutex_unlock(&applier->lock);
+    *ret_result = result;
+    return ERR_OK;
+}
+
+int apply_evict(struct applier *applier, const uint8_t *name, bool subtree,
+                struct apply_result *ret_result)
+{
+    struct validity *validity = applier->options.validity;
+    if (!validity_zone_of(validity, name, NULL))
+        return ERR_NOT_FOUND;
+    pthread_mutex_lock(&applier->lock);
+    struct apply_result result = {0};
+    result.marked = subtree ? validity_mark_subtree(validity, name)
+                            : validity_mark_name(validity, name);
+    result.stamp = validity_commit(validity);
+    pthread_mutex_unlock(&applier->lock);
+    *ret_result = result;
+    return ERR_OK;
+}
+
+bool applier_zone_status(struct applier *applier, size_t k, struct apply_zone_status *ret)
+{
+    if (k >= applier->zone_count)
+        return false;
+    const uint8_t *zone = validity_zone(applier->options.validity, k);
+    pthread_mutex_lock(&applier->lock);
+    const struct ledger *ledger = &applier->ledgers[k];
+    *ret = (struct apply_zone_status){
+        .has_serial = ledger->has_serial,
+        .serial = ledger->serial,
+        .time_us = ledger->time_us,
+        .sets = ledger->sets,
+        .invalidated = ledger->invalidated,
+    };
+    pthread_mutex_unlock(&applier->lock);
+    memcpy(ret->zone, zone, name_size(zone));
+    return true;
+}

@@ -1,0 +1,82 @@
+/*
+ * apply.h - turns change sets into marks, and full RRsets into fresh answers.
+ *
+ * For each change set, in this order:
+ *
+ *   1. every scope that any of its changes touches is marked with a new stamp
+ *   2. the change clock moves to that stamp: whoever fetches from here on is newer than the change
+ *   3. answers that a SET carries whole are installed at that stamp where a store holds the question
+ *
+ * so nobody sees half of a set, and a fetch that was in flight is older than the mark. What a change
+ * touches:
+ *
+ *   any change at N                    N; the existence of N and of its ancestors up to the apex
+ *   at a wildcard *.P                  P and all below (what it synthesised has other names)
+ *   NS (not at the apex) or DNAME at N N and all below
+ *   DEL of a whole name N              N and all below (a wildcard above may now cover them)
+ *   FLUSH with subtree                 N and all below
+ *
+ * Calls may come from any thread; they take turns on one lock. Change sets that are older than what
+ * was applied for their zone (by serial, RFC 1982, or by time) mark but never install (P8).
+ */
+#ifndef FRESHET_INVALIDATION_APPLY_H
+#define FRESHET_INVALIDATION_APPLY_H
+
+#include "cache/stamp.h"
+#include "cache/store.h"
+#include "cache/validity.h"
+#include "invalidation/changeset.h"
+
+struct applier;
+
+struct applier_options {
+    struct validity *validity; /* borrowed: marks and zones */
+    struct store **stores;     /* borrowed: where SETs are installed, one per tier */
+    size_t store_count;
+};
+
+struct apply_result {
+    struct stamp stamp; /* the change clock after it */
+    size_t marked;      /* scopes marked */
+    size_t installed;   /* answers replaced in place, over all stores */
+};
+
+/* What has been applied for one zone. */
+struct apply_zone_status {
+    uint8_t zone[NAME_MAX_SIZE];
+    bool has_serial;
+    uint32_t serial;       /* newest applied */
+    int64_t time_us;       /* newest commit time applied; 0 for none */
+    uint64_t sets;         /* change sets applied */
+    uint64_t invalidated;  /* times the whole zone was invalidated (P9, gaps) */
+};
+
+/* NULL: no memory. */
+struct applier *applier_new(const struct applier_options *options);
+void applier_free(struct applier *applier);
+
+/*
+ * Applies a checked change set. Returns 0, or ERR_NOT_FOUND when its zone is not one of ours (nothing
+ * is touched then). `now` is when installed answers start to age.
+ */
+MUST_CHECK int apply_change_set(struct applier *applier, const struct change_set *set,
+                                struct mono now, struct apply_result *ret_result);
+
+/*
+ * Invalidates everything of one zone of the subscription; with `zone` NULL, of all of them. Returns 0
+ * or ERR_NOT_FOUND.
+ */
+MUST_CHECK int apply_invalidate(struct applier *applier, const uint8_t *zone,
+                                struct apply_result *ret_result);
+
+/*
+ * Evicts a name (canonical), or it and all below, in this process alone. Inside a subscribed zone this is a
+ * mark; elsewhere ERR_NOT_FOUND, and the stores must be searched instead.
+ */
+MUST_CHECK int apply_evict(struct applier *applier, const uint8_t *name, bool subtree,
+                           struct apply_result *ret_result);
+
+/* Fills `ret` for the k-th zone of the subscription; false past the last one. */
+bool applier_zone_status(struct applier *applier, size_t k, struct apply_zone_status *ret);
+
+#endif

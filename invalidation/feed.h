@@ -1,0 +1,81 @@
+/*
+ * feed.h - the subscription: one thread that reads the topic of change sets and applies them.
+ *
+ *   COLD      no position in the log yet: brokers unreachable, or the topic does not exist
+ *   CATCHUP   a position is assigned, its end has not been reached
+ *   LIVE      every partition was drained to its end
+ *   LOST      the brokers are gone; positions are kept
+ *
+ * A cache needs no history, so there is no consumer group: every partition is assigned by hand. Order
+ * matters when going from COLD to CATCHUP: first the end offsets are read, then all subscribed zones are invalidated,
+ * then consuming starts at those offsets. Whatever was cached before, in ignorance, is gone; whatever is
+ * fetched after is covered by the log from there on. A gap (offset out of range, partitions added, topic gone)
+ * goes back to COLD and through the same order. While not LIVE the tiers are plain TTL caches.
+ *
+ * A message that cannot be applied invalidates its zone (P9): the zone it names, else the zone of its key,
+ * else all of the subscription. It is counted by reason and reported at most once per reason and second; the feed
+ * goes on.
+ *
+ * Threads: feed_start() starts one; the other calls may come from any thread.
+ */
+#ifndef FRESHET_INVALIDATION_FEED_H
+#define FRESHET_INVALIDATION_FEED_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "invalidation/apply.h"
+
+enum feed_state { FEED_COLD, FEED_CATCHUP, FEED_LIVE, FEED_LOST };
+const char *feed_state_text(enum feed_state state); /* "cold", "catchup", "live", "lost" */
+
+enum feed_severity { FEED_ERROR, FEED_WARNING, FEED_INFO, FEED_DEBUG };
+
+struct feed;
+
+struct feed_options {
+    const char *brokers;
+    const char *topic;
+    char *const *properties; /* "name=value" for librdkafka, property_count of them */
+    size_t property_count;
+    uint64_t lease_ms;
+    struct applier *applier; /* borrowed */
+    /* Called from the feed's thread; `text` is one line of key=value pairs without a newline. */
+    void (*report)(void *arg, enum feed_severity severity, const char *text);
+    void *report_arg;
+};
+
+enum { FEED_MAX_PARTITIONS = 1024, FEED_MAX_ERROR = 512, FEED_ERROR_KINDS = 32 };
+
+struct feed_position {
+    int32_t partition;
+    int64_t offset; /* next to be applied */
+};
+
+struct feed_status {
+    enum feed_state state;
+    char reason[FEED_MAX_ERROR]; /* why it is not LIVE; "" when it is */
+    uint64_t applied;            /* change sets applied */
+    uint64_t ignored;            /* for zones that are not ours */
+    uint64_t installed;          /* answers replaced in place */
+    uint64_t marked;             /* scopes marked */
+    uint64_t resets;             /* times the position was taken anew and all zones invalidated */
+    uint64_t refused[FEED_ERROR_KINDS]; /* by -enum error */
+    int64_t last_apply_us;       /* what the newest change set took to apply, microseconds; -1 for none */
+    int64_t last_delay_us;       /* its age when applied, by its "time" and this host's clock; -1 for none */
+    size_t partition_count;
+    struct feed_position positions[FEED_MAX_PARTITIONS];
+};
+
+/*
+ * Starts the thread. Unreachable brokers are not an error (it keeps trying); a property librdkafka does
+ * not know is: NULL with one line in `ret_error`. Options are copied.
+ */
+struct feed *feed_start(const struct feed_options *options, char ret_error[FEED_MAX_ERROR]);
+
+/* Stops the thread and frees the feed; returns within about a second. NULL is fine. */
+void feed_stop(struct feed *feed);
+
+void feed_status(struct feed *feed, struct feed_status *ret);
+
+#endif

@@ -1,0 +1,282 @@
+#include "invalidation/kafka.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "invalidation/changeset.h"
+
+struct property {
+    const char *name;
+    const char *value;
+};
+
+/* Room for the key, the headers and the framing of the largest change set. */
+#define MESSAGE_MAX_BYTES "4259840"
+static_assert(CHANGESET_MAX_BYTES + 65536 == 4259840,
+              "MESSAGE_MAX_BYTES follows CHANGESET_MAX_BYTES");
+
+static const struct property common_defaults[] = {
+    {"client.id", "freshet"},
+    {"reconnect.backoff.ms", "100"}, /* a restarted broker is found again within about a second */
+    {"reconnect.backoff.max.ms", "1000"},
+    {"socket.connection.setup.timeout.ms", "3000"},
+    {"socket.keepalive.enable", "true"},
+    {"socket.timeout.ms", "10000"},
+    {"message.max.bytes", MESSAGE_MAX_BYTES},
+    {"topic.metadata.refresh.fast.interval.ms", "100"},
+};
+
+static const struct property consumer_defaults[] = {
+    {"check.crcs", "true"}, /* what the disk or the wire spoilt must not be applied */
+    {"fetch.error.backoff.ms", "50"},
+    {"fetch.message.max.bytes", MESSAGE_MAX_BYTES},
+};
+
+static const struct property consumer_required[] = {
+    {"group.id", "freshet"}, /* rd_kafka_assign() wants one; it is never subscribed nor committed */
+    {"enable.auto.commit", "false"},
+    {"enable.auto.offset.store", "false"},
+    {"enable.partition.eof", "true"}, /* the proof that a partition is drained */
+    {"auto.offset.reset", "error"},   /* a gap must be seen, not skipped */
+    {"allow.auto.create.topics", "false"},
+    {"socket.nagle.disable", "true"},
+    {"log.queue", "true"}, /* the log comes out of poll, in the poller's thread */
+};
+
+static const struct property producer_defaults[] = {
+    {"linger.ms", "0"},
+    /* A topic that is not there is said to be so within this, not after half a minute. */
+    {"topic.metadata.propagation.max.ms", "2000"},
+};
+
+static const struct property producer_required[] = {
+    {"enable.idempotence", "true"},    {"acks", "all"},
+    {"partitioner", "murmur2_random"}, /* what Java clients compute, as the key is always set */
+    {"socket.nagle.disable", "true"},  {"log.queue", "true"},
+};
+
+#define SET_ALL(conf, table, error) set_all(conf, table, sizeof(table) / sizeof((table)[0]), error)
+
+static void discard_log(const rd_kafka_t *client, int level, const char *facility, const char *text)
+{
+    (void)client;
+    (void)level;
+    (void)facility;
+    (void)text;
+}
+
+static int set_one(rd_kafka_conf_t *conf, const char *name, const char *value,
+                   char error[KAFKA_MAX_ERROR])
+{
+    if (rd_kafka_conf_set(conf, name, value, error, KAFKA_MAX_ERROR) != RD_KAFKA_CONF_OK)
+        return ERR_CONFIG;
+    return 0;
+}
+
+static int set_all(rd_kafka_conf_t *conf, const struct property *table, size_t count,
+                   char error[KAFKA_MAX_ERROR])
+{
+    for (size_t k = 0; k < count; k++)
+        if (set_one(conf, table[k].name, table[k].value, error) < 0)
+            return ERR_CONFIG;
+    return 0;
+}
+
+/* One "name=value" of the operator. */
+static int set_text(rd_kafka_conf_t *conf, const char *text, char error[KAFKA_MAX_ERROR])
+{
+    const char *equals = strchr(text, '=');
+    if (!equals || equals == text) {
+        snprintf(error, KAFKA_MAX_ERROR, "\"%s\" is not name=value", text);
+        return ERR_CONFIG;
+    }
+    char *name = strndup(text, (size_t)(equals - text));
+    if (!name) {
+        snprintf(error, KAFKA_MAX_ERROR, "%s", error_text(ERR_MEMORY));
+        return ERR_MEMORY;
+    }
+    int result = set_one(conf, name, equals + 1, error);
+    free(name);
+    return result;
+}
+
+static int set_properties(rd_kafka_conf_t *conf, const struct kafka_settings *settings,
+                          char error[KAFKA_MAX_ERROR])
+{
+    for (size_t k = 0; k < settings->property_count; k++) {
+        int result = set_text(conf, settings->properties[k], error);
+        if (result < 0)
+            return result;
+    }
+    return set_one(conf, "bootstrap.servers", settings->brokers, error);
+}
+
+rd_kafka_conf_t *kafka_consumer_conf(const struct kafka_settings *settings,
+                                     char ret_error[KAFKA_MAX_ERROR])
+{
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    rd_kafka_conf_set_log_cb(conf, discard_log);
+    if (SET_ALL(conf, common_defaults, ret_error) == 0 &&
+        SET_ALL(conf, consumer_defaults, ret_error) == 0 &&
+        set_properties(conf, settings, ret_error) == 0 &&
+        SET_ALL(conf, consumer_required, ret_error) == 0)
+        return conf;
+    rd_kafka_conf_destroy(conf);
+    return NULL;
+}
+
+rd_kafka_conf_t *kafka_producer_conf(const struct kafka_settings *settings, int timeout_ms,
+                                     char ret_error[KAFKA_MAX_ERROR])
+{
+    char timeout[16];
+    snprintf(timeout, sizeof timeout, "%d", timeout_ms);
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    rd_kafka_conf_set_log_cb(conf, discard_log);
+    if (SET_ALL(conf, common_defaults, ret_error) == 0 &&
+        SET_ALL(conf, producer_defaults, ret_error) == 0 &&
+        set_properties(conf, settings, ret_error) == 0 &&
+        SET_ALL(conf, producer_required, ret_error) == 0 &&
+        set_one(conf, "message.timeout.ms", timeout, ret_error) == 0)
+        return conf;
+    rd_kafka_conf_destroy(conf);
+    return NULL;
+}
+
+rd_kafka_t *kafka_client_new(rd_kafka_type_t type, rd_kafka_conf_t *conf,
+                             char ret_error[KAFKA_MAX_ERROR])
+{
+    rd_kafka_t *client = rd_kafka_new(type, conf, ret_error, KAFKA_MAX_ERROR);
+    if (!client) {
+        rd_kafka_conf_destroy(conf);
+        return NULL;
+    }
+    /* Cannot fail: log.queue is required above, and every conf comes from there. */
+    rd_kafka_set_log_queue(client, NULL);
+    return client;
+}
+
+static int fail(char error[KAFKA_MAX_ERROR], const char *topic, rd_kafka_resp_err_t code)
+{
+    snprintf(error, KAFKA_MAX_ERROR, "topic %s: %s", topic, rd_kafka_err2str(code));
+    switch (code) {
+    case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
+    case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
+        return ERR_NOT_FOUND;
+    case RD_KAFKA_RESP_ERR__TIMED_OUT:
+    case RD_KAFKA_RESP_ERR__TRANSPORT: /* rd_kafka_metadata() for: no broker is up */
+        return ERR_TIMEOUT;
+    default:
+        return ERR_KAFKA;
+    }
+}
+
+/* Partitions are numbered without holes, so their count says them all. */
+static int count_partitions(const struct rd_kafka_metadata *metadata, const char *topic,
+                            size_t *ret_count, char error[KAFKA_MAX_ERROR])
+{
+    if (metadata->topic_cnt != 1 || metadata->topics[0].partition_cnt < 0)
+        return fail(error, topic, RD_KAFKA_RESP_ERR__BAD_MSG);
+    const struct rd_kafka_metadata_topic *found = &metadata->topics[0];
+    if (found->err)
+        return fail(error, topic, found->err);
+    if (found->partition_cnt == 0)
+        return fail(error, topic, RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
+    if (found->partition_cnt > KAFKA_MAX_PARTITIONS) {
+        snprintf(error, KAFKA_MAX_ERROR, "topic %s: %d partitions, at most %d are supported", topic,
+                 found->partition_cnt, KAFKA_MAX_PARTITIONS);
+        return ERR_TOO_LARGE;
+    }
+    *ret_count = (size_t)found->partition_cnt;
+    return 0;
+}
+
+static int query_partitions(rd_kafka_t *client, const char *topic, int timeout_ms,
+                            size_t *ret_count, char error[KAFKA_MAX_ERROR])
+{
+    rd_kafka_topic_t *handle = rd_kafka_topic_new(client, topic, NULL);
+    if (!handle)
+        return fail(error, topic, rd_kafka_last_error());
+    const struct rd_kafka_metadata *metadata = NULL;
+    rd_kafka_resp_err_t code = rd_kafka_metadata(client, 0, handle, &metadata, timeout_ms);
+    rd_kafka_topic_destroy(handle);
+    if (code)
+        return fail(error, topic, code);
+    int result = count_partitions(metadata, topic, ret_count, error);
+    rd_kafka_metadata_destroy(metadata);
+    return result;
+}
+
+static rd_kafka_topic_partition_list_t *list_partitions(const char *topic, const int64_t *offsets,
+                                                        size_t count)
+{
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)count);
+    for (size_t k = 0; list && k < count; k++)
+        rd_kafka_topic_partition_list_add(list, topic, (int32_t)k)->offset = offsets[k];
+    return list;
+}
+
+static int copy_ends(const rd_kafka_topic_partition_list_t *list, const char *topic,
+                     struct kafka_ends *ends, char error[KAFKA_MAX_ERROR])
+{
+    for (size_t k = 0; k < ends->count; k++) {
+        const rd_kafka_topic_partition_t *found = rd_kafka_topic_partition_list_find(
+            (rd_kafka_topic_partition_list_t *)list, topic, (int32_t)k);
+        if (!found || found->err || found->offset < 0)
+            return fail(error, topic,
+                        found && found->err ? found->err : RD_KAFKA_RESP_ERR__NO_OFFSET);
+        ends->offset[k] = found->offset;
+    }
+    return 0;
+}
+
+int kafka_topic_ends(rd_kafka_t *client, const char *topic, int timeout_ms,
+                     struct kafka_ends *ret_ends, char ret_error[KAFKA_MAX_ERROR])
+{
+    struct kafka_ends ends;
+    int result = query_partitions(client, topic, timeout_ms, &ends.count, ret_error);
+    if (result < 0)
+        return result;
+    /* A "time" of -1 asks ListOffsets for the end of the log: one request per broker, not per partition. */
+    for (size_t k = 0; k < ends.count; k++)
+        ends.offset[k] = RD_KAFKA_OFFSET_END;
+    rd_kafka_topic_partition_list_t *list = list_partitions(topic, ends.offset, ends.count);
+    if (!list)
+        return fail(ret_error, topic, RD_KAFKA_RESP_ERR__FAIL);
+    rd_kafka_resp_err_t code = rd_kafka_offsets_for_times(client, list, timeout_ms);
+    result = code ? fail(ret_error, topic, code) : copy_ends(list, topic, &ends, ret_error);
+    rd_kafka_topic_partition_list_destroy(list);
+    if (result == 0)
+        *ret_ends = ends;
+    return result;
+}
+
+void kafka_learn_topic(rd_kafka_t *client, const char *topic, int timeout_ms)
+{
+    char error[KAFKA_MAX_ERROR];
+    size_t count;
+    int ignored = query_partitions(client, topic, timeout_ms, &count, error);
+    (void)ignored;
+}
+
+int kafka_assign(rd_kafka_t *consumer, const char *topic, const int64_t *offsets, size_t count,
+                 char ret_error[KAFKA_MAX_ERROR])
+{
+    rd_kafka_topic_partition_list_t *list = list_partitions(topic, offsets, count);
+    if (!list)
+        return fail(ret_error, topic, RD_KAFKA_RESP_ERR__FAIL);
+    rd_kafka_resp_err_t code = rd_kafka_assign(consumer, list);
+    rd_kafka_topic_partition_list_destroy(list);
+    return code ? fail(ret_error, topic, code) : 0;
+}
+
+void kafka_note_trouble(char trouble[KAFKA_MAX_TROUBLE], int code, const char *reason)
+{
+    if (code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN && trouble[0] != '\0')
+        return;
+    /* "... failed: Connection refused (after 0ms in state CONNECT, 1 identical error(s) suppressed)" */
+    const char *varying = strstr(reason, " (after ");
+    const size_t length = varying ? (size_t)(varying - reason) : strlen(reason);
+    snprintf(trouble, KAFKA_MAX_TROUBLE, "%.*s", (int)length, reason);
+}

@@ -1,0 +1,79 @@
+/*
+ * kafka.h - librdkafka set up in one place: the traps, the client, one look at the topic.
+ *
+ * Private to this folder, and with the files that include it the only place that sees rdkafka.h. A client's
+ * properties come in three layers, each over the one before:
+ *
+ *   defaults    what suits an update stream; an operator may know better
+ *   properties  what the operator wrote
+ *   required    what the code relies on: a feed that skips silently or commits offsets is not a feed
+ *
+ * Nothing here writes to stderr: a client starts with its log thrown away until its owner sets a callback.
+ */
+#ifndef FRESHET_INVALIDATION_KAFKA_H
+#define FRESHET_INVALIDATION_KAFKA_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <librdkafka/rdkafka.h>
+
+#include "dns/error.h"
+
+enum { KAFKA_MAX_ERROR = 512, KAFKA_MAX_PARTITIONS = 1024 };
+
+struct kafka_settings {
+    const char *brokers;     /* "host:port,host:port" */
+    char *const *properties; /* "name=value", property_count of them */
+    size_t property_count;
+};
+
+/*
+ * The configuration of a consumer that assigns its partitions itself, or of the idempotent producer whose
+ * sends fail after `timeout_ms`. To be handed to kafka_client_new() or freed with rd_kafka_conf_destroy().
+ * NULL with one line in `ret_error`, which names the property that librdkafka refused.
+ */
+rd_kafka_conf_t *kafka_consumer_conf(const struct kafka_settings *settings,
+                                     char ret_error[KAFKA_MAX_ERROR]);
+rd_kafka_conf_t *kafka_producer_conf(const struct kafka_settings *settings, int timeout_ms,
+                                     char ret_error[KAFKA_MAX_ERROR]);
+
+/* Takes `conf` over, on failure too. NULL with one line in `ret_error`. */
+rd_kafka_t *kafka_client_new(rd_kafka_type_t type, rd_kafka_conf_t *conf,
+                             char ret_error[KAFKA_MAX_ERROR]);
+
+/* How long the log is, partition by partition. */
+struct kafka_ends {
+    size_t count;                         /* partitions, numbered 0.. */
+    int64_t offset[KAFKA_MAX_PARTITIONS]; /* where the next message of each will go */
+};
+
+/*
+ * Asks the brokers for the partitions of `topic` and the end of each; blocks for up to twice `timeout_ms`
+ * (two requests). Returns 0; ERR_NOT_FOUND when the brokers say that there is no such topic; ERR_TIMEOUT;
+ * ERR_TOO_LARGE for too many partitions; ERR_KAFKA, ERR_MEMORY; with one line in `ret_error`.
+ */
+MUST_CHECK int kafka_topic_ends(rd_kafka_t *client, const char *topic, int timeout_ms,
+                                struct kafka_ends *ret_ends, char ret_error[KAFKA_MAX_ERROR]);
+
+/*
+ * Makes `client` learn the leaders of `topic` now, for up to `timeout_ms`: an assignment to a topic it has
+ * not met waits for them about a second otherwise. In vain is no failure.
+ */
+void kafka_learn_topic(rd_kafka_t *client, const char *topic, int timeout_ms);
+
+/*
+ * Assigns partitions 0..count-1 of `topic` to a consumer, each from its offset on (or from a logical
+ * offset such as RD_KAFKA_OFFSET_BEGINNING). Returns 0 or ERR_KAFKA, ERR_MEMORY with one line in `ret_error`.
+ */
+MUST_CHECK int kafka_assign(rd_kafka_t *consumer, const char *topic, const int64_t *offsets,
+                            size_t count, char ret_error[KAFKA_MAX_ERROR]);
+
+/*
+ * For error callbacks: keeps what a client complains about in `trouble`, so that a time-out can be explained. Leaves
+ * out what changes from one time to the next, and "all brokers down" where the error before it said better.
+ */
+enum { KAFKA_MAX_TROUBLE = 256 };
+void kafka_note_trouble(char trouble[KAFKA_MAX_TROUBLE], int code, const char *reason);
+
+#endif

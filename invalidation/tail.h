@@ -1,0 +1,47 @@
+/*
+ * tail.h - follows the topic and hands out each message as it comes; applies nothing.
+ */
+#ifndef FRESHET_INVALIDATION_TAIL_H
+#define FRESHET_INVALIDATION_TAIL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "dns/error.h"
+
+enum { TAIL_MAX_ERROR = 512 };
+
+struct tail;
+
+struct tail_options {
+    const char *brokers;
+    const char *topic;
+    char *const *properties;
+    size_t property_count;
+    bool from_beginning; /* else from the end of the log as it is now */
+    int timeout_ms;      /* to find the topic */
+};
+
+struct tail_message {
+    int32_t partition;
+    int64_t offset;
+    int64_t timestamp_ms; /* Kafka's; -1 for none */
+    const char *key;      /* not NUL-terminated; valid until the next call */
+    size_t key_size;
+    const char *value;
+    size_t value_size;
+};
+
+/* Finds the topic and takes its positions before it returns. NULL with one line in `ret_error`. */
+struct tail *tail_open(const struct tail_options *options, char ret_error[TAIL_MAX_ERROR]);
+void tail_close(struct tail *tail);
+
+/* How many partitions the topic has. */
+size_t tail_partitions(const struct tail *tail);
+
+/* The next message, waiting up to `timeout_ms`. Returns 0; ERR_TIMEOUT; ERR_KAFKA with a line in `ret_error`. */
+MUST_CHECK int tail_next(struct tail *tail, int timeout_ms, struct tail_message *ret_message,
+                         char ret_error[TAIL_MAX_ERROR]);
+
+#endif

@@ -1,0 +1,53 @@
+/*
+ * daemon.h - everything one freshetd process is made of, put together from a config.
+ *
+ *     validity <- applier <- feed thread
+ *        ^           |
+ *        |           v
+ *      tiers (stores) <- workers (threads)      main thread: signals, control socket, metrics
+ *
+ * Built in this order and taken down in the reverse.
+ */
+#ifndef FRESHET_RESOLVER_DAEMON_H
+#define FRESHET_RESOLVER_DAEMON_H
+
+#include "config/config.h"
+#include "invalidation/apply.h"
+#include "invalidation/feed.h"
+#include "resolver/tier.h"
+#include "resolver/worker.h"
+
+#ifndef FRESHET_VERSION
+#define FRESHET_VERSION "0.1.0"
+#endif
+
+enum { DAEMON_MAX_ERROR = 512 };
+
+struct daemon {
+    char *config_path;
+    struct config *config; /* as running */
+    struct validity *validity;
+    struct applier *applier;
+    struct feed *feed; /* NULL: none */
+    struct tier **tiers;
+    struct store **stores; /* of the tiers, for the applier */
+    size_t tier_count;
+    struct worker **workers;
+    size_t worker_count;
+    struct mono started;
+};
+
+/*
+ * Opens the sockets and starts the threads. Takes over `config`, also on failure. NULL with one line in
+ * `ret_error`.
+ */
+struct daemon *daemon_start(const char *config_path, struct config *config,
+                            char ret_error[DAEMON_MAX_ERROR]);
+
+/* Reads the config file again and takes over what can change in a running process; caches stay. Logs. */
+void daemon_reload(struct daemon *daemon);
+
+/* Answers what is under way, stops the threads and frees everything. NULL is fine. */
+void daemon_stop(struct daemon *daemon);
+
+#endif

@@ -1,0 +1,54 @@
+/*
+ * fetch.h - one question taken to the upstream until there is an answer, or none can be had in time.
+ *
+ *      question --> ask --> response --> chain follows --> answer
+ *                    ^         |  |
+ *       next server, |         |  +-- stops half way: ask for where it stands
+ *       TCP, plain   +---------+----- useless (SERVFAIL, bad RDATA, wrong spelling, silence)
+ *
+ * Each step asks one server, waits as long as that server usually takes, then asks another while the first
+ * may still answer. A fetch always ends: with an answer, or at its deadline with SERVFAIL and the reason
+ * (RFC 8914). Spelling is random towards upstreams that keep it (draft-vixie-dnsext-dns0x20); a response in
+ * another spelling is not believed but asked for again over TCP.
+ *
+ * Threads: all on the worker's.
+ */
+#ifndef FRESHET_RESOLVER_FETCH_H
+#define FRESHET_RESOLVER_FETCH_H
+
+#include <event2/event.h>
+
+#include "cache/answer.h"
+#include "cache/validity.h"
+#include "resolver/upstream.h"
+
+struct fetch;
+
+/* What the fetches of one worker share: scratch memory, used inside one callback at a time. */
+struct fetcher;
+
+/* NULL: no memory. */
+struct fetcher *fetcher_new(struct event_base *base, const struct validity *validity);
+void fetcher_free(struct fetcher *fetcher);
+
+struct fetch_request {
+    const struct question *question; /* canonical; copied */
+    bool dnssec_ok;
+    bool checking_disabled;
+    struct upstream *upstream; /* a reference is taken */
+    struct mono deadline;
+    /*
+     * Called once, from the loop; the fetch is gone after it. `answer` is always there: a failure is a SERVFAIL
+     * with TTL_FAILURE_SECONDS to live. Its bytes are good inside the call. TTLs are as received.
+     */
+    void (*done)(void *arg, struct answer *answer);
+    void *arg;
+};
+
+/* NULL: no memory; `done` is not called then. Never calls `done` itself. */
+struct fetch *fetch_start(struct fetcher *fetcher, const struct fetch_request *request);
+
+/* Ends a fetch without calling `done`. NULL is fine. */
+void fetch_cancel(struct fetch *fetch);
+
+#endif

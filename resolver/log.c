@@ -1,0 +1,93 @@
+#include "resolver/log.h"
+
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { LINES_PER_SECOND = 5, LINE_MAX_BYTES = 2048 };
+
+static const char *const level_names[] = {"error", "warning", "info", "debug"};
+static _Atomic int current_level = LOG_LEVEL_INFO;
+static pthread_mutex_t gate_lock = PTHREAD_MUTEX_INITIALIZER;
+
+enum log_level log_level_from_text(const char *text)
+{
+    for (int i = 0; i <= LOG_LEVEL_DEBUG; i++)
+        if (text && strcmp(text, level_names[i]) == 0)
+            return (enum log_level)i;
+    return LOG_LEVEL_INFO;
+}
+
+void log_set_level(enum log_level level)
+{
+    atomic_store_explicit(&current_level, (int)level, memory_order_relaxed);
+}
+
+/* A line goes out in one write, so that threads do not mix theirs. */
+static void write_line(enum log_level level, const char *format, va_list args)
+{
+    char line[LINE_MAX_BYTES];
+    struct timespec now;
+    struct tm utc;
+    clock_gettime(CLOCK_REALTIME, &now);
+    gmtime_r(&now.tv_sec, &utc);
+    size_t used = strftime(line, sizeof line, "%Y-%m-%dT%H:%M:%S", &utc);
+    used += (size_t)snprintf(line + used, sizeof line - used, ".%03ldZ %s ",
+                             now.tv_nsec / 1000000, level_names[level]);
+    int written = vsnprintf(line + used, sizeof line - used - 1, format, args);
+    used += written < 0 ? 0 : (size_t)written;
+    if (used > sizeof line - 2)
+        used = sizeof line - 2;
+    line[used++] = '\n';
+    ssize_t ignored = write(STDERR_FILENO, line, used);
+    (void)ignored;
+}
+
+void log_line(enum log_level level, const char *format, ...)
+{
+    if ((int)level > atomic_load_explicit(&current_level, memory_order_relaxed))
+        return;
+    va_list args;
+    va_start(args, format);
+    write_line(level, format, args);
+    va_end(args);
+}
+
+/* Whether this second has a line left; tells how many were left out before. */
+static bool gate_open(struct log_gate *gate, uint32_t *ret_suppressed)
+{
+    pthread_mutex_lock(&gate_lock);
+    uint64_t second = (uint64_t)time(NULL);
+    *ret_suppressed = 0;
+    if (second != gate->second) {
+        *ret_suppressed = gate->suppressed;
+        *gate = (struct log_gate){.second = second};
+    }
+    bool open = gate->lines < LINES_PER_SECOND;
+    if (open)
+        gate->lines++;
+    else
+        gate->suppressed++;
+    pthread_mutex_unlock(&gate_lock);
+    return open;
+}
+
+void log_limited(struct log_gate *gate, enum log_level level, const char *format, ...)
+{
+    if ((int)level > atomic_load_explicit(&current_level, memory_order_relaxed))
+        return;
+    uint32_t suppressed;
+    if (!gate_open(gate, &suppressed))
+        return;
+    if (suppressed)
+        log_line(level, "msg=\"similar lines left out\" count=%u", suppressed);
+    va_list args;
+    va_start(args, format);
+    write_line(level, format, args);
+    va_end(args);
+}

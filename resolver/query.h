@@ -1,0 +1,42 @@
+/*
+ * query.h - what happens to one query: parsed, refused, answered from the cache, or made to wait.
+ *
+ *     bytes -> query_parse -> may we? -> store_get --hit--> reply in the caller's buffer
+ *                                            \---miss--> inflight, reply later by the transport
+ *
+ * Threads: all on the worker's.
+ */
+#ifndef FRESHET_RESOLVER_QUERY_H
+#define FRESHET_RESOLVER_QUERY_H
+
+#include "cache/store.h"
+#include "resolver/client.h"
+#include "resolver/inflight.h"
+#include "resolver/tier.h"
+
+/* A tier as one worker serves it. */
+struct desk {
+    struct tier *tier;
+    const struct validity *validity;
+    struct inflight *inflight;
+    uint64_t resolve_timeout_ms;
+    struct {
+        struct counter queries, malformed, refused, dropped, truncated;
+    } counters;
+};
+
+struct query_input {
+    const uint8_t *bytes;
+    size_t size;
+    const struct client *client;
+    bool stream; /* over TCP */
+    struct mono now;
+};
+
+/*
+ * Handles one message from a client. `reply` has room for DNS_EDNS_UDP bytes, or DNS_MAX_MESSAGE for a
+ * stream. Returns the size of a reply to send now; 0 when it comes later, or never (not a query).
+ */
+size_t query_handle(struct desk *desk, const struct query_input *input, uint8_t *reply);
+
+#endif

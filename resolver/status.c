@@ -1,0 +1,294 @@
+#include "resolver/status.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "dns/build.h"
+#include "resolver/clock.h"
+
+void status_count(const struct daemon *daemon, size_t tier_index, struct desk_counters *ret)
+{
+    enum { FIELDS = sizeof(struct desk_counters) / sizeof(uint64_t) };
+    *ret = (struct desk_counters){0};
+    for (size_t i = 0; i < daemon->worker_count; i++) {
+        struct desk_counters one;
+        worker_count(daemon->workers[i], tier_index, &one);
+        for (size_t k = 0; k < FIELDS; k++)
+            ((uint64_t *)ret)[k] += ((const uint64_t *)&one)[k];
+    }
+}
+
+static json_t *number(uint64_t n)
+{
+    return json_integer((json_int_t)n);
+}
+
+static json_t *zones_json(struct daemon *daemon)
+{
+    json_t *zones = json_array();
+    struct apply_zone_status zone;
+    for (size_t k = 0; applier_zone_status(daemon->applier, k, &zone); k++) {
+        char text[NAME_MAX_TEXT], time[TIME_MAX_TEXT];
+        json_t *serial = zone.has_serial ? number(zone.serial) : json_null();
+        json_t *newest = zone.time_us ? json_string(time_to_text(zone.time_us, time)) : json_null();
+        json_array_append_new(
+            zones, json_pack("{s:s, s:o, s:o, s:o, s:o}", "zone", name_to_text(zone.zone, text),
+                             "serial", serial, "time", newest, "sets", number(zone.sets),
+                             "invalidated", number(zone.invalidated)));
+    }
+    return zones;
+}
+
+static json_t *refused_json(const struct feed_status *feed)
+{
+    json_t *refused = json_object();
+    for (int k = 0; k < FEED_ERROR_KINDS; k++)
+        if (feed->refused[k])
+            json_object_set_new(refused, error_text(-k), number(feed->refused[k]));
+    return refused;
+}
+
+static json_t *positions_json(const struct feed_status *feed)
+{
+    json_t *positions = json_array();
+    for (size_t k = 0; k < feed->partition_count; k++)
+        json_array_append_new(positions,
+                              json_pack("{s:i, s:I}", "partition", feed->positions[k].partition,
+                                        "offset", (json_int_t)feed->positions[k].offset));
+    return positions;
+}
+
+static json_t *feed_json(struct daemon *daemon)
+{
+    if (!daemon->feed)
+        return json_null();
+    struct feed_status *feed = malloc(sizeof *feed);
+    if (!feed)
+        return NULL;
+    feed_status(daemon->feed, feed);
+    const struct config_feed *config = daemon->config->feed;
+    json_t *object = json_pack(
+        "{s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:o, s:o}", "state",
+        feed_state_text(feed->state), "reason", feed->reason, "brokers", config->brokers, "topic",
+        config->updates, "applied", number(feed->applied), "ignored", number(feed->ignored),
+        "installed", number(feed->installed), "marked", number(feed->marked), "resets",
+        number(feed->resets), "refused", refused_json(feed), "last_apply_us",
+        (json_int_t)feed->last_apply_us, "last_delay_us", (json_int_t)feed->last_delay_us,
+        "partitions", positions_json(feed), "zones", zones_json(daemon));
+    free(feed);
+    return object;
+}
+
+static json_t *upstreams_json(struct tier *tier)
+{
+    json_t *upstreams = json_array();
+    pthread_mutex_lock(&tier->lock);
+    for (size_t i = 0; i < tier->address_count; i++) {
+        const struct upstream_stats *stats = tier->addresses[i].stats;
+        json_array_append_new(
+            upstreams,
+            json_pack("{s:s, s:f, s:o, s:o, s:o, s:o}", "address", stats->address, "srtt_ms",
+                      (double)counter_get(&stats->srtt_us) / 1000, "sent",
+                      number(counter_get(&stats->sent)), "answered",
+                      number(counter_get(&stats->answered)), "timeouts",
+                      number(counter_get(&stats->timeouts)), "failed",
+                      number(counter_get(&stats->failures))));
+    }
+    pthread_mutex_unlock(&tier->lock);
+    return upstreams;
+}
+
+static json_t *listen_json(const struct config_tier *config)
+{
+    json_t *listen = json_array();
+    for (size_t i = 0; i < config->listen_count; i++)
+        json_array_append_new(listen, json_string(config->listen[i].text));
+    return listen;
+}
+
+static json_t *tier_json(struct daemon *daemon, size_t i)
+{
+    struct tier *tier = daemon->tiers[i];
+    struct desk_counters desk;
+    struct store_counters store;
+    status_count(daemon, i, &desk);
+    store_count(tier->store, &store);
+    json_t *object = json_pack("{s:s, s:o, s:o}", "name", tier->name, "listen",
+                               listen_json(&daemon->config->tiers[i]), "upstreams",
+                               upstreams_json(tier));
+    const struct {
+        const char *name;
+        uint64_t value;
+    } numbers[] = {
+        {"queries", desk.queries},       {"hits", store.hits},
+        {"misses", store.misses},        {"expired", store.expired},
+        {"invalid", store.invalid},      {"evicted", store.evicted},
+        {"late", store.late},            {"answers", store.entries},
+        {"bytes", store.bytes},          {"size", store.size},
+        {"fetches", desk.jobs},          {"joined", desk.joined},
+        {"superseded", desk.superseded}, {"asked_again", desk.asked_again},
+        {"overloaded", desk.overloaded}, {"failed", desk.failed},
+        {"malformed", desk.malformed},   {"refused", desk.refused},
+        {"dropped", desk.dropped},       {"truncated", desk.truncated},
+    };
+    for (size_t k = 0; k < sizeof numbers / sizeof *numbers; k++)
+        json_object_set_new(object, numbers[k].name, number(numbers[k].value));
+    return object;
+}
+
+json_t *status_report(struct daemon *daemon)
+{
+    json_t *tiers = json_array();
+    for (size_t i = 0; i < daemon->tier_count; i++)
+        json_array_append_new(tiers, tier_json(daemon, i));
+    double uptime = (double)(mono_now().ms - daemon->started.ms) / 1000;
+    return json_pack("{s:b, s:s, s:i, s:f, s:o, s:o, s:o}", "ok", true, "version", FRESHET_VERSION,
+                     "pid", (int)getpid(), "uptime_s", uptime, "stamp",
+                     number(validity_now(daemon->validity).n), "feed", feed_json(daemon), "tiers",
+                     tiers);
+}
+
+enum { COUNTS_OFFSET = 6, RDATA_MAX_TEXT = 4096 };
+
+/* The held answer as a whole message again, so that it can be parsed. Returns its size, or 0. */
+static size_t rebuild(const struct store_view *view, uint8_t **ret_wire)
+{
+    const uint8_t *name = answer_key_name(view->key);
+    size_t question_end = DNS_HEADER_SIZE + name_size(name) + 4;
+    uint8_t *wire = calloc(1, question_end + view->body_size);
+    if (!wire)
+        return 0;
+    wire_put_u16(wire + 2, FLAG_QR);
+    wire_put_u16(wire + 4, 1);
+    for (size_t i = 0; i < 3; i++)
+        wire_put_u16(wire + COUNTS_OFFSET + 2 * i, view->counts[i]);
+    memcpy(wire + DNS_HEADER_SIZE, name, name_size(name));
+    memcpy(wire + question_end - 4, view->key, 4);
+    memcpy(wire + question_end, view->body, view->body_size);
+    *ret_wire = wire;
+    return question_end + view->body_size;
+}
+
+static json_t *record_json(const struct record *record, uint32_t age)
+{
+    char owner[NAME_MAX_TEXT], type[TYPE_MAX_TEXT], rdata[RDATA_MAX_TEXT];
+    if (rdata_to_text(record->type, record->rdata, record->rdata_size, rdata, sizeof rdata) < 0)
+        snprintf(rdata, sizeof rdata, "(%u bytes)", (unsigned)record->rdata_size);
+    return json_sprintf("%s %u IN %s %s", name_to_text(record->owner, owner),
+                        record->ttl > age ? record->ttl - age : 0,
+                        type_to_text(record->type, type), rdata);
+}
+
+/* The records of a held answer, with TTLs as they are now. */
+static json_t *records_json(const struct store_view *view)
+{
+    json_t *records = json_array();
+    uint8_t *wire = NULL;
+    struct message *message = message_new();
+    size_t size = rebuild(view, &wire);
+    if (message && size > 0 && message_parse(message, wire, size) == ERR_OK)
+        for (size_t i = 0; i < (size_t)message->answer_count + message->authority_count; i++)
+            json_array_append_new(records, record_json(&message->records[i], view->age));
+    message_free(message);
+    free(wire);
+    return records;
+}
+
+static json_t *why_json(const struct store_view *view)
+{
+    if (!view->valid)
+        return json_sprintf("a change at stamp %llu came after this answer's stamp %llu",
+                            (unsigned long long)view->mark.n, (unsigned long long)view->stamp.n);
+    if (view->ttl == 0)
+        return json_string("its TTL is over");
+    if (view->scope_count == 0)
+        return json_string("its TTL lasts; no zone of the feed is concerned");
+    return json_sprintf("its TTL lasts, and none of its %zu scopes was touched since stamp %llu",
+                        view->scope_count, (unsigned long long)view->stamp.n);
+}
+
+static json_t *view_json(struct tier *tier, const struct store_view *view)
+{
+    char rcode[TYPE_MAX_TEXT];
+    return json_pack("{s:b, s:b, s:b, s:s, s:o, s:o, s:b, s:s}", "cached", true, "dnssec_ok",
+                     view->key[4] & KEY_DNSSEC_OK ? 1 : 0, "checking_disabled",
+                     view->key[4] & KEY_CHECKING_DISABLED ? 1 : 0, "rcode",
+                     rcode_to_text(view->flags & FLAG_RCODE, rcode), "ttl", number(view->ttl),
+                     "stamp", number(view->stamp.n), "valid", view->valid && view->ttl > 0, "from",
+                     tier_origin_text(tier, view->origin));
+}
+
+struct lookup {
+    struct tier *tier;
+    json_t *variants;
+};
+
+static void add_variant(void *arg, const struct store_view *view)
+{
+    struct lookup *lookup = arg;
+    json_t *object = view_json(lookup->tier, view);
+    json_object_set_new(object, "why", why_json(view));
+    json_object_set_new(object, "records", records_json(view));
+    json_array_append_new(lookup->variants, object);
+}
+
+static json_t *lookup_tier(struct tier *tier, const uint8_t *name, uint16_t type)
+{
+    struct lookup lookup = {.tier = tier, .variants = json_array()};
+    for (int bits = 0; bits <= (KEY_DNSSEC_OK | KEY_CHECKING_DISABLED); bits++) {
+        struct answer_key key;
+        store_key(tier->store,
+                  &(struct key_parts){
+                      .name = name,
+                      .type = type,
+                      .class = CLASS_IN,
+                      .dnssec_ok = bits & KEY_DNSSEC_OK,
+                      .checking_disabled = bits & KEY_CHECKING_DISABLED,
+                  },
+                  &key);
+        store_peek(tier->store, &key, mono_now(), add_variant, &lookup);
+    }
+    return json_pack("{s:s, s:o}", "tier", tier->name, "variants", lookup.variants);
+}
+
+json_t *status_lookup(struct daemon *daemon, const uint8_t *name, uint16_t type)
+{
+    char name_text[NAME_MAX_TEXT], type_text[TYPE_MAX_TEXT];
+    json_t *tiers = json_array();
+    for (size_t i = 0; i < daemon->tier_count; i++)
+        json_array_append_new(tiers, lookup_tier(daemon->tiers[i], name, type));
+    return json_pack("{s:b, s:s, s:s, s:o}", "ok", true, "name", name_to_text(name, name_text),
+                     "type", type_to_text(type, type_text), "tiers", tiers);
+}
+
+struct dump {
+    struct tier *tier;
+    void (*line)(void *arg, json_t *object);
+    void *arg;
+    size_t count;
+};
+
+static void dump_one(void *arg, const struct store_view *view)
+{
+    struct dump *dump = arg;
+    char name[NAME_MAX_TEXT], type[TYPE_MAX_TEXT];
+    json_t *object = view_json(dump->tier, view);
+    json_object_del(object, "cached");
+    json_object_set_new(object, "tier", json_string(dump->tier->name));
+    json_object_set_new(object, "name", json_string(name_to_text(answer_key_name(view->key), name)));
+    json_object_set_new(object, "type", json_string(type_to_text(wire_get_u16(view->key), type)));
+    dump->line(dump->arg, object);
+    dump->count++;
+}
+
+size_t status_dump(struct daemon *daemon, void (*line)(void *arg, json_t *object), void *arg)
+{
+    struct dump dump = {.line = line, .arg = arg};
+    for (size_t i = 0; i < daemon->tier_count; i++) {
+        dump.tier = daemon->tiers[i];
+        store_visit(dump.tier->store, mono_now(), dump_one, &dump);
+    }
+    return dump.count;
+}

@@ -1,0 +1,282 @@
+#include "resolver/worker.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+#include <utlist.h>
+
+#include "resolver/clock.h"
+#include "resolver/log.h"
+#include "resolver/udp.h"
+
+enum { DRAIN_LOOK_MS = 10 };
+
+struct endpoint {
+    struct endpoint *next;
+    struct udp_listener *udp;
+};
+
+struct worker {
+    struct worker_options options;
+    pthread_t thread;
+    bool running;
+    struct event_base *base;
+    struct fetcher *fetcher;
+    struct desk *desks; /* one per tier */
+    struct upstream **upstreams;
+    struct endpoint *endpoints;
+    struct tcp_pool *tcp;
+    int wake_fd;
+    struct event *wake;
+    struct event *drain;
+    struct mono drain_until;
+    pthread_mutex_t lock; /* guards what follows: the mailbox */
+    struct worker_settings wanted;
+    bool reload_wanted;
+    bool stop_wanted;
+    uint64_t grace_ms;
+};
+
+static bool desk_open(struct worker *worker, size_t i)
+{
+    struct desk *desk = &worker->desks[i];
+    desk->tier = worker->options.tiers[i];
+    desk->validity = worker->options.validity;
+    desk->resolve_timeout_ms = worker->options.settings.resolve_timeout_ms;
+    worker->upstreams[i] = tier_upstream(desk->tier, worker->base);
+    if (!worker->upstreams[i])
+        return false;
+    desk->inflight = inflight_new(&(struct inflight_options){
+        .fetcher = worker->fetcher,
+        .validity = worker->options.validity,
+        .store = desk->tier->store,
+        .upstream = worker->upstreams[i],
+    });
+    return desk->inflight != NULL;
+}
+
+static bool is_drained(const struct worker *worker)
+{
+    for (size_t i = 0; i < worker->options.tier_count; i++)
+        if (inflight_waiters(worker->desks[i].inflight) > 0)
+            return false;
+    return !tcp_pool_busy(worker->tcp);
+}
+
+static void look_if_drained(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd, (void)what;
+    struct worker *worker = arg;
+    if (is_drained(worker) || mono_reached(mono_now(), worker->drain_until))
+        event_base_loopbreak(worker->base);
+}
+
+static void start_draining(struct worker *worker, uint64_t grace_ms)
+{
+    struct endpoint *endpoint;
+    LL_FOREACH(worker->endpoints, endpoint)
+        udp_stop_reading(endpoint->udp);
+    tcp_pool_stop_reading(worker->tcp);
+    worker->drain_until = mono_add(mono_now(), grace_ms);
+    event_add(worker->drain, &(struct timeval){.tv_usec = DRAIN_LOOK_MS * 1000});
+}
+
+static void take_settings(struct worker *worker, const struct worker_settings *settings)
+{
+    tcp_pool_configure(worker->tcp, &settings->tcp);
+    for (size_t i = 0; i < worker->options.tier_count; i++) {
+        struct desk *desk = &worker->desks[i];
+        desk->resolve_timeout_ms = settings->resolve_timeout_ms;
+        struct upstream *upstream = tier_upstream(desk->tier, worker->base);
+        if (!upstream) {
+            log_line(LOG_LEVEL_ERROR, "msg=\"forwarders not reloaded: no memory\" tier=%s",
+                     desk->tier->name);
+            continue;
+        }
+        inflight_set_upstream(desk->inflight, upstream);
+        upstream_unref(worker->upstreams[i]);
+        worker->upstreams[i] = upstream;
+    }
+}
+
+static void woken(evutil_socket_t fd, short what, void *arg)
+{
+    (void)what;
+    struct worker *worker = arg;
+    eventfd_t count;
+    (void)eventfd_read(fd, &count);
+    pthread_mutex_lock(&worker->lock);
+    struct worker_settings settings = worker->wanted;
+    uint64_t grace_ms = worker->grace_ms;
+    bool reload = worker->reload_wanted, stop = worker->stop_wanted;
+    worker->reload_wanted = worker->stop_wanted = false;
+    pthread_mutex_unlock(&worker->lock);
+    if (reload)
+        take_settings(worker, &settings);
+    if (stop)
+        start_draining(worker, grace_ms);
+}
+
+static bool build(struct worker *worker)
+{
+    size_t tiers = worker->options.tier_count;
+    worker->desks = calloc(tiers, sizeof *worker->desks);
+    worker->upstreams = calloc(tiers, sizeof(struct upstream *));
+    worker->base = event_base_new();
+    worker->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    if (!worker->desks || !worker->upstreams || !worker->base || worker->wake_fd < 0)
+        return false;
+    worker->fetcher = fetcher_new(worker->base, worker->options.validity);
+    worker->tcp = tcp_pool_new(worker->base, &worker->options.settings.tcp);
+    worker->wake = event_new(worker->base, worker->wake_fd, EV_READ | EV_PERSIST, woken, worker);
+    worker->drain = event_new(worker->base, -1, EV_PERSIST, look_if_drained, worker);
+    if (!worker->fetcher || !worker->tcp || !worker->wake || !worker->drain ||
+        event_add(worker->wake, NULL) != 0)
+        return false;
+    for (size_t i = 0; i < tiers; i++)
+        if (!desk_open(worker, i))
+            return false;
+    return true;
+}
+
+struct worker *worker_new(const struct worker_options *options)
+{
+    struct worker *worker = calloc(1, sizeof *worker);
+    if (!worker)
+        return NULL;
+    worker->options = *options;
+    worker->wake_fd = -1;
+    pthread_mutex_init(&worker->lock, NULL);
+    if (!build(worker)) {
+        worker_free(worker);
+        return NULL;
+    }
+    return worker;
+}
+
+bool worker_listen(struct worker *worker, size_t tier_index, int udp_fd, int tcp_fd)
+{
+    struct desk *desk = &worker->desks[tier_index];
+    struct endpoint *endpoint = calloc(1, sizeof *endpoint);
+    if (!endpoint) {
+        close(udp_fd);
+        close(tcp_fd);
+        return false;
+    }
+    endpoint->udp = udp_new(worker->base, udp_fd, desk);
+    if (!endpoint->udp) {
+        free(endpoint);
+        close(tcp_fd);
+        return false;
+    }
+    LL_PREPEND(worker->endpoints, endpoint);
+    return tcp_pool_listen(worker->tcp, tcp_fd, desk);
+}
+
+static void *run(void *arg)
+{
+    struct worker *worker = arg;
+    event_base_dispatch(worker->base);
+    return NULL;
+}
+
+int worker_start(struct worker *worker)
+{
+    /* Signals are the main thread's. */
+    sigset_t all, old;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    worker->running = pthread_create(&worker->thread, NULL, run, worker) == 0;
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    return worker->running ? ERR_OK : ERR_SYSTEM;
+}
+
+static void wake(struct worker *worker)
+{
+    (void)eventfd_write(worker->wake_fd, 1);
+}
+
+void worker_reload(struct worker *worker, const struct worker_settings *settings)
+{
+    pthread_mutex_lock(&worker->lock);
+    worker->wanted = *settings;
+    worker->reload_wanted = true;
+    pthread_mutex_unlock(&worker->lock);
+    wake(worker);
+}
+
+void worker_stop(struct worker *worker, uint64_t grace_ms)
+{
+    pthread_mutex_lock(&worker->lock);
+    worker->grace_ms = grace_ms;
+    worker->stop_wanted = true;
+    pthread_mutex_unlock(&worker->lock);
+    wake(worker);
+}
+
+void worker_join(struct worker *worker)
+{
+    if (worker->running)
+        pthread_join(worker->thread, NULL);
+    worker->running = false;
+}
+
+static void free_desks(struct worker *worker)
+{
+    for (size_t i = 0; worker->desks && i < worker->options.tier_count; i++)
+        inflight_free(worker->desks[i].inflight);
+    for (size_t i = 0; worker->upstreams && i < worker->options.tier_count; i++)
+        upstream_destroy(worker->upstreams[i]);
+    free(worker->desks);
+    free(worker->upstreams);
+}
+
+void worker_free(struct worker *worker)
+{
+    if (!worker)
+        return;
+    free_desks(worker);
+    tcp_pool_free(worker->tcp);
+    struct endpoint *endpoint, *next;
+    LL_FOREACH_SAFE(worker->endpoints, endpoint, next) {
+        udp_free(endpoint->udp);
+        free(endpoint);
+    }
+    fetcher_free(worker->fetcher);
+    if (worker->wake)
+        event_free(worker->wake);
+    if (worker->drain)
+        event_free(worker->drain);
+    if (worker->base)
+        event_base_free(worker->base);
+    if (worker->wake_fd >= 0)
+        close(worker->wake_fd);
+    pthread_mutex_destroy(&worker->lock);
+    free(worker);
+}
+
+void worker_count(const struct worker *worker, size_t tier_index, struct desk_counters *ret)
+{
+    const struct desk *desk = &worker->desks[tier_index];
+    const struct inflight_counters *inflight = inflight_counters(desk->inflight);
+    *ret = (struct desk_counters){
+        .queries = counter_get(&desk->counters.queries),
+        .malformed = counter_get(&desk->counters.malformed),
+        .refused = counter_get(&desk->counters.refused),
+        .dropped = counter_get(&desk->counters.dropped),
+        .truncated = counter_get(&desk->counters.truncated),
+        .jobs = counter_get(&inflight->jobs),
+        .joined = counter_get(&inflight->joined),
+        .superseded = counter_get(&inflight->superseded),
+        .asked_again = counter_get(&inflight->asked_again),
+        .overloaded = counter_get(&inflight->overloaded),
+        .failed = counter_get(&inflight->failed),
+    };
+}
+
+const struct tcp_pool_counters *worker_tcp_counters(const struct worker *worker)
+{
+    return tcp_pool_counters(worker->tcp);
+}

@@ -1,0 +1,58 @@
+/*
+ * worker.h - a thread with its own event loop, sockets, upstream channels and buffers.
+ *
+ * Workers share the tiers (stores, statistics) and nothing else. The daemon talks to a worker by leaving
+ * settings or an order to stop, and waking it by an eventfd.
+ */
+#ifndef FRESHET_RESOLVER_WORKER_H
+#define FRESHET_RESOLVER_WORKER_H
+
+#include "resolver/query.h"
+#include "resolver/tcp.h"
+#include "resolver/tier.h"
+
+struct worker;
+
+/* What a reload may change. */
+struct worker_settings {
+    struct tcp_limits tcp;
+    uint64_t resolve_timeout_ms;
+};
+
+struct worker_options {
+    struct tier *const *tiers; /* borrowed, tier_count of them */
+    size_t tier_count;
+    const struct validity *validity; /* borrowed */
+    struct worker_settings settings;
+};
+
+/* Built, not running. NULL: no memory. */
+struct worker *worker_new(const struct worker_options *options);
+
+/* Serves tier `tier_index` on a bound UDP socket and a listening TCP socket; takes both over. */
+bool worker_listen(struct worker *worker, size_t tier_index, int udp_fd, int tcp_fd);
+
+/* Starts the thread. Returns 0 or ERR_SYSTEM. */
+MUST_CHECK int worker_start(struct worker *worker);
+
+/* Takes over settings, and the tiers' forwarders as they are now. */
+void worker_reload(struct worker *worker, const struct worker_settings *settings);
+
+/*
+ * Answers what it has, for `grace_ms` at most, takes nothing new, and ends. worker_join() waits for that.
+ */
+void worker_stop(struct worker *worker, uint64_t grace_ms);
+void worker_join(struct worker *worker);
+
+/* After worker_join(), or if never started. NULL is fine. */
+void worker_free(struct worker *worker);
+
+/* Numbers of one tier on this worker; any thread. */
+struct desk_counters {
+    uint64_t queries, malformed, refused, dropped, truncated;
+    uint64_t jobs, joined, superseded, asked_again, overloaded, failed;
+};
+void worker_count(const struct worker *worker, size_t tier_index, struct desk_counters *ret);
+const struct tcp_pool_counters *worker_tcp_counters(const struct worker *worker);
+
+#endif
