@@ -1,0 +1,367 @@
+#include "tests/unit/cmocka_all.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "invalidation/apply.h"
+
+struct fixture {
+    struct validity *validity;
+    struct store *store;
+    struct applier *applier;
+};
+
+static const struct mono start = {1000000};
+
+static int setup(void **state)
+{
+    static struct fixture f;
+    static uint8_t com[NAME_MAX_SIZE], net[NAME_MAX_SIZE];
+    const uint8_t *zones[] = {com, net};
+    assert_true(name_from_text("example.com.", com) > 0);
+    assert_true(name_from_text("example.net.", net) > 0);
+    f.validity = validity_new(
+        &(struct validity_options){.zones = zones, .zone_count = 2, .marks = 4096, .key = 7});
+    f.store = store_new(&(struct store_options){
+        .size = 1 << 20,
+        .policy = {.max_ttl = 86400, .negative_ttl = 900, .client_ttl = 86400},
+        .validity = f.validity,
+    });
+    f.applier = applier_new(&(struct applier_options){
+        .validity = f.validity, .stores = &f.store, .store_count = 1});
+    *state = &f;
+    return f.applier ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *f = *state;
+    applier_free(f->applier);
+    store_free(f->store);
+    validity_free(f->validity);
+    return 0;
+}
+
+static struct answer_key key_of(struct fixture *f, const char *text, uint16_t type, bool dnssec_ok)
+{
+    uint8_t name[NAME_MAX_SIZE];
+    struct answer_key key;
+    assert_true(name_from_text(text, name) > 0);
+    store_key(f->store,
+              &(struct key_parts){
+                  .name = name, .type = type, .class = CLASS_IN, .dnssec_ok = dnssec_ok},
+              &key);
+    return key;
+}
+
+/* Holds some answer for (text, A) that depends on `text` and on the names of `more`, the last one missing. */
+static void hold(struct fixture *f, const char *text, const char *const *more, bool negative)
+{
+    uint8_t name[NAME_MAX_SIZE], body[] = {0};
+    struct answer answer = {
+        .ttl = 3600, .body = body, .body_size = 1, .ede = EDE_NONE, .negative = negative};
+    assert_true(name_from_text(text, name) > 0);
+    bool last = !more || !more[0];
+    assert_int_equal(validity_depend(f->validity, name, negative && last, &answer.dependencies), 0);
+    for (size_t i = 0; more && more[i]; i++) {
+        assert_true(name_from_text(more[i], name) > 0);
+        last = !more[i + 1];
+        assert_int_equal(validity_depend(f->validity, name, negative && last, &answer.dependencies),
+                         0);
+    }
+    for (int dnssec_ok = 0; dnssec_ok <= 1; dnssec_ok++) {
+        struct answer_key key = key_of(f, text, TYPE_A, dnssec_ok);
+        assert_true(store_put(f->store, &key, &answer, validity_now(f->validity), start));
+    }
+}
+
+struct held {
+    enum store_result result;
+    size_t size;
+    uint8_t body[512];
+    uint32_t ttl;
+    uint16_t answers;
+};
+
+static struct held look(struct fixture *f, const char *text, bool dnssec_ok)
+{
+    struct held held = {0};
+    struct store_hit hit;
+    struct answer_key key = key_of(f, text, TYPE_A, dnssec_ok);
+    held.result = store_get(f->store, &key, start, held.body, sizeof held.body, &hit);
+    if (held.result == STORE_HIT) {
+        held.size = hit.body_size;
+        held.answers = hit.counts[0];
+        held.ttl = held.size > 10 ? wire_get_u32(held.body + 6) : 0;
+    }
+    return held;
+}
+
+static bool is_held(struct fixture *f, const char *text)
+{
+    return look(f, text, false).result == STORE_HIT;
+}
+
+/* Applies {"v":1,"zone":zone,"serial":serial,"time":...,"changes":[changes]}. */
+static int apply_at(struct fixture *f, const char *zone, unsigned serial, int second,
+                    const char *changes, struct apply_result *ret)
+{
+    char json[4096];
+    struct change_set *set = NULL;
+    struct changeset_error error;
+    int size = snprintf(json, sizeof json,
+                        "{\"v\":1,\"zone\":\"%s\",\"serial\":%u,"
+                        "\"time\":\"2026-11-22T03:00:%02d.000000Z\",\"changes\":[%s]}",
+                        zone, serial, second, changes);
+    int status = changeset_parse(json, (size_t)size, &set, &error);
+    if (status)
+        print_error("%s at %s\n", error_text(status), error.where);
+    assert_int_equal(status, ERR_OK);
+    status = apply_change_set(f->applier, set, start, ret);
+    changeset_free(set);
+    return status;
+}
+
+static struct apply_result apply(struct fixture *f, const char *changes)
+{
+    static unsigned serial = 1;
+    struct apply_result result;
+    serial++;
+    assert_int_equal(apply_at(f, "example.com.", serial, (int)(serial % 60), changes, &result), 0);
+    return result;
+}
+
+#define SET_WWW(ttl, address)                                                                      \
+    "{\"op\":\"SET\",\"name\":\"www.example.com.\",\"type\":\"A\",\"ttl\":" #ttl                   \
+    ",\"rdata\":[\"" address "\"]}"
+
+static void a_set_is_installed_where_it_is_held(void **state)
+{
+    struct fixture *f = *state;
+    hold(f, "www.example.com.", NULL, false);
+    struct apply_result result = apply(f, SET_WWW(300, "192.0.2.7"));
+    assert_int_equal(result.installed, 1);
+    struct held held = look(f, "www.example.com.", false);
+    assert_int_equal(held.result, STORE_HIT);
+    assert_int_equal(held.answers, 1);
+    assert_int_equal(held.ttl, 300);
+    assert_memory_equal(held.body + 12, ((uint8_t[]){192, 0, 2, 7}), 4);
+    /* who asked with DO wants signatures, which a change set does not carry */
+    assert_int_equal(look(f, "www.example.com.", true).result, STORE_INVALID);
+}
+
+static void a_set_of_something_not_held_fills_nothing(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(apply(f, SET_WWW(300, "192.0.2.7")).installed, 0);
+    assert_int_equal(look(f, "www.example.com.", false).result, STORE_MISS);
+}
+
+static void a_set_replaces_a_negative_answer(void **state)
+{
+    struct fixture *f = *state;
+    hold(f, "www.example.com.", NULL, true);
+    assert_int_equal(apply(f, SET_WWW(300, "192.0.2.7")).installed, 1);
+    assert_int_equal(look(f, "www.example.com.", false).answers, 1);
+}
+
+static void partial_changes_evict(void **state)
+{
+    static const char *const changes[] = {
+        "{\"op\":\"ADD\",\"name\":\"www.example.com.\",\"type\":\"A\",\"ttl\":60,"
+        "\"rdata\":[\"192.0.2.9\"]}",
+        "{\"op\":\"DEL\",\"name\":\"www.example.com.\",\"type\":\"A\",\"rdata\":[\"192.0.2.9\"]}",
+        "{\"op\":\"DEL\",\"name\":\"www.example.com.\",\"type\":\"A\"}",
+        "{\"op\":\"DEL\",\"name\":\"www.example.com.\"}",
+        "{\"op\":\"FLUSH\",\"name\":\"www.example.com.\"}",
+        "{\"op\":\"FLUSH\",\"name\":\"example.com.\",\"subtree\":true}",
+        "{\"op\":\"SET\",\"name\":\"www.example.com.\",\"type\":\"AAAA\",\"ttl\":60,"
+        "\"rdata\":[\"2001:db8::1\"]}",
+    };
+    struct fixture *f = *state;
+    for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
+        hold(f, "www.example.com.", NULL, false);
+        assert_true(is_held(f, "www.example.com."));
+        assert_int_equal(apply(f, changes[i]).installed, 0);
+        assert_false(is_held(f, "www.example.com."));
+    }
+}
+
+static void unrelated_names_stay(void **state)
+{
+    struct fixture *f = *state;
+    hold(f, "mail.example.com.", NULL, false);
+    hold(f, "www.example.net.", NULL, false);
+    hold(f, "no.example.com.", NULL, true);
+    apply(f, SET_WWW(300, "192.0.2.7"));
+    apply(f, "{\"op\":\"DEL\",\"name\":\"gone.example.com.\"}");
+    assert_true(is_held(f, "mail.example.com."));
+    assert_true(is_held(f, "www.example.net."));
+    assert_true(is_held(f, "no.example.com."));
+}
+
+static void a_chain_goes_with_each_of_its_links(void **state)
+{
+    static const char *const chain[] = {"alias.example.net.", "end.example.com.", NULL};
+    struct fixture *f = *state;
+    struct apply_result result;
+    hold(f, "www.example.com.", chain, false);
+    assert_int_equal(apply_at(f, "example.net.", 1, 1,
+                              "{\"op\":\"FLUSH\",\"name\":\"alias.example.net.\"}", &result),
+                     0);
+    assert_false(is_held(f, "www.example.com."));
+    hold(f, "www.example.com.", chain, false);
+    apply(f, "{\"op\":\"FLUSH\",\"name\":\"end.example.com.\"}");
+    assert_false(is_held(f, "www.example.com."));
+}
+
+static void a_name_that_comes_to_be_ends_its_absence(void **state)
+{
+    struct fixture *f = *state;
+    hold(f, "ent.example.com.", NULL, true);
+    apply(f, "{\"op\":\"ADD\",\"name\":\"a.b.ent.example.com.\",\"type\":\"A\",\"ttl\":60,"
+             "\"rdata\":[\"192.0.2.9\"]}");
+    assert_false(is_held(f, "ent.example.com."));
+}
+
+static void wildcards_delegations_and_dnames_take_all_below(void **state)
+{
+    static const char *const changes[] = {
+        "{\"op\":\"SET\",\"name\":\"*.sub.example.com.\",\"type\":\"A\",\"ttl\":60,"
+        "\"rdata\":[\"192.0.2.9\"]}",
+        "{\"op\":\"SET\",\"name\":\"sub.example.com.\",\"type\":\"NS\",\"ttl\":60,"
+        "\"rdata\":[\"ns.example.net.\"]}",
+        "{\"op\":\"SET\",\"name\":\"sub.example.com.\",\"type\":\"DNAME\",\"ttl\":60,"
+        "\"rdata\":[\"example.net.\"]}",
+        "{\"op\":\"DEL\",\"name\":\"sub.example.com.\"}",
+    };
+    struct fixture *f = *state;
+    for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
+        hold(f, "x.sub.example.com.", NULL, false);
+        hold(f, "other.example.com.", NULL, false);
+        apply(f, changes[i]);
+        assert_false(is_held(f, "x.sub.example.com."));
+        assert_true(is_held(f, "other.example.com."));
+    }
+}
+
+static void name_servers_at_the_apex_do_not(void **state)
+{
+    struct fixture *f = *state;
+    hold(f, "www.example.com.", NULL, false);
+    apply(f, "{\"op\":\"SET\",\"name\":\"example.com.\",\"type\":\"NS\",\"ttl\":60,"
+             "\"rdata\":[\"ns.example.net.\"]}");
+    assert_true(is_held(f, "www.example.com."));
+}
+
+static void the_last_word_of_a_set_counts(void **state)
+{
+    struct fixture *f = *state;
+    hold(f, "www.example.com.", NULL, false);
+    apply(f, SET_WWW(60, "192.0.2.1") "," SET_WWW(60, "192.0.2.2"));
+    assert_int_equal(look(f, "www.example.com.", false).body[15], 2);
+    apply(f, SET_WWW(60, "192.0.2.3") ",{\"op\":\"DEL\",\"name\":\"www.example.com.\","
+                                      "\"type\":\"A\",\"rdata\":[\"192.0.2.3\"]}");
+    assert_false(is_held(f, "www.example.com."));
+    hold(f, "www.example.com.", NULL, false);
+    apply(f, "{\"op\":\"FLUSH\",\"name\":\"example.com.\",\"subtree\":true}," SET_WWW(
+                 60, "192.0.2.4"));
+    assert_int_equal(look(f, "www.example.com.", false).body[15], 4);
+    apply(f, SET_WWW(60, "192.0.2.5") ",{\"op\":\"FLUSH\",\"name\":\"example.com.\","
+                                      "\"subtree\":true}");
+    assert_false(is_held(f, "www.example.com."));
+}
+
+static void test_p8_an_older_set_brings_nothing_back(void **state)
+{
+    struct fixture *f = *state;
+    struct apply_result result;
+    hold(f, "www.example.com.", NULL, false);
+    assert_int_equal(apply_at(f, "example.com.", 1000, 50, SET_WWW(60, "192.0.2.2"), &result), 0);
+    assert_int_equal(result.installed, 1);
+    assert_int_equal(apply_at(f, "example.com.", 999, 51, SET_WWW(60, "192.0.2.1"), &result), 0);
+    assert_int_equal(result.installed, 0);
+    assert_false(is_held(f, "www.example.com."));
+    hold(f, "www.example.com.", NULL, false);
+    assert_int_equal(apply_at(f, "example.com.", 1001, 49, SET_WWW(60, "192.0.2.1"), &result), 0);
+    assert_int_equal(result.installed, 0);
+}
+
+static void zones_of_others_are_left_alone(void **state)
+{
+    struct fixture *f = *state;
+    struct apply_result result;
+    uint64_t before = validity_now(f->validity).n;
+    assert_int_equal(apply_at(f, "example.org.", 1, 1,
+                              "{\"op\":\"FLUSH\",\"name\":\"example.org.\",\"subtree\":true}",
+                              &result),
+                     ERR_NOT_FOUND);
+    assert_int_equal(validity_now(f->validity).n, before);
+}
+
+static void test_p9_a_zone_can_be_invalidated_whole(void **state)
+{
+    struct fixture *f = *state;
+    struct apply_result result;
+    uint8_t zone[NAME_MAX_SIZE];
+    hold(f, "www.example.com.", NULL, false);
+    hold(f, "www.example.net.", NULL, false);
+    hold(f, "www.example.org.", NULL, false);
+    assert_true(name_from_text("example.com.", zone) > 0);
+    assert_int_equal(apply_invalidate(f->applier, zone, &result), 0);
+    assert_false(is_held(f, "www.example.com."));
+    assert_true(is_held(f, "www.example.net."));
+    assert_int_equal(apply_invalidate(f->applier, NULL, &result), 0);
+    assert_false(is_held(f, "www.example.net."));
+    assert_true(is_held(f, "www.example.org."));
+    struct apply_zone_status status;
+    assert_true(applier_zone_status(f->applier, 0, &status));
+    assert_int_equal(status.invalidated, 2);
+}
+
+static void policy_bounds_what_is_installed(void **state)
+{
+    struct fixture *f = *state;
+    struct ttl_policy policy = {.max_ttl = 100, .negative_ttl = 10, .client_ttl = 86400};
+    store_configure(f->store, &policy, 1 << 20);
+    hold(f, "www.example.com.", NULL, false);
+    apply(f, SET_WWW(300, "192.0.2.7"));
+    assert_int_equal(look(f, "www.example.com.", false).ttl, 100);
+}
+
+static void an_operator_evicts_names_of_the_feed(void **state)
+{
+    struct fixture *f = *state;
+    struct apply_result result;
+    uint8_t name[NAME_MAX_SIZE];
+    hold(f, "www.example.com.", NULL, false);
+    assert_true(name_from_text("www.example.com.", name) > 0);
+    assert_int_equal(apply_evict(f->applier, name, false, &result), 0);
+    assert_false(is_held(f, "www.example.com."));
+    assert_true(name_from_text("www.example.org.", name) > 0);
+    assert_int_equal(apply_evict(f->applier, name, false, &result), ERR_NOT_FOUND);
+}
+
+int main(void)
+{
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(a_set_is_installed_where_it_is_held),
+        TEST(a_set_of_something_not_held_fills_nothing),
+        TEST(a_set_replaces_a_negative_answer),
+        TEST(partial_changes_evict),
+        TEST(unrelated_names_stay),
+        TEST(a_chain_goes_with_each_of_its_links),
+        TEST(a_name_that_comes_to_be_ends_its_absence),
+        TEST(wildcards_delegations_and_dnames_take_all_below),
+        TEST(name_servers_at_the_apex_do_not),
+        TEST(the_last_word_of_a_set_counts),
+        TEST(test_p8_an_older_set_brings_nothing_back),
+        TEST(zones_of_others_are_left_alone),
+        TEST(test_p9_a_zone_can_be_invalidated_whole),
+        TEST(policy_bounds_what_is_installed),
+        TEST(an_operator_evicts_names_of_the_feed),
+    };
+    return cmocka_run_group_tests_name("apply", tests, NULL, NULL);
+}

@@ -1,0 +1,391 @@
+#include "tests/unit/cmocka_all.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cache/store.h"
+
+enum { ONE_MIB = 1024 * 1024 };
+
+static const struct ttl_policy open_policy = {
+    .max_ttl = 86400, .negative_ttl = 900, .client_ttl = 86400};
+
+struct fixture {
+    struct validity *validity;
+    struct store *store;
+};
+
+static void open_store(struct fixture *f, size_t size, size_t shards)
+{
+    static uint8_t zone[NAME_MAX_SIZE];
+    const uint8_t *zones[] = {zone};
+    assert_true(name_from_text("example.com.", zone) > 0);
+    f->validity = validity_new(
+        &(struct validity_options){.zones = zones, .zone_count = 1, .marks = 1024, .key = 7});
+    f->store = store_new(&(struct store_options){.size = size,
+                                                 .shards = shards,
+                                                 .key = 9,
+                                                 .policy = open_policy,
+                                                 .validity = f->validity});
+    assert_non_null(f->store);
+}
+
+static void close_store(struct fixture *f)
+{
+    store_free(f->store);
+    validity_free(f->validity);
+}
+
+static struct answer_key key_of(struct fixture *f, const char *text)
+{
+    uint8_t name[NAME_MAX_SIZE];
+    struct answer_key key;
+    assert_true(name_from_text(text, name) > 0);
+    store_key(f->store, &(struct key_parts){.name = name, .type = TYPE_A, .class = CLASS_IN}, &key);
+    return key;
+}
+
+/* An answer of one A record whose address is `mark`, as a fetch would bring it. */
+static bool put(struct fixture *f, const char *text, uint32_t mark, uint32_t ttl, struct stamp stamp,
+                struct mono now)
+{
+    static const uint16_t ttl_offsets[] = {6};
+    uint8_t body[16] = {0xc0, 12, 0, TYPE_A, 0, CLASS_IN, 0, 0, 0, 0, 0, 4, 0, 0, 0, 0};
+    wire_put_u32(body + 6, ttl);
+    wire_put_u32(body + 12, mark);
+    struct answer answer = {
+        .counts = {1, 0, 0},
+        .ttl = ttl,
+        .ede = EDE_NONE,
+        .body = body,
+        .body_size = sizeof body,
+        .ttl_offsets = ttl_offsets,
+        .ttl_count = 1,
+    };
+    uint8_t name[NAME_MAX_SIZE];
+    int size = name_from_text(text, name);
+    assert_true(size > 0);
+    name_lower(name, (size_t)size, name);
+    assert_int_equal(validity_depend(f->validity, name, false, &answer.dependencies), ERR_OK);
+    struct answer_key key = key_of(f, text);
+    return store_put(f->store, &key, &answer, stamp, now);
+}
+
+struct got {
+    enum store_result result;
+    uint32_t mark;
+    uint32_t ttl;
+};
+
+static struct got get(struct fixture *f, const char *text, struct mono now)
+{
+    struct answer_key key = key_of(f, text);
+    struct store_hit hit;
+    uint8_t body[64];
+    struct got got = {.result = store_get(f->store, &key, now, body, sizeof body, &hit)};
+    if (got.result == STORE_HIT) {
+        assert_int_equal(hit.body_size, 16);
+        got.ttl = wire_get_u32(body + 6);
+        got.mark = wire_get_u32(body + 12);
+    }
+    return got;
+}
+
+static struct mono at(uint64_t ms)
+{
+    return (struct mono){1000000 + ms};
+}
+
+static void change(struct fixture *f, const char *text)
+{
+    uint8_t name[NAME_MAX_SIZE];
+    assert_true(name_from_text(text, name) > 0);
+    validity_mark_name(f->validity, name);
+    validity_commit(f->validity);
+}
+
+static void what_is_put_is_found_and_ages(void **state)
+{
+    (void)state;
+    struct fixture f;
+    open_store(&f, ONE_MIB, 0);
+    assert_int_equal(get(&f, "www.example.com.", at(0)).result, STORE_MISS);
+    assert_true(put(&f, "www.example.com.", 1, 10, validity_now(f.validity), at(0)));
+    struct got got = get(&f, "WWW.Example.COM.", at(3999));
+    assert_int_equal(got.result, STORE_HIT);
+    assert_int_equal(got.mark, 1);
+    assert_int_equal(got.ttl, 7);
+    assert_int_equal(get(&f, "www.example.com.", at(9999)).result, STORE_HIT);
+    assert_int_equal(get(&f, "www.example.com.", at(10000)).result, STORE_EXPIRED);
+    close_store(&f);
+}
+
+static void nothing_without_a_lifetime_is_kept(void **state)
+{
+    (void)state;
+    struct fixture f;
+    open_store(&f, ONE_MIB, 0);
+    assert_false(put(&f, "www.example.com.", 1, 0, validity_now(f.validity), at(0)));
+    assert_int_equal(get(&f, "www.example.com.", at(0)).result, STORE_MISS);
+    close_store(&f);
+}
+
+static void test_p1_a_change_ends_an_answer(void **state)
+{
+    (void)state;
+    struct fixture f;
+    open_store(&f, ONE_MIB, 0);
+    put(&f, "www.example.com.", 1, 3600, validity_now(f.validity), at(0));
+    put(&f, "mail.example.com.", 2, 3600, validity_now(f.validity), at(0));
+    put(&f, "www.example.org.", 3, 3600, validity_now(f.validity), at(0));
+    change(&f, "www.example.com.");
+    assert_int_equal(get(&f, "www.example.com.", at(1)).result, STORE_INVALID);
+    assert_int_equal(get(&f, "mail.example.com.", at(1)).result, STORE_HIT);
+    assert_int_equal(get(&f, "www.example.org.", at(1)).result, STORE_HIT);
+    close_store(&f);
+}
+
+static void test_p2_a_late_fill_is_refused(void **state)
+{
+    (void)state;
+    struct fixture f;
+    open_store(&f, ONE_MIB, 0);
+    struct stamp before = validity_now(f.validity);
+    change(&f, "www.example.com.");
+    assert_false(put(&f, "www.example.com.", 1, 3600, before, at(0)));
+    assert_int_equal(get(&f, "www.example.com.", at(0)).result, STORE_MISS);
+    assert_true(put(&f, "www.example.com.", 2, 3600, validity_now(f.validity), at(0)));
+    assert_int_equal(get(&f, "www.example.com.", at(0)).mark, 2);
+    struct store_counters counters;
+    store_count(f.store, &counters);
+    assert_int_equal(counters.late, 1);
+    close_store(&f);
+}
+
+/* A hit moves the stamp forward; it must not carry an answer over a change that came in between. */
+static void moving_the_stamp_skips_no_change(void **state)
+{
+    (void)state;
+    struct fixture f;
+    open_store(&f, ONE_MIB, 0);
+    put(&f, "www.example.com.", 1, 3600, validity_now(f.validity), at(0));
+    for (int i = 0; i < 100; i++) {
+        change(&f, "mail.example.com.");
+        assert_int_equal(get(&f, "www.example.com.", at(1)).result, STORE_HIT);
+    }
+    change(&f, "www.example.com.");
+    change(&f, "mail.example.com.");
+    assert_int_equal(get(&f, "www.example.com.", at(1)).result, STORE_INVALID);
+    close_store(&f);
+}
+
+static void replace_wants_a_held_question(void **state)
+{
+    (void)state;
+    struct fixture f;
+    open_store(&f, ONE_MIB, 0);
+    uint8_t body[] = {1};
+    struct answer answer = {.ttl = 60, .body = body, .body_size = 1, .ede = EDE_NONE};
+    struct answer_key key = key_of(&f, "www.example.com.");
+    struct stamp now = validity_now(f.validity);
+    assert_false(store_replace(f.store, &key, &answer, now, at(0)));
+    put(&f, "www.example.com.", 1, 3600, now, at(0));
+    change(&f, "www.example.com.");
+    assert_true(store_replace(f.store, &key, &answer, validity_now(f.validity), at(0)));
+    struct store_hit hit;
+    uint8_t copy[8];
+    assert_int_equal(store_get(f.store, &key, at(1), copy, sizeof copy, &hit), STORE_HIT);
+    assert_int_equal(hit.body_size, 1);
+    close_store(&f);
+}
+
+static void clients_of_subscribed_zones_get_short_ttls(void **state)
+{
+    (void)state;
+    struct fixture f;
+    open_store(&f, ONE_MIB, 0);
+    struct ttl_policy policy = open_policy;
+    policy.client_ttl = 5;
+    store_configure(f.store, &policy, ONE_MIB);
+    put(&f, "www.example.com.", 1, 3600, validity_now(f.validity), at(0));
+    put(&f, "www.example.org.", 2, 3600, validity_now(f.validity), at(0));
+    assert_int_equal(get(&f, "www.example.com.", at(0)).ttl, 5);
+    assert_int_equal(get(&f, "www.example.org.", at(0)).ttl, 3600);
+    close_store(&f);
+}
+
+static void a_body_too_long_is_truncated(void **state)
+{
+    (void)state;
+    struct fixture f;
+    open_store(&f, ONE_MIB, 0);
+    put(&f, "www.example.com.", 1, 60, validity_now(f.validity), at(0));
+    struct answer_key key = key_of(&f, "www.example.com.");
+    struct store_hit hit;
+    uint8_t body[15];
+    assert_int_equal(store_get(f.store, &key, at(0), body, sizeof body, &hit), STORE_TRUNCATED);
+    close_store(&f);
+}
+
+/* Bytes stay bounded, and what is asked for survives a flood of what is asked once (SIEVE). */
+static void eviction_keeps_what_is_used(void **state)
+{
+    (void)state;
+    enum { HOT = 50, COLD = 20000 };
+    struct fixture f;
+    open_store(&f, ONE_MIB / 4, 1);
+    char text[64];
+    for (int i = 0; i < HOT; i++) {
+        snprintf(text, sizeof text, "hot%d.example.org.", i);
+        put(&f, text, 1, 3600, validity_now(f.validity), at(0));
+    }
+    size_t lost = 0;
+    for (int i = 0; i < COLD; i++) {
+        snprintf(text, sizeof text, "cold%d.example.org.", i);
+        put(&f, text, 1, 3600, validity_now(f.validity), at(0));
+        snprintf(text, sizeof text, "hot%d.example.org.", i % HOT);
+        lost += get(&f, text, at(1)).result != STORE_HIT;
+    }
+    struct store_counters counters;
+    store_count(f.store, &counters);
+    assert_true(counters.bytes <= ONE_MIB / 4);
+    assert_true(counters.evicted > COLD / 2);
+    assert_int_equal(lost, 0);
+    close_store(&f);
+}
+
+static void a_smaller_size_evicts_at_once(void **state)
+{
+    (void)state;
+    struct fixture f;
+    open_store(&f, ONE_MIB, 4);
+    char text[64];
+    for (int i = 0; i < 2000; i++) {
+        snprintf(text, sizeof text, "n%d.example.org.", i);
+        put(&f, text, 1, 3600, validity_now(f.validity), at(0));
+    }
+    store_configure(f.store, &open_policy, 64 * 1024);
+    struct store_counters counters;
+    store_count(f.store, &counters);
+    assert_true(counters.bytes <= 64 * 1024);
+    assert_true(counters.entries > 0);
+    close_store(&f);
+}
+
+static void drop_takes_a_name_or_a_subtree(void **state)
+{
+    (void)state;
+    struct fixture f;
+    open_store(&f, ONE_MIB, 0);
+    struct stamp now = validity_now(f.validity);
+    put(&f, "a.example.org.", 1, 60, now, at(0));
+    put(&f, "b.a.example.org.", 1, 60, now, at(0));
+    put(&f, "c.example.org.", 1, 60, now, at(0));
+    uint8_t name[NAME_MAX_SIZE];
+    assert_true(name_from_text("a.example.org.", name) > 0);
+    assert_int_equal(store_drop(f.store, name, false), 1);
+    assert_int_equal(get(&f, "b.a.example.org.", at(0)).result, STORE_HIT);
+    assert_int_equal(store_drop(f.store, name, true), 1);
+    assert_int_equal(get(&f, "c.example.org.", at(0)).result, STORE_HIT);
+    close_store(&f);
+}
+
+static void key_bits_keep_answers_apart(void **state)
+{
+    (void)state;
+    struct fixture f;
+    open_store(&f, ONE_MIB, 0);
+    struct answer_key keys[5];
+    uint8_t name[NAME_MAX_SIZE];
+    assert_true(name_from_text("www.example.org.", name) > 0);
+    for (int i = 0; i < 5; i++)
+        store_key(f.store,
+                  &(struct key_parts){.name = name,
+                                      .type = i == 4 ? TYPE_AAAA : TYPE_A,
+                                      .class = CLASS_IN,
+                                      .dnssec_ok = i & 1,
+                                      .checking_disabled = i >> 1 & 1},
+                  &keys[i]);
+    for (int i = 0; i < 5; i++)
+        for (int k = 0; k < i; k++)
+            assert_false(keys[i].size == keys[k].size &&
+                         memcmp(keys[i].bytes, keys[k].bytes, keys[i].size) == 0);
+    close_store(&f);
+}
+
+/*
+ * P1 under load: one thread changes a name and puts its new version, with fetches that come late on purpose;
+ * readers never see a version older than the newest change they knew of.
+ */
+struct race {
+    struct fixture f;
+    _Atomic uint32_t applied; /* versions up to this one are superseded by it */
+    _Atomic bool done;
+    _Atomic uint32_t violations, hits;
+};
+
+enum { ROUNDS = 20000 };
+
+static void *read_on(void *arg)
+{
+    struct race *race = arg;
+    while (!atomic_load(&race->done)) {
+        uint32_t oldest = atomic_load(&race->applied);
+        struct got got = get(&race->f, "www.example.com.", at(0));
+        if (got.result != STORE_HIT)
+            continue;
+        atomic_fetch_add(&race->hits, 1);
+        if (got.mark < oldest)
+            atomic_fetch_add(&race->violations, 1);
+    }
+    return NULL;
+}
+
+static void test_p1_p2_no_reader_sees_the_past(void **state)
+{
+    (void)state;
+    struct race race = {0};
+    open_store(&race.f, ONE_MIB, 0);
+    pthread_t readers[2];
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(pthread_create(&readers[i], NULL, read_on, &race), 0);
+    for (uint32_t version = 1; version <= ROUNDS; version++) {
+        struct stamp late = validity_now(race.f.validity);
+        change(&race.f, "www.example.com.");
+        atomic_store(&race.applied, version);
+        put(&race.f, "www.example.com.", version - 1, 3600, late, at(0));
+        put(&race.f, "www.example.com.", version, 3600, validity_now(race.f.validity),
+            at(0));
+        for (int spin = 0; spin < 200; spin++)
+            atomic_load(&race.applied);
+    }
+    atomic_store(&race.done, true);
+    for (int i = 0; i < 2; i++)
+        pthread_join(readers[i], NULL);
+    assert_int_equal(race.violations, 0);
+    assert_true(race.hits > 0);
+    close_store(&race.f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_put_is_found_and_ages),
+        cmocka_unit_test(nothing_without_a_lifetime_is_kept),
+        cmocka_unit_test(test_p1_a_change_ends_an_answer),
+        cmocka_unit_test(test_p2_a_late_fill_is_refused),
+        cmocka_unit_test(moving_the_stamp_skips_no_change),
+        cmocka_unit_test(replace_wants_a_held_question),
+        cmocka_unit_test(clients_of_subscribed_zones_get_short_ttls),
+        cmocka_unit_test(a_body_too_long_is_truncated),
+        cmocka_unit_test(eviction_keeps_what_is_used),
+        cmocka_unit_test(a_smaller_size_evicts_at_once),
+        cmocka_unit_test(drop_takes_a_name_or_a_subtree),
+        cmocka_unit_test(key_bits_keep_answers_apart),
+        cmocka_unit_test(test_p1_p2_no_reader_sees_the_past),
+    };
+    return cmocka_run_group_tests_name("store", tests, NULL, NULL);
+}

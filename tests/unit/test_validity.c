@@ -1,0 +1,187 @@
+#include "tests/unit/cmocka_all.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "cache/validity.h"
+
+/* Names by their text; canonical. Good for a few per expression. */
+static const uint8_t *name(const char *text)
+{
+    static uint8_t names[8][NAME_MAX_SIZE];
+    static size_t next;
+    uint8_t *buffer = names[next++ % 8];
+    assert_true(name_from_text(text, buffer) > 0);
+    name_lower(buffer, name_size(buffer), buffer);
+    return buffer;
+}
+
+static struct validity *two_zones(void)
+{
+    const uint8_t *zones[] = {name("example.com."), name("sub.example.com."), name("example.net.")};
+    return validity_new(&(struct validity_options){
+        .zones = zones, .zone_count = 3, .marks = 1024, .key = 42});
+}
+
+static int setup(void **state)
+{
+    *state = two_zones();
+    return *state ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+    validity_free(*state);
+    return 0;
+}
+
+static struct dependencies on(struct validity *v, const char *text, bool negative)
+{
+    struct dependencies d = {0};
+    assert_int_equal(validity_depend(v, name(text), negative, &d), ERR_OK);
+    return d;
+}
+
+static bool holds(struct validity *v, const struct dependencies *d, struct stamp stamp)
+{
+    return validity_holds(v, d->scopes, d->count, stamp);
+}
+
+/* Whether an answer for `answer`, fetched now, survives a change at `changed`. */
+static bool survives_name(struct validity *v, const char *answer, bool negative,
+                          const char *changed)
+{
+    struct stamp stamp = validity_now(v);
+    struct dependencies d = on(v, answer, negative);
+    validity_mark_name(v, name(changed));
+    validity_commit(v);
+    return holds(v, &d, stamp);
+}
+
+static bool survives_subtree(struct validity *v, const char *answer, const char *changed)
+{
+    struct stamp stamp = validity_now(v);
+    struct dependencies d = on(v, answer, false);
+    validity_mark_subtree(v, name(changed));
+    validity_commit(v);
+    return holds(v, &d, stamp);
+}
+
+static void zones_are_found_longest_first(void **state)
+{
+    struct validity *v = *state;
+    assert_true(name_equal(validity_zone_of(v, name("a.b.sub.example.com."), NULL),
+                           name("sub.example.com.")));
+    assert_true(
+        name_equal(validity_zone_of(v, name("a.example.com."), NULL), name("example.com.")));
+    assert_null(validity_zone_of(v, name("example.org."), NULL));
+    assert_null(validity_zone_of(v, name("com."), NULL));
+    assert_null(validity_zone_of(v, name("."), NULL));
+}
+
+static void names_outside_depend_on_nothing(void **state)
+{
+    struct dependencies d = on(*state, "www.example.org.", true);
+    assert_int_equal(d.count, 0);
+    assert_true(validity_holds(*state, d.scopes, 0, (struct stamp){0}));
+}
+
+static void a_change_invalidates_its_name_alone(void **state)
+{
+    assert_false(survives_name(*state, "www.example.com.", false, "www.example.com."));
+    assert_true(survives_name(*state, "www.example.com.", false, "mail.example.com."));
+    assert_true(survives_name(*state, "www.example.com.", false, "a.www.example.com."));
+    assert_true(survives_name(*state, "www.example.com.", false, "example.com."));
+    assert_true(survives_name(*state, "www.example.com.", false, "www.example.net."));
+}
+
+static void a_missing_name_depends_on_what_is_below_it(void **state)
+{
+    assert_false(survives_name(*state, "no.example.com.", true, "no.example.com."));
+    assert_false(survives_name(*state, "no.example.com.", true, "x.no.example.com."));
+    assert_false(survives_name(*state, "no.example.com.", true, "y.x.no.example.com."));
+    assert_true(survives_name(*state, "no.example.com.", true, "other.example.com."));
+    assert_true(survives_name(*state, "x.no.example.com.", true, "y.no.example.com."));
+}
+
+/* NODATA at the apex is common (AAAA): a change elsewhere in the zone must not touch it. */
+static void the_apex_always_exists(void **state)
+{
+    assert_true(survives_name(*state, "example.com.", true, "www.example.com."));
+    assert_false(survives_name(*state, "example.com.", true, "example.com."));
+}
+
+static void a_subtree_takes_all_below(void **state)
+{
+    assert_false(survives_subtree(*state, "a.b.example.com.", "b.example.com."));
+    assert_false(survives_subtree(*state, "b.example.com.", "b.example.com."));
+    assert_false(survives_subtree(*state, "a.b.example.com.", "example.com."));
+    assert_true(survives_subtree(*state, "c.example.com.", "b.example.com."));
+    assert_true(survives_subtree(*state, "ab.example.com.", "b.example.com."));
+}
+
+/* A zone inside a subscribed zone goes with its parent's subtree: the delegation above it changed. */
+static void a_nested_zone_hears_its_parent(void **state)
+{
+    assert_false(survives_subtree(*state, "www.sub.example.com.", "sub.example.com."));
+    assert_false(survives_subtree(*state, "www.sub.example.com.", "example.com."));
+    assert_true(survives_name(*state, "no.example.com.", true, "www.sub.example.com."));
+}
+
+/* The one mechanism: what set out before the change is invalid, what set out after it is not. */
+static void a_fetch_is_as_old_as_its_question(void **state)
+{
+    struct validity *v = *state;
+    struct dependencies d = on(v, "www.example.com.", false);
+    struct stamp before = validity_now(v);
+    validity_mark_name(v, name("www.example.com."));
+    struct stamp during = validity_now(v);
+    struct stamp change = validity_commit(v);
+    struct stamp after = validity_now(v);
+    assert_false(holds(v, &d, before));
+    assert_false(holds(v, &d, during));
+    assert_true(holds(v, &d, after));
+    assert_int_equal(change.n, after.n);
+    assert_int_equal(validity_newest_mark(v, d.scopes, d.count).n, change.n);
+}
+
+static void too_many_names_is_an_error(void **state)
+{
+    struct dependencies d = {0};
+    int error = ERR_OK;
+    for (int i = 0; i < 100 && !error; i++) {
+        char text[64];
+        snprintf(text, sizeof text, "n%d.example.com.", i);
+        error = validity_depend(*state, name(text), false, &d);
+    }
+    assert_int_equal(error, ERR_SPACE);
+    assert_true(d.count <= DEPENDENCIES_MAX);
+}
+
+static void the_deepest_name_fits(void **state)
+{
+    char text[300] = "";
+    for (int i = 0; i < 115; i++)
+        strcat(text, "a.");
+    strcat(text, "example.com.");
+    struct dependencies d = on(*state, text, true);
+    assert_true(d.count > 100);
+}
+
+int main(void)
+{
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(zones_are_found_longest_first),
+        TEST(names_outside_depend_on_nothing),
+        TEST(a_change_invalidates_its_name_alone),
+        TEST(a_missing_name_depends_on_what_is_below_it),
+        TEST(the_apex_always_exists),
+        TEST(a_subtree_takes_all_below),
+        TEST(a_nested_zone_hears_its_parent),
+        TEST(a_fetch_is_as_old_as_its_question),
+        TEST(too_many_names_is_an_error),
+        TEST(the_deepest_name_fits),
+    };
+    return cmocka_run_group_tests_name("validity", tests, NULL, NULL);
+}
