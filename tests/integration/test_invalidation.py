@@ -1,0 +1,401 @@
+"""What a change does to what is cached: each kind of answer, and queries on their way meanwhile.
+
+The authority is scripted, so that each test knows exactly which questions went upstream.
+"""
+
+import threading
+
+import pytest
+
+import changes
+import freshet
+import scripted as script
+from process import eventually
+from query import addresses, ask, rcode
+
+ZONES = ("example.com.", "example.net.")
+
+
+class Resolver:
+    """A freshetd on a live feed of both zones, with a scripted authority behind it."""
+
+    def __init__(self, daemon, topic, authority):
+        self.daemon, self.topic, self.authority = daemon, topic, authority
+
+    def ask(self, name, rtype="A", **how):
+        return ask(self.daemon, name, rtype, **how)
+
+    def change(self, *change_list, zone="example.com.", **fields):
+        """Publishes a change set and returns once it was applied."""
+        before = self.daemon.status()["feed"]["applied"]
+        self.topic.publish(zone, list(change_list), **fields)
+        self.wait_applied(before + 1)
+
+    def wait_applied(self, count):
+        eventually(lambda: self.daemon.status()["feed"]["applied"] >= count,
+                   what=f"{count} change sets applied")
+
+    def fetches(self, name, rtype="A"):
+        """How often the question has gone upstream."""
+        return self.authority.count(name, rtype)
+
+
+@pytest.fixture
+def resolver(freshetd, topic, scripted):
+    for number in range(10):
+        scripted.set(f"n{number}.example.com.", "A", f"192.0.2.{number}")
+    daemon = freshetd(freshet.stub([scripted], topic, ZONES))
+    daemon.wait_log("feed is live", within=20)
+    return Resolver(daemon, topic, scripted)
+
+
+def test_set_replaces_in_place(resolver):
+    assert addresses(resolver.ask("n1.example.com.")) == ["192.0.2.1"]
+    resolver.authority.set("n1.example.com.", "A", "192.0.2.101")
+    resolver.change(changes.set_("n1.example.com.", "A", 3600, "192.0.2.101"))
+    assert addresses(resolver.ask("n1.example.com.")) == ["192.0.2.101"]
+    assert resolver.fetches("n1.example.com.") == 1
+    (tier,) = resolver.daemon.lookup("n1.example.com.")["tiers"]
+    assert [variant["from"] for variant in tier["variants"]] == ["feed"]
+
+
+def test_set_evicts_what_asked_for_signatures(resolver):
+    resolver.ask("n1.example.com.", want_dnssec=True)
+    resolver.authority.set("n1.example.com.", "A", "192.0.2.101")
+    resolver.change(changes.set_("n1.example.com.", "A", 3600, "192.0.2.101"))
+    assert addresses(resolver.ask("n1.example.com.", want_dnssec=True)) == ["192.0.2.101"]
+    assert resolver.fetches("n1.example.com.") == 2
+
+
+@pytest.mark.parametrize("change", [
+    changes.add("n1.example.com.", "A", 3600, "192.0.2.101"),
+    changes.delete("n1.example.com.", "A", "192.0.2.1"),
+    changes.delete("n1.example.com.", "A"),
+    changes.delete("n1.example.com."),
+    changes.flush("n1.example.com."),
+    changes.flush("example.com.", subtree=True),
+], ids=lambda change: f"{change['op']}-{len(change)}")
+def test_other_changes_evict(resolver, change):
+    resolver.ask("n1.example.com.")
+    resolver.authority.set("n1.example.com.", "A", "192.0.2.101")
+    resolver.change(change)
+    assert addresses(resolver.ask("n1.example.com.")) == ["192.0.2.101"]
+    assert resolver.fetches("n1.example.com.") == 2
+
+
+def test_unrelated_names_stay(resolver):
+    for number in range(10):
+        resolver.ask(f"n{number}.example.com.")
+    resolver.change(changes.delete("n1.example.com.", "A"),
+                    changes.set_("n2.example.com.", "A", 3600, "192.0.2.102"),
+                    changes.flush("n3.example.com.", subtree=True))
+    fetched = resolver.authority.count()
+    for number in (0, 4, 5, 6, 7, 8, 9):
+        resolver.ask(f"n{number}.example.com.")
+    assert resolver.authority.count() == fetched
+
+
+def test_chain_over_two_zones(resolver):
+    """Each link of the chain, in whichever zone, ends the answer; other names do not."""
+    authority = resolver.authority
+    authority.set("a.example.com.", "CNAME", "b.example.net.")
+    authority.set("b.example.net.", "CNAME", "c.example.com.")
+    authority.set("c.example.com.", "A", "192.0.2.50")
+    authority.set("d.example.net.", "A", "192.0.2.51")
+    assert addresses(resolver.ask("a.example.com.")) == ["192.0.2.50"]
+
+    resolver.change(changes.flush("d.example.net."), zone="example.net.")
+    fetched = authority.count()
+    assert addresses(resolver.ask("a.example.com.")) == ["192.0.2.50"]
+    assert authority.count() == fetched
+
+    authority.set("c.example.com.", "A", "192.0.2.60")
+    resolver.change(changes.set_("c.example.com.", "A", 3600, "192.0.2.60"))
+    assert addresses(resolver.ask("a.example.com.")) == ["192.0.2.60"]
+
+    authority.set("b.example.net.", "CNAME", "d.example.net.")
+    resolver.change(changes.set_("b.example.net.", "CNAME", 3600, "d.example.net."),
+                    zone="example.net.")
+    assert addresses(resolver.ask("a.example.com.")) == ["192.0.2.51"]
+
+    authority.set("a.example.com.", "CNAME", "n5.example.com.")
+    resolver.change(changes.set_("a.example.com.", "CNAME", 3600, "n5.example.com."))
+    assert addresses(resolver.ask("a.example.com.")) == ["192.0.2.5"]
+
+
+def test_nxdomain(resolver):
+    assert rcode(resolver.ask("new.example.com.")) == "NXDOMAIN"
+    resolver.change(changes.delete("n1.example.com."))
+    fetched = resolver.fetches("new.example.com.")
+    assert rcode(resolver.ask("new.example.com.")) == "NXDOMAIN"
+    assert resolver.fetches("new.example.com.") == fetched == 1
+
+    resolver.authority.set("new.example.com.", "A", "192.0.2.70")
+    resolver.change(changes.add("new.example.com.", "A", 3600, "192.0.2.70"))
+    assert addresses(resolver.ask("new.example.com.")) == ["192.0.2.70"]
+
+
+def test_nxdomain_ends_with_a_name_below(resolver):
+    """x.deep is an empty non-terminal once a.x.deep exists (RFC 4592 2.2.2)."""
+    assert rcode(resolver.ask("x.deep.example.com.")) == "NXDOMAIN"
+    resolver.authority.set("a.x.deep.example.com.", "A", "192.0.2.71")
+    resolver.change(changes.add("a.x.deep.example.com.", "A", 3600, "192.0.2.71"))
+    response = resolver.ask("x.deep.example.com.")
+    assert rcode(response) == "NOERROR" and not response.answer
+
+
+def test_nodata(resolver):
+    response = resolver.ask("n1.example.com.", "AAAA")
+    assert rcode(response) == "NOERROR" and not response.answer
+    resolver.change(changes.set_("n2.example.com.", "AAAA", 3600, "2001:db8::2"))
+    resolver.ask("n1.example.com.", "AAAA")
+    assert resolver.fetches("n1.example.com.", "AAAA") == 1
+
+    resolver.authority.set("n1.example.com.", "AAAA", "2001:db8::1")
+    resolver.change(changes.set_("n1.example.com.", "AAAA", 3600, "2001:db8::1"))
+    assert addresses(resolver.ask("n1.example.com.", "AAAA")) == ["2001:db8::1"]
+
+
+def test_wildcard(resolver):
+    """What a wildcard made goes when the wildcard changes."""
+    old = script.answer("x.w.example.com. 3600 A 192.0.2.80")
+    new = script.answer("x.w.example.com. 3600 A 192.0.2.81")
+    resolver.authority.script("x.w.example.com.", old)
+    assert addresses(resolver.ask("x.w.example.com.")) == ["192.0.2.80"]
+    resolver.ask("n1.example.com.")
+
+    resolver.authority.script("x.w.example.com.", new)
+    resolver.change(changes.set_("*.w.example.com.", "A", 3600, "192.0.2.81"))
+    assert addresses(resolver.ask("x.w.example.com.")) == ["192.0.2.81"]
+    resolver.ask("n1.example.com.")
+    assert resolver.fetches("n1.example.com.") == 1
+
+
+def test_delegation(resolver):
+    """A change of the name servers of a delegated name takes everything below it."""
+    resolver.authority.set("www.sub.example.com.", "A", "192.0.2.90")
+    resolver.authority.set("sub.example.com.", "NS", "ns.example.net.")
+    assert addresses(resolver.ask("www.sub.example.com.")) == ["192.0.2.90"]
+    assert rcode(resolver.ask("no.sub.example.com.")) == "NXDOMAIN"
+    resolver.ask("n1.example.com.")
+
+    resolver.authority.set("www.sub.example.com.", "A", "192.0.2.91")
+    resolver.authority.set("no.sub.example.com.", "A", "192.0.2.92")
+    resolver.change(changes.set_("sub.example.com.", "NS", 3600, "ns2.example.net."))
+    assert addresses(resolver.ask("www.sub.example.com.")) == ["192.0.2.91"]
+    assert addresses(resolver.ask("no.sub.example.com.")) == ["192.0.2.92"]
+    resolver.ask("n1.example.com.")
+    assert resolver.fetches("n1.example.com.") == 1
+
+
+def test_half_of_a_set_is_never_seen(resolver):
+    """Two names swap addresses again and again; no pair of answers has one of them twice."""
+    resolver.authority.set("n1.example.com.", "A", "192.0.2.1")
+    resolver.ask("n1.example.com.")
+    resolver.ask("n2.example.com.")
+    before = resolver.daemon.status()["feed"]["applied"]
+    pairs, done = [], threading.Event()
+
+    def watch():
+        while not done.is_set():
+            # The second answer is the later one: a swap between the two shows the second as new.
+            first = addresses(resolver.ask("n1.example.com."))[0]
+            second = addresses(resolver.ask("n2.example.com."))[0]
+            pairs.append((first, second, addresses(resolver.ask("n1.example.com."))[0]))
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    for turn in range(50):
+        one, two = ("192.0.2.1", "192.0.2.2") if turn % 2 else ("192.0.2.2", "192.0.2.1")
+        resolver.topic.publish("example.com.", [
+            changes.set_("n1.example.com.", "A", 3600, one),
+            changes.set_("n2.example.com.", "A", 3600, two)], serial=turn + 2)
+    resolver.wait_applied(before + 50)
+    done.set()
+    watcher.join()
+    settled = [(first, second) for first, second, again in pairs if first == again]
+    assert settled and all(first != second for first, second in settled)
+
+
+# --- promises 1 and 2: queries on their way while the change arrives
+
+
+def asking(resolver, name, rtype="A"):
+    """Asks in a thread of its own; returns it and the list its answer will be in."""
+    answers = []
+    thread = threading.Thread(
+        target=lambda: answers.append(resolver.ask(name, rtype, timeout=10)))
+    thread.start()
+    return thread, answers
+
+
+def test_p2_an_answer_that_comes_late_is_not_cached(resolver):
+    """The authority holds its old answer until the change was applied."""
+    name, gate = "race.example.com.", script.Gate()
+    resolver.authority.set(name, "A", "192.0.2.1")
+    resolver.authority.script(name, script.sequence(script.hold(gate), script.lookup))
+    early, early_answers = asking(resolver, name)
+    gate.wait_held()
+
+    resolver.authority.set(name, "A", "192.0.2.2")
+    resolver.change(changes.set_(name, "A", 3600, "192.0.2.2"))
+
+    # Who asks after the change does not wait for what set out before it.
+    assert addresses(resolver.ask(name, timeout=2)) == ["192.0.2.2"]
+    gate.open()
+    early.join()
+    # Who asked before it may have the old answer, but not to keep.
+    assert addresses(early_answers[0]) in (["192.0.2.1"], ["192.0.2.2"])
+    if addresses(early_answers[0]) == ["192.0.2.1"]:
+        assert early_answers[0].answer[0].ttl == 0
+    assert addresses(resolver.ask(name)) == ["192.0.2.2"]
+    assert not resolver.daemon.status()["tiers"][0]["failed"]
+
+
+def test_p2_a_late_answer_alone_is_not_cached(resolver):
+    """As above, with nobody asking in between: the next query finds the cache empty."""
+    name, gate = "race.example.com.", script.Gate()
+    resolver.authority.set(name, "A", "192.0.2.1")
+    resolver.authority.script(name, script.sequence(script.hold(gate), script.lookup))
+    early, _ = asking(resolver, name)
+    gate.wait_held()
+    resolver.authority.set(name, "A", "192.0.2.2")
+    resolver.change(changes.delete(name, "A", "192.0.2.1"))
+    gate.open()
+    early.join()
+    assert addresses(resolver.ask(name)) == ["192.0.2.2"]
+    assert resolver.daemon.status()["tiers"][0]["late"] == 1
+
+
+def test_p2_a_chain_into_a_changed_name(resolver):
+    """The question itself did not change, but what its CNAME leads to did: who asked after the
+    change, and joined the fetch in good faith, gets the new answer all the same."""
+    name, gate = "alias.example.com.", script.Gate()
+    resolver.authority.set(name, "CNAME", "target.example.net.")
+    resolver.authority.set("target.example.net.", "A", "192.0.2.1")
+    resolver.authority.script(name, script.sequence(script.hold(gate), script.lookup))
+    early, _ = asking(resolver, name)
+    gate.wait_held()
+
+    resolver.authority.set("target.example.net.", "A", "192.0.2.2")
+    resolver.change(changes.set_("target.example.net.", "A", 3600, "192.0.2.2"),
+                    zone="example.net.")
+    late, late_answers = asking(resolver, name)
+    eventually(lambda: resolver.daemon.status()["tiers"][0]["joined"] == 1)
+    gate.open()
+    early.join()
+    late.join()
+    assert addresses(late_answers[0]) == ["192.0.2.2"]
+    assert addresses(resolver.ask(name)) == ["192.0.2.2"]
+
+
+def test_p2_a_negative_answer_that_comes_late(resolver):
+    name, gate = "born.example.com.", script.Gate()
+    resolver.authority.script(name, script.sequence(script.hold(gate), script.lookup))
+    early, _ = asking(resolver, name)
+    gate.wait_held()
+    resolver.authority.set(name, "A", "192.0.2.2")
+    resolver.change(changes.add(name, "A", 3600, "192.0.2.2"))
+    assert addresses(resolver.ask(name, timeout=2)) == ["192.0.2.2"]
+    gate.open()
+    early.join()
+    assert addresses(resolver.ask(name)) == ["192.0.2.2"]
+
+
+def test_p1_a_flush_of_the_zone_reaches_fetches_under_way(resolver):
+    gates = {f"f{number}.example.com.": script.Gate() for number in range(5)}
+    for name, gate in gates.items():
+        resolver.authority.set(name, "A", "192.0.2.1")
+        resolver.authority.script(name, script.sequence(script.hold(gate), script.lookup))
+    askers = [asking(resolver, name)[0] for name in gates]
+    for gate in gates.values():
+        gate.wait_held()
+    for name in gates:
+        resolver.authority.set(name, "A", "192.0.2.2")
+    resolver.change(changes.flush("example.com.", subtree=True))
+    for gate in gates.values():
+        gate.open()
+    for asker in askers:
+        asker.join()
+    for name in gates:
+        assert addresses(resolver.ask(name)) == ["192.0.2.2"]
+
+
+# --- promise 9 and what is not ours
+
+
+BAD = {
+    "not JSON": b"{",
+    "unknown change-set version": changes.encode(changes.change_set("example.com.", [], v=2)),
+    "unknown op": changes.encode(changes.change_set("example.com.", [
+        {"op": "MAKE", "name": "n1.example.com."}])),
+    "unknown record type": changes.encode(changes.change_set("example.com.", [
+        changes.set_("n1.example.com.", "AAAAA", 60, "192.0.2.1")])),
+    "RDATA does not fit its type": changes.encode(changes.change_set("example.com.", [
+        changes.set_("n1.example.com.", "A", 60, "192.0.2.300")])),
+    "name outside the zone": changes.encode(changes.change_set("example.com.", [
+        changes.set_("n1.example.net.", "A", 60, "192.0.2.1")])),
+    "a field is missing or of the wrong kind": changes.encode(
+        changes.change_set("example.com.", None)),
+}
+
+
+@pytest.mark.parametrize("reason", BAD)
+def test_p9_what_cannot_be_applied_invalidates_its_zone(resolver, reason):
+    resolver.authority.set("www.example.net.", "A", "198.51.100.1")
+    resolver.ask("n1.example.com.")
+    resolver.ask("www.example.net.")
+    resolver.topic.send("example.com.", BAD[reason])
+    eventually(lambda: resolver.daemon.status()["feed"]["refused"] == {reason: 1})
+    resolver.ask("n1.example.com.")
+    resolver.ask("www.example.net.")
+    assert resolver.fetches("n1.example.com.") == 2
+    assert resolver.fetches("www.example.net.") == 1
+
+    # The feed goes on.
+    resolver.change(changes.set_("n1.example.com.", "A", 3600, "192.0.2.101"))
+    assert addresses(resolver.ask("n1.example.com.")) == ["192.0.2.101"]
+    assert resolver.daemon.metric("freshet_feed_refused_total", reason=reason) == 1
+    assert resolver.daemon.status()["feed"]["state"] == "live"
+
+
+def test_zones_of_others_are_ignored(resolver):
+    resolver.ask("n1.example.com.")
+    resolver.topic.publish("example.org.", [changes.flush("example.org.", subtree=True)])
+    resolver.topic.send("example.org.", b"{")
+    eventually(lambda: resolver.daemon.status()["feed"]["ignored"] == 2)
+    resolver.ask("n1.example.com.")
+    assert resolver.fetches("n1.example.com.") == 1
+
+
+def test_what_was_cached_before_the_feed_is_not_trusted(freshetd, fresh_topic, scripted):
+    """Started with its topic not there yet, it is a plain TTL cache; when the feed comes to life,
+    what it cached in ignorance of the log is asked for again."""
+    scripted.set("www.example.com.", "A", "192.0.2.1")
+    daemon = freshetd(freshet.stub([scripted], fresh_topic, ZONES))
+    assert addresses(ask(daemon, "www.example.com.")) == ["192.0.2.1"]
+    daemon.wait_log("feed is live", within=20)
+    scripted.set("www.example.com.", "A", "192.0.2.2")
+    fresh_topic.publish("example.com.", [changes.flush("www.example.com.")])
+    eventually(lambda: addresses(ask(daemon, "www.example.com.")) == ["192.0.2.2"])
+
+
+def test_evict_is_for_this_cache_alone(resolver):
+    resolver.ask("n1.example.com.")
+    resolver.ask("n2.example.com.")
+    end = resolver.topic.end_offsets()
+    reply = resolver.daemon.control({"cmd": "evict", "name": "n1.example.com."})
+    assert reply["ok"]
+    resolver.ask("n1.example.com.")
+    resolver.ask("n2.example.com.")
+    assert resolver.fetches("n1.example.com.") == 2
+    assert resolver.fetches("n2.example.com.") == 1
+    assert resolver.topic.end_offsets() == end
+
+
+def test_client_ttl_bounds_answers_of_the_feed(resolver):
+    resolver.authority.zones.append("example.org.")
+    resolver.authority.set("www.example.org.", "A", "192.0.2.1")
+    for _ in range(2):
+        assert resolver.ask("n1.example.com.").answer[0].ttl <= 5
+        assert resolver.ask("www.example.org.").answer[0].ttl > 3590
