@@ -1,0 +1,228 @@
+#include "tests/unit/cmocka_all.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "resolver/chain.h"
+
+/* A response made of records in text, parsed as if it had come from the network. */
+struct response {
+    struct builder builder;
+    struct question question;
+    uint16_t rcode;
+    uint8_t wire[DNS_MAX_MESSAGE];
+    uint8_t owner[NAME_MAX_SIZE];
+    uint8_t rdata[4096];
+    struct message *message;
+};
+
+static struct response response;
+
+static int setup(void **state)
+{
+    (void)state;
+    response.message = message_new();
+    return response.message ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    message_free(response.message);
+    return 0;
+}
+
+static void ask(const char *name, uint16_t type)
+{
+    struct question *question = &response.question;
+    int size = name_from_text(name, question->name);
+    assert_true(size > 0);
+    *question = (struct question){.name_size = (uint8_t)size, .type = type, .class = CLASS_IN};
+    assert_true(name_from_text(name, question->name) > 0);
+    response.rcode = RCODE_NOERROR;
+    build_start(&response.builder, response.wire, sizeof response.wire);
+    build_question(&response.builder, question);
+}
+
+static void with(enum section section, const char *owner, uint32_t ttl, const char *type,
+                 const char *rdata)
+{
+    int number = type_from_text(type);
+    int size = rdata_from_text((uint16_t)number, rdata, response.rdata, sizeof response.rdata);
+    assert_true(size >= 0 && name_from_text(owner, response.owner) > 0);
+    build_record(&response.builder, section,
+                 &(struct record){
+                     .owner = response.owner,
+                     .rdata = response.rdata,
+                     .rdata_size = (uint16_t)size,
+                     .ttl = ttl,
+                     .type = (uint16_t)number,
+                     .class = CLASS_IN,
+                 });
+}
+
+static const struct message *done(void)
+{
+    int size = build_finish(&response.builder, 1, (uint16_t)(FLAG_QR | response.rcode));
+    assert_true(size > 0);
+    assert_int_equal(message_parse(response.message, response.wire, (size_t)size), ERR_OK);
+    return response.message;
+}
+
+static const char *soa = "ns.example.com. h.example.com. 1 3600 900 604800 300";
+
+static size_t count(const struct chain *chain, enum section section)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < chain->selection.count; i++)
+        n += chain->selection.items[i].section == section;
+    return n;
+}
+
+static void only_what_was_asked_for_is_taken(void **state)
+{
+    (void)state;
+    struct chain chain;
+    ask("www.example.com.", TYPE_A);
+    with(SECTION_ANSWER, "www.example.com.", 100, "A", "192.0.2.1");
+    with(SECTION_ANSWER, "bank.example.", 86400, "A", "192.0.2.66");
+    with(SECTION_ANSWER, "www.example.com.", 50, "A", "192.0.2.2");
+    with(SECTION_AUTHORITY, "example.com.", 86400, "NS", "evil.example.");
+    with(SECTION_ADDITIONAL, "evil.example.", 86400, "A", "192.0.2.66");
+    chain_start(&chain, &response.question, false);
+    assert_int_equal(chain_follow(&chain, done()), CHAIN_DATA);
+    assert_int_equal(chain.selection.count, 2);
+    for (size_t i = 0; i < 2; i++)
+        assert_int_equal(chain.selection.items[i].record.ttl, 50); /* RFC 2181 5.2 */
+    chain_free(&chain);
+}
+
+static void links_are_followed_in_any_order(void **state)
+{
+    (void)state;
+    struct chain chain;
+    ask("a.example.com.", TYPE_A);
+    with(SECTION_ANSWER, "c.example.com.", 100, "A", "192.0.2.1");
+    with(SECTION_ANSWER, "b.example.com.", 100, "CNAME", "c.example.com.");
+    with(SECTION_ANSWER, "A.example.com.", 100, "CNAME", "B.example.com.");
+    chain_start(&chain, &response.question, false);
+    assert_int_equal(chain_follow(&chain, done()), CHAIN_DATA);
+    assert_int_equal(chain.selection.count, 3);
+    assert_int_equal(chain.links, 2);
+    chain_free(&chain);
+}
+
+static void half_a_chain_continues_and_keeps_its_links(void **state)
+{
+    (void)state;
+    struct chain chain;
+    char name[NAME_MAX_TEXT];
+    ask("a.example.com.", TYPE_A);
+    with(SECTION_ANSWER, "a.example.com.", 100, "CNAME", "b.example.net.");
+    chain_start(&chain, &response.question, false);
+    assert_int_equal(chain_follow(&chain, done()), CHAIN_CONTINUES);
+    assert_string_equal(name_to_text(chain.name, name), "b.example.net.");
+    assert_int_equal(chain_keep(&chain), ERR_OK);
+    ask("b.example.net.", TYPE_A);
+    with(SECTION_ANSWER, "b.example.net.", 100, "A", "192.0.2.1");
+    assert_int_equal(chain_follow(&chain, done()), CHAIN_DATA);
+    assert_int_equal(count(&chain, SECTION_ANSWER), 2);
+    assert_string_equal(name_to_text(chain.selection.items[0].record.owner, name),
+                        "a.example.com.");
+    chain_free(&chain);
+}
+
+static void a_loop_is_broken(void **state)
+{
+    (void)state;
+    struct chain chain;
+    ask("a.example.com.", TYPE_A);
+    with(SECTION_ANSWER, "a.example.com.", 100, "CNAME", "b.example.com.");
+    with(SECTION_ANSWER, "b.example.com.", 100, "CNAME", "a.example.com.");
+    chain_start(&chain, &response.question, false);
+    assert_int_equal(chain_follow(&chain, done()), CHAIN_BROKEN);
+    chain_free(&chain);
+}
+
+static void negative_answers_bring_their_soa(void **state)
+{
+    (void)state;
+    struct chain chain;
+    ask("no.example.com.", TYPE_A);
+    response.rcode = RCODE_NXDOMAIN;
+    with(SECTION_AUTHORITY, "example.com.", 3600, "SOA", soa);
+    chain_start(&chain, &response.question, false);
+    assert_int_equal(chain_follow(&chain, done()), CHAIN_NXDOMAIN);
+    assert_true(chain.has_soa);
+    assert_int_equal(chain.selection.items[0].record.ttl, 300); /* RFC 2308 5: the minimum */
+    chain_free(&chain);
+}
+
+static void the_soa_of_another_zone_is_no_proof(void **state)
+{
+    (void)state;
+    struct chain chain;
+    ask("www.example.com.", TYPE_A);
+    with(SECTION_AUTHORITY, "example.net.", 3600, "SOA", soa);
+    chain_start(&chain, &response.question, false);
+    assert_int_equal(chain_follow(&chain, done()), CHAIN_NODATA);
+    assert_false(chain.has_soa);
+    chain_free(&chain);
+}
+
+static void a_dname_needs_the_cname_it_implies(void **state)
+{
+    (void)state;
+    struct chain chain;
+    ask("x.old.example.com.", TYPE_A);
+    with(SECTION_ANSWER, "old.example.com.", 100, "DNAME", "new.example.com.");
+    with(SECTION_ANSWER, "x.old.example.com.", 0, "CNAME", "x.new.example.com.");
+    with(SECTION_ANSWER, "x.new.example.com.", 100, "A", "192.0.2.1");
+    chain_start(&chain, &response.question, false);
+    assert_int_equal(chain_follow(&chain, done()), CHAIN_DATA);
+    assert_int_equal(chain.selection.count, 3);
+    chain_free(&chain);
+
+    ask("x.old.example.com.", TYPE_A);
+    with(SECTION_ANSWER, "old.example.com.", 100, "DNAME", "new.example.com.");
+    with(SECTION_ANSWER, "x.old.example.com.", 0, "CNAME", "evil.example.");
+    with(SECTION_ANSWER, "evil.example.", 100, "A", "192.0.2.66");
+    chain_start(&chain, &response.question, false);
+    assert_int_equal(chain_follow(&chain, done()), CHAIN_NODATA);
+    assert_false(chain.has_soa);
+    chain_free(&chain);
+}
+
+static void signatures_come_for_those_who_asked(void **state)
+{
+    static const char *const signature =
+        "A 8 3 3600 20300101000000 20200101000000 1 example.com. AAAA";
+    (void)state;
+    for (int dnssec_ok = 0; dnssec_ok <= 1; dnssec_ok++) {
+        struct chain chain;
+        ask("www.example.com.", TYPE_A);
+        with(SECTION_ANSWER, "www.example.com.", 100, "A", "192.0.2.1");
+        with(SECTION_ANSWER, "www.example.com.", 100, "RRSIG", signature);
+        chain_start(&chain, &response.question, dnssec_ok);
+        assert_int_equal(chain_follow(&chain, done()), CHAIN_DATA);
+        assert_int_equal(chain.selection.count, 1 + dnssec_ok);
+        chain_free(&chain);
+    }
+}
+
+int main(void)
+{
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(only_what_was_asked_for_is_taken),
+        TEST(links_are_followed_in_any_order),
+        TEST(half_a_chain_continues_and_keeps_its_links),
+        TEST(a_loop_is_broken),
+        TEST(negative_answers_bring_their_soa),
+        TEST(the_soa_of_another_zone_is_no_proof),
+        TEST(a_dname_needs_the_cname_it_implies),
+        TEST(signatures_come_for_those_who_asked),
+    };
+    return cmocka_run_group_tests_name("chain", tests, NULL, NULL);
+}
