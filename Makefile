@@ -28,13 +28,16 @@ ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -DFRESHET_VERSION='"$(VERSION)"' $(WARNING
 LDLIBS     = $(SANITIZE) $(PKG_LIBS) -pthread
 
 # One static library per folder, in the order they may lean on one another.
-LAYERS  := resolver invalidation cache dns config
+LAYERS  := cli resolver invalidation cache dns config
 objects  = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 sources  = $(filter-out $(MAINS),$(wildcard $(1)/*.c))
 MAINS   := resolver/freshetd.c cli/main.c config/options_md.c
 LIBS    := $(LAYERS:%=$(BUILD)/lib%.a)
+# ThreadSanitizer does not know the threads librdkafka makes; this makes them known.
+RUNTIME := $(if $(filter thread,$(SANITIZER)),$(BUILD)/obj/tests/sanitize/threads.o)
 
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/test_*.c))
+BENCHES    := $(patsubst bench/%.c,$(BUILD)/bench/%,$(wildcard bench/*.c))
 FUZZERS    := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 
 .PHONY: all deps deps-build demo check unit unit-sanitized integration fuzz layers format lint install clean
@@ -58,12 +61,17 @@ $(BUILD)/lib$(1).a: $(call objects,$(call sources,$(1)))
 endef
 $(foreach layer,$(LAYERS),$(eval $(call LAYER_RULE,$(layer))))
 
-$(BUILD)/freshetd: $(BUILD)/obj/resolver/freshetd.o $(LIBS)
+$(BUILD)/freshetd: $(BUILD)/obj/resolver/freshetd.o $(RUNTIME) $(filter-out %/libcli.a,$(LIBS))
 	$(call say,LINK,$@)
 	$(Q)$(CC) $^ $(LDLIBS) -o $@
 
-$(BUILD)/freshet: $(call objects,$(wildcard cli/*.c)) $(filter-out %/libresolver.a,$(LIBS))
+$(BUILD)/freshet: $(BUILD)/obj/cli/main.o $(RUNTIME) $(filter-out %/libresolver.a,$(LIBS))
 	$(call say,LINK,$@)
+	$(Q)$(CC) $^ $(LDLIBS) -o $@
+
+$(BUILD)/bench/%: $(BUILD)/obj/bench/%.o $(LIBS)
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
 	$(Q)$(CC) $^ $(LDLIBS) -o $@
 
 $(BUILD)/options-md: $(call objects,config/options_md.c config/options.c config/units.c)
@@ -74,7 +82,7 @@ config/OPTIONS.md: $(BUILD)/options-md
 	$(call say,DOC,$@)
 	$(Q)$< > $@
 
-$(BUILD)/unit/%: $(BUILD)/obj/tests/unit/%.o $(LIBS)
+$(BUILD)/unit/%: $(BUILD)/obj/tests/unit/%.o $(RUNTIME) $(LIBS)
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $^ $(LDLIBS) -lcmocka -o $@
@@ -108,7 +116,7 @@ unit-sanitized:
 	@$(MAKE) --no-print-directory SANITIZER=thread unit
 
 # The suite runs real programs: of this build, or with SANITIZER= of that one.
-integration: all
+integration: all $(BENCHES)
 	@FRESHET_BUILD=$(BUILD) $(PYTHON) -m pytest -q -p no:cacheprovider tests/integration $(PYTEST_ARGS)
 
 # libFuzzer on sanitizer builds, FUZZ_SECONDS each, from the committed corpora.
@@ -134,7 +142,7 @@ fuzz: $(FUZZERS:%=build/fuzz/fuzz_%)
 layers:
 	@tests/layers.sh
 
-SOURCES_TO_FORMAT := $(wildcard $(foreach d,$(LAYERS) cli bench tests/unit tests/fuzz,$(d)/*.c $(d)/*.h))
+SOURCES_TO_FORMAT := $(wildcard $(foreach d,$(LAYERS) bench tests/unit tests/fuzz tests/sanitize,$(d)/*.c $(d)/*.h))
 
 format:
 	$(Q)clang-format -i $(SOURCES_TO_FORMAT)

@@ -10,10 +10,11 @@
  *       {"op": "DEL", "name": "gone.example.com."},
  *       {"op": "FLUSH", "name": "dyn.example.com.", "subtree": true} ] }
  *
- * SET replaces an RRset, ADD creates records, DEL removes a record, an RRset or a name (as much as it
- * names), FLUSH carries no data and only invalidates. Names are fully qualified, with the final dot.
- * "serial", "publisher" and "seq" may be missing; "time" is when the source committed the change.
- * Unknown fields are ignored, an unknown "v" is refused. No changes at all is a heartbeat, and fine.
+ * SET replaces an RRset, ADD creates records, DEL removes a record, an RRset or a name (as much as
+ * it names), FLUSH carries no data and only invalidates. Names are fully qualified, with the final
+ * dot. "serial", "publisher" and "seq" may be missing; "time" is when the source committed the
+ * change. Unknown fields are ignored, an unknown "v" is refused. No changes at all is a heartbeat,
+ * and fine.
  */
 #ifndef FRESHET_INVALIDATION_CHANGESET_H
 #define FRESHET_INVALIDATION_CHANGESET_H
@@ -71,10 +72,10 @@ struct changeset_error {
 };
 
 /*
- * Parses and checks a whole change set: all of it is good, or none of it is handed out. `json` need not
- * end in NUL. Returns 0 with a set to be freed by changeset_free(); ERR_TOO_LARGE, ERR_JSON,
- * ERR_SCHEMA_VERSION, ERR_SCHEMA, ERR_OP, ERR_NAME, ERR_ZONE (a name outside the zone), ERR_TYPE (unknown,
- * or a meta type), ERR_TTL, ERR_RDATA, ERR_MEMORY, with the place in `ret_error`.
+ * Parses and checks a whole change set: all of it is good, or none of it is handed out. `json` need
+ * not end in NUL. Returns 0 with a set to be freed by changeset_free(); ERR_TOO_LARGE, ERR_JSON,
+ * ERR_SCHEMA_VERSION, ERR_SCHEMA, ERR_OP, ERR_NAME, ERR_ZONE (a name outside the zone), ERR_TYPE
+ * (unknown, or a meta type), ERR_TTL, ERR_RDATA, ERR_MEMORY, with the place in `ret_error`.
  */
 MUST_CHECK int changeset_parse(const char *json, size_t size, struct change_set **ret_set,
                                struct changeset_error *ret_error);
@@ -82,15 +83,24 @@ MUST_CHECK int changeset_parse(const char *json, size_t size, struct change_set 
 /* Frees a set made by changeset_parse(); NULL is fine. */
 void changeset_free(struct change_set *set);
 
-/* The JSON form, NUL-terminated, to be freed with free(); NULL: no memory. It parses back to the same set. */
+/*
+ * The JSON form, NUL-terminated, to be freed with free(); NULL: no memory. It parses back to the
+ * same set.
+ */
 char *changeset_format(const struct change_set *set);
 
-/* One line for people: "SET www.example.com. 3600 A 192.0.2.1 192.0.2.2". Returns its length or ERR_SPACE. */
+/*
+ * One line for people: "SET www.example.com. 3600 A 192.0.2.1 192.0.2.2". Returns its length or
+ * ERR_SPACE.
+ */
 MUST_CHECK int change_to_text(const struct change *change, char *text, size_t size);
 
 const char *change_op_text(enum change_op op);
 
-/* RFC 3339 in UTC with microseconds ("2026-11-22T03:00:00.123456Z") and back. ERR_SCHEMA when it is none. */
+/*
+ * RFC 3339 in UTC with microseconds ("2026-11-22T03:00:00.123456Z") and back. ERR_SCHEMA when it is
+ * none.
+ */
 enum { TIME_MAX_TEXT = 32 };
 const char *time_to_text(int64_t time_us, char text[TIME_MAX_TEXT]);
 MUST_CHECK int time_from_text(const char *text, int64_t *ret_time_us);

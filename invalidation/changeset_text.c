@@ -162,7 +162,10 @@ int change_to_text(const struct change *change, char *text, size_t size)
 
 /* ---- time ---- */
 
-/* Days since 1970-01-01 of a date of the Gregorian calendar, and back; years count from March inside. */
+/*
+ * Days since 1970-01-01 of a date of the Gregorian calendar, and back; years count from March
+ * inside.
+ */
 static int64_t days_from_date(int64_t year, int month, int day)
 {
     year -= month <= 2;
@@ -252,7 +255,9 @@ static bool take_date(const char **at, int64_t *days)
     return true;
 }
 
-/* partial-time without its fraction, in seconds; second 60 is a leap second and counts as the next. */
+/*
+ * partial-time without its fraction, in seconds; second 60 is a leap second and counts as the next.
+ */
 static bool take_clock(const char **at, int64_t *seconds)
 {
     const int hour = take_digits(at, 2);

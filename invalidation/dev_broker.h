@@ -1,8 +1,9 @@
 /*
  * dev_broker.h - an embedded Kafka for development: librdkafka's mock cluster on a loopback port.
  *
- * Keeps its log in memory and forgets it when it stops. It holds an empty fetch for all of the consumer's
- * fetch.wait.max.ms, so consumers of it want that small; latencies measured on it are not Kafka's.
+ * Keeps its log in memory and forgets it when it stops. It holds an empty fetch for all of the
+ * consumer's fetch.wait.max.ms, so consumers of it want that small; latencies measured on it are
+ * not Kafka's.
  */
 #ifndef FRESHET_INVALIDATION_DEV_BROKER_H
 #define FRESHET_INVALIDATION_DEV_BROKER_H

@@ -38,8 +38,8 @@ struct limiter {
 };
 
 /*
- * The proof that nothing is missed: all positions have passed the ends of a survey asked at `asked`. So
- * as of then everything in the log was applied, however long it took to get there.
+ * The proof that nothing is missed: all positions have passed the ends of a survey asked at
+ * `asked`. So as of then everything in the log was applied, however long it took to get there.
  */
 struct proof {
     bool found;
@@ -156,9 +156,9 @@ static void on_log(const rd_kafka_t *client, int level, const char *facility, co
     if (creates && f->told_of_creating)
         return;
     f->told_of_creating |= creates;
-    const enum feed_severity severity = level <= 4   ? FEED_WARNING
-                                        : level <= 6 ? FEED_INFO
-                                                     : FEED_DEBUG;
+    const enum feed_severity severity = creates || level > 6 ? FEED_DEBUG
+                                        : level > 4          ? FEED_INFO
+                                                             : FEED_WARNING;
     uint64_t suppressed = 0;
     char quote[MAX_QUOTED];
     if (severity == FEED_DEBUG || may_report(&f->logs, &suppressed))
@@ -230,7 +230,9 @@ static void reset(struct feed *f, const char *reason)
     set_state(f, FEED_COLD, reason);
 }
 
-/* Reads on from the positions in the status; each partition has to show again that it is answered. */
+/*
+ * Reads on from the positions in the status; each partition has to show again that it is answered.
+ */
 static int assign(struct feed *f)
 {
     int64_t offsets[FEED_MAX_PARTITIONS];
@@ -247,7 +249,10 @@ static int assign(struct feed *f)
     return result;
 }
 
-/* COLD to CATCHUP, in the order that makes it sound: ends are known, all is invalidated, then it is read. */
+/*
+ * COLD to CATCHUP, in the order that makes it sound: ends are known, all is invalidated, then it is
+ * read.
+ */
 static void take_position(struct feed *f, const struct survey *survey)
 {
     kafka_learn_topic(f->consumer, f->topic, LEARN_MS);
@@ -311,7 +316,10 @@ static void check_pending(struct feed *f)
     f->proof.pending = false;
 }
 
-/* An older wish stays until it is met, or a reader that is always a little behind would never prove anything. */
+/*
+ * An older wish stays until it is met, or a reader that is always a little behind would never prove
+ * anything.
+ */
 static void seek_proof(struct feed *f, const struct survey *survey)
 {
     struct proof *proof = &f->proof;
@@ -495,8 +503,9 @@ static bool invalidate(struct feed *f, const uint8_t *zone)
 }
 
 /*
- * P9: what cannot be applied invalidates the zone it names and the zone of its key, which should be the
- * same; when it names none, everything. Of zones that are all not ours it is none of our business.
+ * P9: what cannot be applied invalidates the zone it names and the zone of its key, which should be
+ * the same; when it names none, everything. Of zones that are all not ours it is none of our
+ * business.
  */
 static void refuse(struct feed *f, const rd_kafka_message_t *message,
                    const struct changeset_error *error)
@@ -526,7 +535,9 @@ static void refuse(struct feed *f, const rd_kafka_message_t *message,
     report_refusal(f, message, error, zone);
 }
 
-/* A set under another zone's key may overtake its fellows in another partition: it is not in order. */
+/*
+ * A set under another zone's key may overtake its fellows in another partition: it is not in order.
+ */
 static int check_key(const rd_kafka_message_t *message, const struct change_set *set,
                      struct changeset_error *error)
 {
@@ -569,8 +580,9 @@ static void handle_set(struct feed *f, const rd_kafka_message_t *message)
 }
 
 /*
- * Errors of a fetch. What is not known to pass by itself may have skipped something: a gap. Errors of no
- * partition are not about the log: a group we never join, say, that we are not allowed to see.
+ * Errors of a fetch. What is not known to pass by itself may have skipped something: a gap. Errors
+ * of no partition are not about the log: a group we never join, say, that we are not allowed to
+ * see.
  */
 static void handle_error(struct feed *f, const rd_kafka_message_t *message)
 {

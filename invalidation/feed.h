@@ -2,19 +2,24 @@
  * feed.h - the subscription: one thread that reads the topic of change sets and applies them.
  *
  *   COLD      no position in the log yet: brokers unreachable, or the topic does not exist
- *   CATCHUP   a position is assigned, its end has not been reached
- *   LIVE      every partition was drained to its end
+ *   CATCHUP   a position is assigned, its end has not been reached, or not within the lease
+ *   LIVE      every partition was drained to its end, as proven within the lease
  *   LOST      the brokers are gone; positions are kept
  *
- * A cache needs no history, so there is no consumer group: every partition is assigned by hand. Order
- * matters when going from COLD to CATCHUP: first the end offsets are read, then all subscribed zones are invalidated,
- * then consuming starts at those offsets. Whatever was cached before, in ignorance, is gone; whatever is
- * fetched after is covered by the log from there on. A gap (offset out of range, partitions added, topic gone)
- * goes back to COLD and through the same order. While not LIVE the tiers are plain TTL caches.
+ * The proof is renewed three times a lease: the brokers are asked for the ends of all partitions,
+ * and once all positions have reached them, all that was in the log at the time of asking is
+ * applied.
  *
- * A message that cannot be applied invalidates its zone (P9): the zone it names, else the zone of its key,
- * else all of the subscription. It is counted by reason and reported at most once per reason and second; the feed
- * goes on.
+ * A cache needs no history, so there is no consumer group: every partition is assigned by hand.
+ * Order matters when going from COLD to CATCHUP: first the end offsets are read, then all
+ * subscribed zones are invalidated, then consuming starts at those offsets. Whatever was cached
+ * before, in ignorance, is gone; whatever is fetched after is covered by the log from there on. A
+ * gap (offset out of range, partitions added, topic gone) goes back to COLD and through the same
+ * order. While not LIVE the tiers are plain TTL caches.
+ *
+ * A message that cannot be applied invalidates its zone (P9): the zone it names and the zone of
+ * its key, which should be the same; when it names none, all of the subscription. It is counted by
+ * reason and reported at most once per reason and second; the feed goes on.
  *
  * Threads: feed_start() starts one; the other calls may come from any thread.
  */
@@ -61,15 +66,15 @@ struct feed_status {
     uint64_t marked;             /* scopes marked */
     uint64_t resets;             /* times the position was taken anew and all zones invalidated */
     uint64_t refused[FEED_ERROR_KINDS]; /* by -enum error */
-    int64_t last_apply_us;       /* what the newest change set took to apply, microseconds; -1 for none */
-    int64_t last_delay_us;       /* its age when applied, by its "time" and this host's clock; -1 for none */
+    int64_t last_apply_us; /* the newest change set took so long to apply; -1: none yet */
+    int64_t last_delay_us; /* its age when applied, by its "time" and this host's clock */
     size_t partition_count;
     struct feed_position positions[FEED_MAX_PARTITIONS];
 };
 
 /*
- * Starts the thread. Unreachable brokers are not an error (it keeps trying); a property librdkafka does
- * not know is: NULL with one line in `ret_error`. Options are copied.
+ * Starts the thread. Unreachable brokers are not an error (it keeps trying); a property librdkafka
+ * does not know is: NULL with one line in `ret_error`. Options are copied.
  */
 struct feed *feed_start(const struct feed_options *options, char ret_error[FEED_MAX_ERROR]);
 

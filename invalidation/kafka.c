@@ -238,7 +238,10 @@ int kafka_topic_ends(rd_kafka_t *client, const char *topic, int timeout_ms,
     int result = query_partitions(client, topic, timeout_ms, &ends.count, ret_error);
     if (result < 0)
         return result;
-    /* A "time" of -1 asks ListOffsets for the end of the log: one request per broker, not per partition. */
+    /*
+     * A "time" of -1 asks ListOffsets for the end of the log: one request per broker, not per
+     * partition.
+     */
     for (size_t k = 0; k < ends.count; k++)
         ends.offset[k] = RD_KAFKA_OFFSET_END;
     rd_kafka_topic_partition_list_t *list = list_partitions(topic, ends.offset, ends.count);
@@ -275,7 +278,10 @@ void kafka_note_trouble(char trouble[KAFKA_MAX_TROUBLE], int code, const char *r
 {
     if (code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN && trouble[0] != '\0')
         return;
-    /* "... failed: Connection refused (after 0ms in state CONNECT, 1 identical error(s) suppressed)" */
+    /*
+     * "... failed: Connection refused (after 0ms in state CONNECT, 1 identical error(s)
+     * suppressed)"
+     */
     const char *varying = strstr(reason, " (after ");
     const size_t length = varying ? (size_t)(varying - reason) : strlen(reason);
     snprintf(trouble, KAFKA_MAX_TROUBLE, "%.*s", (int)length, reason);

@@ -1,14 +1,15 @@
 /*
  * kafka.h - librdkafka set up in one place: the traps, the client, one look at the topic.
  *
- * Private to this folder, and with the files that include it the only place that sees rdkafka.h. A client's
- * properties come in three layers, each over the one before:
+ * Private to this folder, and with the files that include it the only place that sees rdkafka.h. A
+ * client's properties come in three layers, each over the one before:
  *
  *   defaults    what suits an update stream; an operator may know better
  *   properties  what the operator wrote
- *   required    what the code relies on: a feed that skips silently or commits offsets is not a feed
+ *   required    what the code relies on: a feed that skips silently is not a feed
  *
- * Nothing here writes to stderr: a client starts with its log thrown away until its owner sets a callback.
+ * Nothing here writes to stderr: a client starts with its log thrown away until its owner sets a
+ * callback.
  */
 #ifndef FRESHET_INVALIDATION_KAFKA_H
 #define FRESHET_INVALIDATION_KAFKA_H
@@ -29,9 +30,10 @@ struct kafka_settings {
 };
 
 /*
- * The configuration of a consumer that assigns its partitions itself, or of the idempotent producer whose
- * sends fail after `timeout_ms`. To be handed to kafka_client_new() or freed with rd_kafka_conf_destroy().
- * NULL with one line in `ret_error`, which names the property that librdkafka refused.
+ * The configuration of a consumer that assigns its partitions itself, or of the idempotent producer
+ * whose sends fail after `timeout_ms`. To be handed to kafka_client_new() or freed with
+ * rd_kafka_conf_destroy(). NULL with one line in `ret_error`, which names the property that
+ * librdkafka refused.
  */
 rd_kafka_conf_t *kafka_consumer_conf(const struct kafka_settings *settings,
                                      char ret_error[KAFKA_MAX_ERROR]);
@@ -49,29 +51,32 @@ struct kafka_ends {
 };
 
 /*
- * Asks the brokers for the partitions of `topic` and the end of each; blocks for up to twice `timeout_ms`
- * (two requests). Returns 0; ERR_NOT_FOUND when the brokers say that there is no such topic; ERR_TIMEOUT;
- * ERR_TOO_LARGE for too many partitions; ERR_KAFKA, ERR_MEMORY; with one line in `ret_error`.
+ * Asks the brokers for the partitions of `topic` and the end of each; blocks for up to twice
+ * `timeout_ms` (two requests). Returns 0; ERR_NOT_FOUND when the brokers say that there is no such
+ * topic; ERR_TIMEOUT; ERR_TOO_LARGE for too many partitions; ERR_KAFKA, ERR_MEMORY; with one line
+ * in `ret_error`.
  */
 MUST_CHECK int kafka_topic_ends(rd_kafka_t *client, const char *topic, int timeout_ms,
                                 struct kafka_ends *ret_ends, char ret_error[KAFKA_MAX_ERROR]);
 
 /*
- * Makes `client` learn the leaders of `topic` now, for up to `timeout_ms`: an assignment to a topic it has
- * not met waits for them about a second otherwise. In vain is no failure.
+ * Makes `client` learn the leaders of `topic` now, for up to `timeout_ms`: an assignment to a topic
+ * it has not met waits for them about a second otherwise. In vain is no failure.
  */
 void kafka_learn_topic(rd_kafka_t *client, const char *topic, int timeout_ms);
 
 /*
- * Assigns partitions 0..count-1 of `topic` to a consumer, each from its offset on (or from a logical
- * offset such as RD_KAFKA_OFFSET_BEGINNING). Returns 0 or ERR_KAFKA, ERR_MEMORY with one line in `ret_error`.
+ * Assigns partitions 0..count-1 of `topic` to a consumer, each from its offset on (or from a
+ * logical offset such as RD_KAFKA_OFFSET_BEGINNING). Returns 0 or ERR_KAFKA, ERR_MEMORY with one
+ * line in `ret_error`.
  */
 MUST_CHECK int kafka_assign(rd_kafka_t *consumer, const char *topic, const int64_t *offsets,
                             size_t count, char ret_error[KAFKA_MAX_ERROR]);
 
 /*
- * For error callbacks: keeps what a client complains about in `trouble`, so that a time-out can be explained. Leaves
- * out what changes from one time to the next, and "all brokers down" where the error before it said better.
+ * For error callbacks: keeps what a client complains about in `trouble`, so that a time-out can be
+ * explained. Leaves out what changes from one time to the next, and "all brokers down" where the
+ * error before it said better.
  */
 enum { KAFKA_MAX_TROUBLE = 256 };
 void kafka_note_trouble(char trouble[KAFKA_MAX_TROUBLE], int code, const char *reason);

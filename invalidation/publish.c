@@ -13,8 +13,7 @@ enum {
     DEFAULT_TIMEOUT_MS = 10000,
     POLL_MS = 100,
     LEARN_MS = 1000,
-    GRACE_MS =
-        100, /* past which we do not wait for librdkafka, which looks at its timeouts once a second */
+    GRACE_MS = 100, /* librdkafka looks at its own timeouts but once a second */
     UUID_TEXT = 37,
     SOURCE_TEXT = 200, /* "freshet:" and 63 bytes of a publisher, each as %XX at worst */
     KEY_TEXT = NAME_MAX_TEXT,
@@ -24,7 +23,7 @@ struct publisher {
     rd_kafka_t *client;
     char *topic;
     int timeout_ms;
-    bool met; /* the topic's leaders were asked for */
+    bool met;                        /* the topic's leaders were asked for */
     char trouble[KAFKA_MAX_TROUBLE]; /* what the client last complained about */
 };
 
@@ -126,7 +125,10 @@ static int make_uuid(char text[UUID_TEXT])
     return 0;
 }
 
-/* The publisher as a URI (CloudEvents wants a URI reference); what may not stand in one is %XX (RFC 3986 2.1). */
+/*
+ * The publisher as a URI (CloudEvents wants a URI reference); what may not stand in one is %XX (RFC
+ * 3986 2.1).
+ */
 static void make_source(const char *name, char text[SOURCE_TEXT])
 {
     static const char plain[] =
@@ -165,7 +167,10 @@ static rd_kafka_headers_t *make_headers(const struct change_set *set)
     return list;
 }
 
-/* Hands the message to librdkafka, which copies it; `delivery` must stay until it is done or purged. */
+/*
+ * Hands the message to librdkafka, which copies it; `delivery` must stay until it is done or
+ * purged.
+ */
 static int produce(struct publisher *publisher, const struct change_set *set,
                    struct delivery *delivery, char error[PUBLISH_MAX_ERROR])
 {
@@ -194,7 +199,10 @@ out:
     return result;
 }
 
-/* Takes a message back that librdkafka still holds past its time, so that nothing points at `delivery`. */
+/*
+ * Takes a message back that librdkafka still holds past its time, so that nothing points at
+ * `delivery`.
+ */
 static void give_up(struct publisher *publisher, struct delivery *delivery)
 {
     rd_kafka_purge(publisher->client, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);

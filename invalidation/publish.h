@@ -1,8 +1,9 @@
 /*
  * publish.h - writes change sets to the topic: idempotent producer, acks=all, one answer per set.
  *
- * Key: the zone in presentation form, lower case, final dot. Partition: murmur2 of the key, as Java clients do.
- * Headers: CloudEvents binary mode (ce_specversion 1.0, ce_id, ce_source, ce_type, ce_time, content-type).
+ * Key: the zone in presentation form, lower case, final dot. Partition: murmur2 of the key, as Java
+ * clients do. Headers: CloudEvents binary mode (ce_specversion 1.0, ce_id, ce_source, ce_type,
+ * ce_time, content-type).
  */
 #ifndef FRESHET_INVALIDATION_PUBLISH_H
 #define FRESHET_INVALIDATION_PUBLISH_H
@@ -36,8 +37,9 @@ struct publisher *publisher_new(const struct publisher_options *options,
 void publisher_free(struct publisher *publisher);
 
 /*
- * Sends one set and waits for the acknowledgement of all in-sync replicas. Returns 0 with a receipt, or
- * ERR_KAFKA / ERR_TIMEOUT with one line in `ret_error`; after a failure the set may or may not be in the log.
+ * Sends one set and waits for the acknowledgement of all in-sync replicas. Returns 0 with a
+ * receipt, or ERR_KAFKA / ERR_TIMEOUT with one line in `ret_error`; after a failure the set may or
+ * may not be in the log.
  */
 MUST_CHECK int publisher_send(struct publisher *publisher, const struct change_set *set,
                               struct publish_receipt *ret_receipt,

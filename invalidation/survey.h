@@ -1,17 +1,19 @@
 /*
  * survey.h - a thread that keeps asking how long the log is.
  *
- *   ask (partitions, then the end of each) -> hand over -> wait until taken -> wait for the pace -> ask
+ *   ask (partitions, then the end of each) -> hand over -> wait until taken -> wait for the pace
+ *    ^-----------------------------------------------------------------------------------------
  *
- * It has a client of its own: on the feed's connection a question would stand in line behind a fetch
- * that the broker holds open, and a blocking call would keep the feed from applying. What it finds is
- * three things at once: where to start, whether partitions came or went, and, as an end that the feed has
- * reached, the proof that at the moment of asking nothing had been missed.
+ * It has a client of its own: on the feed's connection a question would stand in line behind a
+ * fetch that the broker holds open, and a blocking call would keep the feed from applying. What it
+ * finds is three things at once: where to start, whether partitions came or went, and, as an end
+ * that the feed has reached, the proof that at the moment of asking nothing had been missed.
  *
- * The moment is taken before the first request leaves. No survey is asked for before the one before was
- * taken, so ends and positions known at the taking are lower bounds for the next.
+ * The moment is taken before the first request leaves. No survey is asked for before the one before
+ * was taken, so ends and positions known at the taking are lower bounds for the next.
  *
- * Private to feed.c. The calls are the feed thread's, and all callbacks are made from surveyor_poll().
+ * Private to feed.c. The calls are the feed thread's, and all callbacks are made from
+ * surveyor_poll().
  */
 #ifndef FRESHET_INVALIDATION_SURVEY_H
 #define FRESHET_INVALIDATION_SURVEY_H

@@ -40,7 +40,10 @@ void tail_close(struct tail *tail);
 /* How many partitions the topic has. */
 size_t tail_partitions(const struct tail *tail);
 
-/* The next message, waiting up to `timeout_ms`. Returns 0; ERR_TIMEOUT; ERR_KAFKA with a line in `ret_error`. */
+/*
+ * The next message, waiting up to `timeout_ms`. Returns 0; ERR_TIMEOUT; ERR_KAFKA with a line in
+ * `ret_error`.
+ */
 MUST_CHECK int tail_next(struct tail *tail, int timeout_ms, struct tail_message *ret_message,
                          char ret_error[TAIL_MAX_ERROR]);
 

@@ -12,8 +12,8 @@ set -eu
 libraries="libc-ares-dev librdkafka-dev libevent-dev uthash-dev libldns-dev libjansson-dev
     libcyaml-dev libssl-dev libxxhash-dev"
 build="make gcc libc6-dev pkg-config $libraries
-    knot knot-dnsutils bind9-dnsutils bind9-host iproute2 util-linux"
-check="$build libcmocka-dev python3 python3-pytest python3-dnspython python3-kafka
+    knot knot-dnsutils bind9-dnsutils bind9-host iproute2 util-linux python3 python3-dnspython"
+check="$build libcmocka-dev dnsperf python3-pytest python3-kafka
     clang clang-format clang-14 libclang-rt-14-dev llvm-14 valgrind libc6-dbg universal-ctags"
 
 policy=/usr/sbin/policy-rc.d

@@ -21,7 +21,7 @@ may() {
 # only LIBRARY PATTERN WHERE: files outside WHERE do not include the library's headers.
 only() {
     complain "$1 belongs in $3 only" "$(
-        grep -rnE "^#include [<\"]$2" --include='*.[ch]' dns cache invalidation resolver cli config |
+        grep -rnE "^#include [<\"]($2)" --include='*.[ch]' dns cache invalidation resolver cli config |
             grep -vE "^$3")"
 }
 

@@ -1,0 +1,87 @@
+/*
+ * main.c - freshet, the operator's tool: picks the subcommand and hands over.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/commands.h"
+
+#ifndef FRESHET_VERSION
+#define FRESHET_VERSION "0.1.0"
+#endif
+
+static const struct command *const commands[] = {
+    &set_command,    &add_command,    &del_command,    &flush_command, &watch_command,
+    &broker_command, &status_command, &lookup_command, &evict_command, &dump_command,
+};
+
+enum { COMMANDS = sizeof commands / sizeof commands[0] };
+
+static void print_help(void)
+{
+    printf("Usage: freshet COMMAND [OPTION]... [OPERAND]...\n"
+           "Publishes and watches DNS changes, and looks into a running freshetd.\n\n");
+    for (size_t k = 0; k < COMMANDS; k++)
+        printf("  %-8s %s\n", commands[k]->name, commands[k]->summary);
+    printf("\n  -h, --help     print this help; 'freshet COMMAND --help' for a command's own\n"
+           "  -V, --version  print the version\n");
+}
+
+static const struct command *find_command(const char *name)
+{
+    for (size_t k = 0; k < COMMANDS; k++)
+        if (strcmp(commands[k]->name, name) == 0)
+            return commands[k];
+    return NULL;
+}
+
+/* Output that could not be written is a failure, not something to keep quiet about. */
+static int finish(int code)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return code;
+    perror("freshet: standard output");
+    return code == EXIT_DONE ? EXIT_FAILED : code;
+}
+
+static int run_command(const struct command *command, int argc, char **argv)
+{
+    struct options options;
+    int code = EXIT_USAGE;
+    if (options_parse(command, argc, argv, &options)) {
+        code = EXIT_DONE;
+        if (options.help)
+            options_help(command);
+        else
+            code = command->run(&options);
+    }
+    options_free(&options);
+    return finish(code);
+}
+
+static int misused(const char *word)
+{
+    if (word)
+        fprintf(stderr, "freshet: there is no command \"%.40s\"\n", word);
+    else
+        fprintf(stderr, "freshet: which command?\n");
+    fprintf(stderr, "Try 'freshet --help'.\n");
+    return EXIT_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+    const char *word = argc > 1 ? argv[1] : NULL;
+    if (!word)
+        return misused(NULL);
+    if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {
+        print_help();
+        return finish(EXIT_DONE);
+    }
+    if (strcmp(word, "--version") == 0 || strcmp(word, "-V") == 0) {
+        printf("freshet %s\n", FRESHET_VERSION);
+        return finish(EXIT_DONE);
+    }
+    const struct command *command = find_command(word);
+    return command ? run_command(command, argc - 1, argv + 1) : misused(word);
+}

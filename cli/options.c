@@ -1,0 +1,349 @@
+#include "cli/options.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/text.h"
+
+#define DEFAULT_TOPIC   "dns.updates"
+#define DEFAULT_CONTROL "/run/freshet/control.sock"
+
+enum { DEFAULT_PARTITIONS = 3, MAX_PARTITIONS = 1024, HELP_COLUMN = 29, MAX_COMPLAINT = 1400 };
+
+/* Codes of long options without a letter. */
+enum {
+    CODE_BROKERS = 256,
+    CODE_TOPIC,
+    CODE_ZONE,
+    CODE_SERIAL,
+    CODE_PUBLISHER,
+    CODE_SEQ,
+    CODE_TIMEOUT,
+    CODE_JSON,
+    CODE_SUBTREE,
+    CODE_FROM_BEGINNING,
+    CODE_COUNT,
+    CODE_PARTITIONS,
+    CODE_CONTROL,
+};
+
+struct option_row {
+    unsigned group; /* 0: every command */
+    const char *name;
+    const char *value; /* its name in the help; NULL when it takes none */
+    int code;
+    const char *help;
+};
+
+static const struct option_row rows[] = {
+    {OPT_CONFIG, "config", "FILE", 'c', "take what is not said here from freshetd's configuration"},
+    {OPT_KAFKA, "brokers", "LIST", CODE_BROKERS, "Kafka brokers, host:port,host:port"},
+    {OPT_TOPIC, "topic", "TOPIC", CODE_TOPIC, "topic of change sets (" DEFAULT_TOPIC ")"},
+    {OPT_KAFKA, "property", "NAME=VALUE", 'X', "a property of librdkafka; may be repeated"},
+    {OPT_CHANGE, "zone", "ZONE", CODE_ZONE,
+     "zone that NAME lies in (the longest of the configuration's)"},
+    {OPT_CHANGE, "serial", "N", CODE_SERIAL, "the zone's SOA serial after the change"},
+    {OPT_CHANGE, "publisher", "TEXT", CODE_PUBLISHER, "who publishes (freshet)"},
+    {OPT_CHANGE, "seq", "N", CODE_SEQ, "the publisher's running number of the change set"},
+    {OPT_SUBTREE, "subtree", NULL, CODE_SUBTREE, "the name and all below it"},
+    {OPT_WATCH, "from-beginning", NULL, CODE_FROM_BEGINNING, "start with the oldest in the log"},
+    {OPT_WATCH, "count", "N", CODE_COUNT, "end after N change sets"},
+    {OPT_BROKER, "partitions", "N", CODE_PARTITIONS, "partitions of the topic (3)"},
+    {OPT_CONTROL, "control", "PATH", CODE_CONTROL, "control socket (" DEFAULT_CONTROL ")"},
+    {OPT_TIMEOUT, "timeout", "TIME", CODE_TIMEOUT, "give up after this long: 5, 500ms, 2m"},
+    {OPT_JSON, "json", NULL, CODE_JSON, "print JSON"},
+    {0, "help", NULL, 'h', "print this help"},
+};
+
+enum { ROWS = sizeof rows / sizeof rows[0] };
+
+static bool accepted(const struct command *command, const struct option_row *row)
+{
+    return row->group == 0 || (command->accepts & row->group);
+}
+
+void complain(const struct options *options, const char *format, ...)
+{
+    char text[MAX_COMPLAINT];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    fprintf(stderr, "freshet %s: ", options->command->name);
+    text_print(stderr, text);
+    fputc('\n', stderr);
+}
+
+static void print_row(const struct option_row *row)
+{
+    char left[64];
+    int length = row->code < CODE_BROKERS ? snprintf(left, sizeof left, "  -%c, --", row->code)
+                                          : snprintf(left, sizeof left, "      --");
+    snprintf(left + length, sizeof left - (size_t)length, "%s%s%s", row->name,
+             row->value ? "=" : "", row->value ? row->value : "");
+    printf("%-*s %s\n", HELP_COLUMN, left, row->help);
+}
+
+void options_help(const struct command *command)
+{
+    printf("Usage: freshet %s [OPTION]...%s%s\n%s.\n", command->name,
+           command->operands[0] ? " " : "", command->operands, command->summary);
+    if (command->details)
+        printf("\n%s", command->details);
+    printf("\n");
+    for (size_t k = 0; k < ROWS; k++)
+        if (accepted(command, &rows[k]))
+            print_row(&rows[k]);
+}
+
+/* ---- values ---- */
+
+static bool bad_value(const struct options *o, const char *option, const char *value,
+                      const char *expected)
+{
+    complain(o, "--%s \"%s\" is not %s", option, value, expected);
+    return false;
+}
+
+static bool set_serial(struct options *o, const char *value)
+{
+    uint64_t number;
+    if (!text_to_number(value, UINT32_MAX, &number))
+        return bad_value(o, "serial", value, "a number up to 4294967295");
+    o->has_serial = true;
+    o->serial = (uint32_t)number;
+    return true;
+}
+
+static bool set_seq(struct options *o, const char *value)
+{
+    if (!text_to_number(value, INT64_MAX, &o->seq)) /* JSON integers end there */
+        return bad_value(o, "seq", value, "a number up to 9223372036854775807");
+    o->has_seq = true;
+    return true;
+}
+
+static bool set_count(struct options *o, const char *value)
+{
+    if (!text_to_number(value, INT64_MAX, &o->count) || o->count == 0)
+        return bad_value(o, "count", value, "a number from 1");
+    return true;
+}
+
+static bool set_partitions(struct options *o, const char *value)
+{
+    uint64_t number;
+    if (!text_to_number(value, MAX_PARTITIONS, &number) || number == 0)
+        return bad_value(o, "partitions", value, "a number from 1 to 1024");
+    o->partitions = (int)number;
+    return true;
+}
+
+static bool set_timeout(struct options *o, const char *value)
+{
+    if (!text_to_duration(value, &o->timeout_ms) || o->timeout_ms == 0)
+        return bad_value(o, "timeout", value, "a time such as 5, 500ms or 2m");
+    return true;
+}
+
+static bool add_property(struct options *o, char *value)
+{
+    const char *equals = strchr(value, '=');
+    if (!equals || equals == value)
+        return bad_value(o, "property", value, "NAME=VALUE");
+    char **grown = realloc(o->properties, (o->property_count + 1) * sizeof *grown);
+    if (!grown) {
+        complain(o, "%s", strerror(ENOMEM));
+        return false;
+    }
+    o->properties = grown;
+    o->properties[o->property_count++] = value;
+    return true;
+}
+
+static bool set_flag(struct options *o, int code)
+{
+    switch (code) {
+    case CODE_JSON:
+        o->json = true;
+        break;
+    case CODE_SUBTREE:
+        o->subtree = true;
+        break;
+    case CODE_FROM_BEGINNING:
+        o->from_beginning = true;
+        break;
+    case 'h':
+        o->help = true;
+        break;
+    default: /* unknown or incomplete: getopt_long() has said so */
+        fprintf(stderr, "Try 'freshet %s --help'.\n", o->command->name);
+        return false;
+    }
+    return true;
+}
+
+static bool set_option(struct options *o, int code, char *value)
+{
+    switch (code) {
+    case 'c':
+        o->config_path = value;
+        return true;
+    case 'X':
+        return add_property(o, value);
+    case CODE_BROKERS:
+        o->brokers = value;
+        return true;
+    case CODE_TOPIC:
+        o->topic = value;
+        return true;
+    case CODE_ZONE:
+        o->zone = value;
+        return true;
+    case CODE_SERIAL:
+        return set_serial(o, value);
+    case CODE_PUBLISHER:
+        o->publisher = value;
+        return true;
+    case CODE_SEQ:
+        return set_seq(o, value);
+    case CODE_TIMEOUT:
+        return set_timeout(o, value);
+    case CODE_COUNT:
+        return set_count(o, value);
+    case CODE_PARTITIONS:
+        return set_partitions(o, value);
+    case CODE_CONTROL:
+        o->control = value;
+        return true;
+    default:
+        return set_flag(o, code);
+    }
+}
+
+/* ---- the whole line ---- */
+
+/* Fills what getopt_long() wants; options the command does not accept are unknown to it. */
+static void make_getopt(const struct command *command, struct option longs[ROWS + 1],
+                        char letters[2 * ROWS + 1])
+{
+    size_t count = 0, at = 0;
+    for (size_t k = 0; k < ROWS; k++) {
+        if (!accepted(command, &rows[k]))
+            continue;
+        longs[count++] = (struct option){.name = rows[k].name,
+                                         .has_arg = rows[k].value ? required_argument : no_argument,
+                                         .val = rows[k].code};
+        if (rows[k].code >= CODE_BROKERS)
+            continue;
+        letters[at++] = (char)rows[k].code;
+        if (rows[k].value)
+            letters[at++] = ':';
+    }
+    longs[count] = (struct option){.name = NULL};
+    letters[at] = '\0';
+}
+
+static bool parse_options(struct options *o, int argc, char **argv)
+{
+    struct option longs[ROWS + 1];
+    char letters[2 * ROWS + 1], called[64];
+    make_getopt(o->command, longs, letters);
+    snprintf(called, sizeof called, "freshet %s",
+             o->command->name); /* how getopt_long() complains */
+    argv[0] = called;
+    optind = 0;
+    int code;
+    while (!o->help && (code = getopt_long(argc, argv, letters, longs, NULL)) != -1)
+        if (!set_option(o, code, optarg))
+            return false;
+    o->operands = argv + optind;
+    o->operand_count = (size_t)(argc - optind);
+    return true;
+}
+
+static bool count_operands(const struct options *o)
+{
+    const struct command *command = o->command;
+    if (o->operand_count < command->least)
+        complain(o, "missing operand: freshet %s %s", command->name, command->operands);
+    else if (o->operand_count > command->most)
+        complain(o, "\"%s\" is one operand too many", o->operands[command->most]);
+    else
+        return true;
+    fprintf(stderr, "Try 'freshet %s --help'.\n", command->name);
+    return false;
+}
+
+/* Properties of the file come first, so that -X has the last word. */
+static bool merge_properties(struct options *o, const struct config_feed *feed)
+{
+    const size_t said = o->property_count;
+    if (feed->rdkafka_count == 0)
+        return true;
+    char **merged = calloc(feed->rdkafka_count + said, sizeof *merged);
+    if (!merged) {
+        complain(o, "%s", strerror(ENOMEM));
+        return false;
+    }
+    memcpy(merged, feed->rdkafka, feed->rdkafka_count * sizeof *merged);
+    if (said > 0)
+        memcpy(merged + feed->rdkafka_count, o->properties, said * sizeof *merged);
+    free(o->properties);
+    o->properties = merged;
+    o->property_count = feed->rdkafka_count + said;
+    return true;
+}
+
+static bool load_config(struct options *o)
+{
+    char error[CONFIG_MAX_ERROR];
+    o->config = config_load(o->config_path, error);
+    if (!o->config) {
+        complain(o, "%s", error);
+        return false;
+    }
+    if (!o->control)
+        o->control = o->config->control;
+    const struct config_feed *feed = o->config->feed;
+    if (!feed)
+        return true;
+    if (!o->brokers)
+        o->brokers = feed->brokers;
+    if (!o->topic)
+        o->topic = feed->updates;
+    return merge_properties(o, feed);
+}
+
+static bool check_options(struct options *o)
+{
+    if (o->config_path && !load_config(o))
+        return false;
+    if (!o->topic)
+        o->topic = DEFAULT_TOPIC;
+    if (!o->control)
+        o->control = DEFAULT_CONTROL;
+    if ((o->command->accepts & OPT_KAFKA) && !o->brokers) {
+        complain(o, "which brokers? Say --brokers, or -c with a file that has a feed");
+        return false;
+    }
+    return true;
+}
+
+bool options_parse(const struct command *command, int argc, char **argv, struct options *ret)
+{
+    *ret = (struct options){.command = command, .partitions = DEFAULT_PARTITIONS};
+    if (!parse_options(ret, argc, argv))
+        return false;
+    return ret->help || (count_operands(ret) && check_options(ret));
+}
+
+void options_free(struct options *options)
+{
+    config_free(options->config);
+    free(options->properties);
+}

@@ -1,0 +1,88 @@
+/*
+ * options.h - the command line of every subcommand, from one table.
+ *
+ * A subcommand is a struct command in a file of its own: its words, which options it accepts, how
+ * many operands, and what it does. Parsing, help and complaints are the same for all of them:
+ *
+ *   stdout   what was asked for; with --json nothing but JSON
+ *   stderr   "freshet SUB: what is wrong"
+ *   exit     0 done, 1 failed, 2 the command line is wrong (nothing was contacted),
+ *            3 not cached (lookup)
+ */
+#ifndef FRESHET_CLI_OPTIONS_H
+#define FRESHET_CLI_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "config/config.h"
+
+enum exit_code { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_NOT_CACHED = 3 };
+
+/* Groups of options a command accepts; --help always is. */
+enum {
+    OPT_CONFIG = 1 << 0,  /* -c */
+    OPT_KAFKA = 1 << 1,   /* --brokers, -X */
+    OPT_TOPIC = 1 << 2,   /* --topic */
+    OPT_CHANGE = 1 << 3,  /* --zone, --serial, --publisher, --seq */
+    OPT_TIMEOUT = 1 << 4, /* --timeout */
+    OPT_JSON = 1 << 5,    /* --json */
+    OPT_SUBTREE = 1 << 6, /* --subtree */
+    OPT_WATCH = 1 << 7,   /* --from-beginning, --count */
+    OPT_BROKER = 1 << 8,  /* --partitions */
+    OPT_CONTROL = 1 << 9, /* --control */
+};
+
+/* What was said; strings point into argv or into `config`. */
+struct options {
+    const struct command *command;
+    const char *config_path;
+    const char *brokers;
+    const char *topic;
+    char **properties; /* "name=value", of the config first, then of -X */
+    size_t property_count;
+    const char *zone;
+    bool has_serial;
+    uint32_t serial;
+    const char *publisher;
+    bool has_seq;
+    uint64_t seq;
+    uint64_t timeout_ms; /* 0: not said */
+    bool json;
+    bool subtree;
+    bool from_beginning;
+    uint64_t count; /* 0: not said */
+    int partitions;
+    const char *control;
+    char **operands;
+    size_t operand_count;
+    struct config *config; /* NULL without -c */
+    bool help;             /* help was asked for, and nothing else is filled in */
+};
+
+struct command {
+    const char *name;
+    const char *operands;                      /* as in its usage line, "" for none */
+    const char *summary;                       /* one line */
+    const char *details;                       /* more lines for its own --help; may be NULL */
+    unsigned accepts;                          /* OPT_*, or-ed */
+    size_t least, most;                        /* operands */
+    int (*run)(const struct options *options); /* returns an exit_code */
+};
+
+/*
+ * Parses `argv`, whose first word is the subcommand's, and loads the file of -c. Returns true, or
+ * false after a complaint on stderr. Free `ret` with options_free() either way.
+ */
+bool options_parse(const struct command *command, int argc, char **argv, struct options *ret);
+void options_free(struct options *options);
+
+/* The command's --help, on stdout. */
+void options_help(const struct command *command);
+
+/* "freshet SUB: ..." on stderr, control characters escaped. */
+__attribute__((format(printf, 2, 3))) void complain(const struct options *options,
+                                                    const char *format, ...);
+
+#endif

@@ -1,0 +1,214 @@
+/*
+ * status.c - "freshet status": what a freshetd is doing.
+ */
+#include <stdio.h>
+
+#include "cli/commands.h"
+#include "cli/control.h"
+#include "cli/table.h"
+#include "cli/text.h"
+
+static void add_number(struct table *table, const json_t *object, const char *name)
+{
+    table_add(table, "%s", name);
+    table_add(table, "%lld", member_number(object, name));
+}
+
+static void print_process(const json_t *answer)
+{
+    struct table table = table_new(2);
+    table_add(&table, "version");
+    table_add(&table, "%s", member_text(answer, "version"));
+    add_number(&table, answer, "pid");
+    table_add(&table, "uptime");
+    table_add(&table, "%.1f s", json_number_value(json_object_get(answer, "uptime_s")));
+    add_number(&table, answer, "stamp");
+    table_print(&table, "");
+}
+
+/* Times of -1 stand for: none yet. */
+static void add_time(struct table *table, const json_t *object, const char *member,
+                     const char *name)
+{
+    const long long us = member_number(object, member);
+    table_add(table, "%s", name);
+    if (us < 0)
+        table_add(table, "-");
+    else
+        table_add(table, "%.3f ms", (double)us / 1000);
+}
+
+static void print_feed_head(const json_t *feed)
+{
+    struct table table = table_new(2);
+    const char *reason = member_text(feed, "reason");
+    table_add(&table, "state");
+    table_add(&table, "%s%s%s", member_text(feed, "state"), reason[0] ? ": " : "", reason);
+    table_add(&table, "brokers");
+    table_add(&table, "%s", member_text(feed, "brokers"));
+    table_add(&table, "topic");
+    table_add(&table, "%s", member_text(feed, "topic"));
+    static const char *const counts[] = {"applied", "ignored", "installed", "marked", "resets"};
+    for (size_t k = 0; k < sizeof counts / sizeof counts[0]; k++)
+        add_number(&table, feed, counts[k]);
+    add_time(&table, feed, "last_apply_us", "last apply took");
+    add_time(&table, feed, "last_delay_us", "commit to apply");
+    const char *refusal;
+    json_t *count;
+    json_object_foreach(json_object_get(feed, "refused"), refusal, count)
+    {
+        table_add(&table, "refused");
+        table_add(&table, "%lld: %s", (long long)json_integer_value(count), refusal);
+    }
+    table_print(&table, "  ");
+}
+
+static void print_partitions(const json_t *feed)
+{
+    struct table table = table_new(2);
+    table_add(&table, "partition");
+    table_add(&table, "next offset");
+    size_t k;
+    json_t *partition;
+    json_array_foreach(json_object_get(feed, "partitions"), k, partition)
+    {
+        table_add(&table, "%lld", member_number(partition, "partition"));
+        table_add(&table, "%lld", member_number(partition, "offset"));
+    }
+    printf("\n");
+    table_print(&table, "  ");
+}
+
+static void add_zone(struct table *table, const json_t *zone)
+{
+    const json_t *serial = json_object_get(zone, "serial");
+    const char *time = member_text(zone, "time");
+    table_add(table, "%s", member_text(zone, "zone"));
+    if (json_is_integer(serial))
+        table_add(table, "%lld", (long long)json_integer_value(serial));
+    else
+        table_add(table, "-");
+    table_add(table, "%lld", member_number(zone, "sets"));
+    table_add(table, "%lld", member_number(zone, "invalidated"));
+    table_add(table, "%s", time[0] ? time : "-");
+}
+
+static void print_zones(const json_t *feed)
+{
+    static const char *const heads[] = {"zone", "serial", "sets", "invalidated", "newest commit"};
+    enum { COLUMNS = sizeof heads / sizeof heads[0] };
+    struct table table = table_new(COLUMNS);
+    for (size_t k = 0; k < COLUMNS; k++)
+        table_add(&table, "%s", heads[k]);
+    size_t k;
+    json_t *zone;
+    json_array_foreach(json_object_get(feed, "zones"), k, zone) add_zone(&table, zone);
+    printf("\n");
+    table_print(&table, "  ");
+}
+
+static void print_feed(const json_t *feed)
+{
+    if (!json_is_object(feed)) {
+        printf("\nfeed: none\n");
+        return;
+    }
+    printf("\nfeed\n");
+    print_feed_head(feed);
+    print_partitions(feed);
+    print_zones(feed);
+}
+
+static const char *const tier_counts[] = {"queries", "hits",    "misses", "invalid", "expired",
+                                          "evicted", "answers", "bytes",  "size"};
+enum { TIER_COUNTS = sizeof tier_counts / sizeof tier_counts[0] };
+
+static void print_tiers(const json_t *tiers)
+{
+    struct table table = table_new(TIER_COUNTS + 1);
+    table_add(&table, "tier");
+    for (size_t k = 0; k < TIER_COUNTS; k++)
+        table_add(&table, "%s", tier_counts[k]);
+    size_t t;
+    json_t *tier;
+    json_array_foreach(tiers, t, tier)
+    {
+        table_add(&table, "%s", member_text(tier, "name"));
+        for (size_t k = 0; k < TIER_COUNTS; k++)
+            table_add(&table, "%lld", member_number(tier, tier_counts[k]));
+    }
+    printf("\n");
+    table_print(&table, "");
+}
+
+static void add_upstreams(struct table *table, const json_t *tier)
+{
+    size_t k;
+    json_t *upstream;
+    json_array_foreach(json_object_get(tier, "upstreams"), k, upstream)
+    {
+        table_add(table, "%s", member_text(tier, "name"));
+        table_add(table, "%s", member_text(upstream, "address"));
+        table_add(table, "%.1f ms", json_number_value(json_object_get(upstream, "srtt_ms")));
+        table_add(table, "%lld", member_number(upstream, "sent"));
+        table_add(table, "%lld", member_number(upstream, "failed"));
+    }
+}
+
+static void print_upstreams(const json_t *tiers)
+{
+    static const char *const heads[] = {"tier", "upstream", "srtt", "sent", "failed"};
+    enum { COLUMNS = sizeof heads / sizeof heads[0] };
+    struct table table = table_new(COLUMNS);
+    for (size_t k = 0; k < COLUMNS; k++)
+        table_add(&table, "%s", heads[k]);
+    size_t t;
+    json_t *tier;
+    json_array_foreach(tiers, t, tier) add_upstreams(&table, tier);
+    printf("\n");
+    table_print(&table, "");
+}
+
+static void print_listeners(const json_t *tiers)
+{
+    struct table table = table_new(2);
+    table_add(&table, "tier");
+    table_add(&table, "listens");
+    size_t t, k;
+    json_t *tier, *address;
+    json_array_foreach(tiers, t, tier)
+        json_array_foreach(json_object_get(tier, "listen"), k, address)
+    {
+        table_add(&table, "%s", member_text(tier, "name"));
+        table_add(&table, "%s", json_is_string(address) ? json_string_value(address) : "");
+    }
+    printf("\n");
+    table_print(&table, "");
+}
+
+static int run_status(const struct options *o)
+{
+    json_t *answer = control_answer(o, json_pack("{s:s}", "cmd", "status"));
+    if (!answer)
+        return EXIT_FAILED;
+    if (o->json) {
+        print_json_line(answer);
+    } else {
+        const json_t *tiers = json_object_get(answer, "tiers");
+        print_process(answer);
+        print_feed(json_object_get(answer, "feed"));
+        print_listeners(tiers);
+        print_tiers(tiers);
+        print_upstreams(tiers);
+    }
+    json_decref(answer);
+    return EXIT_DONE;
+}
+
+const struct command status_command = {
+    .name = "status",
+    .operands = "",
+    .summary = "Show what a running freshetd is doing",
+    .accepts = OPT_CONFIG | OPT_CONTROL | OPT_TIMEOUT | OPT_JSON,
+    .run = run_status,
+};

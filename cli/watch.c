@@ -1,0 +1,210 @@
+/*
+ * watch.c - "freshet watch": change sets as they come.
+ */
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "cli/commands.h"
+#include "cli/control.h"
+#include "cli/text.h"
+#include "invalidation/changeset.h"
+#include "invalidation/tail.h"
+
+enum { SLICE_MS = 100, MAX_LINE = 70000, MAX_SHOWN_KEY = 300 };
+
+static volatile sig_atomic_t ended;
+
+static void on_signal(int number)
+{
+    (void)number;
+    ended = 1;
+}
+
+static int64_t now_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static void catch_signals(void)
+{
+    const struct sigaction action = {.sa_handler = on_signal};
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+}
+
+/* ---- for people ---- */
+
+static void print_place(const struct tail_message *message, int64_t time_us)
+{
+    char text[TIME_MAX_TEXT];
+    printf("%s %" PRId32 ":%" PRId64 " ", time_us < 0 ? "-" : time_to_text(time_us, text),
+           message->partition, message->offset);
+}
+
+static void print_zone(const struct change_set *set)
+{
+    char zone[NAME_MAX_TEXT];
+    text_print(stdout, name_to_text(set->zone, zone));
+    if (set->has_serial)
+        printf(" %" PRIu32 " ", set->serial);
+    else
+        printf(" - ");
+}
+
+static void print_change(const struct change *change)
+{
+    char line[MAX_LINE], name[NAME_MAX_TEXT], type[TYPE_MAX_TEXT];
+    if (change_to_text(change, line, sizeof line) < 0)
+        snprintf(line, sizeof line, "%s %s %s (%zu long records)", change_op_text(change->op),
+                 name_to_text(change->name, name), type_to_text(change->type, type),
+                 change->rdata_count);
+    text_print(stdout, line);
+}
+
+static void print_set(const struct tail_message *message, const struct change_set *set)
+{
+    for (size_t k = 0; k < set->change_count; k++) {
+        print_place(message, set->time_us);
+        print_zone(set);
+        print_change(&set->changes[k]);
+        printf("\n");
+    }
+    if (set->change_count == 0) {
+        print_place(message, set->time_us);
+        print_zone(set);
+        printf("no changes\n");
+    }
+}
+
+/* Bytes that may be anything, as far as they go before the first NUL. */
+static void print_bytes(const char *bytes, size_t size, size_t most)
+{
+    char *text = strndup(bytes ? bytes : "", size < most ? size : most);
+    text_print(stdout, text ? text : "");
+    free(text);
+}
+
+static void print_refused(const struct tail_message *message, const struct changeset_error *error)
+{
+    print_place(message, message->timestamp_ms < 0 ? -1 : message->timestamp_ms * 1000);
+    if (message->key_size > 0)
+        print_bytes(message->key, message->key_size, MAX_SHOWN_KEY);
+    else
+        printf("-");
+    printf(" - refused: %s: ", error_text(error->code));
+    text_print(stdout, error->where);
+    printf("\n");
+}
+
+/* ---- JSON ---- */
+
+/* The bytes as a string; what is not UTF-8 is left out. */
+static json_t *json_bytes(const char *bytes, size_t size)
+{
+    json_t *text = bytes ? json_stringn(bytes, size) : NULL;
+    return text ? text : json_null();
+}
+
+static void print_json(const struct tail_message *message, const struct changeset_error *error)
+{
+    json_t *object =
+        json_pack("{s:i, s:I, s:I, s:o}", "partition", (int)message->partition, "offset",
+                  (json_int_t)message->offset, "timestamp_ms", (json_int_t)message->timestamp_ms,
+                  "key", json_bytes(message->key, message->key_size));
+    json_t *set = json_loadb(message->value ? message->value : "", message->value_size,
+                             JSON_REJECT_DUPLICATES, NULL);
+    if (error->code < 0) {
+        json_object_set_new(object, "error", json_string(error_text(error->code)));
+        json_object_set_new(object, "where", json_string(error->where));
+    }
+    if (set)
+        json_object_set_new(object, "set", set);
+    else
+        json_object_set_new(object, "value", json_bytes(message->value, message->value_size));
+    print_json_line(object);
+    json_decref(object);
+}
+
+/* ---- */
+
+static void show(const struct options *o, const struct tail_message *message)
+{
+    struct change_set *set = NULL;
+    struct changeset_error error;
+    int code =
+        changeset_parse(message->value ? message->value : "", message->value_size, &set, &error);
+    if (o->json)
+        print_json(message, &error);
+    else if (code == 0)
+        print_set(message, set);
+    else
+        print_refused(message, &error);
+    fflush(stdout);
+    changeset_free(set);
+}
+
+/* Until a signal, the count, the time, or nobody reads any more. */
+static int follow(const struct options *o, struct tail *tail)
+{
+    const int64_t until = now_ms() + (int64_t)o->timeout_ms;
+    uint64_t shown = 0;
+    char error[TAIL_MAX_ERROR];
+    while (!ended && !ferror(stdout)) {
+        struct tail_message message;
+        int code = tail_next(tail, SLICE_MS, &message, error);
+        if (code == ERR_KAFKA) {
+            complain(o, "%s", error);
+            return EXIT_FAILED;
+        }
+        if (code == 0)
+            show(o, &message);
+        if (code == 0 && ++shown == o->count)
+            return EXIT_DONE;
+        if (o->timeout_ms > 0 && now_ms() >= until)
+            break;
+    }
+    if (ended || o->count == 0)
+        return EXIT_DONE;
+    complain(o, "%" PRIu64 " of %" PRIu64 " change sets came in time", shown, o->count);
+    return EXIT_FAILED;
+}
+
+static int run_watch(const struct options *o)
+{
+    const struct tail_options options = {.brokers = o->brokers,
+                                         .topic = o->topic,
+                                         .properties = o->properties,
+                                         .property_count = o->property_count,
+                                         .from_beginning = o->from_beginning,
+                                         .timeout_ms = (int)o->timeout_ms};
+    char error[TAIL_MAX_ERROR];
+    struct tail *tail = tail_open(&options, error);
+    if (!tail) {
+        complain(o, "%s", error);
+        return EXIT_FAILED;
+    }
+    catch_signals();
+    fprintf(stderr, "watching ");
+    text_print(stderr, o->topic);
+    fprintf(stderr, " (%zu partitions)\n", tail_partitions(tail));
+    int code = follow(o, tail);
+    tail_close(tail);
+    return code;
+}
+
+const struct command watch_command = {
+    .name = "watch",
+    .operands = "",
+    .summary = "Print change sets as they come",
+    .details = "One line per change: time of the commit, partition:offset, zone, serial, change. "
+               "Starts at the\n"
+               "end of the log. Ends with SIGINT or SIGTERM, after --count, or after --timeout.\n",
+    .accepts = OPT_CONFIG | OPT_KAFKA | OPT_TOPIC | OPT_WATCH | OPT_TIMEOUT | OPT_JSON,
+    .run = run_watch,
+};
