@@ -69,7 +69,7 @@ $(BUILD)/freshet: $(BUILD)/obj/cli/main.o $(RUNTIME) $(filter-out %/libresolver.
 	$(call say,LINK,$@)
 	$(Q)$(CC) $^ $(LDLIBS) -o $@
 
-$(BUILD)/bench/%: $(BUILD)/obj/bench/%.o $(LIBS)
+$(BUILD)/bench/%: $(BUILD)/obj/bench/%.o $(RUNTIME) $(LIBS)
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $^ $(LDLIBS) -o $@
