@@ -76,7 +76,7 @@ static void change_something(struct bench *bench)
     assert(size > 0);
     (void)size;
     validity_mark_name(bench->validity, name);
-    validity_commit(bench->validity);
+    validity_commit(bench->validity, (struct mono){1});
 }
 
 static size_t run(struct bench *bench, bool changing)

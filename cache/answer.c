@@ -11,6 +11,14 @@ uint32_t answer_bound_ttls(struct answer *answer, const struct ttl_policy *polic
     return answer->ttl;
 }
 
+void answer_settle(struct answer *answer)
+{
+    answer->covered = false;
+    if (answer->ttl > TTL_SETTLING_SECONDS)
+        answer->ttl = TTL_SETTLING_SECONDS;
+    body_age_ttls(answer->body, answer->ttl_offsets, answer->ttl_count, 0, TTL_SETTLING_SECONDS);
+}
+
 void body_age_ttls(uint8_t *body, const uint16_t *ttl_offsets, size_t ttl_count, uint32_t age,
                    uint32_t cap)
 {

@@ -49,6 +49,8 @@ struct answer {
     uint16_t counts[3];   /* by enum section */
     bool negative;        /* NXDOMAIN or NODATA */
     bool uncacheable;     /* whatever its TTL */
+    bool covered;         /* every name in it lies in a zone of the feed: it may be held past its TTL */
+    bool behind;          /* from a parent that has applied less than we have: not to be kept by anyone */
     uint8_t origin;
     uint32_t ttl;         /* seconds it may live, before the policy's bounds */
     int ede;              /* Extended DNS Error that explains it, or EDE_NONE */
@@ -63,6 +65,9 @@ struct answer {
  * Bounds the answer's lifetime and every TTL in its bytes by the policy. Returns the lifetime in seconds.
  */
 uint32_t answer_bound_ttls(struct answer *answer, const struct ttl_policy *policy);
+
+/* Shortens the answer's life for a change that settles (P4), and keeps it from being held. */
+void answer_settle(struct answer *answer);
 
 /* Takes `age` seconds off every TTL in a body, no lower than 0, and then lowers each to `cap`. */
 void body_age_ttls(uint8_t *body, const uint16_t *ttl_offsets, size_t ttl_count, uint32_t age,

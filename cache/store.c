@@ -16,6 +16,7 @@ struct entry {
     struct entry *prev, *next; /* SIEVE queue: head is the youngest */
     struct stamp stamp;        /* known valid at */
     struct mono born;
+    struct mono revived_until; /* past its TTL, for want of an upstream */
     uint32_t ttl; /* seconds from born */
     uint32_t body_size;
     uint32_t cost; /* bytes this entry counts for */
@@ -27,6 +28,8 @@ struct entry {
     uint8_t scope_count;
     uint8_t origin;
     bool used; /* hit since the hand last passed */
+    bool covered; /* it may outlive its TTL under the lease */
+    bool told; /* by store_replace(): it came with the change itself */
     /* struct scope scopes[scope_count]; uint16_t ttl_offsets[ttl_count]; key; body */
     alignas(uint64_t) uint8_t tail[];
 };
@@ -164,14 +167,30 @@ static bool entry_expired(const struct entry *entry, struct mono now)
     return mono_reached(now, mono_add(entry->born, (uint64_t)entry->ttl * 1000));
 }
 
-/*
- * The check of every hit: not expired, and nothing it depends on marked since its stamp. The clock is
- * read first, so that a check that passes may move the stamp there.
- */
-static enum store_result entry_judge(const struct store *store, struct entry *entry,
-                                     struct mono now)
+/* Past its TTL, but the feed vouches for it: had it changed, we would have been told (P6). */
+static bool entry_is_held(const struct store *store, const struct shard *shard,
+                          const struct entry *entry, struct mono now)
 {
-    if (entry_expired(entry, now))
+    return entry->covered &&
+           !mono_reached(now, mono_add(entry->born, (uint64_t)shard->policy.hold * 1000)) &&
+           validity_has_lease(store->validity, now);
+}
+
+/* Past its TTL, but its upstream was found dead a moment ago (RFC 8767). */
+static bool entry_is_revived(const struct entry *entry, struct mono now)
+{
+    return !mono_reached(now, entry->revived_until);
+}
+
+/*
+ * The check of every hit: its time is not over, and nothing it depends on was marked since its stamp. The
+ * clock is read first, so that a check that passes may move the stamp there.
+ */
+static enum store_result entry_judge(const struct store *store, const struct shard *shard,
+                                     struct entry *entry, struct mono now)
+{
+    if (entry_expired(entry, now) && !entry_is_held(store, shard, entry, now) &&
+        !entry_is_revived(entry, now))
         return STORE_EXPIRED;
     struct stamp clock = validity_now(store->validity);
     if (!validity_holds(store->validity, entry_scopes(entry), entry->scope_count, entry->stamp))
@@ -181,13 +200,41 @@ static enum store_result entry_judge(const struct store *store, struct entry *en
     return STORE_HIT;
 }
 
-static void copy_hit(const struct shard *shard, struct entry *entry, struct mono now,
-                     uint8_t *buffer)
+/* The highest TTL a client may be told. */
+static uint32_t ttl_cap(const struct shard *shard, const struct entry *entry, bool child)
 {
-    memcpy(buffer, entry_body(entry), entry->body_size);
-    uint32_t cap = entry->scope_count ? shard->policy.client_ttl : UINT32_MAX;
-    body_age_ttls(buffer, entry_ttl_offsets(entry), entry->ttl_count,
-                  mono_seconds(entry->born, now), cap);
+    return entry->scope_count > 0 && !child ? shard->policy.client_ttl : UINT32_MAX;
+}
+
+static void copy_hit(const struct shard *shard, struct entry *entry, const struct store_look *look)
+{
+    memcpy(look->buffer, entry_body(entry), entry->body_size);
+    body_age_ttls(look->buffer, entry_ttl_offsets(entry), entry->ttl_count,
+                  mono_seconds(entry->born, look->now), ttl_cap(shard, entry, look->child));
+}
+
+/* Past its TTL there is none left to count down: a held answer starts over within client_ttl, a stale one has
+ * its own (RFC 8767 4). */
+static void copy_overtime(const struct store *store, const struct shard *shard,
+                          struct entry *entry, const struct store_look *look,
+                          struct store_hit *ret)
+{
+    uint32_t cap = shard->policy.client_ttl;
+    memcpy(look->buffer, entry_body(entry), entry->body_size);
+    if (!entry_is_held(store, shard, entry, look->now)) {
+        uint32_t bound = ttl_cap(shard, entry, look->child);
+        cap = bound < TTL_STALE_SECONDS ? bound : TTL_STALE_SECONDS;
+        ret->ede = (entry->flags & FLAG_RCODE) == RCODE_NXDOMAIN ? EDE_STALE_NXDOMAIN
+                                                                 : EDE_STALE_ANSWER;
+    }
+    body_age_ttls(look->buffer, entry_ttl_offsets(entry), entry->ttl_count, 0, cap);
+}
+
+/* In the last tenth of its life: the more it is asked for, the likelier somebody asks then. */
+static bool entry_is_aging(const struct shard *shard, const struct entry *entry, struct mono now)
+{
+    return shard->policy.prefetch &&
+           mono_reached(now, mono_add(entry->born, (uint64_t)entry->ttl * 900));
 }
 
 static void count_get(struct shard *shard, enum store_result result)
@@ -209,22 +256,25 @@ static void count_get(struct shard *shard, enum store_result result)
     }
 }
 
-enum store_result store_get(struct store *store, const struct answer_key *key, struct mono now,
-                            uint8_t *buffer, size_t room, struct store_hit *ret)
+enum store_result store_get(struct store *store, const struct store_look *look,
+                            struct store_hit *ret)
 {
-    struct shard *shard = shard_lock(store, key->hash);
-    struct entry *entry = shard_find(shard, key);
-    enum store_result result = entry ? entry_judge(store, entry, now) : STORE_MISS;
+    struct shard *shard = shard_lock(store, look->key->hash);
+    struct entry *entry = shard_find(shard, look->key);
+    enum store_result result = entry ? entry_judge(store, shard, entry, look->now) : STORE_MISS;
     if (result == STORE_HIT) {
         entry->used = true;
         ret->flags = entry->flags;
         memcpy(ret->counts, entry->counts, sizeof ret->counts);
         ret->body_size = entry->body_size;
         ret->ede = entry->ede;
-        if (entry->body_size > room)
+        ret->aging = entry_is_aging(shard, entry, look->now);
+        if (entry->body_size > look->room)
             result = STORE_TRUNCATED;
+        else if (entry_expired(entry, look->now))
+            copy_overtime(store, shard, entry, look, ret);
         else
-            copy_hit(shard, entry, now, buffer);
+            copy_hit(shard, entry, look);
     }
     count_get(shard, result);
     pthread_mutex_unlock(&shard->lock);
@@ -272,6 +322,7 @@ static struct entry *entry_new(const struct answer_key *key, const struct answer
         .ede = (int16_t)answer->ede,
         .scope_count = (uint8_t)answer->dependencies.count,
         .origin = answer->origin,
+        .covered = answer->covered,
     };
     memcpy(entry_scopes(entry), answer->dependencies.scopes, scopes);
     if (offsets)
@@ -293,6 +344,23 @@ static void shard_insert(struct shard *shard, const struct answer_key *key, stru
     shard_trim(shard);
 }
 
+/*
+ * Whether a fetch comes second to what was installed while it was under way. It set out between the
+ * mark and the install, so by its stamp it is no late fill; but its server may lag behind the change.
+ */
+static bool told_already(const struct store *store, const struct shard *shard, struct entry *held,
+                         struct mono now)
+{
+    return held && held->told && !entry_is_aging(shard, held, now) &&
+           entry_judge(store, shard, held, now) == STORE_HIT;
+}
+
+/* A failure never takes the place of an answer that can still be given. */
+static bool is_failure(const struct answer *answer)
+{
+    return (answer->flags & FLAG_RCODE) == RCODE_SERVFAIL;
+}
+
 /* Inserts or replaces; with `held_only` does nothing where the key is not held. */
 static bool put(struct store *store, const struct answer_key *key, const struct answer *answer,
                 struct stamp stamp, struct mono now, bool held_only)
@@ -302,11 +370,14 @@ static bool put(struct store *store, const struct answer_key *key, const struct 
     struct entry *entry = entry_new(key, answer, stamp, now);
     if (!entry)
         return false;
+    entry->told = held_only;
     bool kept = false;
     struct shard *shard = shard_lock(store, key->hash);
     struct entry *old = shard_find(shard, key);
     if (!validity_holds(store->validity, answer->dependencies.scopes, answer->dependencies.count,
-                        stamp)) {
+                        stamp) ||
+        (!held_only && told_already(store, shard, old, now)) ||
+        (is_failure(answer) && old && entry_judge(store, shard, old, now) == STORE_HIT)) {
         shard->counters.late++;
     } else if ((old || !held_only) && entry->cost <= shard->limit) {
         if (old) {
@@ -333,6 +404,27 @@ bool store_replace(struct store *store, const struct answer_key *key, const stru
                    struct stamp stamp, struct mono now)
 {
     return put(store, key, answer, stamp, now, true);
+}
+
+bool store_revive(struct store *store, const struct answer_key *key, struct mono now)
+{
+    enum { RECHECK_MS = 5000 }; /* then the upstream is tried again; RFC 8767 5 wants no busier */
+    struct shard *shard = shard_lock(store, key->hash);
+    struct entry *entry = shard_find(shard, key);
+    bool revived = false;
+    if (entry && (entry->flags & FLAG_RCODE) != RCODE_SERVFAIL) {
+        uint64_t life = (uint64_t)entry->ttl + shard->policy.serve_stale;
+        revived = shard->policy.serve_stale > 0 &&
+                  !mono_reached(now, mono_add(entry->born, life * 1000)) &&
+                  validity_holds(store->validity, entry_scopes(entry), entry->scope_count,
+                                 entry->stamp);
+        if (revived) {
+            entry->revived_until = mono_add(now, RECHECK_MS);
+            shard->counters.revived++;
+        }
+    }
+    pthread_mutex_unlock(&shard->lock);
+    return revived;
 }
 
 size_t store_drop(struct store *store, const uint8_t *canonical_name, bool subtree)

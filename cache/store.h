@@ -62,19 +62,28 @@ struct store_hit {
     uint16_t counts[3];
     size_t body_size;
     int ede;
+    bool aging; /* in use and near its end: to be fetched again */
 };
 
 /*
- * Looks up `key` and on a hit copies the body to `buffer` (`room` bytes) with its TTLs as of `now`; those of
+ * Looks up a key and on a hit copies the body to `buffer` (`room` bytes) with its TTLs as of `now`; those of
  * subscribed zones are capped by the policy's client_ttl. `ret` is filled on STORE_HIT and STORE_TRUNCATED.
  */
-enum store_result store_get(struct store *store, const struct answer_key *key, struct mono now,
-                            uint8_t *buffer, size_t room, struct store_hit *ret);
+struct store_look {
+    const struct answer_key *key;
+    struct mono now;
+    uint8_t *buffer;
+    size_t room;
+    bool child; /* the client follows the feed itself: client_ttl does not bind it */
+};
+enum store_result store_get(struct store *store, const struct store_look *look,
+                            struct store_hit *ret);
 
 /*
  * Keeps `answer` for `key`, as old as `stamp`; its TTLs have been through answer_bound_ttls(). Copies.
  * Nothing is kept when the answer has no time to live, or something it depends on was marked after `stamp`
- * (a late fill). Returns whether it was kept.
+ * (a late fill), or store_replace() has put an answer there that still holds: that one came with the
+ * change, and the server this one is from may lag behind it. Returns whether it was kept.
  */
 bool store_put(struct store *store, const struct answer_key *key, const struct answer *answer,
                struct stamp stamp, struct mono now);
@@ -82,6 +91,12 @@ bool store_put(struct store *store, const struct answer_key *key, const struct a
 /* As store_put(), only where the key is held already, in whatever state. */
 bool store_replace(struct store *store, const struct answer_key *key, const struct answer *answer,
                    struct stamp stamp, struct mono now);
+
+/*
+ * The upstream is dead: lets the answer that is held for `key` be served past its TTL for a few seconds, if the
+ * policy allows it and no change has touched it. Returns whether there is such an answer.
+ */
+bool store_revive(struct store *store, const struct answer_key *key, struct mono now);
 
 /* Drops all entries of a canonical name, or of it and all below. Walks the whole store. Returns how many. */
 size_t store_drop(struct store *store, const uint8_t *canonical_name, bool subtree);
@@ -95,6 +110,7 @@ void store_configure(struct store *store, const struct ttl_policy *policy, size_
 struct store_counters {
     uint64_t hits, misses, expired, invalid; /* by result of store_get() */
     uint64_t inserted, replaced, evicted;
+    uint64_t revived;   /* stale answers let live for want of an upstream */
     uint64_t late;      /* fills refused because a change came first */
     uint64_t contended; /* times a shard's lock was busy */
     uint64_t entries, bytes, size;

@@ -13,9 +13,15 @@ struct zone {
     uint8_t name[NAME_MAX_SIZE];
 };
 
+/* Stamps whose moment is remembered: some seconds' worth at 10,000 change sets a second. */
+enum { REMEMBERED_STAMPS = 1 << 15 };
+
 struct validity {
     _Atomic uint64_t clock;
+    _Atomic uint64_t lease_ms; /* until then */
     uint64_t key;
+    uint64_t settle_ms;
+    _Atomic uint64_t *moments; /* in ms, by stamp modulo REMEMBERED_STAMPS */
     struct marks *marks;
     struct zone *zones; /* an array: zone_count of them */
     struct zone *by_name;
@@ -41,9 +47,11 @@ struct validity *validity_new(const struct validity_options *options)
     if (!validity)
         return NULL;
     validity->key = options->key;
+    validity->settle_ms = options->settle_ms;
+    validity->moments = calloc(REMEMBERED_STAMPS, sizeof *validity->moments);
     validity->marks = marks_new(options->zone_count ? options->marks : 1);
     validity->zones = calloc(options->zone_count + 1, sizeof *validity->zones);
-    if (!validity->marks || !validity->zones) {
+    if (!validity->marks || !validity->zones || !validity->moments) {
         validity_free(validity);
         return NULL;
     }
@@ -58,6 +66,7 @@ void validity_free(struct validity *validity)
         return;
     HASH_CLEAR(hh, validity->by_name);
     free(validity->zones);
+    free(validity->moments);
     marks_free(validity->marks);
     free(validity);
 }
@@ -190,8 +199,34 @@ size_t validity_mark_subtree(struct validity *validity, const uint8_t *canonical
     return 1 + mark_existence(validity, canonical_name);
 }
 
-struct stamp validity_commit(struct validity *validity)
+struct stamp validity_commit(struct validity *validity, struct mono now)
 {
-    return (struct stamp){
-        atomic_fetch_add_explicit(&validity->clock, 1, memory_order_release) + 1};
+    uint64_t next = atomic_load_explicit(&validity->clock, memory_order_relaxed) + 1;
+    atomic_store_explicit(&validity->moments[next % REMEMBERED_STAMPS], now.ms,
+                          memory_order_relaxed);
+    atomic_store_explicit(&validity->clock, next, memory_order_release);
+    return (struct stamp){next};
+}
+
+bool validity_is_settling(const struct validity *validity, struct stamp mark, struct mono now)
+{
+    uint64_t clock = validity_now(validity).n;
+    if (mark.n == 0 || validity->settle_ms == 0)
+        return false;
+    /* Of a stamp that is not remembered we know that it is older than the oldest one that is. */
+    if (mark.n + REMEMBERED_STAMPS <= clock)
+        mark.n = clock - REMEMBERED_STAMPS + 1;
+    uint64_t moment = atomic_load_explicit(&validity->moments[mark.n % REMEMBERED_STAMPS],
+                                           memory_order_relaxed);
+    return now.ms < moment + validity->settle_ms;
+}
+
+void validity_set_lease(struct validity *validity, struct mono until)
+{
+    atomic_store_explicit(&validity->lease_ms, until.ms, memory_order_release);
+}
+
+bool validity_has_lease(const struct validity *validity, struct mono now)
+{
+    return now.ms < atomic_load_explicit(&validity->lease_ms, memory_order_acquire);
 }

@@ -17,6 +17,11 @@
  * in another); a negative answer adds the EXISTENCE of its name. An apex always exists, so it has no
  * EXISTENCE scope. Names elsewhere depend on nothing: their answers live by TTL alone.
  *
+ * Two more things are known here because they bear on how long an answer lives. The lease: until when the
+ * feed is proven to be live and drained; an answer may outlive its TTL only while it lasts (P6). And when
+ * recent stamps were made: what is fetched within `settle` of a change may come from a server that
+ * has not had it yet, and must not live long (P4).
+ *
  * Threads: one writer at a time (the applier's lock), readers anywhere without a lock. Marks are
  * written before the clock moves to their stamp, so whoever has read the clock sees them.
  */
@@ -54,6 +59,7 @@ struct validity_options {
     size_t zone_count;
     size_t marks;
     uint64_t key;
+    uint64_t settle_ms; /* how long a change may take to reach every authoritative server; 0: no time */
 };
 struct validity *validity_new(const struct validity_options *options);
 void validity_free(struct validity *validity);
@@ -92,6 +98,13 @@ struct stamp validity_newest_mark(const struct validity *validity, const struct 
  */
 size_t validity_mark_name(struct validity *validity, const uint8_t *canonical_name);
 size_t validity_mark_subtree(struct validity *validity, const uint8_t *canonical_name);
-struct stamp validity_commit(struct validity *validity);
+struct stamp validity_commit(struct validity *validity, struct mono now);
+
+/* Whether the change at `mark` was applied less than `settle` ago. Old marks cannot be told from settled ones. */
+bool validity_is_settling(const struct validity *validity, struct stamp mark, struct mono now);
+
+/* The feed's thread: proven live and drained until then; {0} takes the lease away. */
+void validity_set_lease(struct validity *validity, struct mono until);
+bool validity_has_lease(const struct validity *validity, struct mono now);
 
 #endif

@@ -105,18 +105,63 @@ static bool asks_itself(const struct config_tier *tier, const struct config_addr
     return false;
 }
 
-static bool check_forward(const struct config *config, size_t tier, struct fault *fault)
+/* The servers of one tier, as one of the two keys lists them. */
+struct servers {
+    const char *key;
+    const struct config_address *list;
+    size_t count;
+};
+
+static bool check_loop(const struct config *config, size_t tier, struct servers servers,
+                       struct fault *fault)
 {
     char key[FAULT_MAX_KEY], quote[FAULT_MAX_QUOTE];
-    const struct config_tier *self = &config->tiers[tier];
-    for (size_t i = 0; i < self->forward_count; i++) {
-        if (!asks_itself(self, &self->forward[i]))
+    for (size_t i = 0; i < servers.count; i++) {
+        if (!asks_itself(&config->tiers[tier], &servers.list[i]))
             continue;
-        fault_key(key, "tiers[%zu].upstream.forward[%zu]", tier, i);
+        fault_key(key, "tiers[%zu].upstream.%s[%zu]", tier, servers.key, i);
         return fault_set(fault, key,
                          "%s is where this tier listens, a loop; expected another server",
-                         fault_quote(self->forward[i].text, quote));
+                         fault_quote(servers.list[i].text, quote));
     }
+    return true;
+}
+
+static bool check_upstream(const struct config *config, size_t tier, struct fault *fault)
+{
+    char key[FAULT_MAX_KEY];
+    const struct config_tier *self = &config->tiers[tier];
+    fault_key(key, "tiers[%zu].upstream", tier);
+    if (self->forward_count == 0 && self->parent_count == 0)
+        return fault_set(fault, key, "neither forward nor parent; expected one of them");
+    if (self->forward_count > 0 && self->parent_count > 0)
+        return fault_set(fault, key, "both forward and parent; expected one of them");
+    const struct servers forward = {"forward", self->forward, self->forward_count};
+    const struct servers parent = {"parent", self->parent, self->parent_count};
+    return check_loop(config, tier, forward, fault) && check_loop(config, tier, parent, fault);
+}
+
+/* ---- what takes a feed ---------------------------------------------------------------------- */
+
+static bool refuse_without_feed(size_t tier, const char *option, const char *expected,
+                                struct fault *fault)
+{
+    char key[FAULT_MAX_KEY];
+    fault_key(key, "tiers[%zu].%s", tier, option);
+    return fault_set(fault, key, "needs a feed, and none is configured; expected %s", expected);
+}
+
+static bool check_needs_feed(const struct config *config, size_t tier, struct fault *fault)
+{
+    const struct config_tier *self = &config->tiers[tier];
+    if (config->feed)
+        return true;
+    if (self->cache.hold > 0)
+        return refuse_without_feed(tier, "cache.hold", "0s or a feed", fault);
+    if (self->cache.warm)
+        return refuse_without_feed(tier, "cache.warm", "false or a feed", fault);
+    if (self->parent_count > 0)
+        return refuse_without_feed(tier, "upstream.parent", "forward or a feed", fault);
     return true;
 }
 
@@ -186,7 +231,8 @@ bool check_config(const struct config *config, struct fault *fault)
 {
     for (size_t i = 0; i < config->tier_count; i++)
         if (!check_name(config, i, fault) || !check_ttls(config, i, fault) ||
-            !check_listen(config, i, fault) || !check_forward(config, i, fault))
+            !check_listen(config, i, fault) || !check_upstream(config, i, fault) ||
+            !check_needs_feed(config, i, fault))
             return false;
     if (!check_metrics(config, fault))
         return false;

@@ -11,6 +11,7 @@
 
 #include "config/check.h"
 #include "config/fault.h"
+#include "config/network.h"
 #include "config/options.h"
 #include "config/outline.h"
 #include "config/schema.h"
@@ -98,6 +99,15 @@ bool config_parse_address(const char *text, uint16_t default_port,
         return false;
     return strchr(host, ':') ? parse_ipv6(host, port, ret_addr, ret_size)
                              : parse_ipv4(host, port, ret_addr, ret_size);
+}
+
+bool config_parse_network(const char *text, struct config_network *ret_network)
+{
+    struct config_network network;
+    if (network_parse(text, &network) != NETWORK_OK)
+        return false;
+    *ret_network = network;
+    return true;
 }
 
 /* ---- the mappings of the table --------------------------------------------------------------- */

@@ -32,6 +32,18 @@ struct config_cache {
     uint32_t max_ttl;      /* seconds */
     uint32_t negative_ttl; /* seconds: upper bound for NXDOMAIN and NODATA */
     uint32_t client_ttl;   /* seconds: upper bound towards clients, for zones of the feed */
+    uint32_t hold;         /* seconds an answer may live past its TTL while the feed is in sync */
+    uint32_t serve_stale;  /* seconds past its TTL that it may stand in for a dead upstream */
+    bool prefetch;         /* refresh answers in use before they expire */
+    bool warm;             /* fetch answers in use again as soon as a change evicts them */
+};
+
+/* An address prefix: "127.0.0.0/8", "::1". */
+struct config_network {
+    sa_family_t family;
+    uint8_t bytes[16]; /* in network order; 4 of them for IPv4 */
+    uint8_t bits;
+    char *text;
 };
 
 struct config_tier {
@@ -39,8 +51,12 @@ struct config_tier {
     struct config_address *listen;
     size_t listen_count;
     struct config_cache cache;
-    struct config_address *forward;
+    struct config_address *forward; /* exactly one of forward and parent has entries */
     size_t forward_count;
+    struct config_address *parent; /* freshet tiers on the same feed, asked for their position */
+    size_t parent_count;
+    struct config_network *position_for; /* who is told our position; none written: loopback */
+    size_t position_for_count;
 };
 
 struct config_feed {
@@ -49,8 +65,9 @@ struct config_feed {
     char **zones;  /* presentation form, as written */
     size_t zone_count;
     uint64_t lease_ms;
-    uint64_t marks; /* capacity of the marks table, in scopes */
-    char **rdkafka; /* "property=value", checked for the '=' only */
+    uint64_t settle_ms; /* how long a change may take to reach every authoritative server */
+    uint64_t marks;     /* capacity of the marks table, in scopes */
+    char **rdkafka;     /* "property=value", checked for the '=' only */
     size_t rdkafka_count;
 };
 
@@ -94,5 +111,11 @@ bool config_needs_restart(const struct config *running, const struct config *wan
  */
 bool config_parse_address(const char *text, uint16_t default_port,
                           struct sockaddr_storage *ret_addr, socklen_t *ret_size);
+
+/*
+ * Parses "10.0.0.0/8", "2001:db8::/32", or one address alone. `ret_network` has no text and owns
+ * nothing. False when `text` is neither, or has bits set beyond its prefix.
+ */
+bool config_parse_network(const char *text, struct config_network *ret_network);
 
 #endif

@@ -17,6 +17,7 @@
 enum {
     DAY = 86400,         /* seconds */
     YEAR = 52 * 7 * DAY, /* seconds: "52w" */
+    MAX_SERVERS = 32,    /* of one upstream */
 };
 
 static const struct option options[] = {
@@ -135,6 +136,15 @@ static const struct option options[] = {
      NUMBER_FIELD(config_feed, lease_ms),
      .text = "For how long, after the last proof that the feed is live and drained, its zones "
              "count as in sync. Loss of the feed is noticed within this time."},
+    {.key = "settle",
+     .scope = SCOPE_FEED,
+     .kind = OPTION_MILLISECONDS,
+     .reload = OPTION_RESTART,
+     .max = SECONDS(60),
+     .preset = "2s",
+     NUMBER_FIELD(config_feed, settle_ms),
+     .text = "An answer fetched this soon after a change of a name in it lives at most 1 s, since "
+             "the server that gave it may not have had the change yet."},
     {.key = "marks",
      .scope = SCOPE_FEED,
      .kind = OPTION_NUMBER,
@@ -188,6 +198,16 @@ static const struct option options[] = {
      .required = true,
      .field = 0, /* its fields are the tier's */
      .text = "Where the tier fetches what it lacks."},
+    {.key = "position_for",
+     .scope = SCOPE_TIER,
+     .kind = OPTION_NETWORKS,
+     .reload = OPTION_RELOAD,
+     .min = 1,
+     .max = 256,
+     LIST_FIELD(config_tier, position_for, position_for_count),
+     .text = "Clients in these networks that are freshet tiers on the same feed are told how far "
+             "this one has applied the log (and are not bound by `client_ttl`). Left out: loopback "
+             "only."},
 
     {.key = "size",
      .scope = SCOPE_CACHE,
@@ -230,26 +250,61 @@ static const struct option options[] = {
      .preset = "5s",
      NUMBER_FIELD(config_cache, client_ttl),
      .text = "Towards clients, answers from zones of the feed carry at most this TTL, so that a "
-             "browser or libc cannot hold what freshet already dropped. Set it high where the "
-             "clients are freshet on the same feed."},
+             "browser or libc cannot hold what freshet already dropped. Freshet tiers in "
+             "`position_for` are not bound by it."},
     {.key = "hold",
      .scope = SCOPE_CACHE,
      .kind = OPTION_SECONDS,
      .reload = OPTION_RELOAD,
-     .limit = "this version does not extend TTLs",
+     .max = SECONDS(YEAR),
      .preset = "0s",
-     .field = OPTION_NO_FIELD,
-     .text = "How long an answer may outlive its TTL while the feed is in sync."},
+     NUMBER_FIELD(config_cache, hold),
+     .text = "How long an answer from a zone of the feed may outlive its TTL while the feed is in "
+             "sync. Needs a `feed`."},
+    {.key = "serve_stale",
+     .scope = SCOPE_CACHE,
+     .kind = OPTION_SECONDS,
+     .reload = OPTION_RELOAD,
+     .max = SECONDS(7 * DAY),
+     .preset = "0s",
+     NUMBER_FIELD(config_cache, serve_stale),
+     .text = "How long an answer past its TTL may be given when no upstream answers (RFC 8767); "
+             "one that a change evicted never is. `0s`: not at all."},
+    {.key = "prefetch",
+     .scope = SCOPE_CACHE,
+     .kind = OPTION_BOOL,
+     .reload = OPTION_RELOAD,
+     .preset = "false",
+     NUMBER_FIELD(config_cache, prefetch),
+     .text = "Whether an answer in use is fetched again shortly before it expires."},
+    {.key = "warm",
+     .scope = SCOPE_CACHE,
+     .kind = OPTION_BOOL,
+     .reload = OPTION_RELOAD,
+     .preset = "false",
+     NUMBER_FIELD(config_cache, warm),
+     .text = "Whether an answer in use is fetched again as soon as a change evicts it. Needs a "
+             "`feed`."},
 
     {.key = "forward",
      .scope = SCOPE_UPSTREAM,
      .kind = OPTION_TARGETS,
      .reload = OPTION_RELOAD,
-     .required = true,
      .min = 1,
-     .max = 64,
+     .max = MAX_SERVERS,
      LIST_FIELD(config_tier, forward, forward_count),
-     .text = "Resolvers to ask. None of them is an address that the tier itself listens on."},
+     .text = "Resolvers to ask. None of them is an address that the tier itself listens on. Either "
+             "`forward` or `parent` is given."},
+    {.key = "parent",
+     .scope = SCOPE_UPSTREAM,
+     .kind = OPTION_TARGETS,
+     .reload = OPTION_RELOAD,
+     .min = 1,
+     .max = MAX_SERVERS,
+     LIST_FIELD(config_tier, parent, parent_count),
+     .text = "Freshet tiers on the same feed to ask, instead of `forward`. Each says with its "
+             "answer how far it has applied the log; an answer of one that is behind is not "
+             "cached. They name this machine in their `position_for`. Needs a `feed`."},
 };
 
 enum { OPTION_COUNT = sizeof(options) / sizeof(options[0]) };
@@ -306,6 +361,7 @@ enum option_shape option_shape(enum option_kind kind)
     switch (kind) {
     case OPTION_ADDRESSES:
     case OPTION_TARGETS:
+    case OPTION_NETWORKS:
     case OPTION_ZONES:
     case OPTION_PROPERTIES:
         return SHAPE_LIST;
@@ -380,6 +436,7 @@ static const char *const kind_names[] = {
     [OPTION_MILLISECONDS] = "duration",
     [OPTION_SECONDS] = "duration, whole seconds",
     [OPTION_SIZE] = "size",
+    [OPTION_BOOL] = "true or false",
     [OPTION_TEXT] = "text",
     [OPTION_TIER_NAME] = "name",
     [OPTION_TOPIC] = "Kafka topic",
@@ -387,6 +444,7 @@ static const char *const kind_names[] = {
     [OPTION_ADDRESS] = "address with port",
     [OPTION_ADDRESSES] = "list of addresses, port 53 unless written",
     [OPTION_TARGETS] = "list of addresses, port 53 unless written",
+    [OPTION_NETWORKS] = "list of networks",
     [OPTION_ZONES] = "list of domain names",
     [OPTION_PROPERTIES] = "list of `property=value`",
     [OPTION_MAPPING] = "mapping",
@@ -456,6 +514,8 @@ void options_write_markdown(FILE *out)
           "  IPv6 address needs its brackets when a port follows, and in YAML its quotes. Host "
           "names are\n"
           "  not taken.\n"
+          "- network: `10.0.0.0/8`, `2001:db8::/32`, or one address alone; no bit is set beyond "
+          "the prefix.\n"
           "- changed by: whether a reload applies a new value, or it takes a restart.\n"
           "- these properties of librdkafka are freshet's own and not taken in `feed.rdkafka`:\n  ",
           out);

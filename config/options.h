@@ -32,16 +32,14 @@ enum option_scope {
     SCOPE_COUNT,
 };
 
-enum {
-    OPTION_MAX_PER_SCOPE = 16,
-    OPTION_NO_FIELD = -1, /* the key is checked and stored nowhere */
-};
+enum { OPTION_MAX_PER_SCOPE = 16 };
 
 enum option_kind {
     OPTION_NUMBER,
     OPTION_MILLISECONDS, /* a duration, stored in milliseconds */
     OPTION_SECONDS,      /* a duration of whole seconds, stored in seconds */
     OPTION_SIZE,         /* stored in bytes */
+    OPTION_BOOL,         /* true or false */
     OPTION_TEXT,         /* range: its length in bytes */
     OPTION_TIER_NAME,
     OPTION_TOPIC,
@@ -49,6 +47,7 @@ enum option_kind {
     OPTION_ADDRESS,    /* one, the port is required */
     OPTION_ADDRESSES,  /* a list, port 53 unless written; range: how many */
     OPTION_TARGETS,    /* as OPTION_ADDRESSES, of servers to send to: no 0.0.0.0 */
+    OPTION_NETWORKS,   /* a list of address prefixes */
     OPTION_ZONES,      /* a list of domain names */
     OPTION_PROPERTIES, /* a list of librdkafka "property=value" */
     OPTION_MAPPING,    /* a mapping, its fields within the parent's structure at `field` */
@@ -81,9 +80,9 @@ struct option {
     uint64_t max;       /* bytes for texts, entries for lists; both 0: no range to check */
     const char *preset; /* the default, as one would write it; NULL: nothing */
     const char *limit;  /* why the range ends where it does, when that needs a reason */
-    long field;         /* offset in the structure of `scope`, or OPTION_NO_FIELD */
+    long field;         /* offset in the structure of `scope` */
     long count;         /* lists: offset of the field that counts them */
-    size_t width;       /* numbers: bytes of the field, 4 or 8 */
+    size_t width;       /* numbers: bytes of the field, 4 or 8; OPTION_BOOL: those of a bool */
     const char *text;   /* one sentence for the reference */
 };
 

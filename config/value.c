@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "config/config.h"
+#include "config/network.h"
 
 enum {
     DNS_PORT = 53,
@@ -58,8 +59,6 @@ static bool refuse_number(const struct input *input, enum units_result result)
 static void store_number(const struct option *option, uint64_t value, void *base)
 {
     char *field = (char *)base + option->field;
-    if (option->field == OPTION_NO_FIELD)
-        return;
     if (option->width == sizeof(uint32_t)) {
         uint32_t narrow = (uint32_t)value; /* the table's range fits the field: test_config.c */
         memcpy(field, &narrow, sizeof(narrow));
@@ -84,6 +83,15 @@ static bool parse_number(const struct input *input, void *base)
         value /= 1000;
     }
     store_number(option, value, base);
+    return true;
+}
+
+static bool parse_bool(const struct input *input, void *base)
+{
+    bool value = strcmp(input->text, "true") == 0;
+    if (!value && strcmp(input->text, "false") != 0)
+        return refuse(input, "is not a boolean", "true or false");
+    memcpy((char *)base + input->option->field, &value, sizeof(value));
     return true;
 }
 
@@ -246,23 +254,67 @@ static bool parse_address(const struct input *input, struct config_address *fiel
     return field->text ? true : fault_memory(input->fault);
 }
 
+static bool parse_network(const struct input *input, struct config_network *field)
+{
+    char right[NETWORK_MAX_TEXT];
+    switch (network_parse(input->text, field)) {
+    case NETWORK_OK:
+        field->text = strdup(input->text);
+        return field->text ? true : fault_memory(input->fault);
+    case NETWORK_HOST_BITS:
+        return refuse(input, "has bits set beyond its prefix", network_format(field, right));
+    default:
+        return refuse(input, "is not a network",
+                      "one such as 192.0.2.0/24, 2001:db8::/32 or ::1, no host name");
+    }
+}
+
 /* ---- fields --------------------------------------------------------------------------------- */
 
 /* What a field holds, whatever its rules. */
-enum content { CONTENT_NUMBER, CONTENT_TEXT, CONTENT_ADDRESS };
+enum content { CONTENT_NUMBER, CONTENT_BOOL, CONTENT_TEXT, CONTENT_ADDRESS, CONTENT_NETWORK };
 
 static enum content content_of(enum option_kind kind)
 {
     if (option_units(kind))
         return CONTENT_NUMBER;
-    return kind == OPTION_ADDRESS || kind == OPTION_ADDRESSES || kind == OPTION_TARGETS
-               ? CONTENT_ADDRESS
-               : CONTENT_TEXT;
+    switch (kind) {
+    case OPTION_BOOL:
+        return CONTENT_BOOL;
+    case OPTION_ADDRESS:
+    case OPTION_ADDRESSES:
+    case OPTION_TARGETS:
+        return CONTENT_ADDRESS;
+    case OPTION_NETWORKS:
+        return CONTENT_NETWORK;
+    default:
+        return CONTENT_TEXT;
+    }
 }
 
 static size_t entry_size(enum option_kind kind)
 {
-    return content_of(kind) == CONTENT_ADDRESS ? sizeof(struct config_address) : sizeof(char *);
+    switch (content_of(kind)) {
+    case CONTENT_ADDRESS:
+        return sizeof(struct config_address);
+    case CONTENT_NETWORK:
+        return sizeof(struct config_network);
+    default:
+        return sizeof(char *);
+    }
+}
+
+/* The text that an entry owns. */
+static char *entry_text(enum option_kind kind, const void *entry)
+{
+    switch (content_of(kind)) {
+    case CONTENT_ADDRESS:
+        return ((const struct config_address *)entry)->text;
+    case CONTENT_NETWORK:
+        return ((const struct config_network *)entry)->text;
+    default:
+        return *(char *const *)entry;
+    }
 }
 
 /* The fields behind the table's offsets. Lists and the single address are arrays on the heap. */
@@ -307,8 +359,14 @@ static void *array_entry(const struct option *option, const void *base, size_t i
 static bool parse_entry(const struct input *input, void *base, size_t index)
 {
     void *entry = array_entry(input->option, base, index);
-    return content_of(input->option->kind) == CONTENT_ADDRESS ? parse_address(input, entry)
-                                                              : parse_text(input, entry);
+    switch (content_of(input->option->kind)) {
+    case CONTENT_ADDRESS:
+        return parse_address(input, entry);
+    case CONTENT_NETWORK:
+        return parse_network(input, entry);
+    default:
+        return parse_text(input, entry);
+    }
 }
 
 static bool parse_list(const struct option *option, const struct schema_slot *slot, const char *key,
@@ -349,6 +407,8 @@ bool value_parse(const struct option *option, const struct schema_slot *slot, co
     switch (content_of(option->kind)) {
     case CONTENT_NUMBER:
         return parse_number(&input, base);
+    case CONTENT_BOOL:
+        return parse_bool(&input, base);
     case CONTENT_ADDRESS:
         return parse_one_address(&input, base);
     default:
@@ -366,13 +426,8 @@ static bool is_array(const struct option *option)
 static void free_array(const struct option *option, void *base)
 {
     size_t count = array_count(option, base);
-    for (size_t i = 0; i < count; i++) {
-        void *entry = array_entry(option, base, i);
-        if (content_of(option->kind) == CONTENT_ADDRESS)
-            free(((struct config_address *)entry)->text);
-        else
-            free(*(char **)entry);
-    }
+    for (size_t i = 0; i < count; i++)
+        free(entry_text(option->kind, array_entry(option, base, i)));
     free(get_array(option, base));
 }
 
@@ -389,12 +444,28 @@ static bool texts_equal(const char *text, const char *other)
     return text && other ? strcmp(text, other) == 0 : text == other;
 }
 
+static bool addresses_equal(const struct config_address *one, const struct config_address *two)
+{
+    return one->addr_size == two->addr_size && memcmp(&one->addr, &two->addr, one->addr_size) == 0;
+}
+
+static bool networks_equal(const struct config_network *one, const struct config_network *two)
+{
+    return one->family == two->family && one->bits == two->bits &&
+           memcmp(one->bytes, two->bytes, sizeof(one->bytes)) == 0;
+}
+
+/* Addresses and networks are equal however they are written. */
 static bool entries_equal(enum option_kind kind, const void *entry, const void *other)
 {
-    if (content_of(kind) == CONTENT_TEXT)
+    switch (content_of(kind)) {
+    case CONTENT_ADDRESS:
+        return addresses_equal(entry, other);
+    case CONTENT_NETWORK:
+        return networks_equal(entry, other);
+    default:
         return texts_equal(*(char *const *)entry, *(char *const *)other);
-    const struct config_address *one = entry, *two = other;
-    return one->addr_size == two->addr_size && memcmp(&one->addr, &two->addr, one->addr_size) == 0;
+    }
 }
 
 static bool arrays_equal(const struct option *option, const void *base, const void *other)
@@ -411,8 +482,6 @@ static bool arrays_equal(const struct option *option, const void *base, const vo
 
 bool value_equal(const struct option *option, const void *base, const void *other)
 {
-    if (option->field == OPTION_NO_FIELD)
-        return true;
     if (is_array(option))
         return arrays_equal(option, base, other);
     if (content_of(option->kind) == CONTENT_TEXT)

@@ -61,6 +61,7 @@ enum {
     EDE_NONE = -1,
     EDE_OTHER = 0,
     EDE_STALE_ANSWER = 3,
+    EDE_STALE_NXDOMAIN = 19,
     EDE_CACHED_ERROR = 13,
     EDE_NOT_READY = 14,
     EDE_PROHIBITED = 18,

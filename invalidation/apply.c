@@ -7,6 +7,19 @@
 
 #include "dns/build.h"
 
+enum {
+    MAX_PUBLISHERS = 32, /* remembered per zone; the one not heard of for longest is forgotten */
+    SEQ_WINDOW = 1024,   /* seqs below the highest that are told apart */
+};
+
+/* Which sets of a publisher were applied: a window of bits that ends at the highest seq. */
+struct publisher_log {
+    char name[sizeof((struct change_set *)0)->publisher];
+    uint64_t used; /* the ledger's count of sets when it was last heard of */
+    uint64_t highest;
+    uint64_t seen[SEQ_WINDOW / 64]; /* by seq modulo SEQ_WINDOW */
+};
+
 /* A zone's record of what was applied. */
 struct ledger {
     bool has_serial;
@@ -14,6 +27,9 @@ struct ledger {
     int64_t time_us;
     uint64_t sets;
     uint64_t invalidated;
+    uint64_t duplicates, jumps_back, stale;
+    size_t publisher_count;
+    struct publisher_log *publishers; /* grown as they appear */
 };
 
 struct applier {
@@ -49,6 +65,8 @@ void applier_free(struct applier *applier)
     if (!applier)
         return;
     pthread_mutex_destroy(&applier->lock);
+    for (size_t i = 0; applier->ledgers && i < applier->zone_count; i++)
+        free(applier->ledgers[i].publishers);
     free(applier->ledgers);
     free(applier);
 }
@@ -86,6 +104,72 @@ static size_t mark_change(struct validity *validity, const struct change_set *se
 static bool serial_before(uint32_t a, uint32_t b)
 {
     return (int32_t)(a - b) < 0; /* RFC 1982 3.2 */
+}
+
+/* The log of a publisher; a new one takes the place of the one not heard of for longest. NULL: no memory. */
+static struct publisher_log *publisher_of(struct ledger *ledger, const char *name)
+{
+    struct publisher_log *oldest = NULL;
+    for (size_t i = 0; i < ledger->publisher_count; i++) {
+        struct publisher_log *log = &ledger->publishers[i];
+        if (strcmp(log->name, name) == 0)
+            return log;
+        if (!oldest || log->used < oldest->used)
+            oldest = log;
+    }
+    if (ledger->publisher_count < MAX_PUBLISHERS) {
+        size_t count = ledger->publisher_count + 1;
+        struct publisher_log *grown = realloc(ledger->publishers, count * sizeof *grown);
+        if (!grown)
+            return NULL;
+        ledger->publishers = grown;
+        oldest = &grown[ledger->publisher_count++];
+    }
+    *oldest = (struct publisher_log){0};
+    memcpy(oldest->name, name, sizeof oldest->name);
+    return oldest;
+}
+
+enum seq_order { SEQ_NEW, SEQ_BACK, SEQ_DUPLICATE };
+
+static uint64_t *seq_word(struct publisher_log *log, uint64_t seq)
+{
+    return &log->seen[seq % SEQ_WINDOW / 64];
+}
+
+/* Slides the window so that it ends at `seq`; what comes into it is not seen yet. */
+static void raise_highest(struct publisher_log *log, uint64_t seq)
+{
+    uint64_t steps = seq - log->highest;
+    if (steps >= SEQ_WINDOW)
+        memset(log->seen, 0, sizeof log->seen);
+    for (uint64_t s = log->highest + 1; steps < SEQ_WINDOW && s <= seq; s++)
+        *seq_word(log, s) &= ~((uint64_t)1 << s % 64);
+    log->highest = seq;
+}
+
+/* Enters a set by its publisher and seq, and tells how it stands to those before. */
+static enum seq_order enter_seq(struct ledger *ledger, const struct change_set *set)
+{
+    if (!set->has_seq || set->publisher[0] == '\0')
+        return SEQ_NEW;
+    struct publisher_log *log = publisher_of(ledger, set->publisher);
+    if (!log)
+        return SEQ_BACK; /* no memory: it may be a duplicate */
+    bool first = log->used == 0;
+    log->used = ledger->sets + 1;
+    uint64_t bit = (uint64_t)1 << set->seq % 64;
+    if (first || set->seq > log->highest) {
+        raise_highest(log, set->seq);
+        *seq_word(log, set->seq) |= bit;
+        return SEQ_NEW;
+    }
+    if (log->highest - set->seq >= SEQ_WINDOW)
+        return SEQ_BACK;
+    if (*seq_word(log, set->seq) & bit)
+        return SEQ_DUPLICATE;
+    *seq_word(log, set->seq) |= bit;
+    return SEQ_BACK;
 }
 
 /* Older than what was applied for the zone: it may still evict, but brings no data (P8). */
@@ -145,6 +229,7 @@ static bool build_answer(struct applier *applier, const struct change *change,
         .origin = ORIGIN_FEED,
         .ttl = change->ttl,
         .ede = EDE_NONE,
+        .covered = true,
         .body = applier->wire + start,
         .body_size = (size_t)size - start,
         .ttl_offsets = applier->ttl_offsets,
@@ -248,6 +333,22 @@ static size_t install_set(struct applier *applier, const struct change_set *set,
     return installed;
 }
 
+static void apply_in_order(struct applier *applier, struct ledger *ledger,
+                           const struct change_set *set, enum seq_order order, struct mono now,
+                           struct apply_result *result)
+{
+    struct validity *validity = applier->options.validity;
+    for (size_t i = 0; i < set->change_count; i++)
+        result->marked += mark_change(validity, set, &set->changes[i]);
+    if (set->change_count > 0)
+        result->stamp = validity_commit(validity, now);
+    if (order == SEQ_NEW && !is_stale(ledger, set))
+        result->installed = install_set(applier, set, result->stamp, now);
+    else
+        ledger->stale++;
+    enter(ledger, set);
+}
+
 int apply_change_set(struct applier *applier, const struct change_set *set, struct mono now,
                      struct apply_result *ret_result)
 {
@@ -256,19 +357,22 @@ int apply_change_set(struct applier *applier, const struct change_set *set, stru
     if (!ledger)
         return ERR_NOT_FOUND;
     pthread_mutex_lock(&applier->lock);
-    struct apply_result result = {0};
-    for (size_t i = 0; i < set->change_count; i++)
-        result.marked += mark_change(validity, set, &set->changes[i]);
-    result.stamp = validity_commit(validity);
-    if (!is_stale(ledger, set))
-        result.installed = install_set(applier, set, result.stamp, now);
-    enter(ledger, set);
+    struct apply_result result = {.stamp = validity_now(validity)};
+    enum seq_order order = enter_seq(ledger, set);
+    if (order == SEQ_DUPLICATE) {
+        ledger->duplicates++;
+        result.duplicate = true;
+    } else {
+        ledger->jumps_back += order == SEQ_BACK;
+        apply_in_order(applier, ledger, set, order, now, &result);
+    }
     pthread_mutex_unlock(&applier->lock);
     *ret_result = result;
     return ERR_OK;
 }
 
-int apply_invalidate(struct applier *applier, const uint8_t *zone, struct apply_result *ret_result)
+int apply_invalidate(struct applier *applier, const uint8_t *zone, struct mono now,
+                     struct apply_result *ret_result)
 {
     struct validity *validity = applier->options.validity;
     struct ledger *only = zone ? ledger_of(applier, zone) : NULL;
@@ -283,13 +387,13 @@ int apply_invalidate(struct applier *applier, const uint8_t *zone, struct apply_
         result.marked += validity_mark_subtree(validity, validity_zone(validity, i));
         ledger->invalidated++;
     }
-    result.stamp = validity_commit(validity);
+    result.stamp = validity_commit(validity, now);
     pthread_mutex_unlock(&applier->lock);
     *ret_result = result;
     return ERR_OK;
 }
 
-int apply_evict(struct applier *applier, const uint8_t *name, bool subtree,
+int apply_evict(struct applier *applier, const uint8_t *name, bool subtree, struct mono now,
                 struct apply_result *ret_result)
 {
     struct validity *validity = applier->options.validity;
@@ -299,10 +403,15 @@ int apply_evict(struct applier *applier, const uint8_t *name, bool subtree,
     struct apply_result result = {0};
     result.marked = subtree ? validity_mark_subtree(validity, name)
                             : validity_mark_name(validity, name);
-    result.stamp = validity_commit(validity);
+    result.stamp = validity_commit(validity, now);
     pthread_mutex_unlock(&applier->lock);
     *ret_result = result;
     return ERR_OK;
+}
+
+void applier_set_lease(struct applier *applier, struct mono until)
+{
+    validity_set_lease(applier->options.validity, until);
 }
 
 bool applier_zone_status(struct applier *applier, size_t k, struct apply_zone_status *ret)
@@ -318,6 +427,9 @@ bool applier_zone_status(struct applier *applier, size_t k, struct apply_zone_st
         .time_us = ledger->time_us,
         .sets = ledger->sets,
         .invalidated = ledger->invalidated,
+        .duplicates = ledger->duplicates,
+        .jumps_back = ledger->jumps_back,
+        .stale = ledger->stale,
     };
     pthread_mutex_unlock(&applier->lock);
     memcpy(ret->zone, zone, name_size(zone));

@@ -16,8 +16,11 @@
  *   DEL of a whole name N              N and all below (a wildcard above may now cover them)
  *   FLUSH with subtree                 N and all below
  *
- * Calls may come from any thread; they take turns on one lock. Change sets that are older than what
- * was applied for their zone (by serial, RFC 1982, or by time) mark but never install (P8).
+ * Order and repetition (P8). A set that was applied before, by its publisher and seq, does nothing. One that
+ * is older than what was applied for its zone (by serial, RFC 1982, by time, or by its publisher's seq) marks
+ * but never installs. The memory of publishers is bounded; what it forgets counts as not seen before.
+ *
+ * Calls may come from any thread; they take turns on one lock.
  */
 #ifndef FRESHET_INVALIDATION_APPLY_H
 #define FRESHET_INVALIDATION_APPLY_H
@@ -39,6 +42,7 @@ struct apply_result {
     struct stamp stamp; /* the change clock after it */
     size_t marked;      /* scopes marked */
     size_t installed;   /* answers replaced in place, over all stores */
+    bool duplicate;     /* applied before: nothing was done */
 };
 
 /* What has been applied for one zone. */
@@ -49,6 +53,9 @@ struct apply_zone_status {
     int64_t time_us;       /* newest commit time applied; 0 for none */
     uint64_t sets;         /* change sets applied */
     uint64_t invalidated;  /* times the whole zone was invalidated (P9, gaps) */
+    uint64_t duplicates;   /* sets that had been applied before, by publisher and seq */
+    uint64_t jumps_back;   /* sets whose publisher's seq went back to one not seen before */
+    uint64_t stale;        /* sets that came too late to bring data: they only evicted */
 };
 
 /* NULL: no memory. */
@@ -66,7 +73,7 @@ MUST_CHECK int apply_change_set(struct applier *applier, const struct change_set
  * Invalidates everything of one zone of the subscription; with `zone` NULL, of all of them. Returns 0
  * or ERR_NOT_FOUND.
  */
-MUST_CHECK int apply_invalidate(struct applier *applier, const uint8_t *zone,
+MUST_CHECK int apply_invalidate(struct applier *applier, const uint8_t *zone, struct mono now,
                                 struct apply_result *ret_result);
 
 /*
@@ -74,7 +81,10 @@ MUST_CHECK int apply_invalidate(struct applier *applier, const uint8_t *zone,
  * mark; elsewhere ERR_NOT_FOUND, and the stores must be searched instead.
  */
 MUST_CHECK int apply_evict(struct applier *applier, const uint8_t *name, bool subtree,
-                           struct apply_result *ret_result);
+                           struct mono now, struct apply_result *ret_result);
+
+/* The feed is proven live and drained until then; {0} takes the lease away (P6). */
+void applier_set_lease(struct applier *applier, struct mono until);
 
 /* Fills `ret` for the k-th zone of the subscription; false past the last one. */
 bool applier_zone_status(struct applier *applier, size_t k, struct apply_zone_status *ret);

@@ -53,6 +53,7 @@ struct feed {
     char *topic;
     uint64_t lease_ms;
     struct applier *applier;
+    struct positions *positions;
     void (*report)(void *arg, enum feed_severity severity, const char *text);
     void *report_arg;
 
@@ -72,6 +73,7 @@ struct feed {
     struct mono hold_until; /* no new position before: gaps that repeat must not spin */
     size_t drained_count; /* partitions that were read, or found empty, since they were assigned */
     bool drained[FEED_MAX_PARTITIONS];
+    uint64_t log_id;
     int64_t floor[FEED_MAX_PARTITIONS]; /* an end below means that the log is not the one we read */
     struct proof proof;
     char trouble[KAFKA_MAX_TROUBLE]; /* what the client last complained about */
@@ -182,6 +184,8 @@ static void set_state(struct feed *f, enum feed_state state, const char *reason)
 {
     pthread_mutex_lock(&f->lock);
     const bool moved = f->status.state != state;
+    if (state != FEED_LIVE)
+        applier_set_lease(f->applier, (struct mono){0});
     f->status.state = state;
     snprintf(f->status.reason, sizeof f->status.reason, "%s", reason);
     pthread_mutex_unlock(&f->lock);
@@ -208,10 +212,11 @@ static void lose(struct feed *f, const char *reason)
     set_state(f, FEED_LOST, reason);
 }
 
-static void invalidate_all(struct feed *f)
+/* `when` is the moment from which changes settle; {0} when none can have been missed that mattered. */
+static void invalidate_all(struct feed *f, struct mono when)
 {
     struct apply_result result = {.marked = 0};
-    if (apply_invalidate(f->applier, NULL, &result) < 0)
+    if (apply_invalidate(f->applier, NULL, when, &result) < 0)
         return; /* no zones: nothing to invalidate */
     pthread_mutex_lock(&f->lock);
     f->status.marked += result.marked;
@@ -225,8 +230,9 @@ static void reset(struct feed *f, const char *reason)
     f->assigned = f->lost = false;
     f->stale_before = now();
     f->hold_until = mono_add(f->assigned_at, RESET_SPACING_MS);
+    positions_drop(f->positions);
     f->proof.found = f->proof.pending = false;
-    invalidate_all(f);
+    invalidate_all(f, now());
     set_state(f, FEED_COLD, reason);
 }
 
@@ -256,7 +262,14 @@ static int assign(struct feed *f)
 static void take_position(struct feed *f, const struct survey *survey)
 {
     kafka_learn_topic(f->consumer, f->topic, LEARN_MS);
-    invalidate_all(f);
+    /* What is fetched from here on must come from parents that have got as far. */
+    if (positions_take(f->positions, survey->ends.log_id, survey->ends.offset,
+                       survey->ends.count) < 0)
+        return;
+    /* The first time nothing is evicted, so there is nothing to settle (P4). */
+    invalidate_all(f, f->status.resets > 0 ? now() : (struct mono){0});
+    positions_claim(f->positions);
+    f->log_id = survey->ends.log_id;
     pthread_mutex_lock(&f->lock);
     f->status.partition_count = survey->ends.count;
     for (size_t k = 0; k < survey->ends.count; k++)
@@ -361,6 +374,10 @@ static void use_survey(struct feed *f, const struct survey *survey)
         reset(f, reason);
         return;
     }
+    if (f->assigned && ends->log_id != f->log_id) {
+        reset(f, "the cluster is another one");
+        return;
+    }
     if (f->assigned && log_shrank(f, ends)) {
         reset(f, "the log ends before what was read from it");
         return;
@@ -432,6 +449,7 @@ static void judge(struct feed *f, uint64_t tick_ms)
     check_pending(f);
     const bool drained = f->drained_count == f->status.partition_count;
     if (drained && f->proof.found && in_lease(f, f->proof.asked, t, tick_ms)) {
+        applier_set_lease(f->applier, mono_add(f->proof.asked, f->lease_ms));
         set_state(f, FEED_LIVE, "");
     } else if (in_lease(f, f->answered, t, tick_ms)) {
         describe_lag(f, reason);
@@ -494,7 +512,7 @@ static void report_refusal(struct feed *f, const rd_kafka_message_t *message,
 static bool invalidate(struct feed *f, const uint8_t *zone)
 {
     struct apply_result result = {.marked = 0};
-    if (apply_invalidate(f->applier, zone, &result) < 0)
+    if (apply_invalidate(f->applier, zone, now(), &result) < 0)
         return false;
     pthread_mutex_lock(&f->lock);
     f->status.marked += result.marked;
@@ -614,7 +632,9 @@ static void handle(struct feed *f, const rd_kafka_message_t *message)
     } else if (message->err) {
         handle_error(f, message);
     } else {
+        positions_applying(f->positions, message->partition, message->offset + 1);
         handle_set(f, message);
+        positions_applied(f->positions, message->partition, message->offset + 1);
         advance(f, message->partition, message->offset + 1);
     }
 }
@@ -742,6 +762,7 @@ static struct feed *new_feed(const struct feed_options *options)
     f->topic = topic;
     f->lease_ms = options->lease_ms > 0 ? options->lease_ms : DEFAULT_LEASE_MS;
     f->applier = options->applier;
+    f->positions = options->positions;
     f->report = options->report;
     f->report_arg = options->report_arg;
     f->status.state = FEED_COLD;

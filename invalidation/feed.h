@@ -30,6 +30,7 @@
 #include <stdint.h>
 
 #include "invalidation/apply.h"
+#include "invalidation/position.h"
 
 enum feed_state { FEED_COLD, FEED_CATCHUP, FEED_LIVE, FEED_LOST };
 const char *feed_state_text(enum feed_state state); /* "cold", "catchup", "live", "lost" */
@@ -44,7 +45,8 @@ struct feed_options {
     char *const *properties; /* "name=value" for librdkafka, property_count of them */
     size_t property_count;
     uint64_t lease_ms;
-    struct applier *applier; /* borrowed */
+    struct applier *applier;     /* borrowed */
+    struct positions *positions; /* borrowed: kept up to date, for tiers above and below */
     /* Called from the feed's thread; `text` is one line of key=value pairs without a newline. */
     void (*report)(void *arg, enum feed_severity severity, const char *text);
     void *report_arg;

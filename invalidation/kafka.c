@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <xxhash.h>
 
 #include "invalidation/changeset.h"
 
@@ -231,6 +232,16 @@ static int copy_ends(const rd_kafka_topic_partition_list_t *list, const char *to
     return 0;
 }
 
+/* Of the cluster id the client has learnt from the brokers, and the topic's name. */
+static uint64_t log_id_of(rd_kafka_t *client, const char *topic)
+{
+    char *cluster = rd_kafka_clusterid(client, 0);
+    uint64_t cluster_hash = cluster ? XXH3_64bits(cluster, strlen(cluster)) : 0;
+    if (cluster)
+        rd_kafka_mem_free(client, cluster);
+    return XXH3_64bits_withSeed(topic, strlen(topic), cluster_hash);
+}
+
 int kafka_topic_ends(rd_kafka_t *client, const char *topic, int timeout_ms,
                      struct kafka_ends *ret_ends, char ret_error[KAFKA_MAX_ERROR])
 {
@@ -250,8 +261,10 @@ int kafka_topic_ends(rd_kafka_t *client, const char *topic, int timeout_ms,
     rd_kafka_resp_err_t code = rd_kafka_offsets_for_times(client, list, timeout_ms);
     result = code ? fail(ret_error, topic, code) : copy_ends(list, topic, &ends, ret_error);
     rd_kafka_topic_partition_list_destroy(list);
-    if (result == 0)
+    if (result == 0) {
         *ret_ends = ends;
+        ret_ends->log_id = log_id_of(client, topic);
+    }
     return result;
 }
 
@@ -272,6 +285,14 @@ int kafka_assign(rd_kafka_t *consumer, const char *topic, const int64_t *offsets
     rd_kafka_resp_err_t code = rd_kafka_assign(consumer, list);
     rd_kafka_topic_partition_list_destroy(list);
     return code ? fail(ret_error, topic, code) : 0;
+}
+
+int32_t kafka_partition_of(const uint8_t *zone, size_t count)
+{
+    char text[NAME_MAX_TEXT];
+    name_to_text(zone, text);
+    /* librdkafka's murmur2 looks at the key and the count alone. */
+    return rd_kafka_msg_partitioner_murmur2(NULL, text, strlen(text), (int32_t)count, NULL, NULL);
 }
 
 void kafka_note_trouble(char trouble[KAFKA_MAX_TROUBLE], int code, const char *reason)

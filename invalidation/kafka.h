@@ -48,6 +48,7 @@ rd_kafka_t *kafka_client_new(rd_kafka_type_t type, rd_kafka_conf_t *conf,
 struct kafka_ends {
     size_t count;                         /* partitions, numbered 0.. */
     int64_t offset[KAFKA_MAX_PARTITIONS]; /* where the next message of each will go */
+    uint64_t log_id; /* hash of the cluster's id and the topic: which log this is */
 };
 
 /*
@@ -72,6 +73,9 @@ void kafka_learn_topic(rd_kafka_t *client, const char *topic, int timeout_ms);
  */
 MUST_CHECK int kafka_assign(rd_kafka_t *consumer, const char *topic, const int64_t *offsets,
                             size_t count, char ret_error[KAFKA_MAX_ERROR]);
+
+/* The partition of a zone (canonical) among `count`: murmur2 of its text form, as Java clients compute it. */
+int32_t kafka_partition_of(const uint8_t *zone, size_t count);
 
 /*
  * For error callbacks: keeps what a client complains about in `trouble`, so that a time-out can be

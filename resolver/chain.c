@@ -8,7 +8,11 @@ enum { SOA_MINIMUM_FROM_END = 4, RRSIG_COVERED_SIZE = 2 };
 void chain_start(struct chain *chain, const struct question *question, bool dnssec_ok)
 {
     *chain = (struct chain){
-        .type = question->type, .class = question->class, .dnssec_ok = dnssec_ok};
+        .type = question->type,
+        .class = question->class,
+        .dnssec_ok = dnssec_ok,
+        .authentic = true,
+    };
     memcpy(chain->name, question->name, question->name_size);
 }
 
@@ -242,11 +246,14 @@ static enum chain_end negative_end(struct chain *chain, const struct message *m,
 enum chain_end chain_follow(struct chain *chain, const struct message *m)
 {
     bool linked = false;
+    chain->authentic = chain->authentic && m->flags & FLAG_AD;
     while (!select_rrset(chain, m, chain->type)) {
-        if (chain->selection.failed || chain->links == CHAIN_MAX_LINKS)
+        if (chain->selection.failed)
             return CHAIN_BROKEN;
         if (!follow_link(chain, m))
             return negative_end(chain, m, linked);
+        if (chain->links > CHAIN_MAX_LINKS)
+            return CHAIN_BROKEN;
         linked = true;
     }
     if (chain->selection.failed || m->rcode != RCODE_NOERROR)

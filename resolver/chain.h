@@ -38,6 +38,7 @@ struct selection {
 struct chain {
     uint16_t type, class;
     bool dnssec_ok;
+    bool authentic; /* every response followed so far had AD */
     uint8_t links;
     bool has_soa;                /* the negative end is backed by an SOA: it may be cached */
     uint8_t name[NAME_MAX_SIZE]; /* where the chain stands */

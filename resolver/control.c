@@ -13,6 +13,7 @@
 #include <unistd.h>
 #include <utlist.h>
 
+#include "resolver/clock.h"
 #include "resolver/status.h"
 
 enum { MAX_REQUEST = 64 * 1024, IDLE_SECONDS = 30 };
@@ -97,7 +98,7 @@ static json_t *answer_evict(struct daemon *daemon, json_t *request)
         return complaint(wrong);
     bool subtree = json_is_true(json_object_get(request, "subtree"));
     struct apply_result result = {0};
-    int error = apply_evict(daemon->applier, name, subtree, &result);
+    int error = apply_evict(daemon->applier, name, subtree, mono_now(), &result);
     uint64_t dropped = 0;
     for (size_t i = 0; i < daemon->tier_count; i++)
         dropped += store_drop(daemon->stores[i], name, subtree);
@@ -206,7 +207,7 @@ static bool is_served(const struct sockaddr_un *address)
 /* A bound, listening socket, or -1 with errno. The mode is right from its first moment. */
 static int listen_at(const struct sockaddr_un *address)
 {
-    enum { BACKLOG = 16 };
+    enum { BACKLOG = 128 };
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return -1;

@@ -65,6 +65,7 @@ static struct validity *make_validity(const struct config_feed *feed)
         options.zones = zones;
         options.zone_count = feed->zone_count;
         options.marks = feed->marks;
+        options.settle_ms = feed->settle_ms;
     }
     validity = validity_new(&options);
 done:
@@ -102,6 +103,7 @@ static bool make_workers(struct daemon *daemon)
             .tiers = daemon->tiers,
             .tier_count = daemon->tier_count,
             .validity = daemon->validity,
+            .positions = daemon->positions,
             .settings = settings_of(daemon->config),
         });
         if (!daemon->workers[i])
@@ -162,6 +164,7 @@ static int start_feed(struct daemon *daemon, char ret_error[DAEMON_MAX_ERROR])
             .property_count = feed->rdkafka_count,
             .lease_ms = feed->lease_ms,
             .applier = daemon->applier,
+            .positions = daemon->positions,
             .report = report_feed,
         },
         why);
@@ -197,6 +200,9 @@ static int assemble(struct daemon *daemon, char ret_error[DAEMON_MAX_ERROR])
     snprintf(ret_error, DAEMON_MAX_ERROR, "out of memory");
     daemon->validity = make_validity(daemon->config->feed);
     if (!daemon->validity || !make_tiers(daemon))
+        return ERR_MEMORY;
+    daemon->positions = positions_new(daemon->validity);
+    if (!daemon->positions)
         return ERR_MEMORY;
     daemon->applier = applier_new(&(struct applier_options){
         .validity = daemon->validity,
@@ -234,15 +240,16 @@ struct daemon *daemon_start(const char *config_path, struct config *config,
 
 void daemon_reload(struct daemon *daemon)
 {
-    char why[CONFIG_MAX_ERROR];
+    char why[CONFIG_MAX_ERROR], quoted[LOG_MAX_QUOTED];
     struct config *wanted = config_load(daemon->config_path, why);
     if (!wanted) {
-        log_line(LOG_LEVEL_ERROR, "msg=\"reload refused, running on\" error=\"%s\"", why);
+        log_line(LOG_LEVEL_ERROR, "msg=\"reload refused, running on\" error=%s",
+                 log_quote(why, quoted));
         return;
     }
     if (config_needs_restart(daemon->config, wanted, why)) {
-        log_line(LOG_LEVEL_ERROR, "msg=\"reload refused, running on\" error=\"%s: takes a restart\"",
-                 why);
+        log_line(LOG_LEVEL_ERROR, "msg=\"reload refused, takes a restart\" error=%s",
+                 log_quote(why, quoted));
         config_free(wanted);
         return;
     }
@@ -254,7 +261,7 @@ void daemon_reload(struct daemon *daemon)
         worker_reload(daemon->workers[i], &settings);
     config_free(daemon->config);
     daemon->config = wanted;
-    log_line(LOG_LEVEL_INFO, "msg=reloaded config=%s", daemon->config_path);
+    log_line(LOG_LEVEL_INFO, "msg=reloaded config=%s", log_quote(daemon->config_path, quoted));
 }
 
 void daemon_stop(struct daemon *daemon)
@@ -269,6 +276,7 @@ void daemon_stop(struct daemon *daemon)
     for (size_t i = 0; i < daemon->worker_count; i++)
         worker_free(daemon->workers[i]);
     applier_free(daemon->applier);
+    positions_free(daemon->positions);
     for (size_t i = 0; i < daemon->tier_count; i++)
         tier_free(daemon->tiers[i]);
     validity_free(daemon->validity);

@@ -28,6 +28,7 @@ struct daemon {
     struct config *config; /* as running */
     struct validity *validity;
     struct applier *applier;
+    struct positions *positions;
     struct feed *feed; /* NULL: none */
     struct tier **tiers;
     struct store **stores; /* of the tiers, for the applier */

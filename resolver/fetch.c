@@ -9,8 +9,10 @@
 #include "resolver/clock.h"
 
 enum {
-    MAX_QUERY_SIZE = DNS_HEADER_SIZE + NAME_MAX_SIZE + 4 + DNS_OPT_SIZE,
+    MAX_QUERY_SIZE = DNS_HEADER_SIZE + NAME_MAX_SIZE + 4 + DNS_OPT_SIZE + POSITION_QUERY_SIZE,
     ROUNDS = 3,                   /* each server is asked at most this often per step */
+    BEHIND_FIRST_PAUSE_MS = 1,    /* before a parent that is behind is asked again; then doubled */
+    BEHIND_LAST_PAUSE_MS = 64,    /* past this, its answer is taken for what it is */
     REMEMBER_MS = 10 * 60 * 1000, /* that a server does not speak EDNS, or does not keep spelling */
 };
 
@@ -23,6 +25,7 @@ struct attempt {
     size_t server;
     enum forward_way way;
     uint8_t step; /* of the fetch when this was sent */
+    bool edns;    /* the query had OPT */
     bool counted; /* as a timeout already */
     uint64_t sent_us;
     struct question asked; /* as spelled */
@@ -37,13 +40,19 @@ struct fetch {
     struct attempt *attempts; /* under way */
     uint32_t tried;           /* servers asked in this round, a bit each */
     uint8_t sent;             /* queries sent in this step */
-    uint8_t step;             /* chain continuations */
+    uint8_t step;             /* chain continuations, and starts from anew */
+    bool resting;             /* before asking a parent again */
+    bool behind;              /* some response was older than we are */
+    uint32_t pause_ms;        /* the next rest */
+    struct position_set *wanted; /* what a parent must have applied; NULL: not asking a parent */
     int ede;                  /* why nothing came of it so far */
 };
 
 struct fetcher {
     struct event_base *base;
     const struct validity *validity;
+    struct positions *positions;
+    struct fetcher_counters counters;
     struct message *message;
     struct builder builder;
     struct answer answer;
@@ -51,15 +60,18 @@ struct fetcher {
     uint8_t wire[DNS_MAX_MESSAGE];
 };
 
-static_assert((int)BUILD_MAX_RECORDS <= (int)ANSWER_MAX_TTLS, "every TTL of a built message has a place");
+static_assert((int)BUILD_MAX_RECORDS <= (int)ANSWER_MAX_TTLS,
+              "every TTL of a built message has a place");
 
-struct fetcher *fetcher_new(struct event_base *base, const struct validity *validity)
+struct fetcher *fetcher_new(struct event_base *base, const struct validity *validity,
+                            struct positions *positions)
 {
     struct fetcher *fetcher = calloc(1, sizeof *fetcher);
     if (!fetcher)
         return NULL;
     fetcher->base = base;
     fetcher->validity = validity;
+    fetcher->positions = positions;
     fetcher->message = message_new();
     if (!fetcher->message) {
         free(fetcher);
@@ -76,6 +88,11 @@ void fetcher_free(struct fetcher *fetcher)
     free(fetcher);
 }
 
+const struct fetcher_counters *fetcher_counters(const struct fetcher *fetcher)
+{
+    return &fetcher->counters;
+}
+
 void fetch_cancel(struct fetch *fetch)
 {
     if (!fetch)
@@ -87,6 +104,7 @@ void fetch_cancel(struct fetch *fetch)
     if (fetch->timer)
         event_free(fetch->timer);
     upstream_unref(fetch->request.upstream);
+    free(fetch->wanted);
     free(fetch);
 }
 
@@ -115,24 +133,28 @@ static void fail(struct fetch *fetch)
     finish(fetch, answer);
 }
 
-/* Everything the answer says something about: the question, each link, the end. */
-static int depend(struct fetch *fetch, enum chain_end end, struct dependencies *dependencies)
+static int depend_on(struct fetch *fetch, const uint8_t *name, bool negative, struct answer *answer)
 {
     const struct validity *validity = fetch->fetcher->validity;
-    uint8_t name[NAME_MAX_SIZE];
-    *dependencies = (struct dependencies){0};
-    int error = validity_depend(validity, fetch->question.name, false, dependencies);
+    uint8_t canonical[NAME_MAX_SIZE];
+    name_lower(name, name_size(name), canonical);
+    answer->covered = answer->covered && validity_zone_of(validity, canonical, NULL);
+    return validity_depend(validity, canonical, negative, &answer->dependencies);
+}
+
+/* Everything the answer says something about: the question, each link, the end. */
+static int depend(struct fetch *fetch, enum chain_end end, struct answer *answer)
+{
+    answer->dependencies = (struct dependencies){0};
+    answer->covered = true;
+    int error = depend_on(fetch, fetch->question.name, false, answer);
     const struct selection *selection = &fetch->chain.selection;
     for (size_t i = 0; i < selection->count && !error; i++) {
         if (selection->items[i].section != SECTION_ANSWER)
             break;
-        const uint8_t *owner = selection->items[i].record.owner;
-        name_lower(owner, name_size(owner), name);
-        error = validity_depend(validity, name, false, dependencies);
+        error = depend_on(fetch, selection->items[i].record.owner, false, answer);
     }
-    name_lower(fetch->chain.name, name_size(fetch->chain.name), name);
-    bool negative = end != CHAIN_DATA;
-    return error ? error : validity_depend(validity, name, negative, dependencies);
+    return error ? error : depend_on(fetch, fetch->chain.name, end != CHAIN_DATA, answer);
 }
 
 static int build_body(struct fetch *fetch, size_t *ret_start)
@@ -157,7 +179,7 @@ static uint32_t lowest_ttl(const struct selection *selection)
 }
 
 /* Fills the fetcher's answer from the finished chain. False when it cannot be built. */
-static bool make_answer(struct fetch *fetch, enum chain_end end, uint16_t flags, uint8_t origin)
+static bool make_answer(struct fetch *fetch, enum chain_end end, uint8_t origin)
 {
     struct fetcher *fetcher = fetch->fetcher;
     size_t start;
@@ -169,15 +191,16 @@ static bool make_answer(struct fetch *fetch, enum chain_end end, uint16_t flags,
         fetcher->ttl_offsets[i] = (uint16_t)(builder->ttl_offsets[i] - start);
     struct answer *answer = &fetcher->answer;
     bool negative = end != CHAIN_DATA;
-    bool cacheable = (!negative || fetch->chain.has_soa) &&
-                     depend(fetch, end, &answer->dependencies) == ERR_OK;
-    answer->flags = (uint16_t)((flags & FLAG_AD) |
+    bool dependable = depend(fetch, end, answer) == ERR_OK;
+    bool cacheable = dependable && !fetch->behind && (!negative || fetch->chain.has_soa);
+    answer->flags = (uint16_t)((fetch->chain.authentic ? FLAG_AD : 0) |
                                (end == CHAIN_NXDOMAIN ? RCODE_NXDOMAIN : RCODE_NOERROR));
     memcpy(answer->counts, builder->counts, sizeof answer->counts);
     answer->negative = negative;
     answer->origin = origin;
     answer->ttl = cacheable ? lowest_ttl(&fetch->chain.selection) : 0;
     answer->uncacheable = !cacheable;
+    answer->behind = fetch->behind;
     answer->ede = EDE_NONE;
     answer->body = fetcher->wire + start;
     answer->body_size = (size_t)size - start;
@@ -189,10 +212,77 @@ static bool make_answer(struct fetch *fetch, enum chain_end end, uint16_t flags,
 static void ask(struct fetch *fetch);
 static void ask_server(struct fetch *fetch, size_t server, enum forward_way way);
 
+/* How a parent's response stands to what we have applied. */
+enum place { PLACE_FINE, PLACE_BEHIND, PLACE_UNKNOWN };
+
+/* Whether a name lies in a zone of the feed for which the parent is not as far as we were. */
+static bool is_behind_for(const struct fetch *fetch, const struct position_set *parent,
+                          const uint8_t *name)
+{
+    uint8_t canonical[NAME_MAX_SIZE];
+    size_t zone;
+    name_lower(name, name_size(name), canonical);
+    return validity_zone_of(fetch->fetcher->validity, canonical, &zone) &&
+           !positions_cover(fetch->fetcher->positions, parent, fetch->wanted, zone);
+}
+
+/* Checks every name that the response has contributed to the answer so far. */
+static enum place place_of(const struct fetch *fetch)
+{
+    struct position_set parent = {.known = false};
+    if (!fetch->wanted || !fetch->wanted->known)
+        return PLACE_FINE;
+    const struct edns *edns = &fetch->fetcher->message->edns;
+    int found = position_read(edns->options, edns->options_size, &parent);
+    const struct selection *selection = &fetch->chain.selection;
+    bool behind = is_behind_for(fetch, &parent, fetch->question.name) ||
+                  is_behind_for(fetch, &parent, fetch->chain.name);
+    for (size_t i = 0; i < selection->count && !behind; i++)
+        behind = is_behind_for(fetch, &parent, selection->items[i].record.owner);
+    if (!behind)
+        return PLACE_FINE;
+    return found == 1 && parent.feed_id == fetch->wanted->feed_id ? PLACE_BEHIND : PLACE_UNKNOWN;
+}
+
+static void wait_at_most(struct fetch *fetch, uint32_t patience_ms);
+
+/* From the question again, after a pause: the parent will have applied more by then. */
+static void ask_again_later(struct fetch *fetch)
+{
+    chain_free(&fetch->chain);
+    chain_start(&fetch->chain, &fetch->question, fetch->request.dnssec_ok);
+    fetch->step++;
+    fetch->tried = 0;
+    fetch->sent = 0;
+    fetch->resting = true;
+    wait_at_most(fetch, fetch->pause_ms);
+    fetch->pause_ms *= 2;
+}
+
+/* Whether the response may be used; if not, the fetch goes on by itself. */
+static bool accept_place(struct fetch *fetch)
+{
+    struct fetcher_counters *counters = &fetch->fetcher->counters;
+    enum place place = place_of(fetch);
+    if (place == PLACE_FINE)
+        return true;
+    counter_add(place == PLACE_BEHIND ? &counters->behind : &counters->unplaced, 1);
+    if (place == PLACE_BEHIND && fetch->pause_ms <= BEHIND_LAST_PAUSE_MS) {
+        ask_again_later(fetch);
+        return false;
+    }
+    if (!fetch->behind)
+        counter_add(&counters->uncached, 1);
+    fetch->behind = true;
+    return true;
+}
+
 static void use_response(struct fetch *fetch, const struct attempt *attempt)
 {
     const struct message *message = fetch->fetcher->message;
     enum chain_end end = chain_follow(&fetch->chain, message);
+    if (!accept_place(fetch))
+        return;
     if (end == CHAIN_CONTINUES && chain_keep(&fetch->chain) == ERR_OK) {
         fetch->step++;
         fetch->tried = 0;
@@ -201,13 +291,18 @@ static void use_response(struct fetch *fetch, const struct attempt *attempt)
         return;
     }
     uint8_t origin = attempt->upstream->servers[attempt->server].stats->origin;
-    if (end == CHAIN_BROKEN || end == CHAIN_CONTINUES ||
-        !make_answer(fetch, end, message->flags, origin)) {
+    if (end == CHAIN_BROKEN || end == CHAIN_CONTINUES || !make_answer(fetch, end, origin)) {
         fetch->ede = EDE_INVALID_DATA;
         fail(fetch);
         return;
     }
     finish(fetch, &fetch->fetcher->answer);
+}
+
+/* Not the query come back, nor the response to another opcode. */
+static bool is_response(const struct message *message)
+{
+    return (message->flags & (FLAG_QR | FLAG_OPCODE)) == FLAG_QR;
 }
 
 static bool same_spelling(const struct question *a, const struct question *b)
@@ -226,14 +321,16 @@ static enum verdict judge(const struct message *message, const struct attempt *a
             return ASK_TCP; /* the server folds case, or somebody else answered: TCP tells */
         server->case_until = mono_add(now, REMEMBER_MS);
     }
-    if (message->rcode == RCODE_NOERROR || message->rcode == RCODE_NXDOMAIN) {
-        if (attempt->way == FORWARD_EDNS && !message->edns.present)
-            server->plain_until = mono_add(now, REMEMBER_MS);
+    bool usable = message->rcode == RCODE_NOERROR || message->rcode == RCODE_NXDOMAIN;
+    bool refuses_edns =
+        attempt->edns && (message->rcode == RCODE_NOTIMP || message->rcode == RCODE_FORMERR ||
+                          message->rcode == RCODE_BADVERS);
+    /* With OPT in it, it is about the question, not about EDNS (RFC 6891 7). */
+    if (attempt->edns && (usable || refuses_edns) && !message->edns.present)
+        server->plain_until = mono_add(now, REMEMBER_MS);
+    if (usable)
         return USE;
-    }
-    bool refuses_edns = message->rcode == RCODE_NOTIMP || message->rcode == RCODE_FORMERR ||
-                        message->rcode == RCODE_BADVERS;
-    return attempt->way == FORWARD_EDNS && refuses_edns ? ASK_PLAIN : ASK_NEXT;
+    return refuses_edns ? ASK_PLAIN : ASK_NEXT;
 }
 
 static void act_on_response(struct fetch *fetch, struct attempt *attempt, const uint8_t *response,
@@ -241,7 +338,7 @@ static void act_on_response(struct fetch *fetch, struct attempt *attempt, const 
 {
     struct message *message = fetch->fetcher->message;
     struct upstream_server *server = &attempt->upstream->servers[attempt->server];
-    if (message_parse(message, response, size) != ERR_OK) {
+    if (message_parse(message, response, size) != ERR_OK || !is_response(message)) {
         fetch->ede = EDE_INVALID_DATA;
         ask(fetch);
         return;
@@ -255,8 +352,9 @@ static void act_on_response(struct fetch *fetch, struct attempt *attempt, const 
         ask(fetch);
         break;
     case ASK_PLAIN:
-        server->plain_until = mono_add(mono_now(), REMEMBER_MS);
-        ask_server(fetch, attempt->server, FORWARD_PLAIN);
+        ask_server(fetch, attempt->server,
+                   attempt->way == FORWARD_TCP && !message->edns.present ? FORWARD_TCP
+                                                                         : FORWARD_PLAIN);
         break;
     case ASK_TCP:
         ask_server(fetch, attempt->server, FORWARD_TCP);
@@ -317,16 +415,27 @@ static void next_question(const struct fetch *fetch, struct question *ret)
     ret->class = fetch->question.class;
 }
 
-static int write_query(const struct fetch *fetch, struct attempt *attempt, bool edns,
+/* Puts the position option into the OPT record that a query ends with. Returns the bytes added. */
+static size_t add_position(const struct fetch *fetch, uint8_t *query, size_t size)
+{
+    enum { RDLENGTH_SIZE = 2 };
+    size_t option = position_write_query(fetch->wanted, query + size);
+    wire_put_u16(query + size - RDLENGTH_SIZE, (uint16_t)option);
+    return option;
+}
+
+static int write_query(const struct fetch *fetch, const struct attempt *attempt,
                        uint8_t query[MAX_QUERY_SIZE])
 {
     struct query_shape shape = {
-        .edns = edns,
+        .edns = attempt->edns,
         .dnssec_ok = fetch->request.dnssec_ok,
         .checking_disabled = fetch->request.checking_disabled,
     };
     arc4random_buf(&shape.id, sizeof shape.id);
     int size = build_query(query, MAX_QUERY_SIZE, &attempt->asked, &shape);
+    if (size > 0 && attempt->edns && fetch->wanted)
+        size += (int)add_position(fetch, query, (size_t)size);
     if (size > 0) /* AD in a query: "tell me whether you validated" (RFC 6840 5.7) */
         wire_put_u16(query + 2, wire_get_u16(query + 2) | FLAG_AD);
     return size;
@@ -336,9 +445,8 @@ static int write_query(const struct fetch *fetch, struct attempt *attempt, bool 
 static void wait_at_most(struct fetch *fetch, uint32_t patience_ms)
 {
     struct mono now = mono_now();
-    uint64_t left = mono_reached(now, fetch->request.deadline)
-                        ? 0
-                        : fetch->request.deadline.ms - now.ms;
+    uint64_t left =
+        mono_reached(now, fetch->request.deadline) ? 0 : fetch->request.deadline.ms - now.ms;
     uint64_t ms = left < patience_ms ? left : patience_ms;
     struct timeval tv = {.tv_sec = (time_t)(ms / 1000), .tv_usec = (long)(ms % 1000) * 1000};
     event_add(fetch->timer, &tv);
@@ -363,8 +471,10 @@ static void ask_server(struct fetch *fetch, size_t index, enum forward_way way)
     next_question(fetch, &attempt->asked);
     if (mono_reached(mono_now(), server->case_until))
         randomise_case(&attempt->asked);
+    attempt->edns = way == FORWARD_EDNS ||
+                    (way == FORWARD_TCP && mono_reached(mono_now(), server->plain_until));
     uint8_t query[MAX_QUERY_SIZE];
-    int size = write_query(fetch, attempt, way != FORWARD_PLAIN, query);
+    int size = write_query(fetch, attempt, query);
     DL_APPEND(fetch->attempts, attempt);
     counter_add_shared(&server->stats->sent, 1);
     forward_send(server->forward, way, query, (size_t)size, &attempt->request);
@@ -386,7 +496,8 @@ static void ask(struct fetch *fetch)
             wait_at_most(fetch, UINT32_MAX);
         return;
     }
-    uint32_t all = upstream->count == UPSTREAM_MAX_SERVERS ? UINT32_MAX : (1u << upstream->count) - 1;
+    uint32_t all =
+        upstream->count == UPSTREAM_MAX_SERVERS ? UINT32_MAX : (1u << upstream->count) - 1;
     if (fetch->tried == all)
         fetch->tried = 0;
     size_t index = upstream_pick(upstream, fetch->tried, now);
@@ -402,6 +513,11 @@ static void impatient(evutil_socket_t fd, short what, void *arg)
     struct fetch *fetch = arg;
     struct mono now = mono_now();
     struct attempt *attempt;
+    if (fetch->resting) {
+        fetch->resting = false;
+        ask(fetch);
+        return;
+    }
     DL_FOREACH(fetch->attempts, attempt) {
         if (!attempt->counted)
             upstream_timed_out(&attempt->upstream->servers[attempt->server], now);
@@ -425,6 +541,16 @@ struct fetch *fetch_start(struct fetcher *fetcher, const struct fetch_request *r
     fetch->question = *request->question;
     fetch->request.question = &fetch->question;
     fetch->ede = EDE_NO_REACHABLE_AUTHORITY;
+    fetch->pause_ms = BEHIND_FIRST_PAUSE_MS;
+    if (request->upstream->parents) {
+        fetch->wanted = calloc(1, sizeof *fetch->wanted);
+        if (!fetch->wanted) {
+            event_free(fetch->timer);
+            free(fetch);
+            return NULL;
+        }
+        positions_wanted_now(fetcher->positions, fetch->wanted);
+    }
     upstream_ref(request->upstream);
     chain_start(&fetch->chain, &fetch->question, request->dnssec_ok);
     if (mono_reached(mono_now(), request->deadline))

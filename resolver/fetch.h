@@ -11,6 +11,10 @@
  * (RFC 8914). Spelling is random towards upstreams that keep it (draft-vixie-dnsext-dns0x20); a response in
  * another spelling is not believed but asked for again over TCP.
  *
+ * A parent tier must show that it has applied as much of the log as we had when the fetch set out (P3). One
+ * that is behind is asked again, with growing pauses; past a bound its answer is handed on with TTL 0, for
+ * nobody to keep.
+ *
  * Threads: all on the worker's.
  */
 #ifndef FRESHET_RESOLVER_FETCH_H
@@ -20,6 +24,7 @@
 
 #include "cache/answer.h"
 #include "cache/validity.h"
+#include "invalidation/position.h"
 #include "resolver/upstream.h"
 
 struct fetch;
@@ -28,7 +33,16 @@ struct fetch;
 struct fetcher;
 
 /* NULL: no memory. */
-struct fetcher *fetcher_new(struct event_base *base, const struct validity *validity);
+struct fetcher *fetcher_new(struct event_base *base, const struct validity *validity,
+                            struct positions *positions);
+
+/* What became of questions to parent tiers (P3). */
+struct fetcher_counters {
+    struct counter behind;     /* responses from a parent that had applied less than we had */
+    struct counter unplaced;   /* responses without a usable position */
+    struct counter uncached;   /* answers handed on with TTL 0 because of either */
+};
+const struct fetcher_counters *fetcher_counters(const struct fetcher *fetcher);
 void fetcher_free(struct fetcher *fetcher);
 
 struct fetch_request {

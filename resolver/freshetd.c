@@ -111,15 +111,15 @@ static bool watch_signals(struct program *program)
 static bool open_services(struct program *program, char error[CONTROL_MAX_ERROR])
 {
     const struct config *config = program->daemon->config;
+    if (config->control) {
+        program->control = control_open(program->base, program->daemon, config->control, error);
+        if (!program->control)
+            return false;
+    }
     if (config->metrics) {
         program->metrics =
             metrics_open(program->base, program->daemon, config->metrics, error);
         if (!program->metrics)
-            return false;
-    }
-    if (config->control) {
-        program->control = control_open(program->base, program->daemon, config->control, error);
-        if (!program->control)
             return false;
     }
     return true;

@@ -15,7 +15,7 @@ struct waiter {
     struct stamp arrived;
     struct mono deadline;
     uint16_t question_size;
-    uint8_t question[]; /* as spelled: name, type, class */
+    uint8_t question[]; /* as spelled: name, type, class; then the option of `shape` */
 };
 
 struct job {
@@ -28,8 +28,12 @@ struct job {
     struct stamp stamp;         /* taken before the first query left */
     struct fetch *fetch;
     struct waiter *waiters;
-    bool joinable; /* in the table */
+    struct event *patience; /* with serve_stale: when clients get the stale answer; else NULL */
+    bool joinable;          /* in the table */
 };
+
+/* How long clients wait while there is a stale answer they could have (RFC 8767 5: 1.8 s). */
+enum { STALE_PATIENCE_MS = 1800 };
 
 struct inflight {
     struct inflight_options options;
@@ -68,6 +72,8 @@ static void leave_table(struct job *job)
 static void job_free(struct job *job)
 {
     leave_table(job);
+    if (job->patience)
+        event_free(job->patience);
     DL_DELETE(job->inflight->all, job);
     job->inflight->job_count--;
     free(job);
@@ -116,6 +122,7 @@ static void send_reply(struct inflight *inflight, const struct waiter *waiter,
         .counts = {answer->counts[0], answer->counts[1], answer->counts[2]},
         .body_size = answer->body_size,
         .truncated = answer->body_size > reply_room(&waiter->shape, question_end),
+        .behind = answer->behind,
         .ede = answer->ede,
     };
     memcpy(reply + DNS_HEADER_SIZE, waiter->question, waiter->question_size);
@@ -163,12 +170,130 @@ static struct waiter *take_waiters(struct job *job, bool fresh)
     return taken;
 }
 
-/* What clients are told to live by: nothing when it is stale already, else no more than the policy says. */
-static void cap_ttls(struct answer *answer, bool fresh, const struct ttl_policy *policy)
+static void cap_ttls(struct answer *answer, uint32_t cap)
 {
-    if (!fresh || answer->dependencies.count > 0)
-        body_age_ttls(answer->body, answer->ttl_offsets, answer->ttl_count, 0,
-                      fresh ? policy->client_ttl : 0);
+    body_age_ttls(answer->body, answer->ttl_offsets, answer->ttl_count, 0, cap);
+}
+
+static bool is_child(const struct waiter *waiter)
+{
+    return waiter->shape.option_size > 0;
+}
+
+/* Answers clients and frees them. */
+static void serve(struct inflight *inflight, struct waiter *taken, const struct answer *answer)
+{
+    struct waiter *waiter, *next;
+    LL_FOREACH_SAFE(taken, waiter, next) {
+        send_reply(inflight, waiter, answer);
+        waiter_free(inflight, waiter);
+    }
+}
+
+/*
+ * What a client is told to live by: nothing when the answer is stale already; else no more than the policy
+ * says, unless it is a child tier, which hears of changes by itself.
+ */
+static void serve_all(struct inflight *inflight, struct waiter *taken, struct answer *answer,
+                      bool fresh, const struct ttl_policy *policy)
+{
+    struct waiter *children = NULL, *waiter, *next;
+    LL_FOREACH_SAFE(taken, waiter, next)
+        if (is_child(waiter)) {
+            LL_DELETE(taken, waiter);
+            LL_PREPEND(children, waiter);
+        }
+    if (!fresh || answer->behind)
+        cap_ttls(answer, 0);
+    serve(inflight, children, answer);
+    if (answer->dependencies.count > 0)
+        cap_ttls(answer, policy->client_ttl);
+    serve(inflight, taken, answer);
+}
+
+/* Sends what the store holds, a stale answer that was revived, to a client; false when it is gone again. */
+static bool send_held(struct inflight *inflight, const struct job *job, const struct waiter *waiter)
+{
+    struct store_hit hit;
+    uint8_t *reply = inflight->reply;
+    size_t question_end = DNS_HEADER_SIZE + waiter->question_size;
+    enum store_result result = store_get(inflight->options.store,
+                                         &(struct store_look){
+                                             .key = &job->key,
+                                             .now = mono_now(),
+                                             .buffer = reply + question_end,
+                                             .room = reply_room(&waiter->shape, question_end),
+                                             .child = is_child(waiter),
+                                         },
+                                         &hit);
+    if (result != STORE_HIT && result != STORE_TRUNCATED)
+        return false;
+    struct reply_content content = {
+        .flags = hit.flags,
+        .counts = {hit.counts[0], hit.counts[1], hit.counts[2]},
+        .body_size = hit.body_size,
+        .truncated = result == STORE_TRUNCATED,
+        .behind = true,
+        .ede = hit.ede,
+    };
+    memcpy(reply + DNS_HEADER_SIZE, waiter->question, waiter->question_size);
+    size_t size = reply_finish(reply, question_end, &waiter->shape, &content);
+    waiter->client.transport->send(&waiter->client, reply, size);
+    return true;
+}
+
+/* Gives the clients of a job the stale answer, if there is one. Those that got it are gone after it. */
+static void serve_stale(struct job *job)
+{
+    struct inflight *inflight = job->inflight;
+    struct waiter *waiter, *next;
+    if (!store_revive(inflight->options.store, &job->key, mono_now()))
+        return;
+    LL_FOREACH_SAFE(job->waiters, waiter, next)
+        if (send_held(inflight, job, waiter)) {
+            LL_DELETE(job->waiters, waiter);
+            waiter_free(inflight, waiter);
+        }
+}
+
+static void impatient(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd, (void)what;
+    serve_stale(arg);
+}
+
+static void start_patience(struct job *job)
+{
+    struct inflight *inflight = job->inflight;
+    struct ttl_policy policy = store_policy(inflight->options.store);
+    if (policy.serve_stale == 0)
+        return;
+    job->patience = event_new(inflight->options.base, -1, EV_PERSIST, impatient, job);
+    if (job->patience)
+        event_add(job->patience, &(struct timeval){.tv_sec = STALE_PATIENCE_MS / 1000,
+                                                   .tv_usec = STALE_PATIENCE_MS % 1000 * 1000});
+}
+
+static bool is_failure(const struct answer *answer)
+{
+    return (answer->flags & FLAG_RCODE) == RCODE_SERVFAIL;
+}
+
+/*
+ * Bounds the answer's life: by the policy; and to next to nothing while a change of something in it settles,
+ * since the server that gave it may not have had the change (P4).
+ */
+static void bound_life(const struct inflight *inflight, struct answer *answer,
+                       const struct ttl_policy *policy)
+{
+    const struct validity *validity = inflight->options.validity;
+    const struct dependencies *scopes = &answer->dependencies;
+    if (!is_failure(answer))
+        answer_bound_ttls(answer, policy);
+    if (validity_is_settling(validity,
+                             validity_newest_mark(validity, scopes->scopes, scopes->count),
+                             mono_now()))
+        answer_settle(answer);
 }
 
 static void fetched(void *arg, struct answer *answer)
@@ -179,20 +304,16 @@ static void fetched(void *arg, struct answer *answer)
     struct ttl_policy policy = store_policy(inflight->options.store);
     job->fetch = NULL;
     leave_table(job);
-    if ((answer->flags & FLAG_RCODE) == RCODE_SERVFAIL)
+    if (is_failure(answer)) {
         counter_add(&inflight->counters.failed, 1);
-    else
-        answer_bound_ttls(answer, &policy);
+        serve_stale(job);
+    }
+    bound_life(inflight, answer, &policy);
     bool fresh =
         validity_holds(inflight->options.validity, scopes->scopes, scopes->count, job->stamp);
     /* The store checks again by itself: a change may come between. */
     store_put(inflight->options.store, &job->key, answer, job->stamp, mono_now());
-    cap_ttls(answer, fresh, &policy);
-    struct waiter *served = take_waiters(job, fresh), *waiter, *next;
-    LL_FOREACH_SAFE(served, waiter, next) {
-        send_reply(inflight, waiter, answer);
-        waiter_free(inflight, waiter);
-    }
+    serve_all(inflight, take_waiters(job, fresh), answer, fresh, &policy);
     if (job->waiters)
         ask_again(inflight, job, job->waiters);
     job_free(job);
@@ -249,6 +370,7 @@ static int start_job(struct inflight *inflight, const struct answer_key *key,
     HASH_ADD_KEYPTR_BYHASHVALUE(hh, inflight->table, job->key.bytes, job->key.size,
                                 (uint32_t)job->key.hash, job);
     job->joinable = true;
+    start_patience(job);
     DL_APPEND(inflight->all, job);
     inflight->job_count++;
     counter_add(&inflight->counters.jobs, 1);
@@ -259,7 +381,7 @@ static int start_job(struct inflight *inflight, const struct answer_key *key,
 static struct waiter *waiter_new(struct inflight *inflight, const struct inflight_wait *wait)
 {
     size_t question_size = wait->question->name_size + 4u;
-    struct waiter *waiter = malloc(sizeof *waiter + question_size);
+    struct waiter *waiter = malloc(sizeof *waiter + question_size + wait->shape->option_size);
     if (!waiter)
         return NULL;
     *waiter = (struct waiter){
@@ -272,9 +394,21 @@ static struct waiter *waiter_new(struct inflight *inflight, const struct infligh
     memcpy(waiter->question, wait->question->name, wait->question->name_size);
     wire_put_u16(waiter->question + wait->question->name_size, wait->question->type);
     wire_put_u16(waiter->question + wait->question->name_size + 2, wait->question->class);
+    if (waiter->shape.option_size > 0) {
+        memcpy(waiter->question + question_size, waiter->shape.option, waiter->shape.option_size);
+        waiter->shape.option = waiter->question + question_size;
+    }
     waiter->client.transport->hold(waiter->client.endpoint);
     inflight->waiter_count++;
     return waiter;
+}
+
+void inflight_prefetch(struct inflight *inflight, const struct answer_key *key,
+                       const struct question *question, struct mono deadline)
+{
+    struct job *job = find_joinable(inflight, key);
+    if (!job && start_job(inflight, key, question, deadline, &job) == ERR_OK)
+        counter_add(&inflight->counters.prefetched, 1);
 }
 
 int inflight_wait(struct inflight *inflight, const struct inflight_wait *wait)

@@ -10,6 +10,9 @@
  * changed meanwhile. Then it is not cached, clients who asked before the change get it with TTL 0, and for the rest the
  * question is asked again.
  *
+ * With serve_stale set, clients of a fetch that fails, or that takes longer than they should wait, get what is
+ * held past its TTL, unless a change has touched it (RFC 8767).
+ *
  * Threads: all on the worker's.
  */
 #ifndef FRESHET_RESOLVER_INFLIGHT_H
@@ -31,10 +34,11 @@ struct inflight_options {
     const struct validity *validity;
     struct store *store;
     struct upstream *upstream; /* a reference is taken */
+    struct event_base *base;
 };
 
 struct inflight_counters {
-    struct counter jobs, joined, superseded, asked_again, overloaded, failed;
+    struct counter jobs, joined, superseded, asked_again, overloaded, failed, prefetched;
 };
 
 /* NULL: no memory. */
@@ -61,6 +65,13 @@ struct inflight_wait {
  * 0, or ERR_SPACE when too much is under way already: the caller answers SERVFAIL.
  */
 MUST_CHECK int inflight_wait(struct inflight *inflight, const struct inflight_wait *wait);
+
+/*
+ * Fetches a question that is held but near its end, for no client; nothing happens when it is under way already
+ * or too much is.
+ */
+void inflight_prefetch(struct inflight *inflight, const struct answer_key *key,
+                       const struct question *question, struct mono deadline);
 
 /* Clients waiting. */
 size_t inflight_waiters(const struct inflight *inflight);

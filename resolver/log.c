@@ -58,6 +58,20 @@ void log_line(enum log_level level, const char *format, ...)
     va_end(args);
 }
 
+const char *log_quote(const char *text, char ret_quoted[LOG_MAX_QUOTED])
+{
+    size_t used = 0;
+    ret_quoted[used++] = '"';
+    for (; *text && used < LOG_MAX_QUOTED - 4; text++) {
+        if (*text == '"' || *text == '\\')
+            ret_quoted[used++] = '\\';
+        ret_quoted[used++] = *text;
+    }
+    ret_quoted[used++] = '"';
+    ret_quoted[used] = '\0';
+    return ret_quoted;
+}
+
 /* Whether this second has a line left; tells how many were left out before. */
 static bool gate_open(struct log_gate *gate, uint32_t *ret_suppressed)
 {

@@ -17,6 +17,10 @@ void log_set_level(enum log_level level);
 /* `format` makes the part from msg= on. Anything a stranger sent must be escaped by then. */
 void log_line(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* `text` as a value: in double quotes, with a backslash before those in it. Returns `ret_quoted`. */
+enum { LOG_MAX_QUOTED = 1100 }; /* more is cut */
+const char *log_quote(const char *text, char ret_quoted[LOG_MAX_QUOTED]);
+
 /*
  * As log_line() for things that may happen often: a few lines per second and place, then a count of what
  * was left out. One gate per place, static and zeroed.

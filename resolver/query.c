@@ -78,38 +78,98 @@ static size_t reply_any(const struct query *query, const struct query_input *inp
     struct reply_shape shape = reply_shape_of(query, input->stream);
     size_t question_end = copy_question(query, input, reply);
     memcpy(reply + question_end, hinfo, sizeof hinfo);
+    wire_put_u16(reply + question_end + 4, query->question.class);
     return reply_finish(reply, question_end, &shape,
                         &(struct reply_content){
                             .counts = {1, 0, 0}, .body_size = sizeof hinfo, .ede = EDE_NONE});
 }
 
-static size_t wait_for_it(struct desk *desk, const struct query *query,
-                          const struct query_input *input, const struct answer_key *key,
-                          struct stamp arrived, uint8_t *reply)
+/* A query past its checks, with what its reply needs. */
+struct asked {
+    const struct query *query;
+    const struct query_input *input;
+    struct reply_shape shape;
+    struct answer_key key;
+    struct stamp arrived;
+    uint8_t position[POSITION_MAX_SIZE]; /* our position, for a child */
+};
+
+/* Whether a child tier on our feed asks for our position; strangers and malformed options are ignored. */
+static bool wants_position(struct desk *desk, const struct asked *asked, uint64_t feed_id)
 {
-    struct reply_shape shape = reply_shape_of(query, input->stream);
+    struct position_set theirs;
+    const struct edns *edns = &asked->query->edns;
+    int found = position_read(edns->options, edns->options_size, &theirs);
+    if (found == 0)
+        return false;
+    if (found == 1 && theirs.feed_id == feed_id &&
+        network_list_has(&desk->position_for, &asked->input->client->peer))
+        return true;
+    counter_add(&desk->counters.position_ignored, 1);
+    return false;
+}
+
+/* Puts our position into the reply's shape. It comes before the lookup: what is found is no older. */
+static void take_position(struct desk *desk, struct asked *asked)
+{
+    struct position_set applied;
+    positions_applied_now(desk->positions, &applied);
+    if (!wants_position(desk, asked, applied.feed_id))
+        return;
+    counter_add(&desk->counters.position_asked, 1);
+    size_t size = position_write_response(&applied, asked->position);
+    if (asked->query->question_end + DNS_OPT_SIZE + size > asked->shape.limit)
+        return;
+    asked->shape.option = asked->position;
+    asked->shape.option_size = (uint16_t)size;
+}
+
+static size_t wait_for_it(struct desk *desk, const struct asked *asked, uint8_t *reply)
+{
     struct inflight_wait wait = {
-        .key = key,
-        .question = &query->question,
-        .client = input->client,
-        .shape = &shape,
-        .arrived = arrived,
-        .deadline = mono_add(input->now, desk->resolve_timeout_ms),
+        .key = &asked->key,
+        .question = &asked->query->question,
+        .client = asked->input->client,
+        .shape = &asked->shape,
+        .arrived = asked->arrived,
+        .deadline = mono_add(asked->input->now, desk->resolve_timeout_ms),
     };
     if (inflight_wait(desk->inflight, &wait) == ERR_OK)
         return 0;
-    return reply_error(query, input, RCODE_SERVFAIL, EDE_OTHER, reply);
+    return reply_error(asked->query, asked->input, RCODE_SERVFAIL, EDE_OTHER, reply);
+}
+
+static size_t reply_hit(struct desk *desk, const struct asked *asked, const struct store_hit *hit,
+                        bool truncated, uint8_t *reply)
+{
+    if (truncated)
+        counter_add(&desk->counters.truncated, 1);
+    if (hit->aging)
+        inflight_prefetch(desk->inflight, &asked->key, &asked->query->question,
+                          mono_add(asked->input->now, desk->resolve_timeout_ms));
+    struct reply_content content = {
+        .flags = hit->flags,
+        .counts = {hit->counts[0], hit->counts[1], hit->counts[2]},
+        .body_size = hit->body_size,
+        .truncated = truncated,
+        .ede = hit->ede,
+    };
+    return reply_finish(reply, copy_question(asked->query, asked->input, reply), &asked->shape,
+                        &content);
 }
 
 static size_t answer(struct desk *desk, const struct query *query, const struct query_input *input,
                      uint8_t *reply)
 {
-    struct answer_key key;
+    struct asked asked;
     struct store_hit hit;
-    struct store *store = desk->tier->store;
-    struct reply_shape shape = reply_shape_of(query, input->stream);
-    struct stamp arrived = validity_now(desk->validity);
-    store_key(store,
+    asked.query = query;
+    asked.input = input;
+    asked.shape = reply_shape_of(query, input->stream);
+    if (query->edns.options_size > 0)
+        take_position(desk, &asked);
+    asked.arrived = validity_now(desk->validity);
+    store_key(desk->tier->store,
               &(struct key_parts){
                   .name = query->question.name,
                   .type = query->question.type,
@@ -117,22 +177,20 @@ static size_t answer(struct desk *desk, const struct query *query, const struct 
                   .dnssec_ok = query->edns.dnssec_ok,
                   .checking_disabled = query->flags & FLAG_CD,
               },
-              &key);
+              &asked.key);
     enum store_result result =
-        store_get(store, &key, input->now, reply + query->question_end,
-                  reply_room(&shape, query->question_end), &hit);
-    if (result != STORE_HIT && result != STORE_TRUNCATED)
-        return wait_for_it(desk, query, input, &key, arrived, reply);
-    if (result == STORE_TRUNCATED)
-        counter_add(&desk->counters.truncated, 1);
-    struct reply_content content = {
-        .flags = hit.flags,
-        .counts = {hit.counts[0], hit.counts[1], hit.counts[2]},
-        .body_size = hit.body_size,
-        .truncated = result == STORE_TRUNCATED,
-        .ede = hit.ede,
-    };
-    return reply_finish(reply, copy_question(query, input, reply), &shape, &content);
+        store_get(desk->tier->store,
+                  &(struct store_look){
+                      .key = &asked.key,
+                      .now = input->now,
+                      .buffer = reply + query->question_end,
+                      .room = reply_room(&asked.shape, query->question_end),
+                      .child = asked.shape.option_size > 0,
+                  },
+                  &hit);
+    if (result == STORE_HIT || result == STORE_TRUNCATED)
+        return reply_hit(desk, &asked, &hit, result == STORE_TRUNCATED, reply);
+    return wait_for_it(desk, &asked, reply);
 }
 
 size_t query_handle(struct desk *desk, const struct query_input *input, uint8_t *reply)

@@ -11,17 +11,22 @@
 
 #include "cache/store.h"
 #include "resolver/client.h"
+#include "invalidation/position.h"
 #include "resolver/inflight.h"
+#include "resolver/network.h"
 #include "resolver/tier.h"
 
 /* A tier as one worker serves it. */
 struct desk {
     struct tier *tier;
     const struct validity *validity;
+    struct positions *positions;
     struct inflight *inflight;
     uint64_t resolve_timeout_ms;
+    struct network_list position_for; /* who is told our position */
     struct {
         struct counter queries, malformed, refused, dropped, truncated;
+        struct counter position_asked, position_ignored; /* by children; by others, or malformed */
     } counters;
 };
 

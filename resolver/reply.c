@@ -21,28 +21,42 @@ struct reply_shape reply_shape_of(const struct query *query, bool stream)
 
 size_t reply_room(const struct reply_shape *shape, size_t question_end)
 {
-    size_t taken = question_end + (shape->edns ? DNS_OPT_SIZE : 0);
+    size_t taken = question_end + (shape->edns ? DNS_OPT_SIZE + shape->option_size : 0);
     return shape->limit > taken ? shape->limit - taken : 0;
+}
+
+enum { EDE_OPTION_SIZE = 6 };
+
+static void write_ede(struct wire_writer *w, int ede)
+{
+    wire_write_u16(w, EDNS_OPTION_EDE);
+    wire_write_u16(w, sizeof(uint16_t));
+    wire_write_u16(w, (uint16_t)ede);
 }
 
 /* RFC 6891 6.1.2; the Extended DNS Error option is RFC 8914 2. Returns the bytes written. */
 static size_t write_opt(uint8_t *at, size_t room, const struct reply_shape *shape,
                         const struct reply_content *content)
 {
-    bool ede = content->ede != EDE_NONE && room >= REPLY_OPT_EDE_SIZE;
-    at[0] = 0;
-    wire_put_u16(at + 1, TYPE_OPT);
-    wire_put_u16(at + 3, DNS_EDNS_UDP);
-    at[5] = (uint8_t)content->rcode_high;
-    at[6] = 0;
-    wire_put_u16(at + 7, shape->dnssec_ok ? 0x8000 : 0);
-    wire_put_u16(at + 9, ede ? 6 : 0);
-    if (!ede)
-        return DNS_OPT_SIZE;
-    wire_put_u16(at + 11, EDNS_OPTION_EDE);
-    wire_put_u16(at + 13, 2);
-    wire_put_u16(at + 15, (uint16_t)content->ede);
-    return REPLY_OPT_EDE_SIZE;
+    struct wire_writer w = wire_writer(at, room);
+    size_t options = 0;
+    bool position = shape->option_size > 0 && !content->behind;
+    bool ede = content->ede != EDE_NONE &&
+               room >= DNS_OPT_SIZE + EDE_OPTION_SIZE + (size_t)shape->option_size;
+    if (position)
+        options += shape->option_size;
+    if (ede)
+        options += EDE_OPTION_SIZE;
+    wire_write_u8(&w, 0);
+    wire_write_u16(&w, TYPE_OPT);
+    wire_write_u16(&w, DNS_EDNS_UDP);
+    wire_write_u32(&w, (uint32_t)content->rcode_high << 24 | (shape->dnssec_ok ? 0x8000 : 0));
+    wire_write_u16(&w, (uint16_t)options);
+    if (position)
+        wire_write(&w, shape->option, shape->option_size);
+    if (ede)
+        write_ede(&w, content->ede);
+    return w.at;
 }
 
 static uint16_t reply_flags(const struct reply_shape *shape, const struct reply_content *content)

@@ -10,8 +10,6 @@
 #include "dns/build.h"
 #include "resolver/client.h"
 
-enum { REPLY_OPT_EDE_SIZE = DNS_OPT_SIZE + 6 }; /* the longest OPT we send */
-
 /* What the reply to `query` must look like; `stream` when it goes over TCP. */
 struct reply_shape reply_shape_of(const struct query *query, bool stream);
 
@@ -24,6 +22,7 @@ struct reply_content {
     uint16_t counts[3];
     size_t body_size;   /* bytes already in place behind the question */
     bool truncated;     /* the body did not fit: none is sent, TC is set (RFC 2181 9) */
+    bool behind;        /* the data may be older than our position says: it is not told */
     int ede;
 };
 

@@ -34,9 +34,11 @@ static json_t *zones_json(struct daemon *daemon)
         json_t *serial = zone.has_serial ? number(zone.serial) : json_null();
         json_t *newest = zone.time_us ? json_string(time_to_text(zone.time_us, time)) : json_null();
         json_array_append_new(
-            zones, json_pack("{s:s, s:o, s:o, s:o, s:o}", "zone", name_to_text(zone.zone, text),
-                             "serial", serial, "time", newest, "sets", number(zone.sets),
-                             "invalidated", number(zone.invalidated)));
+            zones, json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "zone",
+                             name_to_text(zone.zone, text), "serial", serial, "time", newest,
+                             "sets", number(zone.sets), "invalidated", number(zone.invalidated),
+                             "duplicates", number(zone.duplicates), "jumps_back",
+                             number(zone.jumps_back), "stale", number(zone.stale)));
     }
     return zones;
 }

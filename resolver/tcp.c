@@ -19,9 +19,10 @@ struct connection {
     struct desk *desk;
     struct bufferevent *stream; /* NULL once closed */
     struct client client;
-    size_t waiting;          /* queries whose answer is still to come */
-    struct mono last_query; /* when the last whole one arrived, or the connection */
-    bool ended;              /* the client sends no more */
+    size_t waiting;            /* queries whose answer is still to come */
+    struct mono partial_since; /* when the message that is partly here began */
+    bool partial;              /* there is one */
+    bool ended;                /* the client sends no more */
 };
 
 struct listener {
@@ -122,7 +123,7 @@ static const uint8_t *next_message(struct evbuffer *input, size_t *ret_size)
 
 static void touch(struct connection *connection)
 {
-    connection->last_query = mono_now();
+    connection->partial = false;
     DL_DELETE(connection->pool->connections, connection);
     DL_APPEND(connection->pool->connections, connection);
 }
@@ -163,18 +164,22 @@ static void read_queries(struct connection *connection)
 }
 
 /* Bytes trickling in keep the idle timer quiet, but a message must be complete in that time. */
-static bool is_trickling(const struct connection *connection)
+static bool message_is_late(struct connection *connection)
 {
-    struct evbuffer *input = bufferevent_get_input(connection->stream);
-    return evbuffer_get_length(input) > 0 && !is_full(connection) &&
-           mono_reached(mono_now(),
-                        mono_add(connection->last_query, connection->pool->limits.idle_ms));
+    struct mono now = mono_now();
+    bool partial =
+        evbuffer_get_length(bufferevent_get_input(connection->stream)) > 0 && !is_full(connection);
+    if (partial && !connection->partial)
+        connection->partial_since = now;
+    connection->partial = partial;
+    return partial &&
+           mono_reached(now, mono_add(connection->partial_since, connection->pool->limits.idle_ms));
 }
 
 static void advance(struct connection *connection)
 {
     read_queries(connection);
-    if (is_over(connection) || is_trickling(connection))
+    if (is_over(connection) || message_is_late(connection))
         connection_close(connection);
 }
 
@@ -197,7 +202,7 @@ static void on_event(struct bufferevent *stream, short what, void *arg)
     if (what & BEV_EVENT_EOF) {
         connection->ended = true;
         advance(connection);
-    } else if (quiet && connection->waiting > 0) {
+    } else if (quiet && (connection->waiting > 0 || unsent(connection) > 0)) {
         bufferevent_enable(stream, EV_READ);
     } else {
         connection_close(connection);
@@ -234,11 +239,9 @@ static struct connection *connection_new(struct listener *listener, evutil_socke
     connection->desk = listener->desk;
     connection->client.transport = &tcp_transport;
     connection->client.endpoint = connection;
-    connection->last_query = mono_now();
     memcpy(&connection->client.peer, peer,
            (size_t)peer_size < sizeof(union address) ? (size_t)peer_size : sizeof(union address));
-    connection->stream =
-        bufferevent_socket_new(listener->pool->base, fd, BEV_OPT_CLOSE_ON_FREE);
+    connection->stream = bufferevent_socket_new(listener->pool->base, fd, BEV_OPT_CLOSE_ON_FREE);
     if (!connection->stream) {
         free(connection);
         return NULL;
@@ -300,8 +303,8 @@ bool tcp_pool_listen(struct tcp_pool *pool, int fd, struct desk *desk)
         listener->pool = pool;
         listener->desk = desk;
         /* Backlog 0: it listens already. */
-        listener->accepting = evconnlistener_new(pool->base, on_accept, listener,
-                                                 LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 0, fd);
+        listener->accepting = evconnlistener_new(
+            pool->base, on_accept, listener, LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 0, fd);
     }
     if (!listener || !listener->accepting) {
         free(listener);

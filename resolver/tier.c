@@ -11,6 +11,9 @@ static struct ttl_policy policy_of(const struct config_cache *cache)
         .max_ttl = cache->max_ttl,
         .negative_ttl = cache->negative_ttl,
         .client_ttl = cache->client_ttl,
+        .hold = cache->hold,
+        .serve_stale = cache->serve_stale,
+        .prefetch = cache->prefetch,
     };
 }
 
@@ -34,13 +37,16 @@ static struct upstream_stats *intern_origin(struct tier *tier, const char *text)
 
 static void set_addresses(struct tier *tier, const struct config_tier *config)
 {
+    tier->parents = config->parent_count > 0;
+    const struct config_address *from = tier->parents ? config->parent : config->forward;
+    size_t count = tier->parents ? config->parent_count : config->forward_count;
     tier->address_count = 0;
-    for (size_t i = 0; i < config->forward_count && i < UPSTREAM_MAX_SERVERS; i++) {
-        struct upstream_stats *stats = intern_origin(tier, config->forward[i].text);
+    for (size_t i = 0; i < count && i < UPSTREAM_MAX_SERVERS; i++) {
+        struct upstream_stats *stats = intern_origin(tier, from[i].text);
         if (stats)
-            tier->addresses[tier->address_count++] =
-                (struct upstream_address){config->forward[i].addr, stats};
+            tier->addresses[tier->address_count++] = (struct upstream_address){from[i].addr, stats};
     }
+    network_list_set(&tier->position_for, config->position_for, config->position_for_count);
 }
 
 struct tier *tier_new(const struct config_tier *config, const struct validity *validity,
@@ -90,8 +96,17 @@ struct upstream *tier_upstream(struct tier *tier, struct event_base *base)
 {
     pthread_mutex_lock(&tier->lock);
     struct upstream *upstream = upstream_new(base, tier->addresses, tier->address_count);
+    if (upstream)
+        upstream->parents = tier->parents;
     pthread_mutex_unlock(&tier->lock);
     return upstream;
+}
+
+void tier_networks(struct tier *tier, struct network_list *ret)
+{
+    pthread_mutex_lock(&tier->lock);
+    *ret = tier->position_for;
+    pthread_mutex_unlock(&tier->lock);
 }
 
 const char *tier_origin_text(struct tier *tier, uint8_t origin)

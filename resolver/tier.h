@@ -11,6 +11,7 @@
 
 #include "cache/store.h"
 #include "config/config.h"
+#include "resolver/network.h"
 #include "resolver/upstream.h"
 
 struct tier {
@@ -19,10 +20,11 @@ struct tier {
     pthread_mutex_t lock;
     size_t origin_count;
     struct upstream_stats *origins[ORIGIN_MAX]; /* every address this tier ever had; never freed before it */
-    /* the forwarders in use now */
+    /* the forwarders or parents in use now, and who is told our position */
+    bool parents;
     size_t address_count;
     struct upstream_address addresses[UPSTREAM_MAX_SERVERS];
-    struct counter queries;
+    struct network_list position_for;
 };
 
 /* NULL: no memory. `key` is secret. */
@@ -35,6 +37,9 @@ void tier_configure(struct tier *tier, const struct config_tier *config);
 
 /* A worker's own view of the forwarders in use. NULL: no memory. */
 struct upstream *tier_upstream(struct tier *tier, struct event_base *base);
+
+/* A copy of the networks whose tiers are told our position. */
+void tier_networks(struct tier *tier, struct network_list *ret);
 
 /* Text for an answer's origin: "feed", an address, or "none" for a failure. Good as long as the tier. */
 const char *tier_origin_text(struct tier *tier, uint8_t origin);

@@ -1,6 +1,7 @@
 #include "resolver/upstream.h"
 
 #include <stdlib.h>
+#include <utlist.h>
 
 enum {
     PATIENCE_UNKNOWN_MS = 400, /* for a server never measured */
@@ -41,6 +42,12 @@ struct upstream *upstream_new(struct event_base *base, const struct upstream_add
     return upstream;
 }
 
+void upstream_enlist(struct upstream *upstream, struct upstream **list)
+{
+    upstream->list = list;
+    DL_APPEND(*list, upstream);
+}
+
 struct upstream *upstream_ref(struct upstream *upstream)
 {
     upstream->references++;
@@ -62,6 +69,8 @@ void upstream_destroy(struct upstream *upstream)
         forward_free(upstream->servers[i].forward);
     if (upstream->release)
         event_free(upstream->release);
+    if (upstream->list)
+        DL_DELETE(*upstream->list, upstream);
     free(upstream);
 }
 

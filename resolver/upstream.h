@@ -41,8 +41,11 @@ struct upstream_server {
 };
 
 struct upstream {
+    struct upstream *prev, *next; /* in its owner's list */
+    struct upstream **list;
     size_t count;
     size_t references;
+    bool parents; /* the servers are tiers on our feed: they are asked for their position */
     struct event *release;
     struct upstream_server servers[UPSTREAM_MAX_SERVERS];
 };
@@ -52,9 +55,11 @@ struct upstream_address {
     struct upstream_stats *stats; /* borrowed */
 };
 
-/* With one reference held. NULL: no memory. */
+/* With one reference held; `parents` is to be set by the caller. NULL: no memory. */
 struct upstream *upstream_new(struct event_base *base, const struct upstream_address *addresses,
                               size_t count);
+/* Puts it into `list`, where it stays until it is freed: the end of the last reference may be long after. */
+void upstream_enlist(struct upstream *upstream, struct upstream **list);
 struct upstream *upstream_ref(struct upstream *upstream);
 /* The last one frees it, from the loop. NULL is fine. */
 void upstream_unref(struct upstream *upstream);

@@ -25,7 +25,8 @@ struct worker {
     struct event_base *base;
     struct fetcher *fetcher;
     struct desk *desks; /* one per tier */
-    struct upstream **upstreams;
+    struct upstream **upstreams; /* in use, one per tier */
+    struct upstream *living;     /* these, and earlier ones with queries under way */
     struct endpoint *endpoints;
     struct tcp_pool *tcp;
     int wake_fd;
@@ -39,13 +40,23 @@ struct worker {
     uint64_t grace_ms;
 };
 
+static struct upstream *open_upstream(struct worker *worker, struct tier *tier)
+{
+    struct upstream *upstream = tier_upstream(tier, worker->base);
+    if (upstream)
+        upstream_enlist(upstream, &worker->living);
+    return upstream;
+}
+
 static bool desk_open(struct worker *worker, size_t i)
 {
     struct desk *desk = &worker->desks[i];
     desk->tier = worker->options.tiers[i];
     desk->validity = worker->options.validity;
+    desk->positions = worker->options.positions;
+    tier_networks(desk->tier, &desk->position_for);
     desk->resolve_timeout_ms = worker->options.settings.resolve_timeout_ms;
-    worker->upstreams[i] = tier_upstream(desk->tier, worker->base);
+    worker->upstreams[i] = open_upstream(worker, desk->tier);
     if (!worker->upstreams[i])
         return false;
     desk->inflight = inflight_new(&(struct inflight_options){
@@ -53,6 +64,7 @@ static bool desk_open(struct worker *worker, size_t i)
         .validity = worker->options.validity,
         .store = desk->tier->store,
         .upstream = worker->upstreams[i],
+        .base = worker->base,
     });
     return desk->inflight != NULL;
 }
@@ -89,7 +101,8 @@ static void take_settings(struct worker *worker, const struct worker_settings *s
     for (size_t i = 0; i < worker->options.tier_count; i++) {
         struct desk *desk = &worker->desks[i];
         desk->resolve_timeout_ms = settings->resolve_timeout_ms;
-        struct upstream *upstream = tier_upstream(desk->tier, worker->base);
+        tier_networks(desk->tier, &desk->position_for);
+        struct upstream *upstream = open_upstream(worker, desk->tier);
         if (!upstream) {
             log_line(LOG_LEVEL_ERROR, "msg=\"forwarders not reloaded: no memory\" tier=%s",
                      desk->tier->name);
@@ -128,7 +141,8 @@ static bool build(struct worker *worker)
     worker->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     if (!worker->desks || !worker->upstreams || !worker->base || worker->wake_fd < 0)
         return false;
-    worker->fetcher = fetcher_new(worker->base, worker->options.validity);
+    worker->fetcher =
+        fetcher_new(worker->base, worker->options.validity, worker->options.positions);
     worker->tcp = tcp_pool_new(worker->base, &worker->options.settings.tcp);
     worker->wake = event_new(worker->base, worker->wake_fd, EV_READ | EV_PERSIST, woken, worker);
     worker->drain = event_new(worker->base, -1, EV_PERSIST, look_if_drained, worker);
@@ -227,8 +241,8 @@ static void free_desks(struct worker *worker)
 {
     for (size_t i = 0; worker->desks && i < worker->options.tier_count; i++)
         inflight_free(worker->desks[i].inflight);
-    for (size_t i = 0; worker->upstreams && i < worker->options.tier_count; i++)
-        upstream_destroy(worker->upstreams[i]);
+    while (worker->living)
+        upstream_destroy(worker->living);
     free(worker->desks);
     free(worker->upstreams);
 }

@@ -23,6 +23,7 @@ struct worker_options {
     struct tier *const *tiers; /* borrowed, tier_count of them */
     size_t tier_count;
     const struct validity *validity; /* borrowed */
+    struct positions *positions;     /* borrowed */
     struct worker_settings settings;
 };
 

@@ -3,6 +3,20 @@
 #include <string.h>
 
 #include "config/config.h"
+#include "config/network.h"
+
+/* A network that was taken, as it is printed, is taken for the same. */
+static void check_networks(const struct config_tier *tier)
+{
+    for (size_t i = 0; i < tier->position_for_count; i++) {
+        char text[NETWORK_MAX_TEXT], again[NETWORK_MAX_TEXT];
+        struct config_network network;
+        network_format(&tier->position_for[i], text);
+        if (!config_parse_network(text, &network) ||
+            strcmp(text, network_format(&network, again)) != 0)
+            abort();
+    }
+}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -14,6 +28,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         abort(); /* it differs from itself */
     if (!config && (strncmp(error, "fuzz.yaml: ", 11) != 0 || strpbrk(error, "\r\n\033")))
         abort(); /* no reason, or not one line of it */
+    for (size_t i = 0; config && i < config->tier_count; i++)
+        check_networks(&config->tiers[i]);
     config_free(config);
     return 0;
 }

@@ -33,9 +33,10 @@ def _now():
 
 
 def change_set(zone, changes, serial=1, **fields):
-    """The message's dict. `fields` replace or add top-level ones; one given as None is left out."""
+    """The message's dict. `fields` replace or add top-level ones; one given as None is left out.
+    There is no "seq" unless given: a cache takes sets with the same one for the same set."""
     message = {"v": 1, "zone": zone, "serial": serial, "time": _now(), "publisher": "tests",
-               "seq": 1, "changes": changes}
+               "changes": changes}
     message.update(fields)
     return {key: value for key, value in message.items() if value is not None}
 

@@ -89,7 +89,11 @@ static struct held look(struct fixture *f, const char *text, bool dnssec_ok)
     struct held held = {0};
     struct store_hit hit;
     struct answer_key key = key_of(f, text, TYPE_A, dnssec_ok);
-    held.result = store_get(f->store, &key, start, held.body, sizeof held.body, &hit);
+    held.result = store_get(
+        f->store,
+        &(struct store_look){
+            .key = &key, .now = start, .buffer = held.body, .room = sizeof held.body},
+        &hit);
     if (held.result == STORE_HIT) {
         held.size = hit.body_size;
         held.answers = hit.counts[0];
@@ -309,10 +313,10 @@ static void test_p9_a_zone_can_be_invalidated_whole(void **state)
     hold(f, "www.example.net.", NULL, false);
     hold(f, "www.example.org.", NULL, false);
     assert_true(name_from_text("example.com.", zone) > 0);
-    assert_int_equal(apply_invalidate(f->applier, zone, &result), 0);
+    assert_int_equal(apply_invalidate(f->applier, zone, start, &result), 0);
     assert_false(is_held(f, "www.example.com."));
     assert_true(is_held(f, "www.example.net."));
-    assert_int_equal(apply_invalidate(f->applier, NULL, &result), 0);
+    assert_int_equal(apply_invalidate(f->applier, NULL, start, &result), 0);
     assert_false(is_held(f, "www.example.net."));
     assert_true(is_held(f, "www.example.org."));
     struct apply_zone_status status;
@@ -337,10 +341,10 @@ static void an_operator_evicts_names_of_the_feed(void **state)
     uint8_t name[NAME_MAX_SIZE];
     hold(f, "www.example.com.", NULL, false);
     assert_true(name_from_text("www.example.com.", name) > 0);
-    assert_int_equal(apply_evict(f->applier, name, false, &result), 0);
+    assert_int_equal(apply_evict(f->applier, name, false, start, &result), 0);
     assert_false(is_held(f, "www.example.com."));
     assert_true(name_from_text("www.example.org.", name) > 0);
-    assert_int_equal(apply_evict(f->applier, name, false, &result), ERR_NOT_FOUND);
+    assert_int_equal(apply_evict(f->applier, name, false, start, &result), ERR_NOT_FOUND);
 }
 
 int main(void)

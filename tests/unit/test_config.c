@@ -2,69 +2,22 @@
  * test_config.c - the configuration: what loads, what is refused and in which words, what a reload
  * may change. Runs in the root of the repository, whose sample files it loads.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
+#include <arpa/inet.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
-#include <arpa/inet.h>
-
 #include "config/config.h"
 #include "config/options.h"
 #include "config/units.h"
-
-#define UPSTREAM "upstream: {forward: [192.0.2.1]}"
-#define TIER     "tiers: [{name: os, listen: [127.0.0.1], " UPSTREAM "}]\n"
-
-/* A tier with a cache mapping, a feed with one more key, a tier with other listeners. */
-#define CACHE(text)   "tiers: [{name: os, listen: [127.0.0.1], cache: {" text "}, " UPSTREAM "}]\n"
-#define FEED(text)    TIER "feed: {brokers: b, zones: [a], " text "}\n"
-#define ZONES(text)   TIER "feed: {brokers: b, zones: [" text "]}\n"
-#define LISTEN(text)  "tiers: [{name: os, listen: [" text "], " UPSTREAM "}]\n"
-#define FORWARD(text) "tiers: [{name: os, listen: [127.0.0.1], upstream: {forward: [" text "]}}]\n"
+#include "tests/unit/config_texts.h"
 
 #define TOP_KEYS                                                                                   \
     "workers, control, metrics, log, tcp_clients, tcp_idle, resolve_timeout, feed, tiers"
 #define LABEL    "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" /* 63 bytes */
 #define LABEL_62 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
-
-static struct config *parse(const char *text)
-{
-    char error[CONFIG_MAX_ERROR] = "";
-    struct config *config = config_parse("t.yaml", text, strlen(text), error);
-    if (!config)
-        fail_msg("refused: %s\n%s", error, text);
-    return config;
-}
-
-/* Loads the first `size` bytes of `text`, which are to be refused with exactly `expected`. */
-static void refused_bytes(const char *text, size_t size, const char *expected)
-{
-    char error[CONFIG_MAX_ERROR] = "";
-    struct config *config = config_parse("t.yaml", text, size, error);
-    assert_null(config);
-    assert_string_equal(error, expected);
-}
-
-struct bad {
-    const char *text;
-    const char *expected; /* after "t.yaml: " */
-};
-
-static void refused_all(const struct bad *bad)
-{
-    for (; bad->text; bad++) {
-        char expected[CONFIG_MAX_ERROR];
-        snprintf(expected, sizeof(expected), "t.yaml: %s", bad->expected);
-        refused_bytes(bad->text, strlen(bad->text), expected);
-    }
-}
 
 /* ---- what loads ----------------------------------------------------------------------------- */
 
@@ -184,7 +137,8 @@ static void test_samples(void **state)
     assert_string_equal(stub->tiers[0].name, "os");
     assert_int_equal(stub->tiers[0].cache.client_ttl, 5);
     assert_string_equal(regional->tiers[0].name, "regional");
-    assert_int_equal(regional->tiers[0].cache.client_ttl, 86400);
+    assert_int_equal(regional->tiers[0].cache.client_ttl, 5);
+    assert_int_equal(regional->tiers[0].position_for_count, 2);
     config_free(stub);
     config_free(regional);
 }
@@ -308,16 +262,17 @@ static void test_unknown_key(void **state)
         {"<<: 1\n" TIER, "<<: unknown key (line 1); known here: " TOP_KEYS},
         {"? \"a\\nb\"\n: 1\n", "a\\x0ab: unknown key (line 1); known here: " TOP_KEYS},
         {"feed:\n  brokers: a\n  zone: [a]\n",
-         "feed.zone: unknown key (line 3); known here: brokers, updates, zones, lease, marks, "
-         "rdkafka"},
+         "feed.zone: unknown key (line 3); known here: brokers, updates, zones, lease, settle, "
+         "marks, rdkafka"},
         {"tiers:\n- name: a\n  listen: [\"::1\"]\n  cahce: {}\n",
-         "tiers[0].cahce: unknown key (line 4); known here: name, listen, cache, upstream"},
+         "tiers[0].cahce: unknown key (line 4); known here: name, listen, cache, upstream, "
+         "position_for"},
         {"tiers:\n- name: a\n  listen:\n  - ::1\n  " UPSTREAM "\n- name: b\n  cache:\n"
          "    sise: 1\n",
          "tiers[1].cache.sise: unknown key (line 8); known here: size, min_ttl, max_ttl, "
-         "negative_ttl, client_ttl, hold"},
+         "negative_ttl, client_ttl, hold, serve_stale, prefetch, warm"},
         {"tiers: [{upstream: {forwards: []}}]\n",
-         "tiers[0].upstream.forwards: unknown key (line 1); known here: forward"},
+         "tiers[0].upstream.forwards: unknown key (line 1); known here: forward, parent"},
         {NULL, NULL}};
     refused_all(bad);
 }
@@ -337,7 +292,7 @@ static void test_missing_key(void **state)
         {"tiers:\n- name: a\n  listen: [\"::1\"]\n",
          "tiers[0].upstream: missing; expected in the mapping that starts in line 2"},
         {"tiers:\n- name: a\n  listen: [\"::1\"]\n  upstream: {}\n",
-         "tiers[0].upstream.forward: missing; expected in the mapping that starts in line 4"},
+         "tiers[0].upstream: neither forward nor parent; expected one of them"},
         {NULL, NULL}};
     refused_all(bad);
 }
@@ -362,7 +317,7 @@ static void test_wrong_shape(void **state)
         {"tiers: [{name: a, cache: 64MiB}]\n",
          "tiers[0].cache: is a value (line 1); expected a mapping"},
         {FORWARD(""),
-         "tiers[0].upstream.forward: too few entries (line 1); expected 1 to 64 entries"},
+         "tiers[0].upstream.forward: too few entries (line 1); expected 1 to 32 entries"},
         {ZONES(""), "feed.zones: too few entries (line 2); expected 1 to 65536 entries"},
         {NULL, NULL}};
     refused_all(bad);
@@ -416,8 +371,6 @@ static void test_bad_duration(void **state)
                                   "seconds; expected a number with s, m, h, d or w"},
         {CACHE("max_ttl: 53w"),
          "tiers[0].cache.max_ttl: \"53w\" is out of range; expected 0s to 52w"},
-        {CACHE("hold: 1h"), "tiers[0].cache.hold: \"1h\" is out of range; expected 0s: this "
-                            "version does not extend TTLs"},
         {NULL, NULL}};
     refused_all(bad);
 }
@@ -748,12 +701,16 @@ static void check_row(const struct option *option)
     assert_true(option->min <= option->max);
     assert_true(strlen(option->text) > 10);
     assert_int_equal(option->text[strlen(option->text) - 1], '.');
+    if (option->kind == OPTION_BOOL) {
+        assert_int_equal(option->width, sizeof(bool));
+        assert_string_equal(option->preset, "false");
+    }
     if (!units)
         return;
     if (option->width == 4) /* seconds are stored from milliseconds */
         assert_true(option->max / (option->kind == OPTION_SECONDS ? 1000 : 1) <= UINT32_MAX);
     else
-        assert_true(option->width == 8 || option->field == OPTION_NO_FIELD);
+        assert_int_equal(option->width, 8);
     assert_int_equal(units_parse(units, option->preset, &value), UNITS_OK);
     assert_in_range(value, option->min, option->max);
 }
@@ -799,18 +756,6 @@ static void test_reference(void **state)
 }
 
 /* ---- reload --------------------------------------------------------------------------------- */
-
-/* `running` -> `wanted` takes a restart because of `key`, or none if `key` is NULL. */
-static void reloads(const char *running_text, const char *wanted_text, const char *key)
-{
-    char ret_key[CONFIG_MAX_ERROR] = "";
-    struct config *running = parse(running_text), *wanted = parse(wanted_text);
-    bool restart = config_needs_restart(running, wanted, ret_key);
-    config_free(running);
-    config_free(wanted);
-    assert_string_equal(ret_key, key ? key : "");
-    assert_int_equal(restart, key != NULL);
-}
 
 static void test_reload_applies(void **state)
 {

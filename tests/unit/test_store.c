@@ -25,11 +25,8 @@ static void open_store(struct fixture *f, size_t size, size_t shards)
     assert_true(name_from_text("example.com.", zone) > 0);
     f->validity = validity_new(
         &(struct validity_options){.zones = zones, .zone_count = 1, .marks = 1024, .key = 7});
-    f->store = store_new(&(struct store_options){.size = size,
-                                                 .shards = shards,
-                                                 .key = 9,
-                                                 .policy = open_policy,
-                                                 .validity = f->validity});
+    f->store = store_new(&(struct store_options){
+        .size = size, .shards = shards, .key = 9, .policy = open_policy, .validity = f->validity});
     assert_non_null(f->store);
 }
 
@@ -48,9 +45,9 @@ static struct answer_key key_of(struct fixture *f, const char *text)
     return key;
 }
 
-/* An answer of one A record whose address is `mark`, as a fetch would bring it. */
-static bool put(struct fixture *f, const char *text, uint32_t mark, uint32_t ttl, struct stamp stamp,
-                struct mono now)
+/* An answer of one A record whose address is `mark`. */
+static bool put_by(__typeof__(store_put) *keep, struct fixture *f, const char *text, uint32_t mark,
+                   uint32_t ttl, struct stamp stamp, struct mono now)
 {
     static const uint16_t ttl_offsets[] = {6};
     uint8_t body[16] = {0xc0, 12, 0, TYPE_A, 0, CLASS_IN, 0, 0, 0, 0, 0, 4, 0, 0, 0, 0};
@@ -71,7 +68,22 @@ static bool put(struct fixture *f, const char *text, uint32_t mark, uint32_t ttl
     name_lower(name, (size_t)size, name);
     assert_int_equal(validity_depend(f->validity, name, false, &answer.dependencies), ERR_OK);
     struct answer_key key = key_of(f, text);
-    return store_put(f->store, &key, &answer, stamp, now);
+    return keep(f->store, &key, &answer, stamp, now);
+}
+
+/* As a fetch would bring it. */
+static bool put(struct fixture *f, const char *text, uint32_t mark, uint32_t ttl,
+                struct stamp stamp, struct mono now)
+{
+    return put_by(store_put, f, text, mark, ttl, stamp, now);
+}
+
+static enum store_result look_up(struct fixture *f, const struct answer_key *key, struct mono now,
+                                 uint8_t *buffer, size_t room, struct store_hit *hit)
+{
+    return store_get(
+        f->store,
+        &(struct store_look){.key = key, .now = now, .buffer = buffer, .room = room}, hit);
 }
 
 struct got {
@@ -85,7 +97,7 @@ static struct got get(struct fixture *f, const char *text, struct mono now)
     struct answer_key key = key_of(f, text);
     struct store_hit hit;
     uint8_t body[64];
-    struct got got = {.result = store_get(f->store, &key, now, body, sizeof body, &hit)};
+    struct got got = {.result = look_up(f, &key, now, body, sizeof body, &hit)};
     if (got.result == STORE_HIT) {
         assert_int_equal(hit.body_size, 16);
         got.ttl = wire_get_u32(body + 6);
@@ -104,7 +116,7 @@ static void change(struct fixture *f, const char *text)
     uint8_t name[NAME_MAX_SIZE];
     assert_true(name_from_text(text, name) > 0);
     validity_mark_name(f->validity, name);
-    validity_commit(f->validity);
+    validity_commit(f->validity, (struct mono){1});
 }
 
 static void what_is_put_is_found_and_ages(void **state)
@@ -197,8 +209,31 @@ static void replace_wants_a_held_question(void **state)
     assert_true(store_replace(f.store, &key, &answer, validity_now(f.validity), at(0)));
     struct store_hit hit;
     uint8_t copy[8];
-    assert_int_equal(store_get(f.store, &key, at(1), copy, sizeof copy, &hit), STORE_HIT);
+    assert_int_equal(look_up(&f, &key, at(1), copy, sizeof copy, &hit), STORE_HIT);
     assert_int_equal(hit.body_size, 1);
+    close_store(&f);
+}
+
+/* A query between the mark and the install sends a fetch, and its server may still have the old. */
+static void a_fetch_does_not_undo_what_a_change_brought(void **state)
+{
+    (void)state;
+    struct fixture f;
+    open_store(&f, ONE_MIB, 0);
+    put(&f, "www.example.com.", 1, 3600, validity_now(f.validity), at(0));
+    change(&f, "www.example.com.");
+    struct stamp stamp = validity_now(f.validity);
+    assert_true(put_by(store_replace, &f, "www.example.com.", 2, 3600, stamp, at(0)));
+    assert_false(put(&f, "www.example.com.", 1, 3600, stamp, at(1)));
+    assert_int_equal(get(&f, "www.example.com.", at(1)).mark, 2);
+    assert_true(put_by(store_replace, &f, "www.example.com.", 3, 3600, stamp, at(1)));
+    change(&f, "www.example.com.");
+    assert_true(put(&f, "www.example.com.", 4, 1, validity_now(f.validity), at(2)));
+    assert_true(put(&f, "www.example.com.", 5, 1, validity_now(f.validity), at(2)));
+    assert_int_equal(get(&f, "www.example.com.", at(2)).mark, 5);
+    assert_true(
+        put_by(store_replace, &f, "www.example.com.", 6, 1, validity_now(f.validity), at(2)));
+    assert_true(put(&f, "www.example.com.", 7, 1, validity_now(f.validity), at(1002)));
     close_store(&f);
 }
 
@@ -226,7 +261,7 @@ static void a_body_too_long_is_truncated(void **state)
     struct answer_key key = key_of(&f, "www.example.com.");
     struct store_hit hit;
     uint8_t body[15];
-    assert_int_equal(store_get(f.store, &key, at(0), body, sizeof body, &hit), STORE_TRUNCATED);
+    assert_int_equal(look_up(&f, &key, at(0), body, sizeof body, &hit), STORE_TRUNCATED);
     close_store(&f);
 }
 
@@ -357,8 +392,7 @@ static void test_p1_p2_no_reader_sees_the_past(void **state)
         change(&race.f, "www.example.com.");
         atomic_store(&race.applied, version);
         put(&race.f, "www.example.com.", version - 1, 3600, late, at(0));
-        put(&race.f, "www.example.com.", version, 3600, validity_now(race.f.validity),
-            at(0));
+        put(&race.f, "www.example.com.", version, 3600, validity_now(race.f.validity), at(0));
         for (int spin = 0; spin < 200; spin++)
             atomic_load(&race.applied);
     }
@@ -379,6 +413,7 @@ int main(void)
         cmocka_unit_test(test_p2_a_late_fill_is_refused),
         cmocka_unit_test(moving_the_stamp_skips_no_change),
         cmocka_unit_test(replace_wants_a_held_question),
+        cmocka_unit_test(a_fetch_does_not_undo_what_a_change_brought),
         cmocka_unit_test(clients_of_subscribed_zones_get_short_ttls),
         cmocka_unit_test(a_body_too_long_is_truncated),
         cmocka_unit_test(eviction_keeps_what_is_used),

@@ -54,7 +54,7 @@ static bool survives_name(struct validity *v, const char *answer, bool negative,
     struct stamp stamp = validity_now(v);
     struct dependencies d = on(v, answer, negative);
     validity_mark_name(v, name(changed));
-    validity_commit(v);
+    validity_commit(v, (struct mono){1});
     return holds(v, &d, stamp);
 }
 
@@ -63,7 +63,7 @@ static bool survives_subtree(struct validity *v, const char *answer, const char 
     struct stamp stamp = validity_now(v);
     struct dependencies d = on(v, answer, false);
     validity_mark_subtree(v, name(changed));
-    validity_commit(v);
+    validity_commit(v, (struct mono){1});
     return holds(v, &d, stamp);
 }
 
@@ -136,7 +136,7 @@ static void a_fetch_is_as_old_as_its_question(void **state)
     struct stamp before = validity_now(v);
     validity_mark_name(v, name("www.example.com."));
     struct stamp during = validity_now(v);
-    struct stamp change = validity_commit(v);
+    struct stamp change = validity_commit(v, (struct mono){1});
     struct stamp after = validity_now(v);
     assert_false(holds(v, &d, before));
     assert_false(holds(v, &d, during));

@@ -1,0 +1,69 @@
+/*
+ * config_texts.h - configurations for tests, from snippets: load them, or have them refused.
+ *
+ * TIER is the smallest whole configuration; the macros with a `text` put it where their name says.
+ */
+#ifndef FRESHET_TESTS_CONFIG_TEXTS_H
+#define FRESHET_TESTS_CONFIG_TEXTS_H
+
+#include <stdio.h>
+#include <string.h>
+
+#include "tests/unit/cmocka_all.h"
+#include "config/config.h"
+
+#define UPSTREAM "upstream: {forward: [192.0.2.1]}"
+#define TIER     "tiers: [{name: os, listen: [127.0.0.1], " UPSTREAM "}]\n"
+
+/* A tier with a cache mapping, a feed with one more key, a tier with other listeners. */
+#define CACHE(text)   "tiers: [{name: os, listen: [127.0.0.1], cache: {" text "}, " UPSTREAM "}]\n"
+#define FEED(text)    TIER "feed: {brokers: b, zones: [a], " text "}\n"
+#define ZONES(text)   TIER "feed: {brokers: b, zones: [" text "]}\n"
+#define LISTEN(text)  "tiers: [{name: os, listen: [" text "], " UPSTREAM "}]\n"
+#define FORWARD(text) "tiers: [{name: os, listen: [127.0.0.1], upstream: {forward: [" text "]}}]\n"
+
+static inline struct config *parse(const char *text)
+{
+    char error[CONFIG_MAX_ERROR] = "";
+    struct config *config = config_parse("t.yaml", text, strlen(text), error);
+    if (!config)
+        fail_msg("refused: %s\n%s", error, text);
+    return config;
+}
+
+/* Loads the first `size` bytes of `text`, which are to be refused with exactly `expected`. */
+static inline void refused_bytes(const char *text, size_t size, const char *expected)
+{
+    char error[CONFIG_MAX_ERROR] = "";
+    struct config *config = config_parse("t.yaml", text, size, error);
+    assert_null(config);
+    assert_string_equal(error, expected);
+}
+
+struct bad {
+    const char *text;
+    const char *expected; /* after "t.yaml: " */
+};
+
+static inline void refused_all(const struct bad *bad)
+{
+    for (; bad->text; bad++) {
+        char expected[CONFIG_MAX_ERROR];
+        snprintf(expected, sizeof(expected), "t.yaml: %s", bad->expected);
+        refused_bytes(bad->text, strlen(bad->text), expected);
+    }
+}
+
+/* `running` -> `wanted` takes a restart because of `key`, or none if `key` is NULL. */
+static inline void reloads(const char *running_text, const char *wanted_text, const char *key)
+{
+    char ret_key[CONFIG_MAX_ERROR] = "";
+    struct config *running = parse(running_text), *wanted = parse(wanted_text);
+    bool restart = config_needs_restart(running, wanted, ret_key);
+    config_free(running);
+    config_free(wanted);
+    assert_string_equal(ret_key, key ? key : "");
+    assert_int_equal(restart, key != NULL);
+}
+
+#endif
