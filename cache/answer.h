@@ -45,15 +45,15 @@ enum { ORIGIN_FEED = 0, ORIGIN_MAX = 254, ORIGIN_NONE = 255 };
 
 /* An answer outside a store. Borrows its bytes; its scopes are its own. */
 struct answer {
-    uint16_t flags;       /* AD and RCODE; the rest is made for each reply */
-    uint16_t counts[3];   /* by enum section */
-    bool negative;        /* NXDOMAIN or NODATA */
-    bool uncacheable;     /* whatever its TTL */
-    bool covered;         /* every name in it lies in a zone of the feed: it may be held past its TTL */
-    bool behind;          /* from a parent that has applied less than we have: not to be kept by anyone */
+    uint16_t flags;     /* AD and RCODE; the rest is made for each reply */
+    uint16_t counts[3]; /* by enum section */
+    bool negative;      /* NXDOMAIN or NODATA */
+    bool uncacheable;   /* whatever its TTL */
+    bool covered; /* every name in it lies in a zone of the feed: it may be held past its TTL */
+    bool behind;  /* from a parent that has applied less than we have: not to be kept by anyone */
     uint8_t origin;
-    uint32_t ttl;         /* seconds it may live, before the policy's bounds */
-    int ede;              /* Extended DNS Error that explains it, or EDE_NONE */
+    uint32_t ttl; /* seconds it may live, before the policy's bounds */
+    int ede;      /* Extended DNS Error that explains it, or EDE_NONE */
     uint8_t *body;
     size_t body_size;
     const uint16_t *ttl_offsets; /* from the body's first byte */

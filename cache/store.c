@@ -17,7 +17,7 @@ struct entry {
     struct stamp stamp;        /* known valid at */
     struct mono born;
     struct mono revived_until; /* past its TTL, for want of an upstream */
-    uint32_t ttl; /* seconds from born */
+    uint32_t ttl;              /* seconds from born */
     uint32_t body_size;
     uint32_t cost; /* bytes this entry counts for */
     uint16_t flags;
@@ -27,9 +27,9 @@ struct entry {
     int16_t ede;
     uint8_t scope_count;
     uint8_t origin;
-    bool used; /* hit since the hand last passed */
+    bool used;    /* hit since the hand last passed */
     bool covered; /* it may outlive its TTL under the lease */
-    bool told; /* by store_replace(): it came with the change itself */
+    bool told;    /* by store_replace(): it came with the change itself */
     /* struct scope scopes[scope_count]; uint16_t ttl_offsets[ttl_count]; key; body */
     alignas(uint64_t) uint8_t tail[];
 };
@@ -131,8 +131,7 @@ void store_free(struct store *store)
     free(store);
 }
 
-void store_key(const struct store *store, const struct key_parts *parts,
-               struct answer_key *ret_key)
+void store_key(const struct store *store, const struct key_parts *parts, struct answer_key *ret_key)
 {
     size_t size = name_size(parts->name);
     wire_put_u16(ret_key->bytes, parts->type);
@@ -215,17 +214,16 @@ static void copy_hit(const struct shard *shard, struct entry *entry, const struc
 
 /* Past its TTL there is none left to count down: a held answer starts over within client_ttl, a stale one has
  * its own (RFC 8767 4). */
-static void copy_overtime(const struct store *store, const struct shard *shard,
-                          struct entry *entry, const struct store_look *look,
-                          struct store_hit *ret)
+static void copy_overtime(const struct store *store, const struct shard *shard, struct entry *entry,
+                          const struct store_look *look, struct store_hit *ret)
 {
     uint32_t cap = shard->policy.client_ttl;
     memcpy(look->buffer, entry_body(entry), entry->body_size);
     if (!entry_is_held(store, shard, entry, look->now)) {
         uint32_t bound = ttl_cap(shard, entry, look->child);
         cap = bound < TTL_STALE_SECONDS ? bound : TTL_STALE_SECONDS;
-        ret->ede = (entry->flags & FLAG_RCODE) == RCODE_NXDOMAIN ? EDE_STALE_NXDOMAIN
-                                                                 : EDE_STALE_ANSWER;
+        ret->ede =
+            (entry->flags & FLAG_RCODE) == RCODE_NXDOMAIN ? EDE_STALE_NXDOMAIN : EDE_STALE_ANSWER;
     }
     body_age_ttls(look->buffer, entry_ttl_offsets(entry), entry->ttl_count, 0, cap);
 }
@@ -414,10 +412,10 @@ bool store_revive(struct store *store, const struct answer_key *key, struct mono
     bool revived = false;
     if (entry && (entry->flags & FLAG_RCODE) != RCODE_SERVFAIL) {
         uint64_t life = (uint64_t)entry->ttl + shard->policy.serve_stale;
-        revived = shard->policy.serve_stale > 0 &&
-                  !mono_reached(now, mono_add(entry->born, life * 1000)) &&
-                  validity_holds(store->validity, entry_scopes(entry), entry->scope_count,
-                                 entry->stamp);
+        revived =
+            shard->policy.serve_stale > 0 &&
+            !mono_reached(now, mono_add(entry->born, life * 1000)) &&
+            validity_holds(store->validity, entry_scopes(entry), entry->scope_count, entry->stamp);
         if (revived) {
             entry->revived_until = mono_add(now, RECHECK_MS);
             shard->counters.revived++;
@@ -434,10 +432,9 @@ size_t store_drop(struct store *store, const uint8_t *canonical_name, bool subtr
         struct shard *shard = &store->shards[i];
         pthread_mutex_lock(&shard->lock);
         struct entry *entry, *next;
-        DL_FOREACH_SAFE(shard->queue, entry, next) {
+        DL_FOREACH_SAFE (shard->queue, entry, next) {
             const uint8_t *name = answer_key_name(entry_key(entry));
-            if (subtree ? name_is_within(name, canonical_name)
-                        : name_equal(name, canonical_name)) {
+            if (subtree ? name_is_within(name, canonical_name) : name_equal(name, canonical_name)) {
                 entry_remove(shard, entry);
                 dropped++;
             }
@@ -527,7 +524,7 @@ void store_visit(struct store *store, struct mono now,
         struct shard *shard = &store->shards[i];
         pthread_mutex_lock(&shard->lock);
         struct entry *entry;
-        DL_FOREACH(shard->queue, entry) {
+        DL_FOREACH (shard->queue, entry) {
             struct store_view view;
             entry_view(store, entry, now, &view);
             visit(arg, &view);

@@ -21,10 +21,10 @@ struct ttl_policy {
     uint32_t min_ttl;      /* seconds; raises shorter TTLs */
     uint32_t max_ttl;      /* seconds; lowers longer ones */
     uint32_t negative_ttl; /* seconds; upper bound for NXDOMAIN and NODATA (RFC 2308 5) */
-    uint32_t client_ttl;   /* seconds; upper bound towards clients, for answers of subscribed zones */
-    uint32_t hold;         /* seconds an answer may live, past its TTL, while the lease lasts */
-    bool prefetch;         /* tell when an answer in use is near its end */
-    uint32_t serve_stale;  /* seconds past its TTL an answer may stand in for a dead upstream */
+    uint32_t client_ttl; /* seconds; upper bound towards clients, for answers of subscribed zones */
+    uint32_t hold;       /* seconds an answer may live, past its TTL, while the lease lasts */
+    bool prefetch;       /* tell when an answer in use is near its end */
+    uint32_t serve_stale; /* seconds past its TTL an answer may stand in for a dead upstream */
 };
 
 /* What a record that came with `ttl` lives by under the policy, in seconds. */

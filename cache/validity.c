@@ -216,8 +216,8 @@ bool validity_is_settling(const struct validity *validity, struct stamp mark, st
     /* Of a stamp that is not remembered we know that it is older than the oldest one that is. */
     if (mark.n + REMEMBERED_STAMPS <= clock)
         mark.n = clock - REMEMBERED_STAMPS + 1;
-    uint64_t moment = atomic_load_explicit(&validity->moments[mark.n % REMEMBERED_STAMPS],
-                                           memory_order_relaxed);
+    uint64_t moment =
+        atomic_load_explicit(&validity->moments[mark.n % REMEMBERED_STAMPS], memory_order_relaxed);
     return now.ms < moment + validity->settle_ms;
 }
 

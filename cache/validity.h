@@ -59,7 +59,8 @@ struct validity_options {
     size_t zone_count;
     size_t marks;
     uint64_t key;
-    uint64_t settle_ms; /* how long a change may take to reach every authoritative server; 0: no time */
+    uint64_t
+        settle_ms; /* how long a change may take to reach every authoritative server; 0: no time */
 };
 struct validity *validity_new(const struct validity_options *options);
 void validity_free(struct validity *validity);

@@ -184,8 +184,7 @@ static void enter(struct ledger *ledger, const struct change_set *set)
     ledger->sets++;
     if (set->time_us > ledger->time_us)
         ledger->time_us = set->time_us;
-    if (set->has_serial &&
-        (!ledger->has_serial || serial_before(ledger->serial, set->serial))) {
+    if (set->has_serial && (!ledger->has_serial || serial_before(ledger->serial, set->serial))) {
         ledger->has_serial = true;
         ledger->serial = set->serial;
     }
@@ -199,8 +198,7 @@ static bool is_installable(const struct change_set *set, const struct change *ch
 }
 
 /* The answer a SET carries; its body is in applier->wire behind the question. */
-static bool build_answer(struct applier *applier, const struct change *change,
-                         struct answer *ret)
+static bool build_answer(struct applier *applier, const struct change *change, struct answer *ret)
 {
     struct builder *builder = &applier->builder;
     struct question question = {
@@ -311,8 +309,8 @@ static bool speak_for(struct spoken_for **table, const uint8_t *name, uint16_t t
  * From the last change to the first, so that the last word on an RRset is the one installed. A change
  * to a whole subtree silences everything before it.
  */
-static size_t install_set(struct applier *applier, const struct change_set *set,
-                          struct stamp stamp, struct mono now)
+static size_t install_set(struct applier *applier, const struct change_set *set, struct stamp stamp,
+                          struct mono now)
 {
     struct spoken_for *table = NULL, *entry, *next;
     size_t installed = 0;
@@ -326,7 +324,7 @@ static size_t install_set(struct applier *applier, const struct change_set *set,
         if (set->change_count > 1 && !speak_for(&table, change->name, change->type))
             break;
     }
-    HASH_ITER(hh, table, entry, next) {
+    HASH_ITER (hh, table, entry, next) {
         HASH_DELETE(hh, table, entry);
         free(entry);
     }
@@ -401,8 +399,8 @@ int apply_evict(struct applier *applier, const uint8_t *name, bool subtree, stru
         return ERR_NOT_FOUND;
     pthread_mutex_lock(&applier->lock);
     struct apply_result result = {0};
-    result.marked = subtree ? validity_mark_subtree(validity, name)
-                            : validity_mark_name(validity, name);
+    result.marked =
+        subtree ? validity_mark_subtree(validity, name) : validity_mark_name(validity, name);
     result.stamp = validity_commit(validity, now);
     pthread_mutex_unlock(&applier->lock);
     *ret_result = result;

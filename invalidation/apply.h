@@ -49,13 +49,13 @@ struct apply_result {
 struct apply_zone_status {
     uint8_t zone[NAME_MAX_SIZE];
     bool has_serial;
-    uint32_t serial;       /* newest applied */
-    int64_t time_us;       /* newest commit time applied; 0 for none */
-    uint64_t sets;         /* change sets applied */
-    uint64_t invalidated;  /* times the whole zone was invalidated (P9, gaps) */
-    uint64_t duplicates;   /* sets that had been applied before, by publisher and seq */
-    uint64_t jumps_back;   /* sets whose publisher's seq went back to one not seen before */
-    uint64_t stale;        /* sets that came too late to bring data: they only evicted */
+    uint32_t serial;      /* newest applied */
+    int64_t time_us;      /* newest commit time applied; 0 for none */
+    uint64_t sets;        /* change sets applied */
+    uint64_t invalidated; /* times the whole zone was invalidated (P9, gaps) */
+    uint64_t duplicates;  /* sets that had been applied before, by publisher and seq */
+    uint64_t jumps_back;  /* sets whose publisher's seq went back to one not seen before */
+    uint64_t stale;       /* sets that came too late to bring data: they only evicted */
 };
 
 /* NULL: no memory. */

@@ -44,9 +44,10 @@ struct client {
 /* What a reply copies or obeys. */
 struct reply_shape {
     uint16_t id;
-    uint16_t flags;     /* of the query: RD, CD and AD are answered */
-    uint16_t limit;     /* bytes the client can take */
-    uint16_t option_size; /* of an EDNS option to send along: our position, for a child tier; or 0 */
+    uint16_t flags; /* of the query: RD, CD and AD are answered */
+    uint16_t limit; /* bytes the client can take */
+    uint16_t
+        option_size; /* of an EDNS option to send along: our position, for a child tier; or 0 */
     const uint8_t *option; /* as it goes into OPT; taken before the lookup */
     bool edns;
     bool dnssec_ok;

@@ -259,8 +259,8 @@ struct control *control_open(struct event_base *base, struct daemon *daemon, con
         control->base = base;
         control->daemon = daemon;
         control->path = strdup(path);
-        control->listener = evconnlistener_new(base, on_accept, control,
-                                               LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 0, fd);
+        control->listener = evconnlistener_new(
+            base, on_accept, control, LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 0, fd);
     }
     if (!control || !control->path || !control->listener) {
         snprintf(ret_error, CONTROL_MAX_ERROR, "control: out of memory");

@@ -114,8 +114,8 @@ static bool make_workers(struct daemon *daemon)
 }
 
 /* One UDP and one TCP socket per worker at one address of one tier. */
-static int listen_at(struct daemon *daemon, size_t tier_index,
-                     const struct config_address *address, char ret_error[DAEMON_MAX_ERROR])
+static int listen_at(struct daemon *daemon, size_t tier_index, const struct config_address *address,
+                     char ret_error[DAEMON_MAX_ERROR])
 {
     char why[NET_MAX_ERROR] = "out of memory";
     const struct sockaddr *sa = (const struct sockaddr *)&address->addr;

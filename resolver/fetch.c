@@ -37,22 +37,21 @@ struct fetch {
     struct question question;
     struct chain chain;
     struct event *timer;
-    struct attempt *attempts; /* under way */
-    uint32_t tried;           /* servers asked in this round, a bit each */
-    uint8_t sent;             /* queries sent in this step */
-    uint8_t step;             /* chain continuations, and starts from anew */
-    bool resting;             /* before asking a parent again */
-    bool behind;              /* some response was older than we are */
-    uint32_t pause_ms;        /* the next rest */
+    struct attempt *attempts;    /* under way */
+    uint32_t tried;              /* servers asked in this round, a bit each */
+    uint8_t sent;                /* queries sent in this step */
+    uint8_t step;                /* chain continuations, and starts from anew */
+    bool resting;                /* before asking a parent again */
+    bool behind;                 /* some response was older than we are */
+    uint32_t pause_ms;           /* the next rest */
     struct position_set *wanted; /* what a parent must have applied; NULL: not asking a parent */
-    int ede;                  /* why nothing came of it so far */
+    int ede;                     /* why nothing came of it so far */
 };
 
 struct fetcher {
     struct event_base *base;
     const struct validity *validity;
     struct positions *positions;
-    struct fetcher_counters counters;
     struct message *message;
     struct builder builder;
     struct answer answer;
@@ -88,17 +87,12 @@ void fetcher_free(struct fetcher *fetcher)
     free(fetcher);
 }
 
-const struct fetcher_counters *fetcher_counters(const struct fetcher *fetcher)
-{
-    return &fetcher->counters;
-}
-
 void fetch_cancel(struct fetch *fetch)
 {
     if (!fetch)
         return;
     struct attempt *attempt, *next;
-    DL_FOREACH_SAFE(fetch->attempts, attempt, next)
+    DL_FOREACH_SAFE (fetch->attempts, attempt, next)
         attempt->fetch = NULL;
     chain_free(&fetch->chain);
     if (fetch->timer)
@@ -262,7 +256,7 @@ static void ask_again_later(struct fetch *fetch)
 /* Whether the response may be used; if not, the fetch goes on by itself. */
 static bool accept_place(struct fetch *fetch)
 {
-    struct fetcher_counters *counters = &fetch->fetcher->counters;
+    struct fetch_counters *counters = fetch->request.counters;
     enum place place = place_of(fetch);
     if (place == PLACE_FINE)
         return true;
@@ -518,7 +512,7 @@ static void impatient(evutil_socket_t fd, short what, void *arg)
         ask(fetch);
         return;
     }
-    DL_FOREACH(fetch->attempts, attempt) {
+    DL_FOREACH (fetch->attempts, attempt) {
         if (!attempt->counted)
             upstream_timed_out(&attempt->upstream->servers[attempt->server], now);
         attempt->counted = true;

@@ -29,27 +29,27 @@
 
 struct fetch;
 
+/* What became of questions to parent tiers (P3). */
+struct fetch_counters {
+    struct counter behind;   /* responses from a parent that had applied less than we had */
+    struct counter unplaced; /* responses without a usable position */
+    struct counter uncached; /* answers handed on with TTL 0 because of either */
+};
+
 /* What the fetches of one worker share: scratch memory, used inside one callback at a time. */
 struct fetcher;
 
 /* NULL: no memory. */
 struct fetcher *fetcher_new(struct event_base *base, const struct validity *validity,
                             struct positions *positions);
-
-/* What became of questions to parent tiers (P3). */
-struct fetcher_counters {
-    struct counter behind;     /* responses from a parent that had applied less than we had */
-    struct counter unplaced;   /* responses without a usable position */
-    struct counter uncached;   /* answers handed on with TTL 0 because of either */
-};
-const struct fetcher_counters *fetcher_counters(const struct fetcher *fetcher);
 void fetcher_free(struct fetcher *fetcher);
 
 struct fetch_request {
     const struct question *question; /* canonical; copied */
     bool dnssec_ok;
     bool checking_disabled;
-    struct upstream *upstream; /* a reference is taken */
+    struct upstream *upstream;       /* a reference is taken */
+    struct fetch_counters *counters; /* borrowed */
     struct mono deadline;
     /*
      * Called once, from the loop; the fetch is gone after it. `answer` is always there: a failure is a SERVFAIL

@@ -10,8 +10,9 @@
 #include "dns/message.h"
 
 enum {
-    CHANNEL_SOCKETS = 4, /* c-ares opens at most one UDP and one TCP socket per server and channel */
-    TICK_MS = 100,       /* how often c-ares looks for queries it must give up */
+    CHANNEL_SOCKETS =
+        4,         /* c-ares opens at most one UDP and one TCP socket per server and channel */
+    TICK_MS = 100, /* how often c-ares looks for queries it must give up */
     ARCOUNT_OFFSET = 10,
 };
 
@@ -43,7 +44,8 @@ struct forward {
     bool sending;
 };
 
-static void channel_process(struct channel *channel, ares_socket_t readable, ares_socket_t writable);
+static void channel_process(struct channel *channel, ares_socket_t readable,
+                            ares_socket_t writable);
 
 static void socket_ready(evutil_socket_t fd, short what, void *arg)
 {
@@ -177,7 +179,7 @@ static void tick(evutil_socket_t fd, short what, void *arg)
     struct forward *forward = arg;
     for (int way = 0; way < FORWARD_WAYS; way++) {
         struct channel *channel, *next;
-        DL_FOREACH_SAFE(forward->channels[way], channel, next)
+        DL_FOREACH_SAFE (forward->channels[way], channel, next)
             channel_process(channel, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
     }
     if (forward->outstanding == 0)
@@ -190,7 +192,7 @@ static void tell_refused(evutil_socket_t fd, short what, void *arg)
     struct forward *forward = arg;
     struct forward_request *requests = forward->refused, *request, *next;
     forward->refused = NULL;
-    DL_FOREACH_SAFE(requests, request, next)
+    DL_FOREACH_SAFE (requests, request, next)
         request->done(request, ERR_SYSTEM, NULL, 0);
 }
 
@@ -290,7 +292,7 @@ static struct channel *channel_pick(struct forward *forward, enum forward_way wa
     struct channel *open[FORWARD_CHANNELS];
     size_t count = 0;
     struct channel *channel, *least = NULL;
-    DL_FOREACH(forward->channels[way], channel) {
+    DL_FOREACH (forward->channels[way], channel) {
         if (channel_takes(channel))
             open[count++] = channel;
         if (count == FORWARD_CHANNELS)

@@ -29,7 +29,8 @@ static void print_help(void)
          "  -h, --help         show this and exit\n"
          "  -V, --version      show the version and exit\n"
          "\n"
-         "Runs in the foreground and logs to stderr. SIGHUP reads the configuration again and keeps\n"
+         "Runs in the foreground and logs to stderr. SIGHUP reads the configuration again and "
+         "keeps\n"
          "the cache; SIGTERM answers what is under way and exits.");
 }
 
@@ -37,8 +38,10 @@ static void print_help(void)
 static int parse_options(int argc, char **argv, struct options *ret)
 {
     static const struct option longs[] = {
-        {"config", required_argument, NULL, 'c'}, {"check", no_argument, NULL, 'n'},
-        {"help", no_argument, NULL, 'h'},         {"version", no_argument, NULL, 'V'},
+        {"config", required_argument, NULL, 'c'},
+        {"check", no_argument, NULL, 'n'},
+        {"help", no_argument, NULL, 'h'},
+        {"version", no_argument, NULL, 'V'},
         {NULL, 0, NULL, 0},
     };
     int c;
@@ -117,8 +120,7 @@ static bool open_services(struct program *program, char error[CONTROL_MAX_ERROR]
             return false;
     }
     if (config->metrics) {
-        program->metrics =
-            metrics_open(program->base, program->daemon, config->metrics, error);
+        program->metrics = metrics_open(program->base, program->daemon, config->metrics, error);
         if (!program->metrics)
             return false;
     }
@@ -144,8 +146,9 @@ static void announce(const struct daemon *daemon)
         for (size_t k = 0; k < config->tiers[i].listen_count; k++)
             log_line(LOG_LEVEL_INFO, "msg=listening tier=%s address=%s", config->tiers[i].name,
                      config->tiers[i].listen[k].text);
-    log_line(LOG_LEVEL_INFO, "msg=ready version=" FRESHET_VERSION " pid=%d workers=%zu tiers=%zu "
-                             "feed=%s",
+    log_line(LOG_LEVEL_INFO,
+             "msg=ready version=" FRESHET_VERSION " pid=%d workers=%zu tiers=%zu "
+             "feed=%s",
              (int)getpid(), daemon->worker_count, daemon->tier_count,
              config->feed ? config->feed->updates : "none");
 }

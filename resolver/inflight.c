@@ -23,7 +23,7 @@ struct job {
     struct inflight *inflight;
     struct job *prev, *next; /* all jobs, joinable or not */
     struct answer_key key;
-    struct question question; /* canonical */
+    struct question question;   /* canonical */
     struct dependencies scopes; /* of the question alone */
     struct stamp stamp;         /* taken before the first query left */
     struct fetch *fetch;
@@ -84,9 +84,9 @@ void inflight_free(struct inflight *inflight)
     if (!inflight)
         return;
     struct job *job, *next_job;
-    DL_FOREACH_SAFE(inflight->all, job, next_job) {
+    DL_FOREACH_SAFE (inflight->all, job, next_job) {
         struct waiter *waiter, *next;
-        LL_FOREACH_SAFE(job->waiters, waiter, next)
+        LL_FOREACH_SAFE (job->waiters, waiter, next)
             waiter_free(inflight, waiter);
         fetch_cancel(job->fetch);
         job_free(job);
@@ -141,7 +141,7 @@ static void ask_again(struct inflight *inflight, const struct job *old, struct w
 {
     struct mono deadline = waiters->deadline;
     struct waiter *waiter, *next;
-    LL_FOREACH(waiters, waiter)
+    LL_FOREACH (waiters, waiter)
         if (waiter->deadline.ms < deadline.ms)
             deadline = waiter->deadline;
     counter_add(&inflight->counters.asked_again, 1);
@@ -151,7 +151,7 @@ static void ask_again(struct inflight *inflight, const struct job *old, struct w
         return;
     }
     struct answer failure = {.flags = RCODE_SERVFAIL, .ede = EDE_OTHER};
-    LL_FOREACH_SAFE(waiters, waiter, next) {
+    LL_FOREACH_SAFE (waiters, waiter, next) {
         send_reply(inflight, waiter, &failure);
         waiter_free(inflight, waiter);
     }
@@ -161,7 +161,7 @@ static void ask_again(struct inflight *inflight, const struct job *old, struct w
 static struct waiter *take_waiters(struct job *job, bool fresh)
 {
     struct waiter *taken = NULL, *waiter, *next;
-    LL_FOREACH_SAFE(job->waiters, waiter, next) {
+    LL_FOREACH_SAFE (job->waiters, waiter, next) {
         if (!fresh && stamp_after(waiter->arrived, job->stamp))
             continue;
         LL_DELETE(job->waiters, waiter);
@@ -184,7 +184,7 @@ static bool is_child(const struct waiter *waiter)
 static void serve(struct inflight *inflight, struct waiter *taken, const struct answer *answer)
 {
     struct waiter *waiter, *next;
-    LL_FOREACH_SAFE(taken, waiter, next) {
+    LL_FOREACH_SAFE (taken, waiter, next) {
         send_reply(inflight, waiter, answer);
         waiter_free(inflight, waiter);
     }
@@ -198,7 +198,7 @@ static void serve_all(struct inflight *inflight, struct waiter *taken, struct an
                       bool fresh, const struct ttl_policy *policy)
 {
     struct waiter *children = NULL, *waiter, *next;
-    LL_FOREACH_SAFE(taken, waiter, next)
+    LL_FOREACH_SAFE (taken, waiter, next)
         if (is_child(waiter)) {
             LL_DELETE(taken, waiter);
             LL_PREPEND(children, waiter);
@@ -249,7 +249,7 @@ static void serve_stale(struct job *job)
     struct waiter *waiter, *next;
     if (!store_revive(inflight->options.store, &job->key, mono_now()))
         return;
-    LL_FOREACH_SAFE(job->waiters, waiter, next)
+    LL_FOREACH_SAFE (job->waiters, waiter, next)
         if (send_held(inflight, job, waiter)) {
             LL_DELETE(job->waiters, waiter);
             waiter_free(inflight, waiter);
@@ -290,9 +290,8 @@ static void bound_life(const struct inflight *inflight, struct answer *answer,
     const struct dependencies *scopes = &answer->dependencies;
     if (!is_failure(answer))
         answer_bound_ttls(answer, policy);
-    if (validity_is_settling(validity,
-                             validity_newest_mark(validity, scopes->scopes, scopes->count),
-                             mono_now()))
+    if (validity_is_settling(
+            validity, validity_newest_mark(validity, scopes->scopes, scopes->count), mono_now()))
         answer_settle(answer);
 }
 
@@ -359,6 +358,7 @@ static int start_job(struct inflight *inflight, const struct answer_key *key,
                                  .dnssec_ok = key->bytes[4] & KEY_DNSSEC_OK,
                                  .checking_disabled = key->bytes[4] & KEY_CHECKING_DISABLED,
                                  .upstream = inflight->options.upstream,
+                                 .counters = &inflight->counters.fetch,
                                  .deadline = deadline,
                                  .done = fetched,
                                  .arg = job,

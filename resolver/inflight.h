@@ -30,7 +30,7 @@ enum {
 struct inflight;
 
 struct inflight_options {
-    struct fetcher *fetcher;         /* borrowed, as are all */
+    struct fetcher *fetcher; /* borrowed, as are all */
     const struct validity *validity;
     struct store *store;
     struct upstream *upstream; /* a reference is taken */
@@ -39,6 +39,7 @@ struct inflight_options {
 
 struct inflight_counters {
     struct counter jobs, joined, superseded, asked_again, overloaded, failed, prefetched;
+    struct fetch_counters fetch;
 };
 
 /* NULL: no memory. */

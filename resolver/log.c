@@ -37,8 +37,8 @@ static void write_line(enum log_level level, const char *format, va_list args)
     clock_gettime(CLOCK_REALTIME, &now);
     gmtime_r(&now.tv_sec, &utc);
     size_t used = strftime(line, sizeof line, "%Y-%m-%dT%H:%M:%S", &utc);
-    used += (size_t)snprintf(line + used, sizeof line - used, ".%03ldZ %s ",
-                             now.tv_nsec / 1000000, level_names[level]);
+    used += (size_t)snprintf(line + used, sizeof line - used, ".%03ldZ %s ", now.tv_nsec / 1000000,
+                             level_names[level]);
     int written = vsnprintf(line + used, sizeof line - used - 1, format, args);
     used += written < 0 ? 0 : (size_t)written;
     if (used > sizeof line - 2)

@@ -20,7 +20,8 @@ struct metrics {
 
 static void head(struct evbuffer *out, const char *name, const char *kind, const char *help)
 {
-    evbuffer_add_printf(out, "# HELP freshet_%s %s\n# TYPE freshet_%s %s\n", name, help, name, kind);
+    evbuffer_add_printf(out, "# HELP freshet_%s %s\n# TYPE freshet_%s %s\n", name, help, name,
+                        kind);
 }
 
 static void simple(struct evbuffer *out, const char *name, const char *kind, const char *help,
@@ -42,7 +43,7 @@ struct tier_metric {
     size_t offset;
 };
 
-#define DESK(field) offsetof(struct tier_numbers, desk.field)
+#define DESK(field)  offsetof(struct tier_numbers, desk.field)
 #define STORE(field) offsetof(struct tier_numbers, store.field)
 
 static const struct tier_metric tier_metrics[] = {
@@ -63,9 +64,18 @@ static const struct tier_metric tier_metrics[] = {
     {"cache_size_bytes", "gauge", "Bytes that may be held.", STORE(size)},
     {"fetches_total", "counter", "Questions taken upstream.", DESK(jobs)},
     {"fetches_joined_total", "counter", "Queries that joined a fetch.", DESK(joined)},
-    {"fetches_superseded_total", "counter", "Fetches a change made too old to join.", DESK(superseded)},
-    {"fetches_asked_again_total", "counter", "Fetches asked again after a change.", DESK(asked_again)},
+    {"fetches_superseded_total", "counter", "Fetches a change made too old to join.",
+     DESK(superseded)},
+    {"fetches_asked_again_total", "counter", "Fetches asked again after a change.",
+     DESK(asked_again)},
     {"fetches_failed_total", "counter", "Fetches that ended in SERVFAIL.", DESK(failed)},
+    {"prefetched_total", "counter", "Fetches of answers near their end.", DESK(prefetched)},
+    {"cache_revived_total", "counter", "Stale answers let live: no upstream.", STORE(revived)},
+    {"position_asked_total", "counter", "Queries of child tiers.", DESK(position_asked)},
+    {"position_ignored_total", "counter", "Position options not answered.", DESK(position_ignored)},
+    {"parent_behind_total", "counter", "Responses of parents behind us.", DESK(parent_behind)},
+    {"parent_unplaced_total", "counter", "Responses without a position.", DESK(parent_unplaced)},
+    {"parent_uncached_total", "counter", "Answers not kept for either.", DESK(parent_uncached)},
     {"overloaded_total", "counter", "Queries refused: too much under way.", DESK(overloaded)},
 };
 
@@ -99,11 +109,9 @@ static void write_upstreams(struct evbuffer *out, struct daemon *daemon, const c
         pthread_mutex_lock(&tier->lock);
         for (size_t k = 0; k < tier->address_count; k++) {
             const struct upstream_stats *stats = tier->addresses[k].stats;
-            const struct counter *value =
-                (const struct counter *)((const char *)stats + offset);
+            const struct counter *value = (const struct counter *)((const char *)stats + offset);
             evbuffer_add_printf(out, "freshet_%s{tier=\"%s\",address=\"%s\"} %llu\n", name,
-                                tier->name, stats->address,
-                                (unsigned long long)counter_get(value));
+                                tier->name, stats->address, (unsigned long long)counter_get(value));
         }
         pthread_mutex_unlock(&tier->lock);
     }
@@ -131,7 +139,8 @@ static void write_feed(struct evbuffer *out, struct daemon *daemon)
     head(out, "feed_state", "gauge", "1 for the state the feed is in.");
     for (int state = FEED_COLD; state <= FEED_LOST; state++)
         evbuffer_add_printf(out, "freshet_feed_state{state=\"%s\"} %d\n",
-                            feed_state_text((enum feed_state)state), feed->state == (enum feed_state)state);
+                            feed_state_text((enum feed_state)state),
+                            feed->state == (enum feed_state)state);
     simple(out, "feed_applied_total", "counter", "Change sets applied.", (double)feed->applied);
     simple(out, "feed_ignored_total", "counter", "Change sets of other zones.",
            (double)feed->ignored);
@@ -148,7 +157,8 @@ static void write_feed(struct evbuffer *out, struct daemon *daemon)
     head(out, "feed_offset", "gauge", "Next offset to be applied.");
     for (size_t k = 0; k < feed->partition_count; k++)
         evbuffer_add_printf(out, "freshet_feed_offset{partition=\"%d\"} %lld\n",
-                            (int)feed->positions[k].partition, (long long)feed->positions[k].offset);
+                            (int)feed->positions[k].partition,
+                            (long long)feed->positions[k].offset);
     free(feed);
 }
 
@@ -163,8 +173,7 @@ static void serve(struct evhttp_request *request, void *arg)
     }
     simple(out, "uptime_seconds", "gauge", "Time since the start.",
            (double)(mono_now().ms - daemon->started.ms) / 1000);
-    simple(out, "stamp", "gauge", "The change clock.",
-           (double)validity_now(daemon->validity).n);
+    simple(out, "stamp", "gauge", "The change clock.", (double)validity_now(daemon->validity).n);
     write_tiers(out, daemon);
     write_upstreams(out, daemon, "upstream_sent_total", "Queries sent.",
                     offsetof(struct upstream_stats, sent));

@@ -8,7 +8,8 @@ static void add(struct network_list *list, const struct network *network)
         list->items[list->count++] = *network;
 }
 
-void network_list_set(struct network_list *list, const struct config_network *networks, size_t count)
+void network_list_set(struct network_list *list, const struct config_network *networks,
+                      size_t count)
 {
     static const struct network loopback[] = {
         {.family = AF_INET, .bits = 8, .bytes = {127}},

@@ -21,7 +21,8 @@ struct network_list {
 };
 
 /* Takes over networks of a config; with `count` 0, loopback of both families. */
-void network_list_set(struct network_list *list, const struct config_network *networks, size_t count);
+void network_list_set(struct network_list *list, const struct config_network *networks,
+                      size_t count);
 
 /* Whether the address lies in one of them. IPv4-mapped IPv6 addresses count as IPv6. */
 bool network_list_has(const struct network_list *list, const union address *address);

@@ -72,16 +72,25 @@ static int refusal(const struct query *query, int *ret_ede)
 static size_t reply_any(const struct query *query, const struct query_input *input, uint8_t *reply)
 {
     static const uint8_t hinfo[] = {
-        0xc0, DNS_HEADER_SIZE, 0, TYPE_HINFO, 0, CLASS_IN, 0, 0, 0x0e, 0x10, 0, 9,
-        7,    'R',             'F', 'C',      '8', '4',    '8', '2', 0,
+        0xc0, DNS_HEADER_SIZE,
+        0,    TYPE_HINFO,
+        0,    CLASS_IN,
+        0,    0,
+        0x0e, 0x10,
+        0,    9,
+        7,    'R',
+        'F',  'C',
+        '8',  '4',
+        '8',  '2',
+        0,
     };
     struct reply_shape shape = reply_shape_of(query, input->stream);
     size_t question_end = copy_question(query, input, reply);
     memcpy(reply + question_end, hinfo, sizeof hinfo);
     wire_put_u16(reply + question_end + 4, query->question.class);
-    return reply_finish(reply, question_end, &shape,
-                        &(struct reply_content){
-                            .counts = {1, 0, 0}, .body_size = sizeof hinfo, .ede = EDE_NONE});
+    return reply_finish(
+        reply, question_end, &shape,
+        &(struct reply_content){.counts = {1, 0, 0}, .body_size = sizeof hinfo, .ede = EDE_NONE});
 }
 
 /* A query past its checks, with what its reply needs. */
@@ -178,16 +187,15 @@ static size_t answer(struct desk *desk, const struct query *query, const struct 
                   .checking_disabled = query->flags & FLAG_CD,
               },
               &asked.key);
-    enum store_result result =
-        store_get(desk->tier->store,
-                  &(struct store_look){
-                      .key = &asked.key,
-                      .now = input->now,
-                      .buffer = reply + query->question_end,
-                      .room = reply_room(&asked.shape, query->question_end),
-                      .child = asked.shape.option_size > 0,
-                  },
-                  &hit);
+    enum store_result result = store_get(desk->tier->store,
+                                         &(struct store_look){
+                                             .key = &asked.key,
+                                             .now = input->now,
+                                             .buffer = reply + query->question_end,
+                                             .room = reply_room(&asked.shape, query->question_end),
+                                             .child = asked.shape.option_size > 0,
+                                         },
+                                         &hit);
     if (result == STORE_HIT || result == STORE_TRUNCATED)
         return reply_hit(desk, &asked, &hit, result == STORE_TRUNCATED, reply);
     return wait_for_it(desk, &asked, reply);

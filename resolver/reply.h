@@ -17,12 +17,12 @@ struct reply_shape reply_shape_of(const struct query *query, bool stream);
 size_t reply_room(const struct reply_shape *shape, size_t question_end);
 
 struct reply_content {
-    uint16_t flags;     /* RCODE, and AD when the data was validated upstream */
+    uint16_t flags;      /* RCODE, and AD when the data was validated upstream */
     uint16_t rcode_high; /* upper bits of an extended RCODE */
     uint16_t counts[3];
-    size_t body_size;   /* bytes already in place behind the question */
-    bool truncated;     /* the body did not fit: none is sent, TC is set (RFC 2181 9) */
-    bool behind;        /* the data may be older than our position says: it is not told */
+    size_t body_size; /* bytes already in place behind the question */
+    bool truncated;   /* the body did not fit: none is sent, TC is set (RFC 2181 9) */
+    bool behind;      /* the data may be older than our position says: it is not told */
     int ede;
 };
 

@@ -89,14 +89,13 @@ static json_t *upstreams_json(struct tier *tier)
     pthread_mutex_lock(&tier->lock);
     for (size_t i = 0; i < tier->address_count; i++) {
         const struct upstream_stats *stats = tier->addresses[i].stats;
-        json_array_append_new(
-            upstreams,
-            json_pack("{s:s, s:f, s:o, s:o, s:o, s:o}", "address", stats->address, "srtt_ms",
-                      (double)counter_get(&stats->srtt_us) / 1000, "sent",
-                      number(counter_get(&stats->sent)), "answered",
-                      number(counter_get(&stats->answered)), "timeouts",
-                      number(counter_get(&stats->timeouts)), "failed",
-                      number(counter_get(&stats->failures))));
+        json_array_append_new(upstreams,
+                              json_pack("{s:s, s:f, s:o, s:o, s:o, s:o}", "address", stats->address,
+                                        "srtt_ms", (double)counter_get(&stats->srtt_us) / 1000,
+                                        "sent", number(counter_get(&stats->sent)), "answered",
+                                        number(counter_get(&stats->answered)), "timeouts",
+                                        number(counter_get(&stats->timeouts)), "failed",
+                                        number(counter_get(&stats->failures))));
     }
     pthread_mutex_unlock(&tier->lock);
     return upstreams;
@@ -117,23 +116,40 @@ static json_t *tier_json(struct daemon *daemon, size_t i)
     struct store_counters store;
     status_count(daemon, i, &desk);
     store_count(tier->store, &store);
-    json_t *object = json_pack("{s:s, s:o, s:o}", "name", tier->name, "listen",
-                               listen_json(&daemon->config->tiers[i]), "upstreams",
-                               upstreams_json(tier));
+    json_t *object =
+        json_pack("{s:s, s:o, s:o}", "name", tier->name, "listen",
+                  listen_json(&daemon->config->tiers[i]), "upstreams", upstreams_json(tier));
     const struct {
         const char *name;
         uint64_t value;
     } numbers[] = {
-        {"queries", desk.queries},       {"hits", store.hits},
-        {"misses", store.misses},        {"expired", store.expired},
-        {"invalid", store.invalid},      {"evicted", store.evicted},
-        {"late", store.late},            {"answers", store.entries},
-        {"bytes", store.bytes},          {"size", store.size},
-        {"fetches", desk.jobs},          {"joined", desk.joined},
-        {"superseded", desk.superseded}, {"asked_again", desk.asked_again},
-        {"overloaded", desk.overloaded}, {"failed", desk.failed},
-        {"malformed", desk.malformed},   {"refused", desk.refused},
-        {"dropped", desk.dropped},       {"truncated", desk.truncated},
+        {"queries", desk.queries},
+        {"hits", store.hits},
+        {"misses", store.misses},
+        {"expired", store.expired},
+        {"invalid", store.invalid},
+        {"evicted", store.evicted},
+        {"late", store.late},
+        {"answers", store.entries},
+        {"bytes", store.bytes},
+        {"size", store.size},
+        {"fetches", desk.jobs},
+        {"joined", desk.joined},
+        {"superseded", desk.superseded},
+        {"asked_again", desk.asked_again},
+        {"overloaded", desk.overloaded},
+        {"failed", desk.failed},
+        {"malformed", desk.malformed},
+        {"refused", desk.refused},
+        {"dropped", desk.dropped},
+        {"truncated", desk.truncated},
+        {"prefetched", desk.prefetched},
+        {"revived", store.revived},
+        {"position_asked", desk.position_asked},
+        {"position_ignored", desk.position_ignored},
+        {"parent_behind", desk.parent_behind},
+        {"parent_unplaced", desk.parent_unplaced},
+        {"parent_uncached", desk.parent_uncached},
     };
     for (size_t k = 0; k < sizeof numbers / sizeof *numbers; k++)
         json_object_set_new(object, numbers[k].name, number(numbers[k].value));
@@ -179,8 +195,8 @@ static json_t *record_json(const struct record *record, uint32_t age)
     if (rdata_to_text(record->type, record->rdata, record->rdata_size, rdata, sizeof rdata) < 0)
         snprintf(rdata, sizeof rdata, "(%u bytes)", (unsigned)record->rdata_size);
     return json_sprintf("%s %u IN %s %s", name_to_text(record->owner, owner),
-                        record->ttl > age ? record->ttl - age : 0,
-                        type_to_text(record->type, type), rdata);
+                        record->ttl > age ? record->ttl - age : 0, type_to_text(record->type, type),
+                        rdata);
 }
 
 /* The records of a held answer, with TTLs as they are now. */
@@ -279,7 +295,8 @@ static void dump_one(void *arg, const struct store_view *view)
     json_t *object = view_json(dump->tier, view);
     json_object_del(object, "cached");
     json_object_set_new(object, "tier", json_string(dump->tier->name));
-    json_object_set_new(object, "name", json_string(name_to_text(answer_key_name(view->key), name)));
+    json_object_set_new(object, "name",
+                        json_string(name_to_text(answer_key_name(view->key), name)));
     json_object_set_new(object, "type", json_string(type_to_text(wire_get_u16(view->key), type)));
     dump->line(dump->arg, object);
     dump->count++;

@@ -220,7 +220,7 @@ static void set_timeouts(struct connection *connection)
 static bool make_room(struct tcp_pool *pool)
 {
     struct connection *connection;
-    DL_FOREACH(pool->connections, connection) {
+    DL_FOREACH (pool->connections, connection) {
         if (connection->waiting == 0 && unsent(connection) == 0) {
             connection_close(connection);
             return true;
@@ -287,7 +287,7 @@ void tcp_pool_configure(struct tcp_pool *pool, const struct tcp_limits *limits)
 {
     struct connection *connection;
     pool->limits = *limits;
-    DL_FOREACH(pool->connections, connection)
+    DL_FOREACH (pool->connections, connection)
         set_timeouts(connection);
 }
 
@@ -320,16 +320,16 @@ void tcp_pool_stop_reading(struct tcp_pool *pool)
     struct listener *listener;
     struct connection *connection;
     pool->stopped = true;
-    LL_FOREACH(pool->listeners, listener)
+    LL_FOREACH (pool->listeners, listener)
         evconnlistener_disable(listener->accepting);
-    DL_FOREACH(pool->connections, connection)
+    DL_FOREACH (pool->connections, connection)
         bufferevent_disable(connection->stream, EV_READ);
 }
 
 bool tcp_pool_busy(const struct tcp_pool *pool)
 {
     struct connection *connection;
-    DL_FOREACH(pool->connections, connection)
+    DL_FOREACH (pool->connections, connection)
         if (unsent(connection) > 0)
             return true;
     return false;
@@ -342,7 +342,7 @@ void tcp_pool_free(struct tcp_pool *pool)
     while (pool->connections)
         connection_close(pool->connections);
     struct listener *listener, *next;
-    LL_FOREACH_SAFE(pool->listeners, listener, next) {
+    LL_FOREACH_SAFE (pool->listeners, listener, next) {
         evconnlistener_free(listener->accepting);
         free(listener);
     }

@@ -13,7 +13,7 @@
 #include "resolver/query.h"
 
 enum {
-    TCP_MAX_PIPELINE = 128,        /* queries waiting per connection; then it is not read */
+    TCP_MAX_PIPELINE = 128,       /* queries waiting per connection; then it is not read */
     TCP_MAX_OUTPUT = 1024 * 1024, /* unsent bytes per connection; then it is not read */
 };
 

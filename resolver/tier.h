@@ -19,7 +19,8 @@ struct tier {
     struct store *store;
     pthread_mutex_t lock;
     size_t origin_count;
-    struct upstream_stats *origins[ORIGIN_MAX]; /* every address this tier ever had; never freed before it */
+    struct upstream_stats
+        *origins[ORIGIN_MAX]; /* every address this tier ever had; never freed before it */
     /* the forwarders or parents in use now, and who is told our position */
     bool parents;
     size_t address_count;

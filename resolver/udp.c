@@ -114,8 +114,8 @@ static bool handle_one(struct udp_listener *listener, size_t i, size_t k, struct
     struct query_input input = {
         .bytes = slot->query, .size = listener->in[i].msg_len, .client = &client, .now = now};
     bool cut_off = header->msg_flags & MSG_TRUNC;
-    bool portless = slot->peer.family == AF_INET ? slot->peer.in.sin_port == 0
-                                                 : slot->peer.in6.sin6_port == 0;
+    bool portless =
+        slot->peer.family == AF_INET ? slot->peer.in.sin_port == 0 : slot->peer.in6.sin6_port == 0;
     size_t size = cut_off || portless ? 0 : query_handle(listener->desk, &input, slot->reply);
     if (size == 0)
         return false;
@@ -131,7 +131,8 @@ static void send_batch(struct udp_listener *listener, size_t count)
 {
     size_t sent = 0;
     while (sent < count) {
-        int n = sendmmsg(listener->fd, listener->out + sent, (unsigned)(count - sent), MSG_DONTWAIT);
+        int n =
+            sendmmsg(listener->fd, listener->out + sent, (unsigned)(count - sent), MSG_DONTWAIT);
         if (n > 0) {
             sent += (size_t)n;
         } else if (errno != EINTR) {

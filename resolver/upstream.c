@@ -146,7 +146,8 @@ void upstream_answered(struct upstream_server *server, uint32_t rtt_us)
         server->srtt_us = rtt_us ? rtt_us : 1;
         server->rttvar_us = rtt_us / 2;
     } else {
-        uint32_t off = rtt_us > server->srtt_us ? rtt_us - server->srtt_us : server->srtt_us - rtt_us;
+        uint32_t off =
+            rtt_us > server->srtt_us ? rtt_us - server->srtt_us : server->srtt_us - rtt_us;
         server->rttvar_us = (uint32_t)((3 * (uint64_t)server->rttvar_us + off) / 4);
         server->srtt_us = (uint32_t)((7 * (uint64_t)server->srtt_us + rtt_us) / 8);
         if (server->srtt_us == 0)

@@ -35,9 +35,9 @@ struct upstream_server {
     uint32_t srtt_us; /* 0: never measured */
     uint32_t rttvar_us;
     uint32_t timeouts_in_row;
-    struct mono retry_at;   /* when down: not before this */
-    struct mono plain_until;  /* does not speak EDNS */
-    struct mono case_until;   /* does not keep the spelling of questions */
+    struct mono retry_at;    /* when down: not before this */
+    struct mono plain_until; /* does not speak EDNS */
+    struct mono case_until;  /* does not keep the spelling of questions */
 };
 
 struct upstream {

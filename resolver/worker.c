@@ -24,7 +24,7 @@ struct worker {
     bool running;
     struct event_base *base;
     struct fetcher *fetcher;
-    struct desk *desks; /* one per tier */
+    struct desk *desks;          /* one per tier */
     struct upstream **upstreams; /* in use, one per tier */
     struct upstream *living;     /* these, and earlier ones with queries under way */
     struct endpoint *endpoints;
@@ -88,7 +88,7 @@ static void look_if_drained(evutil_socket_t fd, short what, void *arg)
 static void start_draining(struct worker *worker, uint64_t grace_ms)
 {
     struct endpoint *endpoint;
-    LL_FOREACH(worker->endpoints, endpoint)
+    LL_FOREACH (worker->endpoints, endpoint)
         udp_stop_reading(endpoint->udp);
     tcp_pool_stop_reading(worker->tcp);
     worker->drain_until = mono_add(mono_now(), grace_ms);
@@ -254,7 +254,7 @@ void worker_free(struct worker *worker)
     free_desks(worker);
     tcp_pool_free(worker->tcp);
     struct endpoint *endpoint, *next;
-    LL_FOREACH_SAFE(worker->endpoints, endpoint, next) {
+    LL_FOREACH_SAFE (worker->endpoints, endpoint, next) {
         udp_free(endpoint->udp);
         free(endpoint);
     }
@@ -287,6 +287,12 @@ void worker_count(const struct worker *worker, size_t tier_index, struct desk_co
         .asked_again = counter_get(&inflight->asked_again),
         .overloaded = counter_get(&inflight->overloaded),
         .failed = counter_get(&inflight->failed),
+        .prefetched = counter_get(&inflight->prefetched),
+        .position_asked = counter_get(&desk->counters.position_asked),
+        .position_ignored = counter_get(&desk->counters.position_ignored),
+        .parent_behind = counter_get(&inflight->fetch.behind),
+        .parent_unplaced = counter_get(&inflight->fetch.unplaced),
+        .parent_uncached = counter_get(&inflight->fetch.uncached),
     };
 }
 

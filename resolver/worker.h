@@ -51,7 +51,9 @@ void worker_free(struct worker *worker);
 /* Numbers of one tier on this worker; any thread. */
 struct desk_counters {
     uint64_t queries, malformed, refused, dropped, truncated;
-    uint64_t jobs, joined, superseded, asked_again, overloaded, failed;
+    uint64_t jobs, joined, superseded, asked_again, overloaded, failed, prefetched;
+    uint64_t position_asked, position_ignored;
+    uint64_t parent_behind, parent_unplaced, parent_uncached;
 };
 void worker_count(const struct worker *worker, size_t tier_index, struct desk_counters *ret);
 const struct tcp_pool_counters *worker_tcp_counters(const struct worker *worker);
