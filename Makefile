@@ -40,7 +40,8 @@ UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/te
 BENCHES    := $(patsubst bench/%.c,$(BUILD)/bench/%,$(wildcard bench/*.c))
 FUZZERS    := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 
-.PHONY: all deps deps-build demo check unit unit-sanitized integration fuzz layers format lint install clean
+.PHONY: all deps deps-build demo check unit unit-sanitized integration fuzz layers format lint install clean \
+        bench-checker
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -86,6 +87,13 @@ $(BUILD)/unit/%: $(BUILD)/obj/tests/unit/%.o $(RUNTIME) $(LIBS)
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $^ $(LDLIBS) -lcmocka -o $@
+
+CHECKER := $(BUILD)/checker/checker
+
+$(CHECKER): $(call objects,$(wildcard bench/checker/*.c)) $(RUNTIME)
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $^ $(LDLIBS) -lm -o $@
 
 # ---- what a fresh machine needs
 
@@ -137,12 +145,24 @@ build/fuzz/fuzz_%: build/fuzz/obj/tests/fuzz/fuzz_%.o $(FUZZ_OBJECTS)
 fuzz: $(FUZZERS:%=build/fuzz/fuzz_%)
 	@tests/run-fuzz.sh $(FUZZ_SECONDS) $(FUZZERS)
 
+# ---- consistency, measured from outside
+
+# freshet for SECONDS_, then other caches; tables on the terminal, JSON and HTML in build/checker/.
+SECONDS_      ?= 600
+PEER_SECONDS_ ?= 60
+
+bench-checker:
+	@tests/deps.sh bench
+	@$(MAKE) --no-print-directory all $(CHECKER)
+	@FRESHET_BUILD=$(BUILD) $(PYTHON) bench/checker/run.py --seconds $(SECONDS_) \
+		--peer-seconds $(PEER_SECONDS_) $(CHECKER_ARGS) two-level peers
+
 # ---- form
 
 layers:
 	@tests/layers.sh
 
-SOURCES_TO_FORMAT := $(wildcard $(foreach d,$(LAYERS) bench tests/unit tests/fuzz tests/sanitize,$(d)/*.c $(d)/*.h))
+SOURCES_TO_FORMAT := $(wildcard $(foreach d,$(LAYERS) bench bench/checker tests/unit tests/fuzz tests/sanitize,$(d)/*.c $(d)/*.h))
 
 format:
 	$(Q)clang-format -i $(SOURCES_TO_FORMAT)

@@ -3,10 +3,11 @@
 #
 #   tests/deps.sh build    compilers, libraries, an authority and clients: `make` and `make demo`
 #   tests/deps.sh check    these, and what `make check` runs: sanitizers, Kafka's Java, pytest
+#   tests/deps.sh bench    these, and what `make bench-checker` runs: plots, and other resolvers
 #
 # Asks nothing and installs only what is missing; when nothing is, it is done in a blink. Needs
 # root, or sudo without a password; otherwise it prints the command for someone who has that.
-# The knot package starts a name server on port 53: not if it comes from here.
+# The packages of servers start them on port 53: not if they come from here.
 set -eu
 
 libraries="libc-ares-dev librdkafka-dev libevent-dev uthash-dev libldns-dev libjansson-dev
@@ -15,6 +16,9 @@ build="make gcc libc6-dev pkg-config $libraries
     knot knot-dnsutils bind9-dnsutils bind9-host iproute2 util-linux python3 python3-dnspython"
 check="$build libcmocka-dev dnsperf python3-pytest python3-kafka
     clang clang-format clang-14 libclang-rt-14-dev llvm-14 valgrind libc6-dbg universal-ctags"
+
+servers="knot unbound pdns-recursor"
+bench="$check python3-matplotlib python3-confluent-kafka unbound pdns-recursor"
 
 policy=/usr/sbin/policy-rc.d
 policy_is_ours=
@@ -44,13 +48,14 @@ $package
 choose_packages() {
     case $1 in
     build) wanted=$build ;;
-    check)
+    check | bench)
         wanted=$check
+        [ "$1" = check ] || wanted=$bench
         # Any Java and Maven on the path will do, not just Debian's.
         command -v java >/dev/null || wanted="$wanted default-jre-headless"
         command -v mvn >/dev/null || wanted="$wanted maven"
         ;;
-    *) fail "usage: deps.sh build | check" ;;
+    *) fail "usage: deps.sh build | check | bench" ;;
     esac
     missing=$(missing_packages "$wanted")
 }
@@ -113,16 +118,25 @@ allow_services() {
     policy_is_ours=
 }
 
-# The package enables its service for the next boot, whatever the policy says.
-disable_knot() {
+# A package enables its service for the next boot, whatever the policy says.
+disable_service() {
     if command -v systemctl >/dev/null; then
-        $sudo systemctl disable --quiet knot.service 2>/dev/null || true
+        $sudo systemctl disable --quiet "$1.service" 2>/dev/null || true
         if [ -d /run/systemd/system ]; then
-            $sudo systemctl stop --quiet knot.service || true
+            $sudo systemctl stop --quiet "$1.service" || true
         fi
     elif command -v update-rc.d >/dev/null; then
-        $sudo update-rc.d knot disable || true
+        $sudo update-rc.d "$1" disable || true
     fi
+}
+
+# The servers that are missing, each on a line.
+missing_servers() {
+    for server in $servers; do
+        case " $(echo $missing) " in
+        *" $server "*) echo "$server" ;;
+        esac
+    done
 }
 
 install_without_services() {
@@ -131,19 +145,16 @@ install_without_services() {
     trap 'exit 143' TERM HUP
     forbid_services
     install_missing
-    disable_knot
+    for server in $(missing_servers); do disable_service "$server"; done
 }
 
-[ $# -eq 1 ] || fail "usage: deps.sh build | check"
+[ $# -eq 1 ] || fail "usage: deps.sh build | check | bench"
 command -v dpkg-query >/dev/null || fail "not a Debian system: install the equivalents of $check"
 choose_packages "$1"
 [ -n "$missing" ] || exit 0
 echo "deps.sh: missing:" $missing
 find_root
-case " "$(echo $missing)" " in
-*" knot "*) install_without_services ;;
-*) install_missing ;;
-esac
+if [ -n "$(missing_servers)" ]; then install_without_services; else install_missing; fi
 choose_packages "$1"
 [ -z "$missing" ] || fail "still missing:" $missing
 echo "deps.sh: all there"

@@ -26,7 +26,8 @@ SANITIZER = re.compile(
 SANITIZER_DEFAULTS = {
     "ASAN_OPTIONS": "detect_leaks=1:detect_stack_use_after_return=1",
     "UBSAN_OPTIONS": "print_stacktrace=1",
-    "TSAN_OPTIONS": "second_deadlock_stack=1",
+    "TSAN_OPTIONS": "second_deadlock_stack=1 suppressions="
+                    + os.path.join(process.ROOT, "tests", "sanitize", "tsan.supp"),
 }
 LOG_FIELD = re.compile(r'([\w.]+)=("(?:[^"\\]|\\.)*"|\S*)')
 METRIC = re.compile(r"^([a-zA-Z_:][\w:]*)(\{.*\})?\s+(\S+)(?:\s+\d+)?$")
@@ -41,8 +42,9 @@ def program(name):
     return os.path.join(process.ROOT, build_directory(), name)
 
 
-def _environment():
-    return {key: os.environ.get(key, value) for key, value in SANITIZER_DEFAULTS.items()}
+def environment():
+    """Of this process, with the sanitizers' options where it says nothing of them."""
+    return {**SANITIZER_DEFAULTS, **os.environ}
 
 
 def sanitizer_report(stderr):
@@ -60,10 +62,13 @@ def address_text(address):
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def tier(name, upstreams, **cache):
-    """One tier's dict: `upstreams` are (address, port) or have `.address`, `cache` its options."""
-    forward = [address_text(getattr(server, "address", server)) for server in upstreams]
-    section = {"name": name, "upstream": {"forward": forward}}
+def tier(name, upstreams, way="forward", **cache):
+    """One tier's dict: `upstreams` are (address, port) or have `.address`, `cache` its options.
+
+    way     "parent" when the upstreams are freshet tiers on the same feed
+    """
+    addresses = [address_text(getattr(server, "address", server)) for server in upstreams]
+    section = {"name": name, "upstream": {way: addresses}}
     if cache:
         section["cache"] = cache
     return section
@@ -152,7 +157,7 @@ class Freshetd:
         """Starts it, again after stop() or kill(), with the same configuration file."""
         argv = [program("freshetd"), "-c", self._config_path, *self._arguments]
         seen = len(self.log)
-        self._process = process.Process("freshetd", argv, self.directory, _environment())
+        self._process = process.Process("freshetd", argv, self.directory, environment())
         self._stopped = False
         self._process.wait_ready(lambda: "msg=ready" in self.log[seen:], READY_WITHIN)
 
@@ -301,7 +306,7 @@ class Cli:
         """Runs it to its end: cli("publish", "--brokers", ...) -> Result."""
         done = subprocess.run(
             [self._program, *map(str, arguments)], input=stdin, capture_output=True, text=True,
-            cwd=process.ROOT, timeout=within, env=dict(os.environ, **_environment()), check=False)
+            cwd=process.ROOT, timeout=within, env=environment(), check=False)
         report = sanitizer_report(done.stderr)
         assert report is None, f"{self._program}, sanitizer:\n{report}"
         return Result(done.returncode, done.stdout, done.stderr)
@@ -309,4 +314,4 @@ class Cli:
     def start(self, *arguments):
         """Starts a command that runs on, such as `watch`: a Process, for the test to stop."""
         return process.Process("freshet", [self._program, *map(str, arguments)],
-                               env=_environment())
+                               env=environment())

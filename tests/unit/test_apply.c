@@ -292,6 +292,86 @@ static void test_p8_an_older_set_brings_nothing_back(void **state)
     assert_int_equal(result.installed, 0);
 }
 
+/* As apply_at(), with a publisher and its seq; times and serials are all the same. */
+static struct apply_result apply_seq(struct fixture *f, const char *publisher, unsigned seq,
+                                     const char *changes)
+{
+    char json[4096];
+    struct change_set *set = NULL;
+    struct changeset_error error;
+    struct apply_result result;
+    int size = snprintf(json, sizeof json,
+                        "{\"v\":1,\"zone\":\"example.com.\",\"publisher\":\"%s\",\"seq\":%u,"
+                        "\"time\":\"2026-11-22T03:00:00.000000Z\",\"changes\":[%s]}",
+                        publisher, seq, changes);
+    assert_int_equal(changeset_parse(json, (size_t)size, &set, &error), ERR_OK);
+    assert_int_equal(apply_change_set(f->applier, set, start, &result), 0);
+    changeset_free(set);
+    return result;
+}
+
+static struct apply_zone_status status_of(struct fixture *f)
+{
+    struct apply_zone_status status;
+    assert_true(applier_zone_status(f->applier, 0, &status));
+    return status;
+}
+
+static void test_p8_a_set_applied_twice_does_nothing(void **state)
+{
+    struct fixture *f = *state;
+    hold(f, "www.example.com.", NULL, false);
+    assert_int_equal(apply_seq(f, "ns1", 1, SET_WWW(60, "192.0.2.1")).installed, 1);
+    assert_int_equal(apply_seq(f, "ns1", 2, SET_WWW(60, "192.0.2.2")).installed, 1);
+    uint64_t clock = validity_now(f->validity).n;
+    assert_true(apply_seq(f, "ns1", 1, SET_WWW(60, "192.0.2.1")).duplicate);
+    assert_true(apply_seq(f, "ns1", 2, SET_WWW(60, "192.0.2.2")).duplicate);
+    assert_int_equal(validity_now(f->validity).n, clock);
+    assert_int_equal(look(f, "www.example.com.", false).body[15], 2);
+    assert_int_equal(status_of(f).duplicates, 2);
+    /* another publisher's seqs are its own */
+    assert_int_equal(apply_seq(f, "ns2", 1, SET_WWW(60, "192.0.2.3")).installed, 1);
+}
+
+static void test_p8_a_seq_that_jumps_back_brings_no_data(void **state)
+{
+    struct fixture *f = *state;
+    hold(f, "www.example.com.", NULL, false);
+    apply_seq(f, "ns1", 5000, SET_WWW(60, "192.0.2.1"));
+    struct apply_result result = apply_seq(f, "ns1", 7, SET_WWW(60, "192.0.2.2"));
+    assert_false(result.duplicate);
+    assert_int_equal(result.installed, 0);
+    assert_false(is_held(f, "www.example.com."));
+    assert_int_equal(status_of(f).jumps_back, 1);
+    /* within the window a late one is told from a repeated one */
+    hold(f, "www.example.com.", NULL, false);
+    assert_int_equal(apply_seq(f, "ns1", 4990, SET_WWW(60, "192.0.2.3")).installed, 0);
+    assert_true(apply_seq(f, "ns1", 4990, SET_WWW(60, "192.0.2.3")).duplicate);
+}
+
+static void test_p8_the_window_slides(void **state)
+{
+    struct fixture *f = *state;
+    for (unsigned seq = 1; seq <= 5000; seq += 3)
+        assert_false(apply_seq(f, "ns1", seq, "").duplicate);
+    for (unsigned seq = 4500; seq <= 4999; seq++)
+        assert_int_equal(apply_seq(f, "ns1", seq, "").duplicate, seq % 3 == 1);
+}
+
+static void test_p8_publishers_are_remembered_in_bounds(void **state)
+{
+    struct fixture *f = *state;
+    char name[32];
+    for (int i = 0; i < 500; i++) {
+        snprintf(name, sizeof name, "p%d", i);
+        apply_seq(f, name, 9, "");
+        apply_seq(f, "steady", (unsigned)i + 1, "");
+    }
+    assert_true(apply_seq(f, "steady", 500, "").duplicate);
+    assert_true(apply_seq(f, "p499", 9, "").duplicate);
+    assert_false(apply_seq(f, "p0", 9, "").duplicate);
+}
+
 static void zones_of_others_are_left_alone(void **state)
 {
     struct fixture *f = *state;
@@ -362,6 +442,10 @@ int main(void)
         TEST(name_servers_at_the_apex_do_not),
         TEST(the_last_word_of_a_set_counts),
         TEST(test_p8_an_older_set_brings_nothing_back),
+        TEST(test_p8_a_set_applied_twice_does_nothing),
+        TEST(test_p8_a_seq_that_jumps_back_brings_no_data),
+        TEST(test_p8_the_window_slides),
+        TEST(test_p8_publishers_are_remembered_in_bounds),
         TEST(zones_of_others_are_left_alone),
         TEST(test_p9_a_zone_can_be_invalidated_whole),
         TEST(policy_bounds_what_is_installed),

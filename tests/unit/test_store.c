@@ -237,7 +237,7 @@ static void a_fetch_does_not_undo_what_a_change_brought(void **state)
     close_store(&f);
 }
 
-static void clients_of_subscribed_zones_get_short_ttls(void **state)
+static void test_p7_clients_of_subscribed_zones_get_short_ttls(void **state)
 {
     (void)state;
     struct fixture f;
@@ -351,6 +351,161 @@ static void key_bits_keep_answers_apart(void **state)
     close_store(&f);
 }
 
+static void set_policy(struct fixture *f, struct ttl_policy policy)
+{
+    store_configure(f->store, &policy, ONE_MIB);
+}
+
+/* As put(), of an answer whose names all lie in zones of the feed. */
+static bool put_covered(struct fixture *f, const char *text, uint32_t ttl)
+{
+    uint8_t body[] = {0}, name[NAME_MAX_SIZE];
+    struct answer answer = {
+        .ttl = ttl, .ede = EDE_NONE, .body = body, .body_size = 1, .covered = true};
+    assert_true(name_from_text(text, name) > 0);
+    assert_int_equal(validity_depend(f->validity, name, false, &answer.dependencies), ERR_OK);
+    struct answer_key key = key_of(f, text);
+    return store_put(f->store, &key, &answer, validity_now(f->validity), at(0));
+}
+
+static enum store_result look(struct fixture *f, const char *text, struct mono now,
+                              struct store_hit *hit)
+{
+    uint8_t body[64];
+    struct answer_key key = key_of(f, text);
+    return look_up(f, &key, now, body, sizeof body, hit);
+}
+
+static void test_p6_held_only_while_the_lease_lasts(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct store_hit hit;
+    open_store(&f, ONE_MIB, 0);
+    struct ttl_policy policy = open_policy;
+    policy.hold = 100;
+    set_policy(&f, policy);
+    assert_true(put_covered(&f, "www.example.com.", 10));
+    assert_int_equal(look(&f, "www.example.com.", at(20000), &hit), STORE_EXPIRED);
+    validity_set_lease(f.validity, at(50000));
+    assert_int_equal(look(&f, "www.example.com.", at(20000), &hit), STORE_HIT);
+    assert_int_equal(look(&f, "www.example.com.", at(49999), &hit), STORE_HIT);
+    assert_int_equal(look(&f, "www.example.com.", at(50000), &hit), STORE_EXPIRED);
+    validity_set_lease(f.validity, at(1000000));
+    assert_int_equal(look(&f, "www.example.com.", at(99999), &hit), STORE_HIT);
+    assert_int_equal(look(&f, "www.example.com.", at(100000), &hit), STORE_EXPIRED);
+    close_store(&f);
+}
+
+static void test_p6_a_change_ends_what_is_held(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct store_hit hit;
+    open_store(&f, ONE_MIB, 0);
+    struct ttl_policy policy = open_policy;
+    policy.hold = 100;
+    set_policy(&f, policy);
+    assert_true(put_covered(&f, "www.example.com.", 10));
+    validity_set_lease(f.validity, at(1000000));
+    change(&f, "www.example.com.");
+    assert_int_equal(look(&f, "www.example.com.", at(20000), &hit), STORE_INVALID);
+    close_store(&f);
+}
+
+static void test_p6_names_outside_the_feed_are_not_held(void **state)
+{
+    (void)state;
+    struct fixture f;
+    open_store(&f, ONE_MIB, 0);
+    struct ttl_policy policy = open_policy;
+    policy.hold = 100;
+    set_policy(&f, policy);
+    validity_set_lease(f.validity, at(1000000));
+    put(&f, "www.example.com.", 1, 10, validity_now(f.validity), at(0));
+    assert_int_equal(get(&f, "www.example.com.", at(20000)).result, STORE_EXPIRED);
+    close_store(&f);
+}
+
+static void test_p1_stale_answers_yield_to_a_change(void **state)
+{
+    (void)state;
+    struct fixture f;
+    open_store(&f, ONE_MIB, 0);
+    struct ttl_policy policy = open_policy;
+    policy.serve_stale = 60;
+    set_policy(&f, policy);
+    struct answer_key key = key_of(&f, "www.example.com.");
+    assert_false(store_revive(f.store, &key, at(0)));
+    put(&f, "www.example.com.", 1, 10, validity_now(f.validity), at(0));
+    assert_int_equal(get(&f, "www.example.com.", at(20000)).result, STORE_EXPIRED);
+    assert_true(store_revive(f.store, &key, at(20000)));
+    struct got got = get(&f, "www.example.com.", at(20001));
+    assert_int_equal(got.result, STORE_HIT);
+    assert_true(got.ttl <= 30 && got.ttl > 0);
+    assert_int_equal(get(&f, "www.example.com.", at(26000)).result, STORE_EXPIRED);
+    assert_false(store_revive(f.store, &key, at(70000)));
+    assert_true(store_revive(f.store, &key, at(30000)));
+    change(&f, "www.example.com.");
+    assert_int_equal(get(&f, "www.example.com.", at(30001)).result, STORE_INVALID);
+    assert_false(store_revive(f.store, &key, at(30001)));
+    close_store(&f);
+}
+
+static void a_failure_does_not_displace_an_answer(void **state)
+{
+    (void)state;
+    struct fixture f;
+    open_store(&f, ONE_MIB, 0);
+    struct answer failure = {.flags = RCODE_SERVFAIL, .ttl = 5, .ede = EDE_NONE};
+    struct answer_key key = key_of(&f, "www.example.com.");
+    put(&f, "www.example.com.", 1, 10, validity_now(f.validity), at(0));
+    assert_false(store_put(f.store, &key, &failure, validity_now(f.validity), at(9000)));
+    assert_int_equal(get(&f, "www.example.com.", at(9000)).result, STORE_HIT);
+    assert_true(store_put(f.store, &key, &failure, validity_now(f.validity), at(11000)));
+    close_store(&f);
+}
+
+static void answers_near_their_end_say_so(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct store_hit hit;
+    open_store(&f, ONE_MIB, 0);
+    put(&f, "www.example.com.", 1, 100, validity_now(f.validity), at(0));
+    assert_int_equal(look(&f, "www.example.com.", at(95000), &hit), STORE_HIT);
+    assert_false(hit.aging);
+    struct ttl_policy policy = open_policy;
+    policy.prefetch = true;
+    set_policy(&f, policy);
+    assert_int_equal(look(&f, "www.example.com.", at(89999), &hit), STORE_HIT);
+    assert_false(hit.aging);
+    assert_int_equal(look(&f, "www.example.com.", at(90000), &hit), STORE_HIT);
+    assert_true(hit.aging);
+    close_store(&f);
+}
+
+static void test_p7_children_are_not_bound_by_client_ttl(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct store_hit hit;
+    uint8_t body[64];
+    open_store(&f, ONE_MIB, 0);
+    struct ttl_policy policy = open_policy;
+    policy.client_ttl = 5;
+    set_policy(&f, policy);
+    put(&f, "www.example.com.", 1, 3600, validity_now(f.validity), at(0));
+    struct answer_key key = key_of(&f, "www.example.com.");
+    for (int child = 0; child <= 1; child++) {
+        struct store_look ask = {
+            .key = &key, .now = at(0), .buffer = body, .room = sizeof body, .child = child};
+        assert_int_equal(store_get(f.store, &ask, &hit), STORE_HIT);
+        assert_int_equal(wire_get_u32(body + 6), child ? 3600 : 5);
+    }
+    close_store(&f);
+}
+
 /*
  * P1 under load: one thread changes a name and puts its new version, with fetches that come late on purpose;
  * readers never see a version older than the newest change they knew of.
@@ -414,12 +569,19 @@ int main(void)
         cmocka_unit_test(moving_the_stamp_skips_no_change),
         cmocka_unit_test(replace_wants_a_held_question),
         cmocka_unit_test(a_fetch_does_not_undo_what_a_change_brought),
-        cmocka_unit_test(clients_of_subscribed_zones_get_short_ttls),
+        cmocka_unit_test(test_p7_clients_of_subscribed_zones_get_short_ttls),
         cmocka_unit_test(a_body_too_long_is_truncated),
         cmocka_unit_test(eviction_keeps_what_is_used),
         cmocka_unit_test(a_smaller_size_evicts_at_once),
         cmocka_unit_test(drop_takes_a_name_or_a_subtree),
         cmocka_unit_test(key_bits_keep_answers_apart),
+        cmocka_unit_test(test_p6_held_only_while_the_lease_lasts),
+        cmocka_unit_test(test_p6_a_change_ends_what_is_held),
+        cmocka_unit_test(test_p6_names_outside_the_feed_are_not_held),
+        cmocka_unit_test(test_p1_stale_answers_yield_to_a_change),
+        cmocka_unit_test(a_failure_does_not_displace_an_answer),
+        cmocka_unit_test(answers_near_their_end_say_so),
+        cmocka_unit_test(test_p7_children_are_not_bound_by_client_ttl),
         cmocka_unit_test(test_p1_p2_no_reader_sees_the_past),
     };
     return cmocka_run_group_tests_name("store", tests, NULL, NULL);

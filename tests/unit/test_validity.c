@@ -168,6 +168,37 @@ static void the_deepest_name_fits(void **state)
     assert_true(d.count > 100);
 }
 
+static void test_p4_a_change_settles(void **state)
+{
+    (void)state;
+    const uint8_t *zones[] = {name("example.com.")};
+    struct validity *v = validity_new(&(struct validity_options){
+        .zones = zones, .zone_count = 1, .marks = 64, .key = 1, .settle_ms = 2000});
+    struct mono start = {100000};
+    assert_false(validity_is_settling(v, (struct stamp){0}, start));
+    validity_mark_name(v, name("www.example.com."));
+    struct stamp change = validity_commit(v, start);
+    assert_true(validity_is_settling(v, change, mono_add(start, 1999)));
+    assert_false(validity_is_settling(v, change, mono_add(start, 2000)));
+    /* However many follow, a change that settles counts as settling; the memory is bounded. */
+    for (int i = 0; i < 100000; i++)
+        validity_commit(v, mono_add(start, 1000));
+    assert_true(validity_is_settling(v, change, mono_add(start, 1500)));
+    assert_false(validity_is_settling(v, change, mono_add(start, 3000)));
+    validity_free(v);
+}
+
+static void test_p6_a_lease_ends_by_itself(void **state)
+{
+    struct validity *v = *state;
+    assert_false(validity_has_lease(v, (struct mono){1}));
+    validity_set_lease(v, (struct mono){1000});
+    assert_true(validity_has_lease(v, (struct mono){999}));
+    assert_false(validity_has_lease(v, (struct mono){1000}));
+    validity_set_lease(v, (struct mono){0});
+    assert_false(validity_has_lease(v, (struct mono){1}));
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -182,6 +213,8 @@ int main(void)
         TEST(a_fetch_is_as_old_as_its_question),
         TEST(too_many_names_is_an_error),
         TEST(the_deepest_name_fits),
+        TEST(test_p4_a_change_settles),
+        TEST(test_p6_a_lease_ends_by_itself),
     };
     return cmocka_run_group_tests_name("validity", tests, NULL, NULL);
 }
