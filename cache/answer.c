@@ -29,3 +29,9 @@ void body_age_ttls(uint8_t *body, const uint16_t *ttl_offsets, size_t ttl_count,
         wire_put_u32(at, ttl < cap ? ttl : cap);
     }
 }
+
+void body_set_ttls(uint8_t *body, const uint16_t *ttl_offsets, size_t ttl_count, uint32_t ttl)
+{
+    for (size_t i = 0; i < ttl_count; i++)
+        wire_put_u32(body + ttl_offsets[i], ttl);
+}

@@ -73,4 +73,7 @@ void answer_settle(struct answer *answer);
 void body_age_ttls(uint8_t *body, const uint16_t *ttl_offsets, size_t ttl_count, uint32_t age,
                    uint32_t cap);
 
+/* Makes every TTL in a body `ttl` seconds. */
+void body_set_ttls(uint8_t *body, const uint16_t *ttl_offsets, size_t ttl_count, uint32_t ttl);
+
 #endif

@@ -217,15 +217,17 @@ static void copy_hit(const struct shard *shard, struct entry *entry, const struc
 static void copy_overtime(const struct store *store, const struct shard *shard, struct entry *entry,
                           const struct store_look *look, struct store_hit *ret)
 {
-    uint32_t cap = shard->policy.client_ttl;
     memcpy(look->buffer, entry_body(entry), entry->body_size);
-    if (!entry_is_held(store, shard, entry, look->now)) {
-        uint32_t bound = ttl_cap(shard, entry, look->child);
-        cap = bound < TTL_STALE_SECONDS ? bound : TTL_STALE_SECONDS;
-        ret->ede =
-            (entry->flags & FLAG_RCODE) == RCODE_NXDOMAIN ? EDE_STALE_NXDOMAIN : EDE_STALE_ANSWER;
+    if (entry_is_held(store, shard, entry, look->now)) {
+        body_age_ttls(look->buffer, entry_ttl_offsets(entry), entry->ttl_count, 0,
+                      shard->policy.client_ttl);
+        return;
     }
-    body_age_ttls(look->buffer, entry_ttl_offsets(entry), entry->ttl_count, 0, cap);
+    uint32_t cap = ttl_cap(shard, entry, look->child);
+    body_set_ttls(look->buffer, entry_ttl_offsets(entry), entry->ttl_count,
+                  cap < TTL_STALE_SECONDS ? cap : TTL_STALE_SECONDS);
+    bool nxdomain = (entry->flags & FLAG_RCODE) == RCODE_NXDOMAIN;
+    ret->ede = nxdomain ? EDE_STALE_NXDOMAIN : EDE_STALE_ANSWER;
 }
 
 /* In the last tenth of its life: the more it is asked for, the likelier somebody asks then. */

@@ -1,0 +1,198 @@
+"""How long answers live: promises 4, 6 and 7, stale answers and refreshing; and what yields to a change."""
+
+import time
+
+import pytest
+
+import changes
+import freshet
+import scripted as script
+from process import eventually
+from query import addresses, ask, rcode
+
+NAME = "www.example.com."
+
+
+def start(freshetd, topic, scripted, cache=None, **feed):
+    config = {"tiers": [freshet.tier("os", [scripted], **(cache or {}))],
+              "feed": freshet.feed(topic, ["example.com."], **feed)}
+    daemon = freshetd(config)
+    daemon.wait_log("feed is live", within=20)
+    return daemon
+
+
+def applied(daemon, count):
+    eventually(lambda: daemon.status()["feed"]["applied"] >= count)
+
+
+def test_p4_a_lagging_authority_cannot_pin_the_old(freshetd, topic, scripted):
+    """The authority still gives the old answer when the change has been applied: it is asked again
+    within about a second."""
+    scripted.set(NAME, "A", "192.0.2.1", ttl=3600)
+    daemon = start(freshetd, topic, scripted, settle="2s")
+    assert ask(daemon, NAME).answer[0].ttl == 5
+    topic.publish("example.com.", [changes.flush(NAME)])
+    applied(daemon, 1)
+    response = ask(daemon, NAME)
+    assert addresses(response) == ["192.0.2.1"] and response.answer[0].ttl <= 1
+    scripted.set(NAME, "A", "192.0.2.2")
+    eventually(lambda: addresses(ask(daemon, NAME)) == ["192.0.2.2"], within=1.5)
+    assert scripted.count(NAME) <= 4
+
+
+def test_p4_other_names_live_on(freshetd, topic, scripted):
+    scripted.set(NAME, "A", "192.0.2.1", ttl=3600)
+    daemon = start(freshetd, topic, scripted, {"client_ttl": "1h"}, settle="2s")
+    topic.publish("example.com.", [changes.flush("other.example.com.")])
+    applied(daemon, 1)
+    assert ask(daemon, NAME).answer[0].ttl > 3590
+
+
+def test_p6_answers_are_held_under_a_live_lease(freshetd, broker, topic, scripted):
+    """Past its TTL an answer lives while the feed does, and ends with it."""
+    scripted.set(NAME, "A", "192.0.2.1", ttl=1)
+    daemon = start(freshetd, topic, scripted, {"hold": "1h"}, lease="1s", settle="0s")
+    assert addresses(ask(daemon, NAME)) == ["192.0.2.1"]
+    time.sleep(1.5)
+    response = ask(daemon, NAME)
+    assert response.answer[0].ttl <= 5
+    assert scripted.count(NAME) == 1, "not held"
+    with broker.paused():
+        eventually(lambda: daemon.status()["feed"]["state"] == "lost", within=5)
+        ask(daemon, NAME)
+        assert scripted.count(NAME) == 2, "held without a lease"
+
+
+def test_p6_a_change_ends_what_is_held(freshetd, topic, scripted):
+    scripted.set(NAME, "A", "192.0.2.1", ttl=1)
+    daemon = start(freshetd, topic, scripted, {"hold": "1h"}, settle="0s")
+    ask(daemon, NAME)
+    time.sleep(1.2)
+    scripted.set(NAME, "A", "192.0.2.2", ttl=1)
+    topic.publish("example.com.", [changes.flush(NAME)])
+    applied(daemon, 1)
+    assert addresses(ask(daemon, NAME)) == ["192.0.2.2"]
+
+
+def test_p6_names_outside_the_feed_are_not_held(freshetd, topic, scripted):
+    scripted.zones.append("example.org.")
+    scripted.set("www.example.org.", "A", "192.0.2.1", ttl=1)
+    scripted.set("alias.example.com.", "CNAME", "www.example.org.", ttl=1)
+    daemon = start(freshetd, topic, scripted, {"hold": "1h"}, settle="0s")
+    for name in ("www.example.org.", "alias.example.com."):
+        ask(daemon, name)
+    time.sleep(1.2)
+    for name in ("www.example.org.", "alias.example.com."):
+        ask(daemon, name)
+        assert scripted.count(name) == 2
+
+
+@pytest.fixture
+def stale(freshetd, topic, scripted):
+    """A daemon that serves stale, holding an answer whose TTL is over."""
+    scripted.set(NAME, "A", "192.0.2.1", ttl=1)
+    daemon = start(freshetd, topic, scripted, {"serve_stale": "1h", "client_ttl": "1h"},
+                   settle="0s")
+    ask(daemon, NAME)
+    time.sleep(1.2)
+    return daemon
+
+
+def test_stale_answers_stand_in_for_a_failing_upstream(stale, scripted):
+    scripted.script(NAME, script.rcode("SERVFAIL"))
+    response = ask(stale, NAME)
+    assert addresses(response) == ["192.0.2.1"]
+    assert response.answer[0].ttl == 30  # RFC 8767 4
+    assert [option.code for option in response.options if option.otype == 15] == [3]
+    asked = scripted.count(NAME)
+    assert addresses(ask(stale, NAME)) == ["192.0.2.1"]
+    assert scripted.count(NAME) == asked, "the dead upstream is asked for every query"
+    scripted.script(NAME, None)
+    scripted.set(NAME, "A", "192.0.2.2", ttl=1)
+    eventually(lambda: addresses(ask(stale, NAME)) == ["192.0.2.2"], within=8, every=0.2)
+
+
+def test_stale_answers_come_before_patience_ends(stale, scripted):
+    """An upstream that is silent: the client has its answer after 1.8 s, not at the end of all tries."""
+    scripted.script(NAME, script.drop())
+    began = time.monotonic()
+    assert addresses(ask(stale, NAME)) == ["192.0.2.1"]
+    assert 1.5 < time.monotonic() - began < 4
+
+
+def test_p1_stale_answers_yield_to_a_change(stale, topic, scripted):
+    scripted.script(NAME, script.rcode("SERVFAIL"))
+    topic.publish("example.com.", [changes.flush(NAME)])
+    applied(stale, 1)
+    assert rcode(ask(stale, NAME)) == "SERVFAIL"
+
+
+def test_prefetch_keeps_what_is_asked_for(freshetd, scripted):
+    scripted.set(NAME, "A", "192.0.2.1", ttl=3)
+    scripted.set("rare.example.com.", "A", "192.0.2.2", ttl=3)
+    daemon = freshetd(freshet.stub([scripted], cache={"prefetch": True}))
+    ask(daemon, "rare.example.com.")
+    until = time.monotonic() + 5
+    while time.monotonic() < until:
+        ask(daemon, NAME)
+        time.sleep(0.02)
+    counters = daemon.status()["tiers"][0]
+    assert counters["prefetched"] >= 1
+    assert counters["expired"] == 0, "a client had to wait for what could have been refreshed"
+    assert scripted.count("rare.example.com.") == 1
+
+
+def test_p1_a_prefetch_under_way_yields_to_a_change(freshetd, topic, scripted):
+    scripted.set(NAME, "A", "192.0.2.1", ttl=2)
+    daemon = start(freshetd, topic, scripted, {"prefetch": True}, settle="0s")
+    ask(daemon, NAME)
+    gate = script.Gate()
+    scripted.script(NAME, script.sequence(script.hold(gate), script.lookup))
+    time.sleep(1.85)
+    ask(daemon, NAME)
+    gate.wait_held()
+    scripted.set(NAME, "A", "192.0.2.2", ttl=2)
+    topic.publish("example.com.", [changes.flush(NAME)])
+    applied(daemon, 1)
+    assert addresses(ask(daemon, NAME, timeout=2)) == ["192.0.2.2"]
+    gate.open()
+    time.sleep(0.1)
+    assert addresses(ask(daemon, NAME)) == ["192.0.2.2"]
+
+
+def test_p7_clients_cannot_keep_what_was_dropped(freshetd, topic, scripted):
+    scripted.set(NAME, "A", "192.0.2.1", ttl=3600)
+    daemon = start(freshetd, topic, scripted, {"client_ttl": "7s"})
+    for _ in range(2):
+        assert ask(daemon, NAME).answer[0].ttl <= 7
+
+
+def test_p8_a_mirror_that_delivers_twice(freshetd, topic, scripted):
+    """The same set again, at a later offset, after the record has changed once more."""
+    scripted.set(NAME, "A", "192.0.2.1")
+    daemon = start(freshetd, topic, scripted, settle="0s")
+    ask(daemon, NAME)
+    for seq, last in ((1, 2), (2, 3), (1, 2), (2, 3), (1, 2)):
+        scripted.set(NAME, "A", "192.0.2.3")
+        topic.publish("example.com.", [changes.set_(NAME, "A", 3600, f"192.0.2.{last}")],
+                      serial=None, seq=seq)
+    applied(daemon, 5)
+    assert addresses(ask(daemon, NAME)) == ["192.0.2.3"]
+    (zone,) = daemon.status()["feed"]["zones"]
+    assert zone["duplicates"] == 3
+    assert scripted.count(NAME) == 1, "a duplicate evicted something"
+
+
+def test_p8_a_replayed_log_brings_nothing_back(freshetd, topic, scripted):
+    """As a mirror without seq would: older serials and times mark, but never install."""
+    scripted.set(NAME, "A", "192.0.2.9")
+    daemon = start(freshetd, topic, scripted, settle="0s")
+    ask(daemon, NAME)
+    sets = [changes.change_set("example.com.", [changes.set_(NAME, "A", 3600, f"192.0.2.{n}")],
+                               serial=n) for n in range(1, 10)]
+    for message in sets + sets[:5]:
+        topic.send("example.com.", changes.encode(message))
+    applied(daemon, 14)
+    assert addresses(ask(daemon, NAME)) == ["192.0.2.9"]
+    (zone,) = daemon.status()["feed"]["zones"]
+    assert zone["stale"] == 5
