@@ -427,6 +427,15 @@ bool store_revive(struct store *store, const struct answer_key *key, struct mono
     return revived;
 }
 
+bool store_was_hot(struct store *store, const struct answer_key *key, struct mono now)
+{
+    struct shard *shard = shard_lock(store, key->hash);
+    struct entry *entry = shard_find(shard, key);
+    bool hot = entry && entry->used && entry_judge(store, shard, entry, now) == STORE_INVALID;
+    pthread_mutex_unlock(&shard->lock);
+    return hot;
+}
+
 size_t store_drop(struct store *store, const uint8_t *canonical_name, bool subtree)
 {
     size_t dropped = 0;

@@ -98,6 +98,9 @@ bool store_replace(struct store *store, const struct answer_key *key, const stru
  */
 bool store_revive(struct store *store, const struct answer_key *key, struct mono now);
 
+/* Whether an answer is held that clients have asked for, and that a change has touched. */
+bool store_was_hot(struct store *store, const struct answer_key *key, struct mono now);
+
 /* Drops all entries of a canonical name, or of it and all below. Walks the whole store. Returns how many. */
 size_t store_drop(struct store *store, const uint8_t *canonical_name, bool subtree);
 

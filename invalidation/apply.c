@@ -331,6 +331,16 @@ static size_t install_set(struct applier *applier, const struct change_set *set,
     return installed;
 }
 
+/* Sets too large for single names to matter are not told of. */
+static void tell_evicted(struct applier *applier, const struct change_set *set, struct mono now)
+{
+    enum { TELL_AT_MOST = 1000 };
+    if (!applier->options.evicted || set->change_count > TELL_AT_MOST)
+        return;
+    for (size_t i = 0; i < set->change_count; i++)
+        applier->options.evicted(applier->options.evicted_arg, set->changes[i].name, now);
+}
+
 static void apply_in_order(struct applier *applier, struct ledger *ledger,
                            const struct change_set *set, enum seq_order order, struct mono now,
                            struct apply_result *result)
@@ -345,6 +355,7 @@ static void apply_in_order(struct applier *applier, struct ledger *ledger,
     else
         ledger->stale++;
     enter(ledger, set);
+    tell_evicted(applier, set, now);
 }
 
 int apply_change_set(struct applier *applier, const struct change_set *set, struct mono now,

@@ -36,6 +36,9 @@ struct applier_options {
     struct validity *validity; /* borrowed: marks and zones */
     struct store **stores;     /* borrowed: where SETs are installed, one per tier */
     size_t store_count;
+    /* Told of each changed name after its set was applied, on the caller's thread; NULL: nobody is. */
+    void (*evicted)(void *arg, const uint8_t *name, struct mono now);
+    void *evicted_arg;
 };
 
 struct apply_result {

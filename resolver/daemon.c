@@ -208,10 +208,18 @@ static int assemble(struct daemon *daemon, char ret_error[DAEMON_MAX_ERROR])
         .validity = daemon->validity,
         .stores = daemon->stores,
         .store_count = daemon->tier_count,
+        .evicted = warmer_evicted,
+        .evicted_arg = &daemon->warmer,
     });
     if (!daemon->applier || !make_workers(daemon))
         return ERR_MEMORY;
     int error = listen_everywhere(daemon, ret_error);
+    daemon->warmer = (struct warmer){
+        .tiers = daemon->tiers,
+        .tier_count = daemon->tier_count,
+        .workers = daemon->workers,
+        .worker_count = daemon->worker_count,
+    };
     if (!error)
         error = start_feed(daemon, ret_error);
     return error ? error : start_workers(daemon, ret_error);

@@ -15,6 +15,7 @@
 #include "invalidation/apply.h"
 #include "invalidation/feed.h"
 #include "resolver/tier.h"
+#include "resolver/warmer.h"
 #include "resolver/worker.h"
 
 #ifndef FRESHET_VERSION
@@ -35,6 +36,7 @@ struct daemon {
     size_t tier_count;
     struct worker **workers;
     size_t worker_count;
+    struct warmer warmer;
     struct mono started;
 };
 

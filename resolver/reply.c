@@ -27,36 +27,45 @@ size_t reply_room(const struct reply_shape *shape, size_t question_end)
 
 enum { EDE_OPTION_SIZE = 6 };
 
-static void write_ede(struct wire_writer *w, int ede)
+/* RFC 8914 2. */
+static void write_ede(uint8_t *at, int ede)
 {
-    wire_write_u16(w, EDNS_OPTION_EDE);
-    wire_write_u16(w, sizeof(uint16_t));
-    wire_write_u16(w, (uint16_t)ede);
+    wire_put_u16(at, EDNS_OPTION_EDE);
+    wire_put_u16(at + 2, sizeof(uint16_t));
+    wire_put_u16(at + 4, (uint16_t)ede);
 }
 
-/* RFC 6891 6.1.2; the Extended DNS Error option is RFC 8914 2. Returns the bytes written. */
+/* The options behind an OPT record, as far as there is room. Returns the bytes written. */
+static size_t write_options(uint8_t *at, size_t room, const struct reply_shape *shape,
+                            const struct reply_content *content)
+{
+    size_t size = 0;
+    if (shape->option_size > 0 && !content->behind) {
+        memcpy(at, shape->option, shape->option_size); /* reply_room() has left room */
+        size = shape->option_size;
+    }
+    if (content->ede != EDE_NONE && room >= size + EDE_OPTION_SIZE) {
+        write_ede(at + size, content->ede);
+        size += EDE_OPTION_SIZE;
+    }
+    return size;
+}
+
+/* RFC 6891 6.1.2. Returns the bytes written. */
 static size_t write_opt(uint8_t *at, size_t room, const struct reply_shape *shape,
                         const struct reply_content *content)
 {
-    struct wire_writer w = wire_writer(at, room);
     size_t options = 0;
-    bool position = shape->option_size > 0 && !content->behind;
-    bool ede = content->ede != EDE_NONE &&
-               room >= DNS_OPT_SIZE + EDE_OPTION_SIZE + (size_t)shape->option_size;
-    if (position)
-        options += shape->option_size;
-    if (ede)
-        options += EDE_OPTION_SIZE;
-    wire_write_u8(&w, 0);
-    wire_write_u16(&w, TYPE_OPT);
-    wire_write_u16(&w, DNS_EDNS_UDP);
-    wire_write_u32(&w, (uint32_t)content->rcode_high << 24 | (shape->dnssec_ok ? 0x8000 : 0));
-    wire_write_u16(&w, (uint16_t)options);
-    if (position)
-        wire_write(&w, shape->option, shape->option_size);
-    if (ede)
-        write_ede(&w, content->ede);
-    return w.at;
+    if (shape->option_size > 0 || content->ede != EDE_NONE)
+        options = write_options(at + DNS_OPT_SIZE, room - DNS_OPT_SIZE, shape, content);
+    at[0] = 0;
+    wire_put_u16(at + 1, TYPE_OPT);
+    wire_put_u16(at + 3, DNS_EDNS_UDP);
+    at[5] = (uint8_t)content->rcode_high;
+    at[6] = 0;
+    wire_put_u16(at + 7, shape->dnssec_ok ? 0x8000 : 0);
+    wire_put_u16(at + 9, (uint16_t)options);
+    return DNS_OPT_SIZE + options;
 }
 
 static uint16_t reply_flags(const struct reply_shape *shape, const struct reply_content *content)

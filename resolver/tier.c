@@ -38,6 +38,7 @@ static struct upstream_stats *intern_origin(struct tier *tier, const char *text)
 static void set_addresses(struct tier *tier, const struct config_tier *config)
 {
     tier->parents = config->parent_count > 0;
+    atomic_store_explicit(&tier->warm, config->cache.warm, memory_order_relaxed);
     const struct config_address *from = tier->parents ? config->parent : config->forward;
     size_t count = tier->parents ? config->parent_count : config->forward_count;
     tier->address_count = 0;
@@ -100,6 +101,11 @@ struct upstream *tier_upstream(struct tier *tier, struct event_base *base)
         upstream->parents = tier->parents;
     pthread_mutex_unlock(&tier->lock);
     return upstream;
+}
+
+bool tier_is_warm(const struct tier *tier)
+{
+    return atomic_load_explicit(&tier->warm, memory_order_relaxed);
 }
 
 void tier_networks(struct tier *tier, struct network_list *ret)

@@ -23,6 +23,7 @@ struct tier {
         *origins[ORIGIN_MAX]; /* every address this tier ever had; never freed before it */
     /* the forwarders or parents in use now, and who is told our position */
     bool parents;
+    _Atomic bool warm;
     size_t address_count;
     struct upstream_address addresses[UPSTREAM_MAX_SERVERS];
     struct network_list position_for;
@@ -38,6 +39,9 @@ void tier_configure(struct tier *tier, const struct config_tier *config);
 
 /* A worker's own view of the forwarders in use. NULL: no memory. */
 struct upstream *tier_upstream(struct tier *tier, struct event_base *base);
+
+/* Whether answers in use that a change evicts are to be fetched again at once. */
+bool tier_is_warm(const struct tier *tier);
 
 /* A copy of the networks whose tiers are told our position. */
 void tier_networks(struct tier *tier, struct network_list *ret);

@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 #include <utlist.h>
@@ -11,7 +12,18 @@
 #include "resolver/log.h"
 #include "resolver/udp.h"
 
-enum { DRAIN_LOOK_MS = 10 };
+enum {
+    DRAIN_LOOK_MS = 10,
+    WARM_JITTER_MS = 20, /* caches that hear of the same change do not ask at the same moment */
+    WARM_MAX = 4096,     /* questions that wait for that */
+};
+
+/* A question to be fetched again. */
+struct warming {
+    struct warming *next;
+    size_t tier_index;
+    struct answer_key key;
+};
 
 struct endpoint {
     struct endpoint *next;
@@ -32,12 +44,15 @@ struct worker {
     int wake_fd;
     struct event *wake;
     struct event *drain;
+    struct event *warm;
     struct mono drain_until;
     pthread_mutex_t lock; /* guards what follows: the mailbox */
     struct worker_settings wanted;
     bool reload_wanted;
     bool stop_wanted;
     uint64_t grace_ms;
+    struct warming *warmings;
+    size_t warming_count;
 };
 
 static struct upstream *open_upstream(struct worker *worker, struct tier *tier)
@@ -114,6 +129,43 @@ static void take_settings(struct worker *worker, const struct worker_settings *s
     }
 }
 
+/* The key as the question it was made of; its name is canonical. */
+static void question_of(const struct answer_key *key, struct question *ret)
+{
+    const uint8_t *name = answer_key_name(key->bytes);
+    ret->name_size = (uint8_t)name_size(name);
+    memcpy(ret->name, name, ret->name_size);
+    ret->type = wire_get_u16(key->bytes);
+    ret->class = wire_get_u16(key->bytes + 2);
+}
+
+static void warm_up(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd, (void)what;
+    struct worker *worker = arg;
+    pthread_mutex_lock(&worker->lock);
+    struct warming *warmings = worker->warmings, *warming, *next;
+    worker->warmings = NULL;
+    worker->warming_count = 0;
+    pthread_mutex_unlock(&worker->lock);
+    LL_FOREACH_SAFE (warmings, warming, next) {
+        struct desk *desk = &worker->desks[warming->tier_index];
+        struct question question;
+        question_of(&warming->key, &question);
+        inflight_prefetch(desk->inflight, &warming->key, &question,
+                          mono_add(mono_now(), desk->resolve_timeout_ms));
+        free(warming);
+    }
+}
+
+static void schedule_warming(struct worker *worker)
+{
+    if (event_pending(worker->warm, EV_TIMEOUT, NULL))
+        return;
+    long us = (long)arc4random_uniform(WARM_JITTER_MS * 1000);
+    event_add(worker->warm, &(struct timeval){.tv_usec = us});
+}
+
 static void woken(evutil_socket_t fd, short what, void *arg)
 {
     (void)what;
@@ -124,8 +176,11 @@ static void woken(evutil_socket_t fd, short what, void *arg)
     struct worker_settings settings = worker->wanted;
     uint64_t grace_ms = worker->grace_ms;
     bool reload = worker->reload_wanted, stop = worker->stop_wanted;
+    bool warm = worker->warmings != NULL;
     worker->reload_wanted = worker->stop_wanted = false;
     pthread_mutex_unlock(&worker->lock);
+    if (warm)
+        schedule_warming(worker);
     if (reload)
         take_settings(worker, &settings);
     if (stop)
@@ -146,7 +201,8 @@ static bool build(struct worker *worker)
     worker->tcp = tcp_pool_new(worker->base, &worker->options.settings.tcp);
     worker->wake = event_new(worker->base, worker->wake_fd, EV_READ | EV_PERSIST, woken, worker);
     worker->drain = event_new(worker->base, -1, EV_PERSIST, look_if_drained, worker);
-    if (!worker->fetcher || !worker->tcp || !worker->wake || !worker->drain ||
+    worker->warm = event_new(worker->base, -1, 0, warm_up, worker);
+    if (!worker->fetcher || !worker->tcp || !worker->wake || !worker->drain || !worker->warm ||
         event_add(worker->wake, NULL) != 0)
         return false;
     for (size_t i = 0; i < tiers; i++)
@@ -221,6 +277,26 @@ void worker_reload(struct worker *worker, const struct worker_settings *settings
     wake(worker);
 }
 
+void worker_warm(struct worker *worker, size_t tier_index, const struct answer_key *key)
+{
+    struct warming *warming = malloc(sizeof *warming);
+    if (!warming)
+        return;
+    warming->tier_index = tier_index;
+    warming->key = *key;
+    pthread_mutex_lock(&worker->lock);
+    bool room = worker->warming_count < WARM_MAX;
+    if (room) {
+        LL_PREPEND(worker->warmings, warming);
+        worker->warming_count++;
+    }
+    pthread_mutex_unlock(&worker->lock);
+    if (room)
+        wake(worker);
+    else
+        free(warming);
+}
+
 void worker_stop(struct worker *worker, uint64_t grace_ms)
 {
     pthread_mutex_lock(&worker->lock);
@@ -263,6 +339,11 @@ void worker_free(struct worker *worker)
         event_free(worker->wake);
     if (worker->drain)
         event_free(worker->drain);
+    if (worker->warm)
+        event_free(worker->warm);
+    struct warming *warming, *next_warming;
+    LL_FOREACH_SAFE (worker->warmings, warming, next_warming)
+        free(warming);
     if (worker->base)
         event_base_free(worker->base);
     if (worker->wake_fd >= 0)

@@ -39,6 +39,9 @@ MUST_CHECK int worker_start(struct worker *worker);
 /* Takes over settings, and the tiers' forwarders as they are now. */
 void worker_reload(struct worker *worker, const struct worker_settings *settings);
 
+/* Any thread: has the question of `key` fetched again in a moment, for no client. Dropped when there are too many. */
+void worker_warm(struct worker *worker, size_t tier_index, const struct answer_key *key);
+
 /*
  * Answers what it has, for `grace_ms` at most, takes nothing new, and ends. worker_join() waits for that.
  */

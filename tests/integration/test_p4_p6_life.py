@@ -160,6 +160,25 @@ def test_p1_a_prefetch_under_way_yields_to_a_change(freshetd, topic, scripted):
     assert addresses(ask(daemon, NAME)) == ["192.0.2.2"]
 
 
+def test_warm_fetches_what_is_in_use_again(freshetd, topic, scripted):
+    """A hot answer that a change evicts is there again before its clients ask; a cold one is not."""
+    for name in (NAME, "cold.example.com."):
+        scripted.set(name, "A", "192.0.2.1")
+    daemon = start(freshetd, topic, scripted, {"warm": True}, settle="0s")
+    for name in (NAME, NAME, NAME, "cold.example.com."):
+        ask(daemon, name)
+    scripted.set(NAME, "A", "192.0.2.2")
+    topic.publish("example.com.", [changes.flush(NAME), changes.flush("cold.example.com.")])
+    scripted.wait_count(2, NAME)
+    eventually(lambda: [v["valid"] for v in daemon.lookup(NAME)["tiers"][0]["variants"]] == [True])
+    before = daemon.status()["tiers"][0]
+    assert addresses(ask(daemon, NAME)) == ["192.0.2.2"]
+    after = daemon.status()["tiers"][0]
+    assert after["hits"] == before["hits"] + 1, "a client had to wait"
+    assert scripted.count(NAME) == 2
+    assert scripted.count("cold.example.com.") == 1
+
+
 def test_p7_clients_cannot_keep_what_was_dropped(freshetd, topic, scripted):
     scripted.set(NAME, "A", "192.0.2.1", ttl=3600)
     daemon = start(freshetd, topic, scripted, {"client_ttl": "7s"})
