@@ -161,7 +161,7 @@ bool positions_cover(struct positions *p, const struct position_set *parent,
     pthread_mutex_unlock(&p->lock);
     int64_t ours = offset_of(wanted, partition);
     int64_t theirs = offset_of(parent, partition);
-    return ours >= 0 && theirs >= ours;
+    return ours >= 0 && theirs >= ours && theirs - ours < POSITION_MAX_AHEAD;
 }
 
 static void write_u64(struct wire_writer *w, uint64_t n)

@@ -33,6 +33,9 @@
 #include "cache/validity.h"
 #include "dns/error.h"
 
+/* A parent that claims to be further ahead than this is not believed. */
+#define POSITION_MAX_AHEAD (INT64_C(1) << 32)
+
 enum {
     POSITION_OPTION = 65317,
     POSITION_VERSION = 1,

@@ -1,4 +1,4 @@
-"""freshetd as its clients see it: transports, headers, EDNS, caching, and what nobody should send."""
+"""freshetd as its clients see it: transports, headers, EDNS, caching, rubbish."""
 
 import random
 import socket
@@ -11,7 +11,6 @@ import dns.message
 import dns.query
 import dns.rcode
 import dns.rdatatype
-import dns.rrset
 import pytest
 
 import freshet
@@ -33,7 +32,7 @@ def upstream(scripted):
 
 
 @pytest.fixture
-def daemon(freshetd, upstream):
+def daemon(upstream, freshetd):
     """One tier in front of the scripted server; one worker, so that counts are exact."""
     return freshetd(freshet.stub([upstream], workers=1))
 
@@ -151,7 +150,8 @@ def test_checking_disabled_goes_upstream_and_has_its_own_answers(daemon, upstrea
 
 
 def test_dnssec_ok_goes_upstream_and_has_its_own_answers(daemon, upstream):
-    signature = "www.example.com. 60 RRSIG A 8 3 60 20300101000000 20200101000000 1 example.com. AA=="
+    signature = ("www.example.com. 60 RRSIG "
+                 "A 8 3 60 20300101000000 20200101000000 1 example.com. AA==")
     upstream.script("www.example.com.", s.answer("www.example.com. 60 A 192.0.2.1", signature))
     for _ in range(2):  # this forwarder sends signatures to anybody
         plain = ask(daemon, "www.example.com.")
@@ -218,9 +218,9 @@ def test_unknown_version(daemon, upstream, tcp):
 
 
 def test_options_are_ignored(daemon, upstream):
-    options = [dns.edns.GenericOption(code, b"\1\2\3\4\5\6\7\x08") for code in (3, 8, 10, 12, 65001)]
-    for name in ("www.example.com.", "www.example.com."):
-        response = ask(daemon, name, options=options)
+    options = [dns.edns.GenericOption(code, b"12345678") for code in (3, 8, 10, 12, 65001)]
+    for _ in ("miss", "hit"):
+        response = ask(daemon, "www.example.com.", options=options)
         assert addresses(response) == ["192.0.2.1"] and response.options == ()
     assert upstream.asked("www.example.com.")[0].message.options == ()
 
@@ -285,18 +285,19 @@ def test_unknown_types_pass(daemon, upstream):
     upstream.script("www.example.com.", wire.records(b"\1\2\3", b""), rtype="TYPE65280")
     for _ in ("miss", "hit"):
         response = ask(daemon, "www.example.com.", "TYPE65280")
-        assert addresses(response) == ["\\# 0", "\\# 3 010203"]
+        assert [text.strip() for text in addresses(response)] == ["\\# 0", "\\# 3 010203"]
     assert upstream.count() == 1
 
 
 def test_unknown_classes_pass(daemon, upstream):
-    upstream.script("www.example.com.", wire.records(b"\7", rclass=32))
+    upstream.script("www.example.com.", wire.records(b"\7\7\7\7", rclass=32))
     for _ in ("miss", "hit"):
         reply = wire.exchange(daemon, wire.query_bytes("www.example.com.", rclass=32))
-        assert wire.rcode_of(reply) == 0 and reply.endswith(b"\0\1\0\x20\0\0\1\x2c\0\1\7")
+        assert wire.rcode_of(reply) == 0 and reply.endswith(b"\0\1\0\x20\0\0\1\x2c\0\4\7\7\7\7")
     upstream.script("www.example.com.", None)
-    assert addresses(ask(daemon, "www.example.com.")) == ["192.0.2.1"], "a class has its own answers"
-    assert [query.raw[-13:-11] for query in upstream.asked("www.example.com.")] == [b"\0\x20", b"\0\1"]
+    assert addresses(ask(daemon, "www.example.com.")) == ["192.0.2.1"], "of its class"
+    classes = [query.raw[-13:-11] for query in upstream.asked("www.example.com.")]
+    assert classes == [b"\0\x20", b"\0\1"]
 
 
 @pytest.mark.parametrize("rclass", [0, 3, 254, 255], ids=["0", "CH", "NONE", "ANY"])
@@ -311,6 +312,8 @@ def test_any_is_one_small_record(daemon, upstream):
         response = ask(daemon, "www.example.com.", "ANY", tcp=tcp)
         assert [rrset.to_text() for rrset in response.answer] == [
             'www.example.com. 3600 IN HINFO "RFC8482" ""']
+    reply = wire.exchange(daemon, wire.query_bytes("www.example.com.", 255, 32))
+    assert reply[33:39] == b"\xc0\x0c\0\x0d\0\x20", "of the class asked"
     assert upstream.count() == 0
 
 
@@ -325,12 +328,13 @@ def test_transfers_are_refused(daemon, upstream, rtype):
     assert upstream.count() == 0
 
 
-@pytest.mark.parametrize("opcode", range(1, 16))
-def test_other_opcodes_are_not_implemented(daemon, upstream, opcode):
-    query = wire.query_bytes("example.com.", 6, flags=opcode << 11)
-    reply = wire.exchange(daemon, query)
-    assert reply[:2] == query[:2] and wire.rcode_of(reply) == dns.rcode.NOTIMP
-    assert reply[2] == 0x80 | opcode << 3 and upstream.count() == 0
+def test_other_opcodes_are_not_implemented(daemon, upstream):
+    for opcode in range(1, 16):
+        query = wire.query_bytes("example.com.", 6, flags=opcode << 11)
+        reply = wire.exchange(daemon, query)
+        assert reply[:2] == query[:2] and wire.rcode_of(reply) == dns.rcode.NOTIMP
+        assert reply[2] == 0x80 | opcode << 3
+    assert upstream.count() == 0
 
 
 GOOD = wire.query_bytes("www.example.com.")
@@ -411,30 +415,28 @@ def test_rubbish_does_no_harm(daemon, upstream):
     upstream.script("*", wire.records(b"\xc0\0\2\x63"))
     rng = random.Random(20261122)
     packets = mutations(rng)
+    answered = 0
     with wire.connected(daemon) as sock:
-        sock.setblocking(False)
-        answered = 0
-        for n in range(6000):
-            packet = next(packets)
-            sock.send(packet)
-            if n % 20 == 19:
-                answered += read_replies(sock)
-        time.sleep(0.1)
-        answered += read_replies(sock)
+        sock.settimeout(5)
+        for _ in range(120):
+            for _ in range(50):
+                sock.send(next(packets))
+            sock.send(wire.query_bytes("www.example.com.", 99, identity=0xBEEF))
+            answered += read_replies(sock, b"\xbe\xef")
     assert answered > 2000
     assert addresses(ask(daemon, "after.example.com.")) == ["192.0.2.99"]
     tier = daemon.status()["tiers"][0]
     assert tier["malformed"] > 1000 and tier["dropped"] > 100 and tier["fetches"] > 100
 
 
-def read_replies(sock):
+def read_replies(sock, last):
+    """How many came before the reply to the query with the ID `last`."""
     count = 0
     while True:
-        try:
-            reply = sock.recv(65535)
-        except BlockingIOError:
-            return count
+        reply = sock.recv(65535)
         assert 12 <= len(reply) <= 1232 and reply[2] & 0x80
+        if reply[:2] == last:
+            return count
         count += 1
 
 
@@ -514,7 +516,8 @@ def test_negative_answers_keep_their_chain(daemon, upstream):
     upstream.set("dangling.example.com.", "CNAME", "gone.example.com.")
     for _ in ("miss", "hit"):
         response = ask(daemon, "dangling.example.com.")
-        assert rcode(response) == "NXDOMAIN" and addresses(response, "CNAME") == ["gone.example.com."]
+        assert rcode(response) == "NXDOMAIN"
+        assert addresses(response, "CNAME") == ["gone.example.com."]
         response = ask(daemon, "alias.example.com.", "TXT")
         assert rcode(response) == "NOERROR" and addresses(response, "CNAME") == ["www.example.com."]
         assert response.authority[0].rdtype == dns.rdatatype.SOA
@@ -577,7 +580,7 @@ def test_a_silent_connection_is_closed(freshetd, upstream):
         asker.ask("www.example.com.")
         asker.receive()
         assert mute.is_closed(within=3) and asker.is_closed(within=1)
-        assert 0.4 <= time.monotonic() - began < 2
+        assert 0.35 <= time.monotonic() - began < 2
         assert not waiter.is_closed(within=0.6), "it has an answer to come"
         gate.open()
         assert waiter.receive()[:2] == b"\x12\x34"
@@ -593,7 +596,7 @@ def test_a_message_must_not_take_for_ever(freshetd, upstream):
             for byte in message:  # 33 bytes, 3.3 s
                 stream.socket.sendall(bytes([byte]))
                 time.sleep(0.1)
-        assert 0.4 <= time.monotonic() - began < 2
+        assert 0.35 <= time.monotonic() - began < 2
     with wire.Stream(daemon) as stream:
         for _ in range(4):  # a pause below the limit, then a message in three parts
             time.sleep(0.35)
@@ -668,6 +671,11 @@ def test_a_client_that_leaves_while_it_waits(daemon, upstream):
     process.eventually(lambda: daemon.status()["tiers"][0]["answers"] == 20)
 
 
+def distinct(upstream):
+    """How many names it was asked for: each again, when it takes long."""
+    return len({query.name.lower() for query in upstream.queries})
+
+
 def test_more_queries_than_the_pipeline_holds(daemon, upstream):
     """The connection is not read while 128 wait, nothing is lost, and the last ones come too."""
     gate = s.Gate()
@@ -677,12 +685,27 @@ def test_more_queries_than_the_pipeline_holds(daemon, upstream):
         stream.finish()
         gate.wait_held(128)
         time.sleep(0.2)
-        assert upstream.count() == 128
+        assert distinct(upstream) == 128
         gate.open()
         replies = [stream.receive() for _ in range(500)]
         assert {int.from_bytes(reply[:2], "big") for reply in replies} == set(range(500))
         assert {reply[3] for reply in replies} == {0x80}
         assert stream.is_closed(within=2)
+
+
+def test_who_only_sends_is_not_read_on(daemon, upstream):
+    """Its queries stay in the kernel's buffers, and then with itself."""
+    gate = s.Gate()
+    upstream.script("*", s.hold(gate))
+    before, sent = daemon.rss(), 0
+    queries = b"".join(struct.pack("!H", len(query)) + query for query in (
+        wire.query_bytes(f"n{n}.example.com.", identity=n) for n in range(2000)))
+    with wire.Stream(daemon, timeout=0.3) as stream:
+        with pytest.raises(socket.timeout):
+            while sent < 256 << 20:
+                sent += stream.socket.send(queries)
+        assert distinct(upstream) == 128 and daemon.rss() - before < 16 << 20
+    gate.open()
 
 
 def test_messages_in_any_pieces(daemon):
@@ -706,15 +729,15 @@ def test_zero_length_and_short_messages_are_skipped(daemon):
 
 def test_a_slow_reader_gets_everything(freshetd, upstream):
     """As long as it takes something now and then, it is not idle."""
-    daemon = freshetd(freshet.stub([upstream], tcp_idle="500ms"))
+    daemon = freshetd(freshet.stub([upstream], tcp_idle="300ms"))
     upstream.script("big.example.com.", wire.records(*[bytes([10, 0, n // 256, n % 256])
                                                        for n in range(3500)]))
     ask(daemon, "big.example.com.", tcp=True)
     with wire.Stream(daemon, receive_buffer=1 << 16) as stream:
-        stream.send(*[wire.query_bytes("big.example.com.", identity=n) for n in range(100)])
-        for n in range(100):  # 5.6 MB, at about 2.5 MB a second
-            if n % 10 == 0:
-                time.sleep(0.2)
+        stream.send(*[wire.query_bytes("big.example.com.", identity=n) for n in range(70)])
+        for n in range(70):  # 4 MB, more than the kernel holds, at about 1 MB a second
+            if n % 3 == 0:
+                time.sleep(0.15)
             assert stream.receive()[:2] == struct.pack("!H", n)
 
 

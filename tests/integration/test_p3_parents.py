@@ -3,6 +3,7 @@
 import threading
 import time
 
+import dns.edns
 import pytest
 
 import changes
@@ -171,3 +172,49 @@ def test_p3_a_parent_that_is_none(freshetd, topic, scripted):
     assert scripted.count(NAME) == 3
     assert scripted.count("www.example.org.") == 1
     assert child.metric("freshet_parent_unplaced_total", tier="os") == 3
+
+
+POSITION = 65317
+
+
+def position_query(feed_id, body=b""):
+    return dns.edns.GenericOption(POSITION, b"\x01" + feed_id.to_bytes(8, "big") + body)
+
+
+def positions_in(response):
+    return [option for option in response.options if option.otype == POSITION]
+
+
+@pytest.mark.parametrize("option", [
+    dns.edns.GenericOption(POSITION, b""),
+    dns.edns.GenericOption(POSITION, b"\x02" + bytes(8)),
+    dns.edns.GenericOption(POSITION, b"\x01" + bytes(7)),
+    position_query(1),
+    position_query(1, bytes(11)),
+    position_query(1, b"\xff" * 12),
+], ids=["empty", "version", "short", "another feed", "half a partition", "below zero"])
+def test_p3_what_is_no_question_of_ours_is_ignored(freshetd, topic, scripted, option):
+    """Malformed, or of another feed: counted, answered without a position, bound by client_ttl."""
+    (parent,) = hierarchy(freshetd, topic, scripted, levels=1)
+    scripted.set(NAME, "A", "192.0.2.1")
+    for _ in range(2):
+        response = ask(parent, NAME, options=[option])
+        assert addresses(response) == ["192.0.2.1"]
+        assert not positions_in(response) and response.answer[0].ttl <= 5
+    assert parent.metric("freshet_position_ignored_total", tier="level0") == 2
+
+
+def test_p3_strangers_learn_nothing(freshetd, topic, scripted):
+    """A child outside position_for is served as any client; its answers are for nobody to keep."""
+    scripted.set(NAME, "A", "192.0.2.1")
+    above = freshet.tier("above", [scripted])
+    above["position_for"] = ["192.0.2.0/24"]
+    parent = freshetd({"tiers": [above], "feed": freshet.feed(topic, ["example.com."])})
+    below = {"name": "below", "upstream": {"parent": [freshet.address_text(parent.address)]}}
+    child = freshetd({"tiers": [below], "feed": freshet.feed(topic, ["example.com."])})
+    for daemon in (parent, child):
+        daemon.wait_log("feed is live", within=20)
+    for _ in range(3):
+        assert ask(child, NAME).answer[0].ttl == 0
+    assert parent.metric("freshet_position_ignored_total", tier="above") == 3
+    assert child.metric("freshet_parent_unplaced_total", tier="below") == 3

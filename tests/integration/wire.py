@@ -1,4 +1,4 @@
-"""Queries below dnspython: datagrams as bytes, TCP streams in a test's hand, many questions at once.
+"""Queries below dnspython: datagrams as bytes, TCP streams in a test's hand, many at once.
 
 And replies for the scripted server that dnspython would not write.
 """

@@ -3,7 +3,9 @@
 #
 #   tests/kafka/start.sh --fetch                       only bring the jars to build/kafka/libs
 #   tests/kafka/start.sh DIR PORT CONTROLLER_PORT      run on 127.0.0.1:PORT, everything below DIR
+#   tests/kafka/start.sh DIR PORT CONTROLLER_PORT FILE with the properties in FILE, which win
 #
+# FRESHET_KAFKA_HEAP is the most memory of the heap, 512m unless set.
 # The shell becomes the java process (exec): killing the started pid ends the broker. A second start
 # in the same DIR finds the data of the first. Jars come from Maven Central once per pom.xml.
 set -eu
@@ -69,16 +71,18 @@ group.initial.rebalance.delay.ms=0
 log.cleaner.dedupe.buffer.size=2097152
 log.initial.task.delay.ms=100
 END
+    # Of a property given twice, the last one counts.
+    [ -z "$extra" ] || cat "$extra" >>"$dir/server.properties"
 }
 
 java_kafka() {
-    echo -Xms64m -Xmx512m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Xshare:auto -XX:-UsePerfData \
+    echo -Xms64m -Xmx${FRESHET_KAFKA_HEAP:-512m} -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Xshare:auto -XX:-UsePerfData \
         -Djava.awt.headless=true -Dlog4j.configuration="file:$here/log4j.properties"
 }
 
 [ "${1-}" = --fetch ] && [ $# -eq 1 ] && { fetch; exit 0; }
-[ $# -eq 3 ] || fail "usage: start.sh --fetch | start.sh DIR PORT CONTROLLER_PORT"
-dir=$1 port=$2 controller_port=$3
+[ $# -eq 3 ] || [ $# -eq 4 ] || fail "usage: start.sh --fetch | start.sh DIR PORT CONTROLLER_PORT [FILE]"
+dir=$1 port=$2 controller_port=$3 extra=${4-}
 command -v java >/dev/null || fail "needs java: run 'make deps'"
 fetch
 mkdir -p "$dir/data"

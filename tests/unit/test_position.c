@@ -133,6 +133,15 @@ static void another_feed_covers_nothing(void **state)
     assert_false(positions_cover(f->positions, &none, &ours, 0));
 }
 
+static void a_position_from_the_future_covers_nothing(void **state)
+{
+    struct fixture *f = *state;
+    struct position_set theirs = applied(f), ours = wanted(f);
+    for (size_t i = 0; i < theirs.count; i++)
+        theirs.listed[i].offset = INT64_MAX;
+    assert_false(positions_cover(f->positions, &theirs, &ours, 0));
+}
+
 static void the_option_is_found_among_others(void **state)
 {
     struct fixture *f = *state;
@@ -180,6 +189,7 @@ int main(void)
         TEST(test_p3_between_taking_and_claiming),
         TEST(without_a_position_everything_will_do),
         TEST(another_feed_covers_nothing),
+        TEST(a_position_from_the_future_covers_nothing),
         TEST(the_option_is_found_among_others),
         TEST(malformed_options_are_errors),
     };

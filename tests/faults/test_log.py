@@ -1,0 +1,93 @@
+"""Faults of the log itself: it lost what a tier had not read, or is not the log it was."""
+
+import time
+
+import checking
+import kafka_cluster
+from hierarchy import CHANGES, LIVE, NOT_LIVE, TIERS
+
+
+def home(topic):
+    return kafka_cluster.partition_of(checking.ZONE, topic.partitions)
+
+
+def resets(daemon):
+    return daemon.status()["feed"]["resets"]
+
+
+def reasons(run, name, since):
+    """Why the tier was not live."""
+    return [reason for at, state, reason in run.states[name].changes
+            if at >= since and state in NOT_LIVE]
+
+
+def offset_of(daemon, partition):
+    return next(part["offset"] for part in daemon.status()["feed"]["partitions"]
+                if part["partition"] == partition)
+
+
+def test_fault_retention_overrun(hierarchy, topic, row):
+    """The stub is stopped; meanwhile all that it has not read is deleted. It learns of a gap, says
+    so, and holds nothing of before."""
+    tiers = hierarchy()
+    with tiers.watched() as run:
+        part = home(topic)
+        run.mark("stub stopped")
+        position = offset_of(tiers["stub"], part)
+        tiers["stub"].pause()
+        time.sleep(4)
+        start = topic.end_offsets()[part]
+        assert start > position + CHANGES
+        topic.drop_before(part, start)
+        tiers["stub"].resume()
+        ended = run.mark("resumed")
+        noticed = {"stub": run.wait_state("stub", NOT_LIVE, ended, 5)}
+        live = run.wait_live(ended + noticed["stub"])
+        time.sleep(2)
+        why = reasons(run, "stub", ended)
+    row("retention overrun (stub)", run, noticed, live)
+    run.judge()
+    assert any("out of range" in reason.lower() for reason in why), why
+    assert resets(tiers["stub"]) == 2 and resets(tiers["regional"]) == 1
+    assert run.noticed("regional", ended - 5) is None
+
+
+def test_fault_topic_recreated(hierarchy, topic, row):
+    """The topic is deleted and made again: same name, offsets from 0. Both tiers drop all they hold:
+    the second run begins with other records, which no change set tells of."""
+    tiers = hierarchy()
+    with tiers.watched() as run:
+        run.checker.order("changes 0")
+        time.sleep(0.5)
+        began = run.mark("topic deleted")
+        topic.delete()
+        noticed = {name: run.wait_state(name, NOT_LIVE, began, 5) for name in TIERS}
+        topic._create()  # pylint: disable=protected-access
+        made = run.mark("topic made")
+        live = run.wait_live(made)
+    row("topic recreated", run, noticed, live)
+    run.judge()
+    assert all(resets(tiers[name]) == 2 for name in TIERS)
+    with tiers.watched() as after:
+        time.sleep(2)
+    row("topic recreated: afterwards", after)
+    after.judge()
+
+
+def test_fault_partitions_added(hierarchy, topic, row):
+    """Keys may move to other partitions, so all is dropped and read anew, from all partitions."""
+    before = home(topic)
+    total = next(n for n in range(topic.partitions + 1, 64)
+                 if kafka_cluster.partition_of(checking.ZONE, n) == before)
+    tiers = hierarchy()
+    with tiers.watched() as run:
+        began = run.mark(f"{total} partitions")
+        topic.add_partitions(total)
+        noticed = {name: run.wait_state(name, NOT_LIVE, began, 5) for name in TIERS}
+        live = {name: run.wait_state(name, LIVE, began + noticed[name], 20) for name in TIERS}
+        time.sleep(3)
+        why = {name: reasons(run, name, began)[0] for name in TIERS}
+    row("partitions added", run, noticed, live)
+    run.judge()
+    assert all("partition count changed" in reason for reason in why.values()), why
+    assert all(len(tiers[name].status()["feed"]["partitions"]) == total for name in TIERS)

@@ -1,0 +1,651 @@
+"""freshetd as a process: options, failures to start, signals, reload, control socket, metrics."""
+
+import http.client
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import stat
+import subprocess
+import time
+
+import pytest
+
+import freshet
+import process
+import scripted as s
+import wire
+from query import addresses, ask, rcode, ttls
+
+
+@pytest.fixture
+def upstream(scripted):
+    scripted.set("www.example.com.", "A", "192.0.2.1")
+    return scripted
+
+
+@pytest.fixture
+def daemon(upstream, freshetd):
+    return freshetd(freshet.stub([upstream], workers=1))
+
+
+@pytest.fixture
+def run():
+    """Runs freshetd to its end: run("-n") -> Result."""
+    return freshet.Cli("freshetd")
+
+
+@pytest.fixture
+def config_file(rundir):
+    """Writes a configuration and returns its path."""
+    def write(config, name="freshet.yaml"):
+        path = os.path.join(rundir, name)
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(config if isinstance(config, str) else json.dumps(config))
+        return path
+    return write
+
+
+def minimal(**top):
+    """A configuration on free ports, without control socket and metrics."""
+    port = process.free_port()
+    return {"tiers": [{"name": "os", "listen": [f"127.0.0.1:{port}"],
+                       "upstream": {"forward": ["127.0.0.1:9"]}}], **top}
+
+
+def expect_refusal(result, *words):
+    """It ended at once, with one line that says why."""
+    assert result.code == 1 and result.stdout == ""
+    assert result.stderr.count("\n") == 1 and result.stderr.startswith("freshetd: ")
+    for word in words:
+        assert word in result.stderr, result.stderr
+
+
+# --- options
+
+
+def test_help(run):
+    for option in ("--help", "-h"):
+        code, stdout, stderr = run(option)
+        assert code == 0 and stderr == "" and stdout.startswith("Usage: freshetd ")
+        for word in ("-c, --config=FILE", "-n, --check", "-h, --help", "-V, --version"):
+            assert word in stdout
+
+
+def test_version(run):
+    for option in ("--version", "-V"):
+        code, stdout, stderr = run(option)
+        assert code == 0 and stderr == "" and re.fullmatch(r"freshetd \d+\.\d+\.\d+\n", stdout)
+
+
+@pytest.mark.parametrize("arguments, word", [
+    ([], "-c"), (["-n"], "-c"), (["--nonsense"], "nonsense"), (["-c"], "argument"),
+    (["-c", "x.yaml", "more"], "more"),
+])
+def test_wrong_arguments(run, arguments, word):
+    code, stdout, stderr = run(*arguments)
+    assert code == 1 and stdout == "" and word in stderr and stderr.count("\n") <= 2
+
+
+def test_check_accepts_the_samples(run):
+    samples = sorted(name for name in os.listdir(os.path.join(process.ROOT, "config"))
+                     if name.endswith(".yaml"))
+    assert "stub.yaml" in samples and "regional.yaml" in samples
+    for name in samples:
+        assert run("-n", "-c", f"config/{name}") == (0, "", "")
+
+
+def test_check_opens_nothing(run, daemon):
+    """Of the very configuration that is being served."""
+    assert run("-n", "-c", os.path.join(daemon.directory, "freshet.yaml")) == (0, "", "")
+    assert daemon.status()["ok"]
+
+
+BAD_CONFIGS = {
+    "not YAML": ("tiers: [", "line 2"),
+    "empty": ("", "empty"),
+    "unknown key": (json.dumps(minimal(wrokers=2)), "wrokers"),
+    "bad value": (json.dumps(minimal(workers=0)), "workers"),
+    "line breaks in a value": (json.dumps(minimal(log="a\nb\nc")), "log"),
+    "no tiers": ("{log: info}", "tiers"),
+    "asks itself": ('{tiers: [{name: a, listen: ["127.0.0.1:5300"], '
+                    'upstream: {forward: ["127.0.0.1:5300"]}}]}', "loop"),
+    "control path too long": (json.dumps(minimal(control="/tmp/" + "x" * 120)), "control"),
+}
+
+
+@pytest.mark.parametrize("what", BAD_CONFIGS)
+def test_bad_configurations(run, config_file, what):
+    text, word = BAD_CONFIGS[what]
+    path = config_file(text)
+    for options in (["-n"], []):
+        expect_refusal(run(*options, "-c", path), path, word)
+
+
+def test_no_configuration_there(run, rundir):
+    expect_refusal(run("-c", f"{rundir}/none.yaml"), "none.yaml", "No such file")
+    expect_refusal(run("-n", "-c", rundir), rundir)
+
+
+# --- what keeps it from starting
+
+
+@pytest.mark.parametrize("kind", ["freshetd", "udp", "tcp"])
+def test_port_taken(run, daemon, config_file, kind):
+    config = minimal()
+    address = ("127.0.0.1", process.free_port())
+    transport = socket.SOCK_STREAM if kind == "tcp" else socket.SOCK_DGRAM
+    with socket.socket(socket.AF_INET, transport) as taken:
+        if kind == "freshetd":
+            address = daemon.address
+        else:
+            taken.bind(address)
+            if kind == "tcp":
+                taken.listen()
+        config["tiers"][0]["listen"] = [freshet.address_text(address)]
+        began = time.monotonic()
+        expect_refusal(run("-c", config_file(config)), freshet.address_text(address),
+                       "Address already in use")
+        assert time.monotonic() - began < 3
+    assert addresses(ask(daemon, "www.example.com.")) == ["192.0.2.1"]
+
+
+@pytest.mark.parametrize("shared", [socket.SOCK_DGRAM, socket.SOCK_STREAM], ids=["udp", "tcp"])
+def test_port_taken_by_one_who_shares(run, config_file, shared):
+    """SO_REUSEPORT on both sides would have the kernel split the clients between two programs."""
+    config = minimal()
+    host, port = config["tiers"][0]["listen"][0].split(":")
+    with socket.socket(socket.AF_INET, shared) as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        taken.bind((host, int(port)))
+        if shared == socket.SOCK_STREAM:
+            taken.listen()
+        expect_refusal(run("-c", config_file(config)), "Address already in use")
+
+
+def test_the_second_address_is_taken(run, daemon, config_file):
+    config = minimal()
+    config["tiers"][0]["listen"].append(freshet.address_text(daemon.address))
+    expect_refusal(run("-c", config_file(config)), freshet.address_text(daemon.address))
+
+
+def test_an_address_of_another_host(run, config_file):
+    config = minimal()
+    config["tiers"][0]["listen"] = ["192.0.2.1:5300"]
+    expect_refusal(run("-c", config_file(config)), "192.0.2.1:5300", "Cannot assign")
+
+
+def test_no_permission_for_the_port(rundir, config_file):
+    with open("/proc/sys/net/ipv4/ip_unprivileged_port_start", encoding="ascii") as file:
+        if int(file.read()) <= 53 or os.getuid() != 0:
+            pytest.skip("needs root, and a kernel that keeps low ports from others")
+    config = minimal()
+    config["tiers"][0]["listen"] = ["127.0.0.1:53"]
+    path = config_file(config)
+    os.chmod(rundir, 0o755)
+    program = shutil.copy(freshet.program("freshetd"), rundir)
+    done = subprocess.run(
+        ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all", program,
+         "-c", path], capture_output=True, text=True, timeout=10, check=False)
+    expect_refusal(freshet.Result(done.returncode, done.stdout, done.stderr),
+                   "127.0.0.1:53", "Permission denied")
+
+
+def test_control_socket_of_a_running_instance(run, daemon, config_file):
+    began = time.monotonic()
+    expect_refusal(run("-c", config_file(minimal(control=daemon.control_path))),
+                   daemon.control_path, "another instance")
+    assert time.monotonic() - began < 3
+    assert daemon.status()["pid"] == daemon.pid
+
+
+def test_control_socket_that_was_left_behind(daemon):
+    daemon.kill()
+    assert stat.S_ISSOCK(os.stat(daemon.control_path).st_mode)
+    daemon.start()
+    assert daemon.status()["pid"] == daemon.pid
+
+
+def test_control_path_that_is_no_socket(run, rundir, config_file):
+    path = os.path.join(rundir, "precious")
+    with open(path, "w", encoding="ascii") as file:
+        file.write("data")
+    expect_refusal(run("-c", config_file(minimal(control=path))), path, "no socket")
+    with open(path, encoding="ascii") as file:
+        assert file.read() == "data"
+
+
+def test_control_path_in_no_directory(run, rundir, config_file):
+    expect_refusal(run("-c", config_file(minimal(control=f"{rundir}/none/c.sock"))),
+                   "none/c.sock", "No such file or directory")
+
+
+def test_control_socket_is_the_owners(daemon):
+    assert stat.S_IMODE(os.stat(daemon.control_path).st_mode) == 0o600
+    daemon.stop()
+    assert not os.path.exists(daemon.control_path)
+
+
+def test_metrics_port_taken(run, rundir, daemon, config_file):
+    taken = freshet.address_text(daemon.metrics_address)
+    control = os.path.join(rundir, "c.sock")
+    expect_refusal(run("-c", config_file(minimal(metrics=taken, control=control))), taken,
+                   "Address already in use")
+    assert not os.path.exists(control), "what was opened before is gone again"
+
+
+def test_unknown_property_of_the_feed(run, config_file):
+    feed = {"brokers": "127.0.0.1:1", "zones": ["example.com."], "rdkafka": ["no.such=1"]}
+    expect_refusal(run("-c", config_file(minimal(feed=feed))), "no.such")
+
+
+# --- the end
+
+
+def stop_in_background(daemon, number=signal.SIGTERM):
+    """Sends the signal and returns when it has arrived; daemon.stop() judges the end."""
+    os.kill(daemon.pid, number)
+    daemon.wait_log("msg=stopping")
+
+
+def has_ended(daemon):
+    with open(f"/proc/{daemon.pid}/stat", encoding="ascii") as file:
+        return file.read().rsplit(")", 1)[1].split()[0] == "Z"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_queries_under_way_are_answered_before_the_end(upstream, daemon, number):
+    gate = s.Gate()
+    upstream.script("www.example.com.", s.hold(gate))
+    with wire.Stream(daemon) as stream, wire.connected(daemon) as sock:
+        sock.settimeout(5)
+        sock.send(wire.query_bytes("www.example.com.", identity=5))
+        stream.ask("www.example.com.")
+        process.eventually(lambda: daemon.status()["tiers"][0]["joined"] == 1)
+        stop_in_background(daemon, number)
+        time.sleep(0.2)
+        gate.open()
+        assert sock.recv(512)[:2] == b"\0\5" and stream.receive()[6:8] == b"\0\1"
+        process.eventually(lambda: has_ended(daemon), within=2)
+        daemon.stop()
+
+
+def test_the_end_is_quick(daemon):
+    ask(daemon, "www.example.com.")
+    with wire.Stream(daemon), wire.Stream(daemon), \
+            socket.create_connection(daemon.metrics_address):  # idle ones do not hold it up
+        began = time.monotonic()
+        daemon.stop()
+        assert time.monotonic() - began < 1
+
+
+def test_the_end_does_not_wait_for_ever(upstream, daemon):
+    upstream.script("*", s.drop())
+    with wire.connected(daemon) as sock:
+        for n in range(100):
+            sock.send(wire.query_bytes(f"n{n}.example.com."))
+        upstream.wait_count(100)
+        began = time.monotonic()
+        daemon.stop()
+        assert time.monotonic() - began < 3.5
+
+
+# --- reload
+
+
+def reload(daemon, config):
+    """Configures anew and returns once the daemon has said what it thinks of it."""
+    daemon.configure(config)
+    seen = len(daemon.log)
+    daemon.sighup()
+    process.eventually(lambda: "reload" in daemon.log[seen:])
+    return daemon.log[seen:]
+
+
+def test_reload_takes_new_forwarders_and_keeps_the_cache(upstream, daemon):
+    other = s.Scripted()
+    other.set("www.example.com.", "A", "192.0.2.2")
+    other.set("new.example.com.", "A", "192.0.2.2")
+    ask(daemon, "www.example.com.")
+    assert "msg=reloaded" in reload(daemon, freshet.stub([other], workers=1))
+    process.eventually(lambda: addresses(ask(daemon, "new.example.com.")) == ["192.0.2.2"])
+    assert addresses(ask(daemon, "www.example.com.")) == ["192.0.2.1"], "cached from before"
+    assert upstream.count() == 1 and other.count() == 1
+    listed = [server["address"] for server in daemon.status()["tiers"][0]["upstreams"]]
+    assert listed == [freshet.address_text(other.address)]
+    other.stop()
+
+
+def test_queries_under_way_survive_a_reload(upstream, daemon):
+    """They are answered by whom they were put to; and the end comes in order after many reloads."""
+    gate = s.Gate()
+    upstream.script("*", s.hold(gate))
+    upstream.script("never.example.com.", s.drop())
+    with wire.connected(daemon) as sock:
+        sock.settimeout(5)
+        for n in range(10):
+            sock.send(wire.query_bytes(f"n{n}.example.com.", identity=n))
+            sock.send(wire.query_bytes("never.example.com.", identity=100))
+            gate.wait_held(n + 1)
+            reload(daemon, freshet.stub([upstream if n % 2 else ("127.0.0.1", 9)], workers=1))
+        gate.open()
+        assert {sock.recv(512)[1] for _ in range(10)} == set(range(10))
+
+
+def test_outstanding_queries_of_old_forwarders_do_not_outlive_the_process(upstream, freshetd):
+    """A client has its answer from the second forwarder while the first one's is still awaited."""
+    silent = s.Scripted()
+    silent.script("*", s.drop())
+    daemon = freshetd(freshet.stub([silent, upstream], workers=1))
+    assert addresses(ask(daemon, "www.example.com.")) == ["192.0.2.1"]
+    reload(daemon, freshet.stub([upstream], workers=1))
+    assert silent.count() >= 1
+    daemon.stop()
+    silent.stop()
+
+
+def test_reload_takes_limits(upstream, freshetd):
+    upstream.script("*", wire.records(b"\xc0\0\2\1"))
+    daemon = freshetd(freshet.stub([upstream]))
+    wire.ask_all(daemon, [f"n{n}.example.com." for n in range(2000)])
+    before = daemon.status()["tiers"][0]
+    assert before["answers"] == 2000
+    reload(daemon, freshet.stub([upstream], cache={"size": "64KiB", "max_ttl": "50s"},
+                                resolve_timeout="300ms", tcp_idle="200ms"))
+    after = daemon.status()["tiers"][0]
+    assert after["size"] == 65536 and after["bytes"] <= 65536 and 10 < after["answers"] < 2000
+    assert ttls(ask(daemon, "another.example.com.")) == [50]
+    upstream.script("dead.example.com.", s.drop())
+    began = time.monotonic()
+    assert rcode(ask(daemon, "dead.example.com.")) == "SERVFAIL"
+    assert time.monotonic() - began < 1
+    with wire.Stream(daemon) as stream:
+        assert stream.is_closed(within=2)
+
+
+def test_reload_takes_the_log_level(upstream, daemon):
+    reload(daemon, freshet.stub([upstream], workers=1, log="debug"))
+    daemon.configure(freshet.stub([upstream], workers=1, log="error"))
+    daemon.sighup()
+    time.sleep(0.3)
+    seen = len(daemon.log)
+    daemon.sighup()
+    time.sleep(0.3)
+    assert daemon.log[seen:] == "", "below the level"
+    daemon.configure("nonsense")
+    daemon.sighup()
+    daemon.wait_log(" error msg=", start=seen)
+
+
+@pytest.mark.parametrize("config, word", [
+    ("tiers: [", "expected YAML"), ("", "empty"),
+    (json.dumps(minimal(log='lo"ud\\')), 'log: "lo"ud\\"'),
+], ids=["not YAML", "empty", "bad value"])
+def test_a_bad_configuration_is_not_taken(daemon, config, word):
+    ask(daemon, "www.example.com.")
+    log = reload(daemon, config)
+    assert log.count("\n") == 1 and " error msg=" in log
+    fields = freshet.log_fields(log)
+    assert "refused" in fields["msg"] and ".yaml: " in fields["error"]
+    assert (word in fields["error"]) and list(fields)[-1] == "error"
+    assert addresses(ask(daemon, "www.example.com.")) == ["192.0.2.1"]
+
+
+@pytest.mark.parametrize("change, key", [
+    ({"workers": 2}, "workers"), ({"control": "/tmp/other.sock"}, "control"),
+    ({"feed": {"brokers": "127.0.0.1:1", "zones": ["example.com."]}}, "feed"),
+])
+def test_what_takes_a_restart_is_refused_as_a_whole(upstream, daemon, change, key):
+    other = s.Scripted()
+    log = reload(daemon, freshet.stub([other], **{"workers": 1, **change}))
+    assert key in freshet.log_fields(log)["error"] and "restart" in log
+    assert addresses(ask(daemon, "www.example.com.")) == ["192.0.2.1"] and other.count() == 0
+    other.stop()
+
+
+def test_other_listeners_take_a_restart(upstream, daemon):
+    config = freshet.stub([upstream], workers=1)
+    config["tiers"][0]["listen"] = ["127.0.0.1:" + str(process.free_port())]
+    address = daemon.address
+    assert "listen" in reload(daemon, config)
+    assert addresses(ask(address, "www.example.com.")) == ["192.0.2.1"]
+
+
+# --- the log
+
+
+def test_log_lines_have_one_form(upstream, freshetd):
+    config = freshet.stub([upstream], workers=2)
+    config["feed"] = {"brokers": "127.0.0.1:1", "zones": ["example.com."]}
+    daemon = freshetd(config)
+    ask(daemon, "www.example.com.")
+    reload(daemon, config)
+    reload(daemon, json.dumps(minimal(log="loud")))
+    daemon.stop()
+    lines = daemon.log.splitlines()
+    form = r'\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (error|warning|info|debug) ' \
+           r'msg=("(\\.|[^"\\])*"|[^" ]+)( [a-z_]+=("(\\.|[^"\\])*"|[^" ]*))*'
+    assert [line for line in lines if not re.fullmatch(form, line)] == []
+    messages = [freshet.log_fields(line)["msg"] for line in lines]
+    for wanted in ("listening", "ready", "reloaded", "stopping"):
+        assert wanted in messages
+    ready = daemon.records(msg="ready")[0]
+    assert ready["pid"] == str(daemon.pid) and ready["workers"] == "2"
+
+
+# --- the control socket
+
+
+def converse(daemon, *parts, timeout=5):
+    """Sends bytes, ends its side, and returns the lines that come back until the end."""
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.settimeout(timeout)
+        sock.connect(daemon.control_path)
+        for part in parts:
+            sock.sendall(part)
+        sock.shutdown(socket.SHUT_WR)
+        return [json.loads(line) for line in sock.makefile("rb")]
+
+
+def test_status(upstream, daemon):
+    ask(daemon, "www.example.com.")
+    ask(daemon, "www.example.com.")
+    ask(daemon, "www.example.com.", rd=False)
+    status = daemon.status()
+    assert status["ok"] and status["pid"] == daemon.pid and status["feed"] is None
+    assert re.fullmatch(r"\d+\.\d+\.\d+", status["version"]) and 0 <= status["uptime_s"] < 60
+    tier, = status["tiers"]
+    assert tier["name"] == "os" and tier["listen"] == [freshet.address_text(daemon.address)]
+    assert (tier["queries"], tier["hits"], tier["misses"], tier["refused"]) == (3, 1, 1, 1)
+    assert (tier["answers"], tier["fetches"], tier["failed"]) == (1, 1, 0)
+    server, = tier["upstreams"]
+    assert server["address"] == freshet.address_text(upstream.address)
+    assert (server["sent"], server["answered"], server["timeouts"]) == (1, 1, 0)
+
+
+def test_lookup(upstream, daemon):
+    upstream.set("alias.example.com.", "CNAME", "www.example.com.", ttl=90)
+    nothing = {"tier": "os", "variants": []}
+    assert daemon.lookup("alias.example.com.")["tiers"] == [nothing]
+    ask(daemon, "alias.example.com.")
+    for spelling in ("alias.example.com.", "ALIAS.example.COM", "\\097lias.example.com."):
+        found = daemon.lookup(spelling)
+        assert found["ok"] and found["name"] == "alias.example.com." and found["type"] == "A"
+        (held,), = [tier["variants"] for tier in found["tiers"]]
+        assert held["valid"] and 85 <= held["ttl"] <= 90 and held["rcode"] == "NOERROR"
+        assert held["from"] == freshet.address_text(upstream.address) and held["why"]
+        assert held["records"][0].startswith("alias.example.com. ")
+        assert held["records"][0].endswith(" IN CNAME www.example.com.")
+        assert held["records"][1].endswith(" IN A 192.0.2.1")
+    assert daemon.lookup("alias.example.com.", "AAAA")["tiers"] == [nothing]
+    ask(daemon, "alias.example.com.", want_dnssec=True, cd=True)
+    variants = daemon.lookup("alias.example.com.")["tiers"][0]["variants"]
+    assert [(held["dnssec_ok"], held["checking_disabled"]) for held in variants] == [
+        (False, False), (True, True)]
+    assert daemon.status()["tiers"][0]["hits"] == 0, "looking is no hit"
+
+
+@pytest.mark.parametrize("feed", [False, True], ids=["no feed", "zone of a feed"])
+def test_evict(upstream, freshetd, feed):
+    config = freshet.stub([upstream], workers=1)
+    if feed:
+        config["feed"] = {"brokers": "127.0.0.1:1", "zones": ["example.com."]}
+    daemon = freshetd(config)
+    names = ["www.example.com.", "a.www.example.com.", "mail.example.com."]
+    for name in names:
+        upstream.set(name, "A", "192.0.2.1")
+        ask(daemon, name)
+
+    def asked_again():
+        upstream.forget()
+        for name in names:
+            ask(daemon, name)
+        return [upstream.count(name) for name in names]
+    assert asked_again() == [0, 0, 0]
+    assert daemon.control({"cmd": "evict", "name": "WWW.example.com."})["ok"]
+    assert asked_again() == [1, 0, 0]
+    assert daemon.control({"cmd": "evict", "name": "www.example.com", "subtree": True})["ok"]
+    assert asked_again() == [1, 1, 0]
+    assert daemon.control({"cmd": "evict", "name": ".", "subtree": True})["ok"]
+    assert asked_again() == [1, 1, 1]
+    assert daemon.control({"cmd": "evict", "name": "other.example.org."})["ok"]
+    assert asked_again() == [0, 0, 0]
+
+
+def test_dump(upstream, daemon):
+    upstream.script("*", wire.records(b"\xc0\0\2\1"))
+    names = {f"n{n}.example.com." for n in range(3000)}
+    wire.ask_all(daemon, sorted(names), window=200)
+    lines = converse(daemon, b'{"cmd": "dump"}\n', timeout=20)
+    assert lines[-1] == {"ok": True, "count": 3000}
+    assert {line["name"] for line in lines[:-1]} == names
+    assert {(line["tier"], line["type"]) for line in lines[:-1]} == {("os", "A")}
+
+
+@pytest.mark.parametrize("request_line", [
+    b"", b"{", b"[]", b"7", b"null", b"nonsense", b"\xff\xfe", b'{"cmd": 7}', b"{}",
+    b'{"cmd": "nothing"}', b'{"cmd": "lookup"}', b'{"cmd": "lookup", "name": 7}',
+    b'{"cmd": "lookup", "name": "a..b"}', b'{"cmd": "lookup", "name": "a.", "type": "NONSENSE"}',
+    b'{"cmd": "evict"}', b'{"cmd": "evict", "name": ""}', b'{"cmd": "evict", "name": "a\\u0000b"}',
+    b'{"cmd": "evict", "name": "' + b"x" * 300 + b'"}', b'{"cmd": "status", "cmd": "dump"}',
+    b'{"cmd":"status"} {"cmd":"status"}', b"[" * 10000, b'{"a":' * 10000, b"\0\0\0\0",
+])
+def test_wrong_requests_get_a_reason(daemon, request_line):
+    reply, then = converse(daemon, request_line + b"\n", b'{"cmd": "status"}\n')
+    assert reply["ok"] is False and len(reply["error"]) > 10
+    assert then["ok"] is True, "and the conversation goes on"
+
+
+def test_requests_in_pieces_and_many_at_once(daemon):
+    replies = converse(daemon, b'{"cmd"', b': "status"}\r\n{"cmd": "look',
+                       b'up", "name": "a."}\n', b'{"cmd": "status"}\n' * 50)
+    assert len(replies) == 52 and all(reply["ok"] for reply in replies)
+
+
+def test_a_request_without_end_is_cut_off(daemon):
+    before = daemon.rss()
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.settimeout(5)
+        sock.connect(daemon.control_path)
+        with pytest.raises(OSError):
+            for _ in range(1000):
+                sock.sendall(b"x" * 65536)
+                time.sleep(0.001)
+    assert daemon.rss() - before < 16 << 20
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.settimeout(5)
+        sock.connect(daemon.control_path)
+        sock.sendall(b"y" * 70_000)
+        reply = json.loads(sock.makefile("rb").readline())
+    assert reply["ok"] is False and "too long" in reply["error"]
+    assert daemon.status()["ok"]
+
+
+def test_visitors_that_leave_or_stay_do_no_harm(upstream, daemon):
+    upstream.script("*", wire.records(b"\xc0\0\2\1"))
+    wire.ask_all(daemon, [f"n{n}.example.com." for n in range(500)])
+    idle = [socket.socket(socket.AF_UNIX) for _ in range(20)]
+    for n, sock in enumerate(idle):
+        sock.connect(daemon.control_path)
+        if n % 2:
+            sock.sendall(b'{"cmd": "dump"}\n' * 5)
+            if n % 3:
+                sock.close()
+    assert daemon.status()["ok"]
+    for sock in idle:
+        sock.close()
+    assert daemon.status()["ok"]
+
+
+# --- metrics
+
+
+def get(daemon, path="/metrics", method="GET"):
+    connection = http.client.HTTPConnection(*daemon.metrics_address, timeout=5)
+    connection.request(method, path)
+    reply = connection.getresponse()
+    body = reply.read().decode()
+    connection.close()
+    return reply, body
+
+
+def test_metrics_are_prometheus_text(daemon):
+    for name in ("www.example.com.", "www.example.com.", "no.example.com."):
+        ask(daemon, name)
+    reply, body = get(daemon)
+    assert reply.status == 200
+    assert reply.getheader("Content-Type").startswith("text/plain; version=0.0.4")
+    series = freshet.parse_metrics(body)
+    described = dict(re.findall(r"^# TYPE (\S+) (counter|gauge)$", body, re.M))
+    helped = re.findall(r"^# HELP (\S+) \S.*$", body, re.M)
+    assert len(helped) == len(set(helped)) and set(helped) == set(described)
+    assert {name.split("{")[0] for name in series} <= set(described)
+    for name, kind in described.items():
+        assert name.startswith("freshet_") and name.endswith("_total") == (kind == "counter")
+    assert series['freshet_queries_total{tier="os"}'] == 3
+    assert series['freshet_cache_hits_total{tier="os"}'] == 1
+    assert series['freshet_cache_answers{tier="os"}'] == 2
+
+
+def test_metrics_agree_with_status(daemon):
+    for n in range(5):
+        ask(daemon, f"n{n % 3}.example.com.")
+    tier = daemon.status()["tiers"][0]
+    for metric, field in (("queries_total", "queries"), ("cache_hits_total", "hits"),
+                          ("cache_misses_total", "misses"), ("fetches_total", "fetches"),
+                          ("cache_bytes", "bytes"), ("cache_size_bytes", "size")):
+        assert daemon.metric(f"freshet_{metric}", tier="os") == tier[field]
+    assert tier["size"] == 64 << 20
+    assert daemon.metric("freshet_upstream_sent_total") == tier["upstreams"][0]["sent"] == 3
+
+
+def test_only_metrics_are_served(daemon):
+    assert get(daemon, "/")[0].status == 404 and get(daemon, "/metrics/../etc")[0].status == 404
+    assert get(daemon, method="POST")[0].status in (405, 501)
+    with socket.create_connection(daemon.metrics_address) as sock:
+        sock.sendall(b"\0\1\2 nonsense\r\n\r\n")
+    assert get(daemon)[0].status == 200
+
+
+# --- no brokers
+
+
+def test_unreachable_brokers_make_a_plain_cache(upstream, freshetd):
+    config = freshet.stub([upstream], workers=1)
+    config["feed"] = {"brokers": "127.0.0.1:1", "zones": ["example.com."], "lease": "1s"}
+    daemon = freshetd(config)
+    for _ in range(3):
+        assert addresses(ask(daemon, "www.example.com.")) == ["192.0.2.1"]
+    assert upstream.count() == 1, "it caches, by TTL"
+    feed = daemon.status()["feed"]
+    assert feed["state"] == "cold" and feed["reason"] and feed["brokers"] == "127.0.0.1:1"
+    assert [zone["zone"] for zone in feed["zones"]] == ["example.com."]
+    assert daemon.metric("freshet_feed_state", state="cold") == 1
+    assert daemon.metric("freshet_feed_state") == 1, "one state at a time"
+    process.eventually(lambda: [record for record in daemon.records()
+                                if "feed" in record.get("msg", "") and record.get("reason")])
+    began = time.monotonic()
+    daemon.stop()
+    assert time.monotonic() - began < 3

@@ -1,0 +1,1029 @@
+/*
+ * freshet.pml - freshet's protocol as a model that Spin takes through every order of its steps.
+ *
+ *      publisher --commits--> primary ~~lags~~> secondary
+ *          |                      \                /
+ *          | publishes             \  either one  /
+ *          v                        \ answers    /
+ *    +--- log ---+                   v          v
+ *    | 0 1 2 ... |--feed thread--> PARENT: clock, mark, one cached answer, fetches, clients
+ *    | first..   |                       ^   |
+ *    | length    |              question |   | answer + position
+ *    +-----------+                       |   v
+ *         '----------feed thread--> CHILD: the same
+ *
+ * How to read it. A `proctype` is a thread. Spin runs one step of one thread, then one step of any
+ * thread, and so on, in every possible order; `::` lines are alternatives, and where several are open all
+ * are tried. One `d_step { ... }` is one step: nothing comes between its statements. So what must be seen
+ * as a race is in steps of its own here, one for each moment at which the code's threads may
+ * change over: marks before the clock, the clock before the marks at a hit, the stamp before the query
+ * leaves, the position before the lookup. `assert` holds in every order, or Spin prints the one in which it
+ * does not. SAY() prints only when such an order is played back.
+ *
+ * What stands for what
+ *
+ *   here                          in the code
+ *   log[], length, first          the topic of change sets; first: what retention has left
+ *   tier[t].clock                 validity.c, the change clock            validity_now, validity_commit
+ *   tier[t].mark                  marks.c, the newest mark of x's scopes  validity_mark_name, _subtree
+ *   holds()                       validity_holds
+ *   tier[t].held, stamp, ...      store.c, the entry of the question "x"
+ *   store_get() store_put()       the same there, steps inside the shard's lock included
+ *   install()                     apply.c install -> store_replace
+ *   apply_entry()                 apply_change_set, and advance of feed.c
+ *   lose_place() take_position()         feed.c reset, take_position; apply_invalidate
+ *   survey, proof, judge()        feed.c take_survey, seek_proof, judge
+ *   tier[t].jobs[]                inflight.c, struct job, and fetch.c below it
+ *   tier[t].waiters[]             inflight.c, struct waiter
+ *   find_or_start()               find_joinable, start_job
+ *   fetched()                     fetched, take_waiters, ask_again
+ *   receive()                     query.c answer
+ *   claim, require                the EDNS position option: what a parent says it has applied, and what a
+ *                                 child wants it to have applied
+ *   begun, position               how far the log has been taken up, and how far it has been applied
+ *
+ * Two positions. A tier's position and its change clock are two variables, and a fetch reads both. The
+ * parent may say a position only when the clock has moved there: `position` follows the clock. The child must ask for
+ * all that its stamp covers: `begun` precedes the clock. With one variable for both, wherever it is written, one of the
+ * two is wrong for a moment and P3 breaks (MUTATE_ONE_POSITION).
+ *
+ * What is small. Two names: x, asked for and cached, and y, which changes but is asked for by nobody. Versions
+ * of x are numbers: the zone's serial at which x last changed, 0 before the first change. A run has CHANGES commits,
+ * DUPLICATES entries that repeat an older one, DROPS entries lost to retention, QUERIES_* queries of clients per
+ * tier and JOBS fetches under way per tier. A child asks a parent that is behind TRIES times more. run.sh
+ * says which numbers are verified.
+ *
+ * What is left out
+ *   time            TTLs may end at any moment, timers fire at any moment; only the lease is counted in ticks
+ *   other workers   a worker's table is its own, the store has its lock: a second worker is like a
+ *                   second fetch, which is here
+ *   partitions      one; the sets of one zone are in one partition, and positions compare one by one
+ *   scopes          x has one mark. Which scopes an answer has is the matter of the unit tests. That an
+ *                   answer may depend on more than its question (CNAME) is test_p2_a_chain_into_a_changed_name
+ *   memory order    steps are sequentially consistent; the code's release and acquire give that for
+ *                   the pairs that matter, see marks.h
+ *   loss of queries a lost packet is one that has not arrived yet
+ *   a topic made anew, several feeds: positions of another log do not compare, so "behind"
+ *
+ * P1 and P4, exactly. The authority's secondary may say an old version after the primary has a newer one. An answer
+ * fetched after a change was applied may so be old all the same. That is no breach of P1, which speaks of
+ * when data was fetched; P4 bounds it in time. Here such an answer is `lagged`, and that alone excuses its version.
+ * It excuses nothing else: for each read of a lagged answer Spin also tries the same run with a
+ * primary's answer.
+ *
+ * What is checked (each is a variable that must stay true; at a failure Spin names it)
+ *
+ *   P1_evicted_means_gone   what a tier answers left for the upstream no earlier than the last change of x
+ *                           that the tier had applied when the query was received, and is of that version
+ *                           or a later one. A TTL 0 answer of a parent behind is fetched, not from before; its
+ *                           version is the parent's (P3).
+ *   P2_no_late_fill         a hit is never on an answer that was in flight during a change and was kept after
+ *                           it; no query joins a fetch that set out before what the tier had applied
+ *   P3_no_reimport          what a child keeps is at least of the version it had applied when it asked
+ *   P5_gap_invalidates      as P1, where the change is one the tier never read: it lay in a gap
+ *   P5_live_within_lease    who is LIVE has applied all that was in the log a lease ago, and had its brokers
+ *                           within the lease
+ *   P8_no_old_data_installed  what the feed installs is never older than what was applied or invalidated
+ *   nobody_waits_forever    when nothing more can happen, every query has had its answer
+ *
+ * Mutations: the mistakes these rules are there to prevent. In each Spin must find the breach; counterexamples/
+ * has the shortest one in words, with the test that plays it against the code.
+ *
+ *   MUTATE_STAMP_ON_ARRIVAL       a fetch takes its stamp when the answer comes                     P2
+ *   MUTATE_POSITION_AFTER_LOOKUP  the parent reads its position when it replies                     P3
+ *   MUTATE_ONE_POSITION           the child asks for what it has applied, not what it has begun     P3
+ *   MUTATE_NO_GAP_RULE            reads on after a gap, as auto.offset.reset=earliest would         P5
+ *   MUTATE_INVALIDATE_FIRST       invalidates, then looks where the log ends                        P5
+ *   MUTATE_LEDGER_ONLY            after a gap, a set's age is judged by the sets that were seen     P8
+ *   MUTATE_NO_LEASE               LIVE once proven, until the brokers are noticed missing           P5
+ */
+
+#ifndef TIERS
+#define TIERS 2
+#endif
+#ifndef CHANGES
+#define CHANGES 2
+#endif
+#ifndef SETS
+#define SETS 1 /* kinds of changes */
+#endif
+#ifndef EVICTIONS
+#define EVICTIONS 1
+#endif
+#ifndef OTHERS
+#define OTHERS 1
+#endif
+#ifndef DUPLICATES
+#define DUPLICATES 0
+#endif
+#ifndef DROPS
+#define DROPS 0
+#endif
+#ifndef QUERIES_PARENT
+#define QUERIES_PARENT 1
+#endif
+#ifndef QUERIES_CHILD
+#define QUERIES_CHILD 2
+#endif
+#ifndef JOBS
+#define JOBS 2
+#endif
+#ifndef TRIES
+#define TRIES 1
+#endif
+#ifndef LAG
+#define LAG 0 /* whether there is a secondary that lags */
+#endif
+#ifndef EXPIRY
+#define EXPIRY 0 /* whether a TTL may end */
+#endif
+#ifndef SLOW_PUBLISHER
+#define SLOW_PUBLISHER 0 /* whether the log may be read between a commit and its entry */
+#endif
+#ifndef LEASE
+#define LEASE 0 /* in ticks of the feed thread; 0: states of the feed are not modelled */
+#endif
+
+#define ENTRIES (CHANGES + DUPLICATES)
+#define CLIENTS 2                /* places for clients that wait, per tier */
+#define WAITERS (JOBS + CLIENTS) /* at the parent the first JOBS are the child's fetches */
+#define NONE 255
+
+#define PARENT 0
+#define CHILD 1
+#define WHO(t) (t == PARENT -> 'P' : 'C')
+#define MAX(a, b) (a > b -> a : b)
+#define SAY(t, text) printf("%c ", WHO(t)); printf(text)
+#define SAY1(t, text, a) printf("%c ", WHO(t)); printf(text, a)
+#define SAY2(t, text, a, b) printf("%c ", WHO(t)); printf(text, a, b)
+#define SAY3(t, text, a, b, c) printf("%c ", WHO(t)); printf(text, a, b, c)
+
+/* ---- promises: true, or Spin stops here. The names are what it prints. */
+
+bool P1_evicted_means_gone = true;
+bool P2_no_late_fill = true;
+bool P3_no_reimport = true;
+bool P5_gap_invalidates = true;
+bool P5_live_within_lease = true;
+bool P8_no_old_data_installed = true;
+
+bool nobody_waits_forever = true;
+
+#define PROMISE(name, condition) name = (condition); assert(name)
+
+/* ---- the zone and its log */
+
+#define SET_X 1   /* carries x's new record: evicts, and installs where x is held */
+#define EVICT_X 2 /* part of a record, a flush: evicts */
+#define OTHER 3   /* a change of y */
+
+typedef Entry {
+    byte op;
+    byte serial; /* the zone's, also the commit's time */
+};
+
+byte commits;   /* serial of the zone at the primary */
+byte primary;   /* version of x there */
+byte secondary; /* version of x at the server that lags */
+Entry log[ENTRIES];
+byte length;
+byte first;    /* what is before it, retention has dropped */
+byte unpublished; /* op of a commit that is not in the log yet, or 0 */
+byte repeats;
+
+/* ---- tiers */
+
+#define FREE 0
+#define SENT 1     /* the query is on its way */
+#define ASKED 2    /* at the parent */
+#define RETURNED 3 /* the response is on its way */
+
+typedef Job {
+    byte state;
+    bool joinable; /* in the table */
+    byte stamp;
+    byte require; /* child: what the parent must have applied */
+    byte tries;
+    /* the response */
+    byte version;
+    bool lagged;
+    byte claim;
+    /* ghost: the version of x that the tier had applied when the query left */
+    byte asked;
+};
+
+typedef Waiter {
+    byte job; /* it waits for, or NONE */
+    byte arrived;
+    byte claim; /* parent: its position before it looked */
+    byte need;  /* ghost: the version of x that the tier had applied when the query came */
+};
+
+#define COLD 0
+#define CATCHUP 1
+#define LIVE 2
+#define LOST 3
+
+typedef Tier {
+    byte clock;
+    byte mark;
+    /* the store's entry for x */
+    bool locked;
+    bool held;
+    byte stamp;
+    byte version;
+    bool lagged;
+    byte asked; /* ghost: as in the job that brought it */
+    bool late;  /* ghost: kept though a change of x was applied while it was fetched */
+    /* the feed */
+    byte state;
+    byte begun;
+    byte position;
+    byte ledger; /* newest serial applied */
+    byte floor;  /* sets as old as this bring no data */
+    /* ghost: the newest version of x that was applied, and what of it no entry told us but a gap */
+    byte applied;
+    byte gap;
+
+    Job jobs[JOBS];
+    Waiter waiters[WAITERS];
+    byte queries; /* that clients will still ask */
+};
+Tier tier[TIERS];
+
+#define T tier[t]
+#define JOB T.jobs[j]
+#define WAITER T.waiters[w]
+
+/* ---- the store and validity.c */
+
+/* validity_holds: the clock at the stamp is enough, else the mark decides. */
+#define HOLDS(at) (T.clock == (at) || T.mark <= (at))
+
+/*
+ * Sets `ok` on a hit; then answer_* is the answer. The shard's lock is held, and the clock was `seen` before the
+ * marks are looked at here (entry_judge).
+ */
+inline store_get()
+{
+    if
+    :: d_step {
+        T.held && HOLDS(T.stamp) ->
+        ok = true;
+        T.stamp = MAX(T.stamp, seen);
+        answer_version = T.version;
+        answer_lagged = T.lagged;
+        answer_asked = T.asked;
+        answer_late = T.late;
+        SAY1(t, "  finds version %d cached", answer_version);
+        seen = 0;
+        T.locked = false
+    }
+    :: d_step {
+        T.held && !HOLDS(T.stamp) ->
+        SAY1(t, "  finds version %d cached, not valid any more", T.version);
+        seen = 0;
+        T.locked = false
+    }
+    :: d_step { !T.held -> SAY(t, "  finds nothing cached"); seen = 0; T.locked = false }
+#if EXPIRY
+    :: d_step {
+        T.held ->
+        SAY1(t, "  finds version %d cached, its TTL over", T.version);
+        empty_store();
+        seen = 0;
+        T.locked = false
+    }
+#endif
+    fi
+}
+
+inline empty_store()
+{
+    T.held = false;
+    T.stamp = 0;
+    T.version = 0;
+    T.lagged = false;
+    T.asked = 0;
+    T.late = false
+}
+
+/*
+ * No step of its own: under the lock nobody sees the entry before it is whole, and a mark that comes between the check
+ * and the insertion is as if it came after both. The lock is free: the worker alone holds it for longer.
+ */
+inline store_put(stamp_of_it)
+{
+    if
+    :: HOLDS(stamp_of_it) ->
+        T.held = true;
+        T.stamp = stamp_of_it;
+        T.version = answer_version;
+        T.lagged = answer_lagged;
+        T.asked = answer_asked;
+        T.late = (answer_asked < T.applied);
+        SAY2(t, "  caches version %d as of stamp %d\n", answer_version, stamp_of_it);
+        PROMISE(P3_no_reimport, t == PARENT || answer_lagged || answer_version >= answer_asked)
+    :: else -> SAY1(t, "  does not cache version %d: a change came first\n", answer_version)
+    fi
+}
+
+/* ---- the lease: survey.c and the judge of feed.c */
+
+#if LEASE
+/* One tier, so these are not in struct Tier. Ages are in ticks, LEASE for "too old". */
+#define NOT_ASKED 0
+#define ON_ITS_WAY 1
+#define ANSWERED 2
+byte survey;
+byte survey_age;
+byte survey_end;
+bool proof_found;
+byte proof_age = LEASE;
+bool wanted;
+byte wanted_end;
+byte wanted_age = LEASE;
+byte answered_age = LEASE; /* since a survey came back */
+bool judged;               /* in this tick */
+bool up = true;            /* the brokers */
+byte losses = 1;           /* to come */
+byte down_age;             /* ghost: since the brokers went */
+byte length_ago[LEASE];    /* ghost: the log's length 1, 2, .. ticks ago */
+
+inline check_lease()
+{
+    PROMISE(P5_live_within_lease, tier[PARENT].state != LIVE ||
+            (tier[PARENT].position >= length_ago[LEASE - 1] && down_age < LEASE))
+}
+
+inline drop_proof()
+{
+    proof_found = false;
+    proof_age = LEASE;
+    wanted = false;
+    wanted_end = 0;
+    wanted_age = LEASE;
+    drop_survey()
+}
+
+inline drop_survey()
+{
+    survey = NOT_ASKED;
+    survey_age = 0;
+    survey_end = 0
+}
+
+/* take_survey, seek_proof; with no position yet it is take_position that a survey leads to. */
+inline use_survey()
+{
+    d_step {
+        answered_age = 0;
+        if
+        :: T.state == LOST -> T.state = CATCHUP; SAY(t, "feed: the brokers are back\n")
+        :: else
+        fi;
+        if
+        :: T.position >= survey_end ->
+            proof_found = true;
+            proof_age = survey_age;
+            wanted = false;
+            wanted_end = 0;
+            wanted_age = LEASE
+        :: else ->
+            if
+            :: !wanted -> wanted = true; wanted_end = survey_end; wanted_age = survey_age
+            :: else
+            fi
+        fi;
+        SAY1(t, "feed: a survey: the log ends at %d\n", survey_end);
+        drop_survey()
+    }
+}
+
+inline judge()
+{
+    d_step {
+        judged = true;
+        if
+        :: wanted && T.position >= wanted_end ->
+            proof_found = true;
+            proof_age = wanted_age;
+            wanted = false;
+            wanted_end = 0;
+            wanted_age = LEASE
+        :: else
+        fi;
+        if
+        :: T.state == COLD || T.state == LOST
+#ifdef MUTATE_NO_LEASE
+        :: else -> T.state = (proof_found -> LIVE : (answered_age < LEASE - 1 -> CATCHUP : LOST))
+#else
+        :: else ->
+            T.state = (proof_found && proof_age < LEASE - 1 -> LIVE :
+                       (answered_age < LEASE - 1 -> CATCHUP : LOST))
+#endif
+        fi;
+        if
+        :: T.state == LOST -> drop_proof()
+        :: else
+        fi;
+        SAY1(t, "feed: judges itself: %e\n", T.state);
+        check_lease()
+    }
+}
+
+/* A tick passes when the feed thread has had its turn in it (TICK_MS, TICK_SHARE). */
+proctype ticks()
+{
+    byte k;
+end:
+    do
+    :: d_step {
+        judged && (survey || tier[PARENT].state != COLD || down_age) ->
+        judged = false;
+        k = LEASE - 1;
+        do
+        :: k > 0 -> length_ago[k] = length_ago[k - 1]; k--
+        :: else -> break
+        od;
+        length_ago[0] = length;
+        survey_age = (survey && survey_age < LEASE -> survey_age + 1 : survey_age);
+        proof_age = (proof_age < LEASE -> proof_age + 1 : LEASE);
+        wanted_age = (wanted_age < LEASE -> wanted_age + 1 : LEASE);
+        answered_age = (answered_age < LEASE -> answered_age + 1 : LEASE);
+        down_age = (!up && down_age < LEASE -> down_age + 1 : down_age);
+        printf("- a tick passes\n");
+        check_lease()
+    }
+    :: d_step { up && losses > 0 -> up = false; losses--; printf("- the brokers are gone\n") }
+    :: d_step { !up -> up = true; down_age = 0; printf("- the brokers are back\n") }
+    :: d_step { up && survey == ON_ITS_WAY -> survey = ANSWERED; survey_end = length }
+    od
+}
+#define BROKERS_UP up
+#else
+#define BROKERS_UP true
+#endif
+
+/* ---- the feed's thread */
+
+/* store_replace: where x is held, in whatever state. */
+inline install(its_version)
+{
+    d_step {
+        !T.locked ->
+        if
+        :: T.held && HOLDS(T.clock) ->
+            T.stamp = T.clock;
+            T.version = its_version;
+            T.lagged = false;
+            T.asked = T.applied;
+            T.late = false;
+            SAY1(t, "feed: installs version %d", its_version);
+            PROMISE(P8_no_old_data_installed, its_version >= T.applied)
+        :: else
+        fi
+    }
+}
+
+#define ENTRY log[T.position]
+#define TOUCHES_X (ENTRY.op != OTHER)
+#define IS_STALE (ENTRY.serial < T.ledger || ENTRY.serial <= T.floor)
+
+inline apply_entry()
+{
+    d_step {
+        T.begun = T.position + 1;
+        if
+        :: TOUCHES_X -> T.mark = T.clock + 1
+        :: else
+        fi;
+        SAY2(t, "feed: takes up entry %d, serial %d: marks\n", T.position, ENTRY.serial)
+    }
+    d_step {
+        T.clock++;
+        if
+        :: TOUCHES_X -> T.applied = MAX(T.applied, ENTRY.serial)
+        :: else
+        fi;
+        SAY2(t, "feed: entry %d is applied: the clock is %d\n", T.position, T.clock)
+    }
+    if
+    :: ENTRY.op == SET_X && !IS_STALE -> install(ENTRY.serial)
+    :: else
+    fi;
+    d_step {
+        T.ledger = MAX(T.ledger, ENTRY.serial);
+        T.position++;
+        SAY1(t, "feed: the position is %d\n", T.position)
+    }
+}
+
+/* Ghost: all before entry `end` counts as applied, seen or not. */
+inline skip_to(end)
+{
+    k = 0;
+    do
+    :: k < end ->
+        if
+        :: log[k].op != OTHER && log[k].serial > T.applied ->
+            T.applied = log[k].serial;
+            T.gap = log[k].serial
+        :: else
+        fi;
+        k++
+    :: else -> break
+    od;
+    k = 0
+}
+
+/* The offset is out of range: what is wanted next is not there any more. */
+inline lose_place()
+{
+#ifdef MUTATE_NO_GAP_RULE
+    d_step {
+        skip_to(first);
+        T.begun = first;
+        T.position = first;
+        SAY1(t, "feed: the log starts later: reads on at %d\n", first)
+    }
+#else
+    T.mark = T.clock + 1;
+    d_step {
+        T.clock++;
+        T.state = COLD;
+        SAY1(t, "feed: a gap: all is invalid, the clock is %d\n", T.clock);
+#if LEASE
+        drop_proof(); /* and no survey asked before proves anything */
+#endif
+    }
+#endif
+}
+
+/* COLD to CATCHUP: the end first, then all is invalidated, then reading starts. */
+inline take_position()
+{
+#ifndef MUTATE_INVALIDATE_FIRST
+    d_step { end = length; SAY1(t, "feed: the log ends at %d\n", end) }
+#endif
+    d_step { T.begun = end; T.mark = T.clock + 1 }
+    d_step {
+        T.clock++;
+#ifndef MUTATE_LEDGER_ONLY
+        T.floor = commits; /* the wall clock: whatever is older was committed before now */
+#endif
+        SAY1(t, "feed: all is invalid, the clock is %d\n", T.clock);
+#ifndef MUTATE_INVALIDATE_FIRST
+        skip_to(end);
+#endif
+    }
+    d_step {
+#ifdef MUTATE_INVALIDATE_FIRST
+        end = length;
+        T.begun = end;
+        skip_to(end);
+#endif
+        T.position = end;
+        T.state = CATCHUP;
+        end = 0;
+        SAY1(t, "feed: reads from %d\n", T.position)
+    }
+}
+
+proctype feed(byte t)
+{
+    byte k, end;
+end_idle:
+    do
+    :: T.state != COLD && BROKERS_UP && T.position < length && T.position >= first -> apply_entry()
+#if DROPS
+    :: T.state != COLD && BROKERS_UP && T.position < first -> lose_place()
+    :: T.state == COLD && BROKERS_UP -> take_position()
+#endif
+#if LEASE
+    :: d_step { survey == NOT_ASKED -> survey = ON_ITS_WAY; survey_age = 0 }
+    :: T.state != COLD && survey == ANSWERED -> use_survey()
+    :: !judged -> judge()
+#endif
+    od
+}
+
+/* ---- a tier's worker: one event at a time, as its loop does */
+
+/* A reply leaves for waiter `w`: a client, or the child's fetch of that number. */
+inline reply(passed_on)
+{
+#ifdef MUTATE_POSITION_AFTER_LOOKUP
+    WAITER.claim = T.position;
+#endif
+    SAY2(t, "  answers waiter %d with version %d\n", w, answer_version);
+    PROMISE(P5_gap_invalidates, answer_asked >= WAITER.need || WAITER.need > T.gap);
+    PROMISE(P2_no_late_fill, answer_asked >= WAITER.need || !answer_late);
+    PROMISE(P1_evicted_means_gone, answer_asked >= WAITER.need &&
+            (answer_version >= WAITER.need || answer_lagged || passed_on));
+#if TIERS == 2
+    if
+    :: t == PARENT && w < JOBS ->
+        tier[CHILD].jobs[w].state = RETURNED;
+        tier[CHILD].jobs[w].version = answer_version;
+        tier[CHILD].jobs[w].lagged = answer_lagged;
+        tier[CHILD].jobs[w].claim = WAITER.claim;
+        SAY1(t, "  and says position %d\n", WAITER.claim)
+    :: else
+    fi;
+#endif
+    WAITER.job = NONE;
+    WAITER.arrived = 0;
+    WAITER.claim = 0;
+    WAITER.need = 0
+}
+
+/*
+ * Leaves the job that waiter `w` may wait for in `j`, found or made. A job that is made takes its stamp first;
+ * then it learns what the parent must have applied, and the query leaves.
+ */
+inline find_or_start()
+{
+    d_step {
+        j = 0;
+        do
+        :: j < JOBS && !JOB.joinable -> j++
+        :: else -> break
+        od;
+        if
+        :: j < JOBS && HOLDS(JOB.stamp) ->
+            ok = true;
+            SAY1(t, "  joins fetch %d", j);
+            PROMISE(P2_no_late_fill, JOB.asked >= WAITER.need)
+        :: else ->
+            if
+            :: j < JOBS -> JOB.joinable = false; SAY1(t, "  supersedes fetch %d", j)
+            :: else
+            fi;
+            j = 0;
+            do
+            :: JOB.state != FREE -> j++
+            :: else -> break
+            od;
+            JOB.stamp = T.clock;
+            SAY2(t, "  fetch %d takes stamp %d", j, JOB.stamp)
+        fi
+    }
+    if
+    :: ok -> skip
+    :: d_step {
+        !ok ->
+#if TIERS == 2
+#ifdef MUTATE_ONE_POSITION
+        JOB.require = (t == CHILD -> T.position : 0);
+#else
+        JOB.require = (t == CHILD -> T.begun : 0);
+#endif
+#endif
+        JOB.joinable = true;
+        JOB.asked = T.applied;
+        JOB.state = SENT;
+        SAY1(t, "  fetch %d leaves", j)
+    }
+    fi
+}
+
+/*
+ * query.c: a query has come for waiter `w`. What it reads first are lower bounds, so one step will do for them; the
+ * lookup comes after them.
+ */
+inline arrive(place)
+{
+    w = place;
+    WAITER.arrived = T.clock;
+    WAITER.need = T.applied;
+#ifndef MUTATE_POSITION_AFTER_LOOKUP
+    WAITER.claim = (t == PARENT && w < JOBS -> T.position : 0);
+#endif
+    T.locked = true;
+    seen = T.clock
+}
+
+inline receive()
+{
+    store_get();
+    if
+    :: d_step { ok -> reply(false); forget() }
+    :: !ok ->
+        find_or_start();
+        d_step { WAITER.job = j; forget() }
+    fi
+}
+
+/* Locals of a worker between events are all zero, so that states which differ in nothing else are one. */
+inline forget()
+{
+    w = 0;
+    j = 0;
+    ok = false;
+    fresh = false;
+    answer_version = 0;
+    answer_lagged = false;
+    answer_asked = 0;
+    answer_late = false;
+    stamp = 0
+}
+
+#define FREE_JOB (tier[t].jobs[0].state == FREE || tier[t].jobs[JOBS - 1].state == FREE)
+#define PLACE(n) (tier[t].waiters[JOBS + n].job == NONE)
+
+inline client_asks()
+{
+    d_step {
+        !T.locked ->
+        T.queries--;
+        arrive((PLACE(0) -> JOBS : JOBS + 1));
+        SAY3(t, "client %d asks, clock %d; x was applied up to version %d\n", w, T.clock, T.applied)
+    }
+}
+
+inline child_asks(which)
+{
+    d_step {
+        !T.locked ->
+        tier[CHILD].jobs[which].state = ASKED;
+        arrive(which);
+        SAY3(t, "the child's fetch %d asks, clock %d, position %d\n", w, T.clock, T.position)
+    }
+}
+
+/* A response has come for job `j`: inflight.c fetched(). */
+inline fetched()
+{
+    d_step {
+        SAY2(t, "fetch %d brings version %d", j, JOB.version);
+        answer_version = JOB.version;
+        answer_lagged = JOB.lagged;
+        answer_asked = JOB.asked;
+        JOB.joinable = false;
+        stamp = JOB.stamp;
+#ifdef MUTATE_STAMP_ON_ARRIVAL
+        stamp = T.clock;
+#endif
+        fresh = HOLDS(stamp)
+    }
+    d_step {
+        if
+        :: JOB.claim >= JOB.require -> store_put(stamp)
+        :: else -> SAY(t, "  the parent is still behind: caches nothing\n")
+        fi;
+        reply_to_waiters();
+        free_job();
+        old = j;
+        find_waiter()
+    }
+    if
+    :: d_step { w == WAITERS -> old = 0; forget() }
+    :: w < WAITERS ->
+        find_or_start();
+        d_step { ask_again(); old = 0; forget() }
+    fi
+}
+
+/* take_waiters: whoever asked before the change, or all if there was none. */
+inline reply_to_waiters()
+{
+    w = 0;
+    do
+    :: w < WAITERS ->
+        if
+        :: WAITER.job == j && (fresh || WAITER.arrived <= stamp) ->
+            reply(JOB.claim < JOB.require)
+        :: else
+        fi;
+        w++
+    :: else -> break
+    od
+}
+
+/* The first of those left over. */
+inline find_waiter()
+{
+    w = 0;
+    do
+    :: w < WAITERS && WAITER.job != old -> w++
+    :: else -> break
+    od
+}
+
+/* Who asked after a change that the answer is older than gets a fetch that set out after it. */
+inline ask_again()
+{
+    w = 0;
+    do
+    :: w < WAITERS ->
+        if
+        :: WAITER.job == old -> WAITER.job = j; SAY2(t, "  waiter %d waits on, for fetch %d\n", w, j)
+        :: else
+        fi;
+        w++
+    :: else -> break
+    od
+}
+
+inline free_job()
+{
+    JOB.state = FREE;
+    JOB.stamp = 0;
+    JOB.require = 0;
+    JOB.tries = 0;
+    JOB.version = 0;
+    JOB.lagged = false;
+    JOB.claim = 0;
+    JOB.asked = 0
+}
+
+#define IS_BEHIND(n) (tier[t].jobs[n].claim < tier[t].jobs[n].require && tier[t].jobs[n].tries < TRIES)
+
+/* The parent is behind: the same question again, after a while. */
+inline try_again(n)
+{
+    d_step {
+        SAY3(t, "fetch %d: the parent is at %d, behind %d: asks again\n", n, T.jobs[n].claim,
+             T.jobs[n].require);
+        T.jobs[n].tries++;
+        T.jobs[n].version = 0;
+        T.jobs[n].lagged = false;
+        T.jobs[n].claim = 0;
+        T.jobs[n].state = SENT
+    }
+}
+
+proctype worker(byte t)
+{
+    byte w, j, seen, stamp, old;
+    bool ok, fresh;
+    byte answer_version, answer_asked;
+    bool answer_lagged, answer_late;
+end_idle:
+    do
+    :: T.queries > 0 && (PLACE(0) || PLACE(1)) && FREE_JOB -> client_asks(); receive()
+#if TIERS == 2
+    :: t == PARENT && FREE_JOB && tier[CHILD].jobs[0].state == SENT -> child_asks(0); receive()
+    :: t == CHILD && T.jobs[0].state == RETURNED && IS_BEHIND(0) -> try_again(0)
+#if JOBS == 2
+    :: t == PARENT && FREE_JOB && tier[CHILD].jobs[1].state == SENT -> child_asks(1); receive()
+    :: t == CHILD && T.jobs[1].state == RETURNED && IS_BEHIND(1) -> try_again(1)
+#endif
+#endif
+    :: T.jobs[0].state == RETURNED && !IS_BEHIND(0) -> j = 0; fetched()
+#if JOBS == 2
+    :: T.jobs[1].state == RETURNED && !IS_BEHIND(1) -> j = 1; fetched()
+#endif
+    od
+}
+
+/* ---- the world: the publisher, the authority, retention */
+
+inline commit(kind)
+{
+    d_step {
+        commits++;
+        primary = (kind == OTHER -> primary : commits);
+        unpublished = kind;
+        printf("- serial %d is committed, x is version %d\n", commits, primary);
+#if !SLOW_PUBLISHER
+        publish()
+#endif
+    }
+}
+
+inline publish()
+{
+    log[length].op = unpublished;
+    log[length].serial = commits;
+    printf("- serial %d is published as entry %d\n", commits, length);
+    unpublished = 0;
+    length++
+}
+
+/* The primary answers, or the secondary with what it has. */
+inline authority_answers(n)
+{
+    if
+    :: d_step {
+        tier[PARENT].jobs[n].version = primary;
+        tier[PARENT].jobs[n].state = RETURNED;
+        printf("- the authority answers fetch %d: version %d\n", n, primary)
+    }
+#if LAG
+    :: d_step {
+        secondary < primary ->
+        tier[PARENT].jobs[n].version = secondary;
+        tier[PARENT].jobs[n].lagged = true;
+        tier[PARENT].jobs[n].state = RETURNED;
+        printf("- the secondary answers fetch %d: version %d\n", n, secondary)
+    }
+#endif
+    fi
+}
+
+/* Whether entry `first` is of any use: only then it matters that it goes. */
+#if JOBS == 2
+#define NOBODY_WAITS(t) (tier[t].waiters[0].job == NONE && tier[t].waiters[1].job == NONE && \
+                         tier[t].waiters[2].job == NONE && tier[t].waiters[3].job == NONE)
+#else
+#define NOBODY_WAITS(t) (tier[t].waiters[0].job == NONE && tier[t].waiters[1].job == NONE && \
+                         tier[t].waiters[2].job == NONE)
+#endif
+#if TIERS == 2
+#define WANTED (tier[PARENT].position <= first || tier[CHILD].position <= first)
+#else
+#define WANTED (tier[PARENT].position <= first)
+#endif
+
+proctype world()
+{
+    byte k;
+end_idle:
+    do
+#if SETS
+    :: commits < CHANGES && !unpublished -> commit(SET_X)
+#endif
+#if EVICTIONS
+    :: commits < CHANGES && !unpublished -> commit(EVICT_X)
+#endif
+#if OTHERS
+    :: commits < CHANGES && !unpublished -> commit(OTHER)
+#endif
+#if SLOW_PUBLISHER
+    :: d_step { unpublished -> publish() }
+#endif
+#if DUPLICATES
+    :: repeats < DUPLICATES && length > 0 ->
+        /* Any entry again: twice, or late. What a repeated eviction does, a repeated SET does too. */
+        k = 0;
+        do
+        :: k + 1 < length -> k++
+        :: break
+        od;
+        if
+        :: d_step {
+            log[k].op == SET_X ->
+            log[length].op = log[k].op;
+            log[length].serial = log[k].serial;
+            printf("- serial %d is published again as entry %d\n", log[k].serial, length);
+            length++;
+            repeats++;
+            k = 0
+        }
+        :: else -> k = 0
+        fi
+#endif
+#if DROPS
+    :: d_step {
+        first < DROPS && first < length && WANTED ->
+        first++;
+        printf("- the log starts at %d now\n", first)
+    }
+#endif
+#if LAG
+    :: d_step { secondary < primary -> secondary = primary; printf("- the secondary catches up\n") }
+#endif
+    :: tier[PARENT].jobs[0].state == SENT -> authority_answers(0)
+#if JOBS == 2
+    :: tier[PARENT].jobs[1].state == SENT -> authority_answers(1)
+#endif
+    :: timeout -> /* nothing else can happen any more */
+        d_step { PROMISE(nobody_waits_forever, NOBODY_WAITS(PARENT) && NOBODY_WAITS(TIERS - 1)) }
+        break
+    od
+}
+
+init
+{
+    byte t, w;
+    d_step {
+        do
+        :: t < TIERS ->
+            w = 0;
+            do
+            :: w < WAITERS -> WAITER.job = NONE; w++
+            :: else -> break
+            od;
+            T.state = CATCHUP;
+            T.queries = (t == PARENT -> QUERIES_PARENT : QUERIES_CHILD);
+            t++
+        :: else -> break
+        od;
+        t = 0;
+        w = 0
+    }
+    atomic {
+        run world();
+        run feed(PARENT);
+        run worker(PARENT);
+#if TIERS == 2
+        run feed(CHILD);
+        run worker(CHILD);
+#endif
+#if LEASE
+        run ticks();
+#endif
+    }
+}
