@@ -33,7 +33,7 @@ struct answer_key {
     uint8_t bytes[ANSWER_KEY_MAX];
 };
 
-enum { KEY_DNSSEC_OK = 1, KEY_CHECKING_DISABLED = 2 };
+enum { KEY_DNSSEC_OK = 1, KEY_CHECKING_DISABLED = 2, KEY_VARIANTS = 4 };
 
 static inline const uint8_t *answer_key_name(const uint8_t *key_bytes)
 {

@@ -143,6 +143,20 @@ void store_key(const struct store *store, const struct key_parts *parts, struct 
     ret_key->hash = XXH3_64bits_withSeed(ret_key->bytes, ret_key->size, store->key);
 }
 
+void store_key_variant(const struct store *store, const uint8_t *name, uint16_t type, int bits,
+                       struct answer_key *ret_key)
+{
+    store_key(store,
+              &(struct key_parts){
+                  .name = name,
+                  .type = type,
+                  .class = CLASS_IN,
+                  .dnssec_ok = bits & KEY_DNSSEC_OK,
+                  .checking_disabled = bits & KEY_CHECKING_DISABLED,
+              },
+              ret_key);
+}
+
 /* The high half of the hash picks the shard, the low half the bucket. */
 static struct shard *shard_lock(struct store *store, uint64_t hash)
 {

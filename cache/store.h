@@ -49,6 +49,10 @@ struct key_parts {
 void store_key(const struct store *store, const struct key_parts *parts,
                struct answer_key *ret_key);
 
+/* The key of (name, type, IN) with these KEY_ bits: 0 to KEY_VARIANTS - 1 are all that may be held. */
+void store_key_variant(const struct store *store, const uint8_t *name, uint16_t type, int bits,
+                       struct answer_key *ret_key);
+
 enum store_result {
     STORE_HIT,
     STORE_MISS,      /* never held, or evicted */

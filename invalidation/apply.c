@@ -256,14 +256,9 @@ static size_t install(struct applier *applier, const struct change *change, stru
         bounded.body = applier->body;
         memcpy(applier->body, built, answer.body_size);
         answer_bound_ttls(&bounded, &policy);
-        for (int cd = 0; cd <= 1; cd++) {
+        for (int cd = 0; cd <= KEY_CHECKING_DISABLED; cd += KEY_CHECKING_DISABLED) {
             struct answer_key key;
-            store_key(store,
-                      &(struct key_parts){.name = change->name,
-                                          .type = change->type,
-                                          .class = CLASS_IN,
-                                          .checking_disabled = cd},
-                      &key);
+            store_key_variant(store, change->name, change->type, cd, &key);
             installed += store_replace(store, &key, &bounded, stamp, now);
         }
     }

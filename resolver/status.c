@@ -255,17 +255,9 @@ static void add_variant(void *arg, const struct store_view *view)
 static json_t *lookup_tier(struct tier *tier, const uint8_t *name, uint16_t type)
 {
     struct lookup lookup = {.tier = tier, .variants = json_array()};
-    for (int bits = 0; bits <= (KEY_DNSSEC_OK | KEY_CHECKING_DISABLED); bits++) {
+    for (int bits = 0; bits < KEY_VARIANTS; bits++) {
         struct answer_key key;
-        store_key(tier->store,
-                  &(struct key_parts){
-                      .name = name,
-                      .type = type,
-                      .class = CLASS_IN,
-                      .dnssec_ok = bits & KEY_DNSSEC_OK,
-                      .checking_disabled = bits & KEY_CHECKING_DISABLED,
-                  },
-                  &key);
+        store_key_variant(tier->store, name, type, bits, &key);
         store_peek(tier->store, &key, mono_now(), add_variant, &lookup);
     }
     return json_pack("{s:s, s:o}", "tier", tier->name, "variants", lookup.variants);

@@ -19,17 +19,9 @@ static void look_at(const struct warmer *warmer, size_t tier_index, const uint8_
                     uint16_t type, struct mono now)
 {
     struct store *store = warmer->tiers[tier_index]->store;
-    for (int bits = 0; bits <= (KEY_DNSSEC_OK | KEY_CHECKING_DISABLED); bits++) {
+    for (int bits = 0; bits < KEY_VARIANTS; bits++) {
         struct answer_key key;
-        store_key(store,
-                  &(struct key_parts){
-                      .name = name,
-                      .type = type,
-                      .class = CLASS_IN,
-                      .dnssec_ok = bits & KEY_DNSSEC_OK,
-                      .checking_disabled = bits & KEY_CHECKING_DISABLED,
-                  },
-                  &key);
+        store_key_variant(store, name, type, bits, &key);
         if (store_was_hot(store, &key, now))
             leave_with_worker(warmer, tier_index, &key);
     }
