@@ -188,7 +188,7 @@ static void test_p4_a_change_settles(void **state)
     validity_free(v);
 }
 
-static void test_p6_a_lease_ends_by_itself(void **state)
+static void test_p5_p6_a_lease_ends_by_itself(void **state)
 {
     struct validity *v = *state;
     assert_false(validity_has_lease(v, (struct mono){1}));
@@ -214,7 +214,7 @@ int main(void)
         TEST(too_many_names_is_an_error),
         TEST(the_deepest_name_fits),
         TEST(test_p4_a_change_settles),
-        TEST(test_p6_a_lease_ends_by_itself),
+        TEST(test_p5_p6_a_lease_ends_by_itself),
     };
     return cmocka_run_group_tests_name("validity", tests, NULL, NULL);
 }
