@@ -41,7 +41,7 @@ BENCHES    := $(patsubst bench/%.c,$(BUILD)/bench/%,$(wildcard bench/*.c))
 FUZZERS    := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 
 .PHONY: all deps deps-build demo check unit unit-sanitized integration fuzz layers format lint install clean \
-        bench-checker
+        bench-checker bench-checker-selftest bench-flush
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -156,6 +156,17 @@ bench-checker:
 	@$(MAKE) --no-print-directory all $(CHECKER)
 	@FRESHET_BUILD=$(BUILD) $(PYTHON) bench/checker/run.py --seconds $(SECONDS_) \
 		--peer-seconds $(PEER_SECONDS_) $(CHECKER_ARGS) two-level peers
+
+# What it takes to apply one FLUSH of a zone with many names cached.
+bench-flush: all
+	@tests/deps.sh check
+	@FRESHET_BUILD=$(BUILD) $(PYTHON) bench/flush.py
+
+# That it finds what it looks for: caches with one fault each.
+bench-checker-selftest:
+	@tests/deps.sh bench
+	@$(MAKE) --no-print-directory all $(CHECKER)
+	@FRESHET_BUILD=$(BUILD) $(PYTHON) bench/checker/selftest.py
 
 # ---- form
 

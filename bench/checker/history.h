@@ -1,0 +1,75 @@
+/*
+ * history.h - what was true when: every version of every name, and when it could be known.
+ *
+ *     change 17   name 4   SET     previous 4    next 203
+ *     change 203  name 4   FLUSH   previous 17   next -        <- current of name 4
+ *
+ * A version is the number of the change that made it, counted over all names, so an answer's version
+ * says by itself which name it belongs to. The first versions (1 to the number of names) are what
+ * the authority has at the start; they are in no log.
+ *
+ * A change passes four moments: at the authority, published, readable (the earlier of: the broker
+ * acknowledged it, the checker's own consumer has it), and applied by a tier (tier.h). The checker
+ * is the authority, so the first is exact; the third can only be seen late, never early.
+ *
+ * Threads: all of it is the loop's, but for readable_us and offset, which the log's threads set
+ * once.
+ */
+#ifndef FRESHET_CHECKER_HISTORY_H
+#define FRESHET_CHECKER_HISTORY_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+enum change_kind {
+    KIND_INITIAL,
+    KIND_SET,   /* the whole RRset */
+    KIND_FLUSH, /* invalidates, carries no data */
+    KIND_SWAP,  /* DEL of the old record and ADD of the new one, in one change set */
+    KIND_DEL,   /* the name goes; its next change brings it back */
+    KIND_COUNT,
+};
+extern const char *const kind_texts[KIND_COUNT]; /* "initial", "set", ... */
+
+enum { OFFSET_UNKNOWN = -1, OFFSET_NONE = -2, VERSION_MAX = 0xffffff };
+
+struct change {
+    uint32_t name;           /* its number */
+    uint32_t previous, next; /* versions of the same name; 0: none */
+    enum change_kind kind;
+    bool gone; /* the name does not exist in this version */
+    int64_t authority_us, published_us;
+    int64_t served_us;           /* when the authority last answered with this version; 0: never */
+    _Atomic int64_t readable_us; /* 0: not yet */
+    _Atomic int64_t offset;      /* in the log; OFFSET_UNKNOWN until acknowledged */
+};
+
+struct history {
+    struct change *changes; /* by version; [0] is unused */
+    uint32_t count;         /* the newest version */
+    uint32_t capacity;
+    uint32_t *current; /* by name */
+    uint32_t names;
+};
+
+/* NULL: no memory. Room for `changes` beside the first versions. */
+struct history *history_new(uint32_t names, uint32_t changes);
+void history_free(struct history *history);
+
+/* A new version of a name, current from `now_us` on. 0: the room is used up. */
+uint32_t history_add(struct history *history, uint32_t name, enum change_kind kind, int64_t now_us);
+
+/* The version of a name that was current `lag_us` ago. */
+uint32_t history_at(const struct history *history, uint32_t name, int64_t now_us, int64_t lag_us);
+
+/* The newest version of a name that lies before `offset` in the log. */
+uint32_t history_before(const struct history *history, uint32_t name, int64_t offset);
+
+/* Whether there is such a version, and it is one of this name. */
+bool history_owns(const struct history *history, uint32_t version, uint32_t name);
+
+/* Someone could read the change by `now_us`; the earliest counts. From any thread. */
+void history_readable(struct history *history, uint32_t version, int64_t now_us);
+
+#endif

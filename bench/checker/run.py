@@ -1,0 +1,285 @@
+"""Sets up caches on a real Kafka, and runs the checker against them.
+
+    python3 bench/checker/run.py --seconds 60 two-level peers
+
+    two-level           freshet: a stub whose parent is a regional, both on the feed
+    forwarding          the same, but the stub does not ask for its parent's position: P3 is not kept
+    flat                freshet: one tier
+    lagging             two-level, with an authority that is 1.5 s behind what is published
+    faults              two-level; broker paused, a tier killed, one paused, the authority behind, gone
+    no-feed             freshet without a feed: a plain TTL cache
+    recursor-notify     PowerDNS Recursor that is sent a NOTIFY for each change
+    unbound-flush-zone  Unbound, with flush_zone for each change
+    unbound-flush-name  Unbound, with flush of the name
+    unbound-plain       Unbound that nobody tells: a plain TTL cache
+    peers               the last four
+
+The tables go to the terminal; build/checker/NAME.json has all the figures and the traces of
+violations, build/checker/report.html the plots. The exit code is 0 when no freshet tier with a feed
+violated anything. What counts as a violation is said in judge.h, and in the report.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import platform
+import sys
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [HERE, os.path.join(os.path.dirname(HERE), "adapters")]
+sys.dont_write_bytecode = True
+
+# pylint: disable=wrong-import-position
+import checking  # noqa: E402  also makes the harness in tests/integration importable
+import freshet  # noqa: E402
+import kafka_cluster  # noqa: E402
+import peers  # noqa: E402
+import plots  # noqa: E402
+import process  # noqa: E402
+import tables  # noqa: E402
+
+ZONE = checking.ZONE
+PEERS = ["recursor-notify", "unbound-flush-zone", "unbound-flush-name", "unbound-plain"]
+PEER_BOUND_MS = 1000  # a stale answer is charged to them once the change was readable for so long
+
+
+class Authority:
+    """Where the checker will answer; the caches are told of it before it is there."""
+
+    def __init__(self):
+        self.address = ("127.0.0.1", process.free_port())
+        self.port = self.address[1]
+
+
+# --- the scenarios: each yields the tiers to check, and what is special about the run
+
+
+def fresh(stack, args, name, upstream, topic, parent=False, **cache):
+    section = freshet.tier(name, [upstream], **cache)
+    if parent:
+        section["upstream"] = {"parent": section["upstream"]["forward"]}
+    config = {"tiers": [section]}
+    if topic:
+        config["feed"] = freshet.feed(topic, [ZONE], lease=f"{args.lease}ms")
+    daemon = freshet.Freshetd(config, log="info")
+    stack.callback(daemon.close)
+    return daemon
+
+
+def hierarchy(stack, args, authority, topic):
+    regional = fresh(stack, args, "regional", authority, topic)
+    stub = fresh(stack, args, "stub", regional, topic, parent=True)
+    return regional, stub, [checking.tier("regional", regional, ttl=5),
+                            checking.tier("stub", stub, parent="regional", ttl=5)]
+
+
+def two_level(stack, args, authority, topic):
+    return hierarchy(stack, args, authority, topic)[2], {}
+
+
+def forwarding(stack, args, authority, topic):
+    regional = fresh(stack, args, "regional", authority, topic, client_ttl="1d")
+    stub = fresh(stack, args, "stub", regional, topic)
+    return [checking.tier("regional", regional, ttl=args.ttl),
+            checking.tier("stub", stub, parent="regional", ttl=5)], {}
+
+
+def lagging(stack, args, authority, topic):
+    return hierarchy(stack, args, authority, topic)[2], {"authority_lag": 1500}
+
+
+def faults(stack, args, authority, topic):
+    regional, stub, tiers = hierarchy(stack, args, authority, topic)
+
+    def do_harm(run_of, seconds):
+        """Six pieces of the run: a quiet one, and one for each harm with some time after it."""
+        piece = seconds / 6
+        time.sleep(piece)
+        run_of.mark("broker paused")
+        with topic.cluster.paused():
+            time.sleep(piece / 2)
+        run_of.mark("broker back")
+        time.sleep(piece / 2)
+        run_of.mark("stub killed")
+        stub.kill()
+        stub.start()
+        run_of.mark("stub back")
+        time.sleep(piece)
+        run_of.mark("regional paused")
+        regional.pause()
+        time.sleep(piece / 4)
+        regional.resume()
+        run_of.mark("regional back")
+        time.sleep(piece * 3 / 4)
+        run_of.order("lag 1500")
+        time.sleep(piece / 2)
+        run_of.order("lag 0")
+        time.sleep(piece / 2)
+        run_of.order("down")
+        time.sleep(piece / 4)
+        run_of.order("up")
+        time.sleep(piece * 3 / 4)
+
+    return tiers, {"script": do_harm}
+
+
+def flat(stack, args, authority, topic):
+    tier = fresh(stack, args, "flat", authority, topic)
+    return [checking.tier("flat", tier, ttl=5)], {}
+
+
+def no_feed(stack, args, authority, _topic):
+    tier = fresh(stack, args, "no-feed", authority, None)
+    tier.control_path = ""  # there is no position to ask for
+    return [checking.tier("no-feed", tier, ttl=args.ttl, bound_ms=PEER_BOUND_MS)], {}
+
+
+def peer_tier(server):
+    return [checking.tier(server.name, server, bound_ms=PEER_BOUND_MS)], {}
+
+
+def recursor_notify(stack, _args, authority, topic):
+    server = peers.Recursor(ZONE, authority.port)
+    stack.callback(server.stop)
+    bridge = peers.Bridge(topic, "--notify", freshet.address_text(server.address))
+    stack.callback(lambda: print("  bridge:", *bridge.stop()))
+    return peer_tier(server)
+
+
+def unbound(stack, _args, authority, topic, flush=None):
+    server = peers.Unbound(ZONE, authority.port)
+    stack.callback(server.stop)
+    if flush:
+        bridge = peers.Bridge(topic, "--unbound", server.control, "--flush", flush)
+        stack.callback(lambda: print("  bridge:", *bridge.stop()))
+    return peer_tier(server)
+
+
+SCENARIOS = {
+    "two-level": two_level,
+    "forwarding": forwarding,
+    "flat": flat,
+    "lagging": lagging,
+    "faults": faults,
+    "no-feed": no_feed,
+    "recursor-notify": recursor_notify,
+    "unbound-flush-zone": lambda *about: unbound(*about, flush="zone"),
+    "unbound-flush-name": lambda *about: unbound(*about, flush="name"),
+    "unbound-plain": unbound,
+}
+
+
+# --- a run
+
+
+class Progress:
+    """A line every few seconds, and each violation's first words."""
+
+    def __init__(self, every):
+        self._every = every
+        self._shown = set()
+
+    def __call__(self, kind, item):
+        if kind == "second" and item["second"] % self._every == 0:
+            print(f"  {item['second']:5} s  {item['published']:7} changes  "
+                  + "  ".join(tables.second(tier) for tier in item["tiers"]), flush=True)
+        elif kind == "mark":
+            print(f"  {item['at_ms'] / 1000:7.1f} s  {item['text']}", flush=True)
+        elif kind == "violation" and (item["class"], item["tier"]) not in self._shown:
+            self._shown.add((item["class"], item["tier"]))
+            print(f"  first {item['class']} of {item['tier']}: {item['name']}, "
+                  f"{item['age_ms']:.1f} ms old", flush=True)
+
+
+def run(name, args, kafka):
+    seconds = args.peer_seconds if name in PEERS else args.seconds
+    print(f"\n{name}: {seconds} s, {args.changes:g} changes/s, {args.queries:g} queries/s"
+          f"{' and 5 probes per change and tier' if args.probes else ''}", flush=True)
+    with contextlib.ExitStack() as stack:
+        topic = kafka.topic()
+        stack.callback(topic.delete)
+        authority = Authority()
+        tiers, special = SCENARIOS[name](stack, args, authority, topic)
+        script = special.pop("script", None)
+        options = {"seconds": 0 if script else seconds, "queries": args.queries, "changes": args.changes,
+                   "names": args.names, "ttl": args.ttl, "mix": args.mix, "zipf": args.zipf,
+                   "change_zipf": args.change_zipf, "lease": args.lease, "seed": args.seed,
+                   "authority_delay": args.authority_delay,
+                   **special}
+        run_of = stack.enter_context(checking.Checker(
+            topic, authority.port, tiers, told=Progress(args.every),
+            no_probes=not args.probes, **options))
+        load = os.getloadavg()[0]
+        if script:
+            run_of.wait_ready()
+            script(run_of, seconds)
+            run_of.stop()
+        else:
+            run_of.wait(seconds + 180 + 2 * args.names / 500)
+    record = {"scenario": name, "options": {**options, "seconds": seconds}, "tiers": tiers,
+              "machine": f"{os.cpu_count()} x {platform.machine()}, load {load:.1f} at the start, "
+                         f"{os.getloadavg()[0]:.1f} at the end",
+              "when": time.strftime("%Y-%m-%d %H:%M:%S %Z"), **run_of.record()}
+    print(tables.result(record), flush=True)
+    return record
+
+
+def write(record, directory):
+    path = os.path.join(directory, f"{record['scenario']}.json")
+    with open(path, "w", encoding="ascii") as file:
+        json.dump(record, file, indent=1)
+    return path
+
+
+def arguments():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("scenarios", nargs="*", default=["two-level"], metavar="SCENARIO")
+    parser.add_argument("--seconds", type=int, default=60)
+    parser.add_argument("--peer-seconds", type=int, default=60)
+    parser.add_argument("--queries", type=float, default=2500, help="a second, over all tiers")
+    parser.add_argument("--changes", type=float, default=200, help="a second")
+    parser.add_argument("--names", type=int, default=2000)
+    parser.add_argument("--ttl", type=int, default=3600, help="of the records, seconds")
+    parser.add_argument("--mix", default="set=80,flush=20", help="shares of set, flush, swap, del")
+    parser.add_argument("--zipf", type=float, default=1.0)
+    parser.add_argument("--change-zipf", type=float, default=0.0)
+    parser.add_argument("--lease", type=int, default=3000, help="milliseconds")
+    parser.add_argument("--authority-delay", type=float, default=20,
+                        help="milliseconds; a cache may be told of a change while it waits")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--every", type=int, default=10, help="seconds between progress lines")
+    parser.add_argument("--no-probes", dest="probes", action="store_false")
+    parser.add_argument("--output", default=os.path.join(freshet.build_directory(), "checker"))
+    args = parser.parse_args()
+    args.scenarios = [one for name in args.scenarios
+                      for one in (PEERS if name == "peers" else [name])]
+    unknown = [name for name in args.scenarios if name not in SCENARIOS]
+    if unknown:
+        parser.error(f"no such scenario: {', '.join(unknown)}")
+    return args
+
+
+def main():
+    args = arguments()
+    os.chdir(process.ROOT)
+    os.makedirs(args.output, exist_ok=True)
+    kafka = kafka_cluster.connect(build=freshet.build_directory())
+    records = []
+    try:
+        for name in args.scenarios:
+            records.append(run(name, args, kafka))
+            print(f"  {write(records[-1], args.output)}", flush=True)
+    finally:
+        kafka.stop()
+    print(tables.comparison(records))
+    path = os.path.join(args.output, "report.html")
+    plots.write(records, path)
+    print(f"\n{path}")
+    return 1 if any(tables.broken(record) for record in records) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,312 @@
+#include "bench/checker/wire.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum {
+    HEADER_SIZE = 12,
+    TYPE_A = 1,
+    TYPE_NS = 2,
+    TYPE_SOA = 6,
+    TYPE_OPT = 41,
+    CLASS_IN = 1,
+    SOA_FIXED = 20,
+    FLAG_QR = 0x80,
+    FLAG_AA = 0x04,
+    FLAG_TC = 0x02,
+};
+
+/* ---- a cursor that stays at its first error ---- */
+
+struct cursor {
+    const uint8_t *bytes;
+    size_t size, at;
+    bool bad;
+};
+
+static uint32_t take(struct cursor *cursor, size_t count)
+{
+    uint32_t value = 0;
+    if (cursor->bad || cursor->size - cursor->at < count) {
+        cursor->bad = true;
+        return 0;
+    }
+    for (size_t k = 0; k < count; k++)
+        value = value << 8 | cursor->bytes[cursor->at++];
+    return value;
+}
+
+static void skip(struct cursor *cursor, size_t count)
+{
+    if (cursor->bad || cursor->size - cursor->at < count)
+        cursor->bad = true;
+    else
+        cursor->at += count;
+}
+
+/* A name ends at its root label, or at a pointer (RFC 1035 4.1.4). */
+static void skip_name(struct cursor *cursor)
+{
+    for (;;) {
+        const uint32_t length = take(cursor, 1);
+        if (cursor->bad || length == 0)
+            return;
+        if (length >= 0xc0) {
+            skip(cursor, 1);
+            return;
+        }
+        skip(cursor, length);
+    }
+}
+
+static uint8_t *put(uint8_t *at, uint32_t value, size_t count)
+{
+    for (size_t k = count; k > 0; k--)
+        *at++ = (uint8_t)(value >> (8 * (k - 1)));
+    return at;
+}
+
+/* ---- names ---- */
+
+bool zone_init(struct zone *zone, const char *text, uint32_t ttl)
+{
+    const size_t length = strlen(text);
+    *zone = (struct zone){.ttl = ttl};
+    if (length < 2 || length + 1 > WIRE_MAX_ZONE || text[length - 1] != '.')
+        return false;
+    for (size_t k = 0; k < length; k++)
+        zone->text[k] = (char)(text[k] >= 'A' && text[k] <= 'Z' ? text[k] + 32 : text[k]);
+    const char *label = zone->text;
+    while (*label) {
+        const size_t size = strcspn(label, ".");
+        if (size == 0 || size > 63)
+            return false;
+        zone->wire[zone->size++] = (uint8_t)size;
+        memcpy(zone->wire + zone->size, label, size);
+        zone->size += size;
+        label += size + 1;
+    }
+    zone->wire[zone->size++] = 0;
+    return true;
+}
+
+void zone_name_text(const struct zone *zone, uint32_t name, char text[WIRE_MAX_TEXT])
+{
+    snprintf(text, WIRE_MAX_TEXT, "n%05u.%s", (unsigned)name, zone->text);
+}
+
+static uint8_t *put_name(const struct zone *zone, uint32_t name, uint8_t *at)
+{
+    char label[16];
+    snprintf(label, sizeof label, "n%05u", (unsigned)name % NAMES_MAX);
+    *at = LABEL_SIZE - 1;
+    memcpy(at + 1, label, LABEL_SIZE - 1);
+    memcpy(at + LABEL_SIZE, zone->wire, zone->size);
+    return at + LABEL_SIZE + zone->size;
+}
+
+static uint8_t lower(uint8_t byte)
+{
+    return byte >= 'A' && byte <= 'Z' ? (uint8_t)(byte + 32) : byte;
+}
+
+/* Letters in any case: some resolvers mix them. A label's length is below 'A'. */
+static bool is_zone(const struct zone *zone, const uint8_t *wire, size_t size)
+{
+    if (size < zone->size)
+        return false;
+    for (size_t k = 0; k < zone->size; k++)
+        if (lower(wire[k]) != zone->wire[k])
+            return false;
+    return true;
+}
+
+/* The number in "n00042". */
+static bool read_label(const uint8_t *wire, size_t size, uint32_t *ret_name)
+{
+    uint32_t name = 0;
+    if (size < LABEL_SIZE || wire[0] != LABEL_SIZE - 1 || lower(wire[1]) != 'n')
+        return false;
+    for (size_t k = 2; k < LABEL_SIZE; k++) {
+        if (wire[k] < '0' || wire[k] > '9')
+            return false;
+        name = name * 10 + (uint32_t)(wire[k] - '0');
+    }
+    *ret_name = name;
+    return true;
+}
+
+/* ---- the client's side ---- */
+
+static uint8_t *put_header(uint8_t *at, const uint16_t header[6])
+{
+    for (size_t k = 0; k < 6; k++)
+        at = put(at, header[k], 2);
+    return at;
+}
+
+size_t wire_query(const struct zone *zone, uint16_t id, uint32_t name, uint8_t bytes[WIRE_MAX])
+{
+    const uint16_t header[6] = {id, 0x0100, 1, 0, 0, 0}; /* RD */
+    uint8_t *at = put_name(zone, name, put_header(bytes, header));
+    at = put(put(at, TYPE_A, 2), CLASS_IN, 2);
+    return (size_t)(at - bytes);
+}
+
+uint16_t wire_id(const uint8_t *bytes)
+{
+    return (uint16_t)(bytes[0] << 8 | bytes[1]);
+}
+
+struct record {
+    uint32_t type, ttl;
+    const uint8_t *rdata;
+    size_t size;
+};
+
+static struct record take_record(struct cursor *cursor)
+{
+    struct record record = {0};
+    skip_name(cursor);
+    record.type = take(cursor, 2);
+    skip(cursor, 2);
+    record.ttl = take(cursor, 4);
+    record.size = take(cursor, 2);
+    record.rdata = cursor->bytes + cursor->at;
+    skip(cursor, record.size);
+    return record;
+}
+
+static void read_address(struct wire_answer *answer, const struct record *record)
+{
+    if (record->type != TYPE_A)
+        return;
+    answer->mixed |= answer->version != 0 || record->size != 4 || record->rdata[0] != 10;
+    answer->version = 0;
+    for (size_t k = 1; k < record->size; k++)
+        answer->version = answer->version << 8 | record->rdata[k];
+    answer->ttl = record->ttl;
+}
+
+/* The serial follows two names, and four numbers follow it. */
+static void read_soa(struct wire_answer *answer, const struct record *record)
+{
+    if (record->type != TYPE_SOA || record->size < SOA_FIXED)
+        return;
+    struct cursor tail = {.bytes = record->rdata, .size = record->size};
+    tail.at = record->size - SOA_FIXED;
+    answer->version = take(&tail, 4);
+    answer->ttl = record->ttl;
+    answer->gone = true;
+}
+
+struct wire_answer wire_read(const struct zone *zone, const uint8_t *bytes, size_t size)
+{
+    struct wire_answer answer = {0};
+    struct cursor cursor = {.bytes = bytes, .size = size, .at = HEADER_SIZE};
+    if (size < HEADER_SIZE || !(bytes[2] & FLAG_QR) || bytes[2] & FLAG_TC)
+        return answer;
+    answer.rcode = bytes[3] & 15;
+    const size_t answers = (size_t)bytes[6] << 8 | bytes[7];
+    const size_t authorities = (size_t)bytes[8] << 8 | bytes[9];
+    if (!read_label(bytes + HEADER_SIZE, size - HEADER_SIZE, &answer.name) ||
+        !is_zone(zone, bytes + HEADER_SIZE + LABEL_SIZE, size - HEADER_SIZE - LABEL_SIZE))
+        return answer;
+    skip(&cursor, LABEL_SIZE + zone->size + 4);
+    for (size_t k = 0; k < answers && !cursor.bad; k++) {
+        const struct record record = take_record(&cursor);
+        if (!cursor.bad)
+            read_address(&answer, &record);
+    }
+    for (size_t k = 0; k < authorities && !cursor.bad && answers == 0; k++) {
+        const struct record record = take_record(&cursor);
+        if (!cursor.bad)
+            read_soa(&answer, &record);
+    }
+    answer.readable = !cursor.bad;
+    return answer;
+}
+
+/* ---- the authority's side ---- */
+
+enum wire_asked wire_read_query(const struct zone *zone, const uint8_t *bytes, size_t size,
+                                uint32_t *ret_name)
+{
+    if (size < HEADER_SIZE || bytes[2] & (FLAG_QR | 0x78) || bytes[4] != 0 || bytes[5] != 1)
+        return ASKED_GARBAGE;
+    struct cursor cursor = {.bytes = bytes, .size = size, .at = HEADER_SIZE};
+    skip_name(&cursor);
+    const size_t name_size = cursor.at - HEADER_SIZE;
+    const uint32_t type = take(&cursor, 2);
+    skip(&cursor, 2);
+    if (cursor.bad)
+        return ASKED_GARBAGE;
+    const uint8_t *name = bytes + HEADER_SIZE;
+    if (name_size == zone->size && is_zone(zone, name, name_size))
+        return type == TYPE_SOA || type == TYPE_NS ? ASKED_APEX : ASKED_NAME_OTHER_TYPE;
+    if (name_size < zone->size || !is_zone(zone, name + name_size - zone->size, zone->size))
+        return ASKED_GARBAGE; /* not our zone: no answer at all */
+    if (name_size != zone->size + LABEL_SIZE || !read_label(name, name_size, ret_name) ||
+        !is_zone(zone, name + LABEL_SIZE, name_size - LABEL_SIZE))
+        return ASKED_UNKNOWN;
+    return type == TYPE_A ? ASKED_NAME : ASKED_NAME_OTHER_TYPE;
+}
+
+static uint8_t *put_record_head(const struct zone *zone, uint16_t owner, uint16_t type, uint8_t *at)
+{
+    at = put(at, 0xc000u | owner, 2);
+    at = put(put(at, type, 2), CLASS_IN, 2);
+    return put(at, zone->ttl, 4);
+}
+
+static uint8_t *put_soa(const struct zone *zone, uint16_t apex, uint32_t serial, uint8_t *at)
+{
+    at = put_record_head(zone, apex, TYPE_SOA, at);
+    at = put(at, 2 + 2 + SOA_FIXED, 2);
+    at = put(put(at, 0xc000u | apex, 2), 0xc000u | apex, 2);
+    at = put(at, serial, 4);
+    at = put(put(at, 3600, 4), 600, 4);
+    return put(put(at, 86400, 4), zone->ttl, 4);
+}
+
+static uint8_t *put_address(const struct zone *zone, uint32_t version, uint8_t *at)
+{
+    at = put_record_head(zone, HEADER_SIZE, TYPE_A, at);
+    return put(put(put(at, 4, 2), 10, 1), version, 3);
+}
+
+/* RFC 6891: who sends an OPT record wants one back. */
+static uint8_t *put_opt(uint8_t *at)
+{
+    at = put(put(at, 0, 1), TYPE_OPT, 2);
+    return put(put(put(at, WIRE_MAX, 2), 0, 4), 0, 2);
+}
+
+size_t wire_reply(const struct zone *zone, const struct wire_reply *reply, const uint8_t *query,
+                  size_t query_size, uint8_t bytes[WIRE_MAX])
+{
+    struct cursor cursor = {.bytes = query, .size = query_size, .at = HEADER_SIZE};
+    skip_name(&cursor);
+    skip(&cursor, 4);
+    if (cursor.bad || cursor.at > 600)
+        return 0;
+    const bool address = reply->asked == ASKED_NAME && !reply->gone;
+    const bool edns = query[11] > 0;
+    const uint16_t apex =
+        reply->asked == ASKED_APEX ? HEADER_SIZE : (uint16_t)(cursor.at - 4 - zone->size);
+    const uint8_t rcode = reply->gone || reply->asked == ASKED_UNKNOWN ? RCODE_NXDOMAIN : 0;
+    const uint16_t header[6] = {wire_id(query),
+                                (uint16_t)(0x8480 | (query[2] & 1) << 8 | rcode), /* QR AA RA */
+                                1,
+                                address || reply->asked == ASKED_APEX,
+                                !address && reply->asked != ASKED_APEX,
+                                edns};
+    uint8_t *at = put_header(bytes, header);
+    memcpy(at, query + HEADER_SIZE, cursor.at - HEADER_SIZE);
+    at += cursor.at - HEADER_SIZE;
+    const uint32_t serial = reply->gone ? reply->version : reply->serial;
+    at = address ? put_address(zone, reply->version, at) : put_soa(zone, apex, serial, at);
+    if (edns)
+        at = put_opt(at);
+    return (size_t)(at - bytes);
+}

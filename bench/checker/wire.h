@@ -1,0 +1,75 @@
+/*
+ * wire.h - the little DNS the checker speaks, written for it alone: A queries for the names of one
+ * zone, answers that carry a version, and reading them back.
+ *
+ *     n00042.check.example.   A      10.V.V.V               the version, 24 bits
+ *                             (gone) NXDOMAIN, SOA serial   the version
+ */
+#ifndef FRESHET_CHECKER_WIRE_H
+#define FRESHET_CHECKER_WIRE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+    WIRE_MAX = 1232, /* of a message */
+    WIRE_MAX_ZONE = 200,
+    WIRE_MAX_TEXT = 256,
+    NAMES_MAX = 100000, /* five digits */
+    LABEL_SIZE = 7,     /* its length, 'n', five digits */
+    RCODE_NOERROR = 0,
+    RCODE_SERVFAIL = 2,
+    RCODE_NXDOMAIN = 3,
+};
+
+struct zone {
+    char text[WIRE_MAX_ZONE]; /* "check.example.", lower case */
+    uint8_t wire[WIRE_MAX_ZONE];
+    size_t size;
+    uint32_t ttl; /* of all records */
+};
+
+/* False when the text is no domain name with a final dot. */
+bool zone_init(struct zone *zone, const char *text, uint32_t ttl);
+
+/* "n00042.check.example." */
+void zone_name_text(const struct zone *zone, uint32_t name, char text[WIRE_MAX_TEXT]);
+
+/* Writes the query; its size. */
+size_t wire_query(const struct zone *zone, uint16_t id, uint32_t name, uint8_t bytes[WIRE_MAX]);
+
+/* What an answer said. */
+struct wire_answer {
+    uint8_t rcode;
+    bool readable; /* it is an answer to a query for `name`, and whole */
+    bool mixed;    /* several addresses where each version has one */
+    uint32_t name;
+    uint32_t version; /* 0: carries none */
+    bool gone;
+    uint32_t ttl;
+};
+
+uint16_t wire_id(const uint8_t *bytes);
+
+/* Reads a response; what is not understood leaves `readable` false. */
+struct wire_answer wire_read(const struct zone *zone, const uint8_t *bytes, size_t size);
+
+enum wire_asked { ASKED_NAME, ASKED_NAME_OTHER_TYPE, ASKED_APEX, ASKED_UNKNOWN, ASKED_GARBAGE };
+
+/* What a query that came to the authority asks for; `ret_name` is set for the first two. */
+enum wire_asked wire_read_query(const struct zone *zone, const uint8_t *bytes, size_t size,
+                                uint32_t *ret_name);
+
+struct wire_reply {
+    enum wire_asked asked;
+    uint32_t version;
+    bool gone;
+    uint32_t serial; /* of the SOA, where the name is not gone */
+};
+
+/* Writes the authority's reply to a query that wire_read_query() has read; its size. */
+size_t wire_reply(const struct zone *zone, const struct wire_reply *reply, const uint8_t *query,
+                  size_t query_size, uint8_t bytes[WIRE_MAX]);
+
+#endif
