@@ -44,7 +44,8 @@ void build_record(struct builder *builder, enum section section, const struct re
  * Appends an OPT record (counts as additional). `rcode_high` are the upper 8 bits of the RCODE.
  * `ede` is an Extended DNS Error code (RFC 8914) or EDE_NONE.
  */
-void build_opt(struct builder *builder, uint16_t udp_size, uint8_t rcode_high, bool dnssec_ok, int ede);
+void build_opt(struct builder *builder, uint16_t udp_size, uint8_t rcode_high, bool dnssec_ok,
+               int ede);
 
 /* Fills in the header. Returns the size of the message, or ERR_SPACE when something did not fit. */
 MUST_CHECK int build_finish(struct builder *builder, uint16_t id, uint16_t flags);

@@ -25,9 +25,9 @@
 enum {
     DNS_HEADER_SIZE = 12,
     DNS_MAX_MESSAGE = 65535,
-    DNS_CLASSIC_UDP = 512,  /* what a client without EDNS can take (RFC 1035 4.2.1) */
-    DNS_EDNS_UDP = 1232,    /* what we advertise: fits any path without fragments */
-    DNS_OPT_SIZE = 11,      /* an OPT record without options (RFC 6891 6.1.2) */
+    DNS_CLASSIC_UDP = 512, /* what a client without EDNS can take (RFC 1035 4.2.1) */
+    DNS_EDNS_UDP = 1232,   /* what we advertise: fits any path without fragments */
+    DNS_OPT_SIZE = 11,     /* an OPT record without options (RFC 6891 6.1.2) */
 };
 
 /* Bits of the 16-bit flags word at offset 2. */
@@ -126,7 +126,7 @@ struct message {
     uint16_t rcode; /* with the upper bits of EDNS */
     struct question question;
     struct edns edns;
-    struct record *records;                             /* in order of sections, OPT left out */
+    struct record *records; /* in order of sections, OPT left out */
     uint16_t answer_count, authority_count, additional_count;
     uint8_t *arena;    /* owned: uncompressed names and RDATA */
     size_t arena_size; /* capacity, bytes */

@@ -43,12 +43,12 @@ struct rdata_view {
 
 struct change {
     enum change_op op;
-    bool subtree;               /* FLUSH: the name and all below it */
-    uint16_t type;              /* 0: all types (DEL of a name, FLUSH) */
-    uint32_t ttl;               /* seconds; SET and ADD only */
-    const uint8_t *name;        /* canonical (lower case) */
-    struct rdata_view *rdata;   /* rdata_count of them */
-    size_t rdata_count;         /* SET, ADD: at least 1; DEL: 0 means the whole RRset or name */
+    bool subtree;             /* FLUSH: the name and all below it */
+    uint16_t type;            /* 0: all types (DEL of a name, FLUSH) */
+    uint32_t ttl;             /* seconds; SET and ADD only */
+    const uint8_t *name;      /* canonical (lower case) */
+    struct rdata_view *rdata; /* rdata_count of them */
+    size_t rdata_count;       /* SET, ADD: at least 1; DEL: 0 means the whole RRset or name */
 };
 
 struct change_set {
@@ -57,8 +57,8 @@ struct change_set {
     uint32_t serial;
     bool has_seq;
     uint64_t seq;
-    char publisher[64];  /* "" when missing; longer is ERR_SCHEMA */
-    int64_t time_us;     /* microseconds since 1970 UTC */
+    char publisher[64]; /* "" when missing; longer is ERR_SCHEMA */
+    int64_t time_us;    /* microseconds since 1970 UTC */
     struct change *changes;
     size_t change_count;
 };

@@ -263,8 +263,8 @@ static void take_position(struct feed *f, const struct survey *survey)
 {
     kafka_learn_topic(f->consumer, f->topic, LEARN_MS);
     /* What is fetched from here on must come from parents that have got as far. */
-    if (positions_take(f->positions, survey->ends.log_id, survey->ends.offset,
-                       survey->ends.count) < 0)
+    if (positions_take(f->positions, survey->ends.log_id, survey->ends.offset, survey->ends.count) <
+        0)
         return;
     /* The first time nothing is evicted, so there is nothing to settle (P4). */
     invalidate_all(f, f->status.resets > 0 ? now() : (struct mono){0});

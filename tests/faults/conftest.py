@@ -106,13 +106,14 @@ def row(capsys):
 
 
 def _row(fault, run, noticed, live):
-    record = {"fault": fault, "tiers": {}}
+    record, charges = {"fault": fault, "tiers": {}}, run.charges()
     for name in tiers.TIERS:
         tier = run.tier(name)
         record["tiers"][name] = {
-            "noticed_s": _rounded(noticed.get(name)), "live_again_s": _rounded(live.get(name)),
+            "noticed_s": _rounded(noticed.get(name)),
+            "live_again_s": _rounded(live.get(name) if noticed.get(name, 0) is not None else None),
             "answers": tier["answered"], "unanswered": tier["lost"] + tier["failed"],
-            "violations": tier["violations"], "excused": tier["excused"],
+            "violations": charges.get(name, {}), "excused": tier["excused"],
             "longest_stale_s": _rounded(tier["age_ms"]["max"] / 1000)}
     record["log"] = run.result["log"]
     record["states"] = {name: [[round(at - states.changes[0][0], 2), state, reason]

@@ -8,7 +8,7 @@ import pytest
 
 import changes
 import checking
-from hierarchy import LEASE, NOT_LIVE, TIERS, long_runs
+from hierarchy import FAILURE, LEASE, LIVE, NOT_LIVE, TIERS, long_runs
 from process import eventually
 
 STOPPED = 60.0 if long_runs() else 2 * LEASE
@@ -25,10 +25,10 @@ def test_fault_stopped(hierarchy, row, name):
         time.sleep(STOPPED)
         tiers[name].resume()
         ended = run.mark("resumed")
-        time.sleep(0.1)
-        live = run.wait_live(ended)
-        time.sleep(2)
-    row(f"{name} stopped for {STOPPED:g} s", run, {name: run.noticed(name, ended)}, live)
+        noticed = run.wait_state(name, NOT_LIVE, ended, 1)
+        live = noticed + run.wait_state(name, LIVE, ended + noticed, 20)
+        time.sleep(FAILURE)
+    row(f"{name} stopped for {STOPPED:g} s", run, {name: noticed}, {name: live})
     run.judge()
 
 
@@ -42,9 +42,9 @@ def test_fault_killed(hierarchy, row, name):
         time.sleep(1)
         tiers[name].start()
         ended = run.mark("started")
-        live = run.wait_live(ended)
-        time.sleep(2)
-    row(f"{name} killed and restarted", run, {}, live)
+        live = run.wait_state(name, LIVE, ended, 20)
+        time.sleep(FAILURE)
+    row(f"{name} killed and restarted", run, {}, {name: live})
     run.judge()
 
 
@@ -75,9 +75,9 @@ class Clock:
         os.replace(self._path + ".new", self._path)
 
 
-def test_fault_clock_stepped(hierarchy, rundir, row):
+def test_fault_clock_stepped(hierarchy, tmp_path, row):
     """The stub's time of day goes an hour ahead, then an hour back; nothing hangs on it."""
-    clock = Clock(rundir)
+    clock = Clock(tmp_path)
     tiers = hierarchy(environment={"stub": clock.environment})
     with tiers.watched() as run:
         for step in (HOUR, -HOUR, 0):

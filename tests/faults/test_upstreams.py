@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from hierarchy import TIERS, TTL
+from hierarchy import FAILURE, TIERS, TTL
 
 
 @pytest.mark.parametrize("lag, settle", [(1.5, 2), (3, 4)])
@@ -42,7 +42,7 @@ def test_fault_authority_down(hierarchy, row):
         run.checker.order("down")
         time.sleep(TTL + 2)
         run.checker.order("up")
-        time.sleep(6)
+        time.sleep(FAILURE)
     row(f"authority down for {TTL + 2} s", run)
     run.judge()
 
@@ -57,6 +57,6 @@ def test_fault_packets_lost(hierarchy, network, row):
         lost = network.mend()
         run.mark("mended")
         assert lost > 50, lost
-        time.sleep(2)
+        time.sleep(FAILURE)
     row("30 % packet loss to the parent", run)
     run.judge()

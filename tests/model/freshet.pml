@@ -40,12 +40,13 @@
  *   receive()                     query.c answer
  *   claim, require                the EDNS position option: what a parent says it has applied, and what a
  *                                 child wants it to have applied
- *   begun, position               how far the log has been taken up, and how far it has been applied
+ *                                 fetch.c is_behind_for, query.c take_position
+ *   applying, applied             position.c, the two offsets of a partition
  *
  * Two positions. A tier's position and its change clock are two variables, and a fetch reads both. The
- * parent may say a position only when the clock has moved there: `position` follows the clock. The child must ask for
- * all that its stamp covers: `begun` precedes the clock. With one variable for both, wherever it is written, one of the
- * two is wrong for a moment and P3 breaks (MUTATE_ONE_POSITION).
+ * parent may say a position only when the clock has moved there: `applied` follows the clock. The child must
+ * ask for all that its stamp covers: `applying` precedes the clock. With one variable for both, wherever it is
+ * written, one of the two is wrong for a moment and P3 breaks (MUTATE_ONE_POSITION).
  *
  * What is small. Two names: x, asked for and cached, and y, which changes but is asked for by nobody. Versions
  * of x are numbers: the zone's serial at which x last changed, 0 before the first change. A run has CHANGES commits,
@@ -55,6 +56,9 @@
  *
  * What is left out
  *   time            TTLs may end at any moment, timers fire at any moment; only the lease is counted in ticks
+ *   settle, hold    P4 and P6 are about time; a stale answer or a prefetch passes the same check as any
+ *   publisher, seq  a set known by them is skipped as a whole. Here repeats come without, and mark
+ *   more levels     a parent tells no position with what it has from a parent behind
  *   other workers   a worker's table is its own, the store has its lock: a second worker is like a
  *                   second fetch, which is here
  *   partitions      one; the sets of one zone are in one partition, and positions compare one by one
@@ -128,6 +132,9 @@
 #ifndef JOBS
 #define JOBS 2
 #endif
+#ifndef CLIENTS
+#define CLIENTS 2 /* that may wait at once, per tier: 2 or 3 */
+#endif
 #ifndef TRIES
 #define TRIES 1
 #endif
@@ -145,7 +152,6 @@
 #endif
 
 #define ENTRIES (CHANGES + DUPLICATES)
-#define CLIENTS 2                /* places for clients that wait, per tier */
 #define WAITERS (JOBS + CLIENTS) /* at the parent the first JOBS are the child's fetches */
 #define NONE 255
 
@@ -153,6 +159,22 @@
 #define CHILD 1
 #define WHO(t) (t == PARENT -> 'P' : 'C')
 #define MAX(a, b) (a > b -> a : b)
+/*
+ * For counterexamples that tell more: a rule may be broken without harm, where what was fetched too early happens to be new
+ * all the same. With HARM_ONLY only an old version in a reply counts.
+ */
+#ifdef HARM_ONLY
+#define HARMLESS (answer_version >= WAITER.need)
+#else
+#define HARMLESS false
+#endif
+
+/* The runner proves by REACH=n that situation n occurs, lest a promise be kept because nothing happens. */
+#ifndef REACH
+#define REACH 0
+#endif
+#define SITUATION(n) assert(REACH != n)
+
 #define SAY(t, text) printf("%c ", WHO(t)); printf(text)
 #define SAY1(t, text, a) printf("%c ", WHO(t)); printf(text, a)
 #define SAY2(t, text, a, b) printf("%c ", WHO(t)); printf(text, a, b)
@@ -237,12 +259,14 @@ typedef Tier {
     bool late;  /* ghost: kept though a change of x was applied while it was fetched */
     /* the feed */
     byte state;
-    byte begun;
-    byte position;
+    byte next; /* the entry to be read next */
+    /* position.h: the same, plus 1; 0 for none */
+    byte applying;
+    byte applied;
     byte ledger; /* newest serial applied */
     byte floor;  /* sets as old as this bring no data */
     /* ghost: the newest version of x that was applied, and what of it no entry told us but a gap */
-    byte applied;
+    byte known;
     byte gap;
 
     Job jobs[JOBS];
@@ -252,6 +276,7 @@ typedef Tier {
 Tier tier[TIERS];
 
 #define T tier[t]
+#define AT(entry) (entry + 1) /* as a position */
 #define JOB T.jobs[j]
 #define WAITER T.waiters[w]
 
@@ -275,21 +300,21 @@ inline store_get()
         answer_lagged = T.lagged;
         answer_asked = T.asked;
         answer_late = T.late;
-        SAY1(t, "  finds version %d cached", answer_version);
+        SAY1(t, "  finds version %d cached\n", answer_version);
         seen = 0;
         T.locked = false
     }
     :: d_step {
         T.held && !HOLDS(T.stamp) ->
-        SAY1(t, "  finds version %d cached, not valid any more", T.version);
+        SAY1(t, "  finds version %d cached, not valid any more\n", T.version);
         seen = 0;
         T.locked = false
     }
-    :: d_step { !T.held -> SAY(t, "  finds nothing cached"); seen = 0; T.locked = false }
+    :: d_step { !T.held -> SAY(t, "  finds nothing cached\n"); seen = 0; T.locked = false }
 #if EXPIRY
     :: d_step {
         T.held ->
-        SAY1(t, "  finds version %d cached, its TTL over", T.version);
+        SAY1(t, "  finds version %d cached, its TTL over\n", T.version);
         empty_store();
         seen = 0;
         T.locked = false
@@ -321,10 +346,11 @@ inline store_put(stamp_of_it)
         T.version = answer_version;
         T.lagged = answer_lagged;
         T.asked = answer_asked;
-        T.late = (answer_asked < T.applied);
+        T.late = (answer_asked < T.known);
         SAY2(t, "  caches version %d as of stamp %d\n", answer_version, stamp_of_it);
         PROMISE(P3_no_reimport, t == PARENT || answer_lagged || answer_version >= answer_asked)
-    :: else -> SAY1(t, "  does not cache version %d: a change came first\n", answer_version)
+    :: else -> SAY1(t, "  does not cache version %d: a change came first\n", answer_version);
+        SITUATION(3)
     fi
 }
 
@@ -353,7 +379,7 @@ byte length_ago[LEASE];    /* ghost: the log's length 1, 2, .. ticks ago */
 inline check_lease()
 {
     PROMISE(P5_live_within_lease, tier[PARENT].state != LIVE ||
-            (tier[PARENT].position >= length_ago[LEASE - 1] && down_age < LEASE))
+            (tier[PARENT].next >= length_ago[LEASE - 1] && down_age < LEASE))
 }
 
 inline drop_proof()
@@ -383,7 +409,7 @@ inline use_survey()
         :: else
         fi;
         if
-        :: T.position >= survey_end ->
+        :: T.next >= survey_end ->
             proof_found = true;
             proof_age = survey_age;
             wanted = false;
@@ -405,7 +431,7 @@ inline judge()
     d_step {
         judged = true;
         if
-        :: wanted && T.position >= wanted_end ->
+        :: wanted && T.next >= wanted_end ->
             proof_found = true;
             proof_age = wanted_age;
             wanted = false;
@@ -427,7 +453,8 @@ inline judge()
         :: T.state == LOST -> drop_proof()
         :: else
         fi;
-        SAY1(t, "feed: judges itself: %e\n", T.state);
+        SAY1(t, "feed: is in state %d (0 cold, 1 catchup, 2 live, 3 lost)\n", T.state);
+        SITUATION((T.state == LIVE && losses == 0 && up -> 6 : 99));
         check_lease()
     }
 }
@@ -477,36 +504,37 @@ inline install(its_version)
             T.stamp = T.clock;
             T.version = its_version;
             T.lagged = false;
-            T.asked = T.applied;
+            T.asked = T.known;
             T.late = false;
-            SAY1(t, "feed: installs version %d", its_version);
-            PROMISE(P8_no_old_data_installed, its_version >= T.applied)
+            SAY1(t, "feed: installs version %d\n", its_version);
+            SITUATION(5);
+            PROMISE(P8_no_old_data_installed, its_version >= T.known)
         :: else
         fi
     }
 }
 
-#define ENTRY log[T.position]
+#define ENTRY log[T.next]
 #define TOUCHES_X (ENTRY.op != OTHER)
 #define IS_STALE (ENTRY.serial < T.ledger || ENTRY.serial <= T.floor)
 
 inline apply_entry()
 {
     d_step {
-        T.begun = T.position + 1;
+        T.applying = AT(T.next + 1);
         if
         :: TOUCHES_X -> T.mark = T.clock + 1
         :: else
         fi;
-        SAY2(t, "feed: takes up entry %d, serial %d: marks\n", T.position, ENTRY.serial)
+        SAY2(t, "feed: takes up entry %d, serial %d: marks\n", T.next, ENTRY.serial)
     }
     d_step {
         T.clock++;
         if
-        :: TOUCHES_X -> T.applied = MAX(T.applied, ENTRY.serial)
+        :: TOUCHES_X -> T.known = MAX(T.known, ENTRY.serial)
         :: else
         fi;
-        SAY2(t, "feed: entry %d is applied: the clock is %d\n", T.position, T.clock)
+        SAY2(t, "feed: entry %d is applied: the clock is %d\n", T.next, T.clock)
     }
     if
     :: ENTRY.op == SET_X && !IS_STALE -> install(ENTRY.serial)
@@ -514,8 +542,9 @@ inline apply_entry()
     fi;
     d_step {
         T.ledger = MAX(T.ledger, ENTRY.serial);
-        T.position++;
-        SAY1(t, "feed: the position is %d\n", T.position)
+        T.next++;
+        T.applied = AT(T.next);
+        SAY1(t, "feed: the position is %d\n", T.next)
     }
 }
 
@@ -526,8 +555,8 @@ inline skip_to(end)
     do
     :: k < end ->
         if
-        :: log[k].op != OTHER && log[k].serial > T.applied ->
-            T.applied = log[k].serial;
+        :: log[k].op != OTHER && log[k].serial > T.known ->
+            T.known = log[k].serial;
             T.gap = log[k].serial
         :: else
         fi;
@@ -543,12 +572,13 @@ inline lose_place()
 #ifdef MUTATE_NO_GAP_RULE
     d_step {
         skip_to(first);
-        T.begun = first;
-        T.position = first;
+        T.next = first;
+        T.applying = AT(T.next);
+        T.applied = AT(T.next);
         SAY1(t, "feed: the log starts later: reads on at %d\n", first)
     }
 #else
-    T.mark = T.clock + 1;
+    d_step { T.applying = 0; T.applied = 0; T.mark = T.clock + 1 }
     d_step {
         T.clock++;
         T.state = COLD;
@@ -566,7 +596,12 @@ inline take_position()
 #ifndef MUTATE_INVALIDATE_FIRST
     d_step { end = length; SAY1(t, "feed: the log ends at %d\n", end) }
 #endif
-    d_step { T.begun = end; T.mark = T.clock + 1 }
+    d_step {
+#ifndef MUTATE_INVALIDATE_FIRST
+        T.applying = AT(end); /* positions_take */
+#endif
+        T.mark = T.clock + 1
+    }
     d_step {
         T.clock++;
 #ifndef MUTATE_LEDGER_ONLY
@@ -580,13 +615,15 @@ inline take_position()
     d_step {
 #ifdef MUTATE_INVALIDATE_FIRST
         end = length;
-        T.begun = end;
+        T.applying = AT(end);
         skip_to(end);
 #endif
-        T.position = end;
+        T.applied = AT(end); /* positions_claim */
+        T.next = end;
         T.state = CATCHUP;
         end = 0;
-        SAY1(t, "feed: reads from %d\n", T.position)
+        SAY1(t, "feed: reads from %d\n", T.next);
+        SITUATION((T.held && t == TIERS - 1 -> 7 : 99))
     }
 }
 
@@ -595,9 +632,9 @@ proctype feed(byte t)
     byte k, end;
 end_idle:
     do
-    :: T.state != COLD && BROKERS_UP && T.position < length && T.position >= first -> apply_entry()
+    :: T.state != COLD && BROKERS_UP && T.next < length && T.next >= first -> apply_entry()
 #if DROPS
-    :: T.state != COLD && BROKERS_UP && T.position < first -> lose_place()
+    :: T.state != COLD && BROKERS_UP && T.next < first -> lose_place()
     :: T.state == COLD && BROKERS_UP -> take_position()
 #endif
 #if LEASE
@@ -614,11 +651,11 @@ end_idle:
 inline reply(passed_on)
 {
 #ifdef MUTATE_POSITION_AFTER_LOOKUP
-    WAITER.claim = T.position;
+    WAITER.claim = T.applied;
 #endif
     SAY2(t, "  answers waiter %d with version %d\n", w, answer_version);
-    PROMISE(P5_gap_invalidates, answer_asked >= WAITER.need || WAITER.need > T.gap);
-    PROMISE(P2_no_late_fill, answer_asked >= WAITER.need || !answer_late);
+    PROMISE(P5_gap_invalidates, HARMLESS || answer_asked >= WAITER.need || WAITER.need > T.gap);
+    PROMISE(P2_no_late_fill, HARMLESS || answer_asked >= WAITER.need || !answer_late);
     PROMISE(P1_evicted_means_gone, answer_asked >= WAITER.need &&
             (answer_version >= WAITER.need || answer_lagged || passed_on));
 #if TIERS == 2
@@ -628,7 +665,7 @@ inline reply(passed_on)
         tier[CHILD].jobs[w].version = answer_version;
         tier[CHILD].jobs[w].lagged = answer_lagged;
         tier[CHILD].jobs[w].claim = WAITER.claim;
-        SAY1(t, "  and says position %d\n", WAITER.claim)
+        SAY1(t, "  and says position %d\n", WAITER.claim - 1)
     :: else
     fi;
 #endif
@@ -653,11 +690,16 @@ inline find_or_start()
         if
         :: j < JOBS && HOLDS(JOB.stamp) ->
             ok = true;
-            SAY1(t, "  joins fetch %d", j);
-            PROMISE(P2_no_late_fill, JOB.asked >= WAITER.need)
+            answer_version = NONE; /* none yet */
+            SAY1(t, "  joins fetch %d\n", j);
+            PROMISE(P5_gap_invalidates, HARMLESS || JOB.asked >= WAITER.need || WAITER.need > T.gap);
+            PROMISE(P2_no_late_fill, HARMLESS || JOB.asked >= WAITER.need)
         :: else ->
             if
-            :: j < JOBS -> JOB.joinable = false; SAY1(t, "  supersedes fetch %d", j)
+            :: j < JOBS ->
+                JOB.joinable = false;
+                SAY1(t, "  supersedes fetch %d\n", j);
+                SITUATION(1)
             :: else
             fi;
             j = 0;
@@ -666,7 +708,7 @@ inline find_or_start()
             :: else -> break
             od;
             JOB.stamp = T.clock;
-            SAY2(t, "  fetch %d takes stamp %d", j, JOB.stamp)
+            SAY2(t, "  fetch %d takes stamp %d\n", j, JOB.stamp)
         fi
     }
     if
@@ -675,15 +717,15 @@ inline find_or_start()
         !ok ->
 #if TIERS == 2
 #ifdef MUTATE_ONE_POSITION
-        JOB.require = (t == CHILD -> T.position : 0);
+        JOB.require = (t == CHILD -> T.applied : 0);
 #else
-        JOB.require = (t == CHILD -> T.begun : 0);
+        JOB.require = (t == CHILD -> T.applying : 0);
 #endif
 #endif
         JOB.joinable = true;
-        JOB.asked = T.applied;
+        JOB.asked = T.known;
         JOB.state = SENT;
-        SAY1(t, "  fetch %d leaves", j)
+        SAY1(t, "  fetch %d leaves\n", j)
     }
     fi
 }
@@ -696,9 +738,9 @@ inline arrive(place)
 {
     w = place;
     WAITER.arrived = T.clock;
-    WAITER.need = T.applied;
+    WAITER.need = T.known;
 #ifndef MUTATE_POSITION_AFTER_LOOKUP
-    WAITER.claim = (t == PARENT && w < JOBS -> T.position : 0);
+    WAITER.claim = (t == PARENT && w < JOBS -> T.applied : 0);
 #endif
     T.locked = true;
     seen = T.clock
@@ -731,14 +773,15 @@ inline forget()
 
 #define FREE_JOB (tier[t].jobs[0].state == FREE || tier[t].jobs[JOBS - 1].state == FREE)
 #define PLACE(n) (tier[t].waiters[JOBS + n].job == NONE)
+#define SOME_PLACE (PLACE(0) || PLACE(1) || PLACE(CLIENTS - 1))
 
 inline client_asks()
 {
     d_step {
         !T.locked ->
         T.queries--;
-        arrive((PLACE(0) -> JOBS : JOBS + 1));
-        SAY3(t, "client %d asks, clock %d; x was applied up to version %d\n", w, T.clock, T.applied)
+        arrive((PLACE(0) -> JOBS : (PLACE(1) -> JOBS + 1 : JOBS + 2)));
+        SAY3(t, "client %d asks, clock %d; x was applied up to version %d\n", w, T.clock, T.known)
     }
 }
 
@@ -748,7 +791,7 @@ inline child_asks(which)
         !T.locked ->
         tier[CHILD].jobs[which].state = ASKED;
         arrive(which);
-        SAY3(t, "the child's fetch %d asks, clock %d, position %d\n", w, T.clock, T.position)
+        SAY3(t, "the child's fetch %d asks, clock %d, position %d\n", w, T.clock, T.applied - 1)
     }
 }
 
@@ -756,7 +799,7 @@ inline child_asks(which)
 inline fetched()
 {
     d_step {
-        SAY2(t, "fetch %d brings version %d", j, JOB.version);
+        SAY2(t, "fetch %d brings version %d\n", j, JOB.version);
         answer_version = JOB.version;
         answer_lagged = JOB.lagged;
         answer_asked = JOB.asked;
@@ -770,7 +813,9 @@ inline fetched()
     d_step {
         if
         :: JOB.claim >= JOB.require -> store_put(stamp)
-        :: else -> SAY(t, "  the parent is still behind: caches nothing\n")
+        :: else ->
+            SAY(t, "  the parent is still behind: caches nothing\n");
+            SITUATION(4)
         fi;
         reply_to_waiters();
         free_job();
@@ -818,7 +863,10 @@ inline ask_again()
     do
     :: w < WAITERS ->
         if
-        :: WAITER.job == old -> WAITER.job = j; SAY2(t, "  waiter %d waits on, for fetch %d\n", w, j)
+        :: WAITER.job == old ->
+            WAITER.job = j;
+            SAY2(t, "  waiter %d waits on, for fetch %d\n", w, j);
+            SITUATION(2)
         :: else
         fi;
         w++
@@ -844,8 +892,8 @@ inline free_job()
 inline try_again(n)
 {
     d_step {
-        SAY3(t, "fetch %d: the parent is at %d, behind %d: asks again\n", n, T.jobs[n].claim,
-             T.jobs[n].require);
+        SAY3(t, "fetch %d: the parent is at %d, behind %d: asks again\n", n, T.jobs[n].claim - 1,
+             T.jobs[n].require - 1);
         T.jobs[n].tries++;
         T.jobs[n].version = 0;
         T.jobs[n].lagged = false;
@@ -862,7 +910,7 @@ proctype worker(byte t)
     bool answer_lagged, answer_late;
 end_idle:
     do
-    :: T.queries > 0 && (PLACE(0) || PLACE(1)) && FREE_JOB -> client_asks(); receive()
+    :: T.queries > 0 && SOME_PLACE && FREE_JOB -> client_asks(); receive()
 #if TIERS == 2
     :: t == PARENT && FREE_JOB && tier[CHILD].jobs[0].state == SENT -> child_asks(0); receive()
     :: t == CHILD && T.jobs[0].state == RETURNED && IS_BEHIND(0) -> try_again(0)
@@ -924,22 +972,15 @@ inline authority_answers(n)
 }
 
 /* Whether entry `first` is of any use: only then it matters that it goes. */
-#if JOBS == 2
-#define NOBODY_WAITS(t) (tier[t].waiters[0].job == NONE && tier[t].waiters[1].job == NONE && \
-                         tier[t].waiters[2].job == NONE && tier[t].waiters[3].job == NONE)
-#else
-#define NOBODY_WAITS(t) (tier[t].waiters[0].job == NONE && tier[t].waiters[1].job == NONE && \
-                         tier[t].waiters[2].job == NONE)
-#endif
 #if TIERS == 2
-#define WANTED (tier[PARENT].position <= first || tier[CHILD].position <= first)
+#define WANTED (tier[PARENT].next <= first || tier[CHILD].next <= first)
 #else
-#define WANTED (tier[PARENT].position <= first)
+#define WANTED (tier[PARENT].next <= first)
 #endif
 
 proctype world()
 {
-    byte k;
+    byte k, t, w;
 end_idle:
     do
 #if SETS
@@ -990,7 +1031,15 @@ end_idle:
     :: tier[PARENT].jobs[1].state == SENT -> authority_answers(1)
 #endif
     :: timeout -> /* nothing else can happen any more */
-        d_step { PROMISE(nobody_waits_forever, NOBODY_WAITS(PARENT) && NOBODY_WAITS(TIERS - 1)) }
+        d_step {
+            t = 0;
+            w = 0;
+            do
+            :: t < TIERS && w < WAITERS -> PROMISE(nobody_waits_forever, WAITER.job == NONE); w++
+            :: t < TIERS && w == WAITERS -> t++; w = 0
+            :: t == TIERS -> break
+            od
+        }
         break
     od
 }
@@ -1007,6 +1056,8 @@ init
             :: else -> break
             od;
             T.state = CATCHUP;
+            T.applying = AT(0);
+            T.applied = AT(0);
             T.queries = (t == PARENT -> QUERIES_PARENT : QUERIES_CHILD);
             t++
         :: else -> break

@@ -28,8 +28,8 @@ static int setup(void **state)
         .policy = {.max_ttl = 86400, .negative_ttl = 900, .client_ttl = 86400},
         .validity = f.validity,
     });
-    f.applier = applier_new(&(struct applier_options){
-        .validity = f.validity, .stores = &f.store, .store_count = 1});
+    f.applier = applier_new(
+        &(struct applier_options){.validity = f.validity, .stores = &f.store, .store_count = 1});
     *state = &f;
     return f.applier ? 0 : -1;
 }
@@ -48,10 +48,10 @@ static struct answer_key key_of(struct fixture *f, const char *text, uint16_t ty
     uint8_t name[NAME_MAX_SIZE];
     struct answer_key key;
     assert_true(name_from_text(text, name) > 0);
-    store_key(f->store,
-              &(struct key_parts){
-                  .name = name, .type = type, .class = CLASS_IN, .dnssec_ok = dnssec_ok},
-              &key);
+    store_key(
+        f->store,
+        &(struct key_parts){.name = name, .type = type, .class = CLASS_IN, .dnssec_ok = dnssec_ok},
+        &key);
     return key;
 }
 
@@ -89,11 +89,11 @@ static struct held look(struct fixture *f, const char *text, bool dnssec_ok)
     struct held held = {0};
     struct store_hit hit;
     struct answer_key key = key_of(f, text, TYPE_A, dnssec_ok);
-    held.result = store_get(
-        f->store,
-        &(struct store_look){
-            .key = &key, .now = start, .buffer = held.body, .room = sizeof held.body},
-        &hit);
+    held.result =
+        store_get(f->store,
+                  &(struct store_look){
+                      .key = &key, .now = start, .buffer = held.body, .room = sizeof held.body},
+                  &hit);
     if (held.result == STORE_HIT) {
         held.size = hit.body_size;
         held.answers = hit.counts[0];
@@ -269,8 +269,8 @@ static void the_last_word_of_a_set_counts(void **state)
                                       "\"type\":\"A\",\"rdata\":[\"192.0.2.3\"]}");
     assert_false(is_held(f, "www.example.com."));
     hold(f, "www.example.com.", NULL, false);
-    apply(f, "{\"op\":\"FLUSH\",\"name\":\"example.com.\",\"subtree\":true}," SET_WWW(
-                 60, "192.0.2.4"));
+    apply(f, "{\"op\":\"FLUSH\",\"name\":\"example.com.\",\"subtree\":true}," SET_WWW(60,
+                                                                                      "192.0.2.4"));
     assert_int_equal(look(f, "www.example.com.", false).body[15], 4);
     apply(f, SET_WWW(60, "192.0.2.5") ",{\"op\":\"FLUSH\",\"name\":\"example.com.\","
                                       "\"subtree\":true}");

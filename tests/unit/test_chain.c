@@ -215,14 +215,10 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(only_what_was_asked_for_is_taken),
-        TEST(links_are_followed_in_any_order),
-        TEST(half_a_chain_continues_and_keeps_its_links),
-        TEST(a_loop_is_broken),
-        TEST(negative_answers_bring_their_soa),
-        TEST(the_soa_of_another_zone_is_no_proof),
-        TEST(a_dname_needs_the_cname_it_implies),
-        TEST(signatures_come_for_those_who_asked),
+        TEST(only_what_was_asked_for_is_taken),           TEST(links_are_followed_in_any_order),
+        TEST(half_a_chain_continues_and_keeps_its_links), TEST(a_loop_is_broken),
+        TEST(negative_answers_bring_their_soa),           TEST(the_soa_of_another_zone_is_no_proof),
+        TEST(a_dname_needs_the_cname_it_implies),         TEST(signatures_come_for_those_who_asked),
     };
     return cmocka_run_group_tests_name("chain", tests, NULL, NULL);
 }

@@ -81,9 +81,9 @@ static bool put(struct fixture *f, const char *text, uint32_t mark, uint32_t ttl
 static enum store_result look_up(struct fixture *f, const struct answer_key *key, struct mono now,
                                  uint8_t *buffer, size_t room, struct store_hit *hit)
 {
-    return store_get(
-        f->store,
-        &(struct store_look){.key = key, .now = now, .buffer = buffer, .room = room}, hit);
+    return store_get(f->store,
+                     &(struct store_look){.key = key, .now = now, .buffer = buffer, .room = room},
+                     hit);
 }
 
 struct got {

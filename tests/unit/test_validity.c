@@ -19,8 +19,8 @@ static const uint8_t *name(const char *text)
 static struct validity *two_zones(void)
 {
     const uint8_t *zones[] = {name("example.com."), name("sub.example.com."), name("example.net.")};
-    return validity_new(&(struct validity_options){
-        .zones = zones, .zone_count = 3, .marks = 1024, .key = 42});
+    return validity_new(
+        &(struct validity_options){.zones = zones, .zone_count = 3, .marks = 1024, .key = 42});
 }
 
 static int setup(void **state)
