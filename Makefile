@@ -110,7 +110,7 @@ demo: deps-build
 	@$(PYTHON) tests/demo.py
 
 check: deps
-	@$(MAKE) --no-print-directory layers all
+	@$(MAKE) --no-print-directory layers lint all
 	@$(MAKE) --no-print-directory unit
 	@$(MAKE) --no-print-directory unit-sanitized
 	@$(MAKE) --no-print-directory fuzz

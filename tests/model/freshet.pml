@@ -421,7 +421,7 @@ inline use_survey()
             :: else
             fi
         fi;
-        SAY1(t, "feed: a survey: the log ends at %d\n", survey_end);
+        SAY1(t, "feed: hears that the log ends at %d\n", survey_end);
         drop_survey()
     }
 }
@@ -484,7 +484,12 @@ end:
     }
     :: d_step { up && losses > 0 -> up = false; losses--; printf("- the brokers are gone\n") }
     :: d_step { !up -> up = true; down_age = 0; printf("- the brokers are back\n") }
-    :: d_step { up && survey == ON_ITS_WAY -> survey = ANSWERED; survey_end = length }
+    :: d_step {
+        up && survey == ON_ITS_WAY ->
+        survey = ANSWERED;
+        survey_end = length;
+        printf("- the brokers say that the log ends at %d\n", length)
+    }
     od
 }
 #define BROKERS_UP up
@@ -638,7 +643,12 @@ end_idle:
     :: T.state == COLD && BROKERS_UP -> take_position()
 #endif
 #if LEASE
-    :: d_step { survey == NOT_ASKED -> survey = ON_ITS_WAY; survey_age = 0 }
+    :: d_step {
+        survey == NOT_ASKED ->
+        survey = ON_ITS_WAY;
+        survey_age = 0;
+        SAY(t, "feed: asks where the log ends\n")
+    }
     :: T.state != COLD && survey == ANSWERED -> use_survey()
     :: !judged -> judge()
 #endif
@@ -656,7 +666,7 @@ inline reply(passed_on)
     SAY2(t, "  answers waiter %d with version %d\n", w, answer_version);
     PROMISE(P5_gap_invalidates, HARMLESS || answer_asked >= WAITER.need || WAITER.need > T.gap);
     PROMISE(P2_no_late_fill, HARMLESS || answer_asked >= WAITER.need || !answer_late);
-    PROMISE(P1_evicted_means_gone, answer_asked >= WAITER.need &&
+    PROMISE(P1_evicted_means_gone, (HARMLESS || answer_asked >= WAITER.need) &&
             (answer_version >= WAITER.need || answer_lagged || passed_on));
 #if TIERS == 2
     if
