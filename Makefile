@@ -168,6 +168,14 @@ bench-checker-selftest:
 	@$(MAKE) --no-print-directory all $(CHECKER)
 	@FRESHET_BUILD=$(BUILD) $(PYTHON) bench/checker/selftest.py
 
+# ---- faults, on three brokers and networks that are cut
+
+# A table on the terminal and in build/faults.json. FAULT_LONG=1: those that last a minute do.
+faults:
+	@tests/deps.sh faults
+	@$(MAKE) --no-print-directory all $(CHECKER)
+	@FRESHET_BUILD=$(BUILD) $(PYTHON) -m pytest -q -p no:cacheprovider tests/faults $(PYTEST_ARGS)
+
 # ---- form
 
 layers:

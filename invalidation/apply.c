@@ -25,6 +25,7 @@ struct ledger {
     bool has_serial;
     uint32_t serial;
     int64_t time_us;
+    int64_t missed_until_us; /* sets committed before may have been missed */
     uint64_t sets;
     uint64_t invalidated;
     uint64_t duplicates, jumps_back, stale;
@@ -175,7 +176,7 @@ static enum seq_order enter_seq(struct ledger *ledger, const struct change_set *
 /* Older than what was applied for the zone: it may still evict, but brings no data (P8). */
 static bool is_stale(const struct ledger *ledger, const struct change_set *set)
 {
-    return set->time_us < ledger->time_us ||
+    return set->time_us < ledger->time_us || set->time_us < ledger->missed_until_us ||
            (set->has_serial && ledger->has_serial && serial_before(set->serial, ledger->serial));
 }
 
@@ -376,7 +377,7 @@ int apply_change_set(struct applier *applier, const struct change_set *set, stru
 }
 
 int apply_invalidate(struct applier *applier, const uint8_t *zone, struct mono now,
-                     struct apply_result *ret_result)
+                     int64_t missed_until_us, struct apply_result *ret_result)
 {
     struct validity *validity = applier->options.validity;
     struct ledger *only = zone ? ledger_of(applier, zone) : NULL;
@@ -390,6 +391,8 @@ int apply_invalidate(struct applier *applier, const uint8_t *zone, struct mono n
             continue;
         result.marked += validity_mark_subtree(validity, validity_zone(validity, i));
         ledger->invalidated++;
+        if (ledger->missed_until_us < missed_until_us)
+            ledger->missed_until_us = missed_until_us;
     }
     result.stamp = validity_commit(validity, now);
     pthread_mutex_unlock(&applier->lock);

@@ -73,11 +73,12 @@ MUST_CHECK int apply_change_set(struct applier *applier, const struct change_set
                                 struct mono now, struct apply_result *ret_result);
 
 /*
- * Invalidates everything of one zone of the subscription; with `zone` NULL, of all of them. Returns 0
- * or ERR_NOT_FOUND.
+ * Invalidates everything of one zone of the subscription; with `zone` NULL, of all of them. Sets committed before
+ * `missed_until_us` (wall clock, microseconds) may have been missed: from here on, sets as old mark but do not
+ * install, since what came after them may not have been seen (P8). Returns 0 or ERR_NOT_FOUND.
  */
 MUST_CHECK int apply_invalidate(struct applier *applier, const uint8_t *zone, struct mono now,
-                                struct apply_result *ret_result);
+                                int64_t missed_until_us, struct apply_result *ret_result);
 
 /*
  * Evicts a name (canonical), or it and all below, in this process alone. Inside a subscribed zone this is a

@@ -24,6 +24,7 @@ enum {
     RESET_SPACING_MS = 1000,
     REPORT_SPACING_MS = 1000, /* per kind */
     DEFAULT_LEASE_MS = 3000,
+    DESTROY_S = 1,
     MAX_LINE = 1024,
     MAX_QUOTED = 400,
 };
@@ -216,7 +217,7 @@ static void lose(struct feed *f, const char *reason)
 static void invalidate_all(struct feed *f, struct mono when)
 {
     struct apply_result result = {.marked = 0};
-    if (apply_invalidate(f->applier, NULL, when, &result) < 0)
+    if (apply_invalidate(f->applier, NULL, when, clock_us(CLOCK_REALTIME), &result) < 0)
         return; /* no zones: nothing to invalidate */
     pthread_mutex_lock(&f->lock);
     f->status.marked += result.marked;
@@ -512,7 +513,7 @@ static void report_refusal(struct feed *f, const rd_kafka_message_t *message,
 static bool invalidate(struct feed *f, const uint8_t *zone)
 {
     struct apply_result result = {.marked = 0};
-    if (apply_invalidate(f->applier, zone, now(), &result) < 0)
+    if (apply_invalidate(f->applier, zone, now(), clock_us(CLOCK_REALTIME), &result) < 0)
         return false;
     pthread_mutex_lock(&f->lock);
     f->status.marked += result.marked;
@@ -578,6 +579,23 @@ static int apply(struct feed *f, const struct change_set *set)
     return code;
 }
 
+/* As the state was when last judged, unless this thread did not run since. */
+static bool in_sync(const struct feed *f)
+{
+    return f->status.state == FEED_LIVE && in_lease(f, f->proof.asked, now(), 0);
+}
+
+/*
+ * What is read late, after a loss or a pause, may be older than what was fetched meanwhile, so its
+ * data must not take the other's place (P8). An ADD evicts what a SET evicts, and installs nothing.
+ */
+static void only_evict(struct change_set *set)
+{
+    for (size_t k = 0; k < set->change_count; k++)
+        if (set->changes[k].op == CHANGE_SET)
+            set->changes[k].op = CHANGE_ADD;
+}
+
 static void handle_set(struct feed *f, const rd_kafka_message_t *message)
 {
     struct change_set *set = NULL;
@@ -586,6 +604,8 @@ static void handle_set(struct feed *f, const rd_kafka_message_t *message)
         changeset_parse(message->payload ? message->payload : "", message->len, &set, &error);
     if (code == 0)
         code = check_key(message, set, &error);
+    if (code == 0 && !in_sync(f))
+        only_evict(set);
     if (code == 0) {
         code = apply(f, set);
         error.code = code;
@@ -792,6 +812,29 @@ struct feed *feed_start(const struct feed_options *options, char ret_error[FEED_
     return NULL;
 }
 
+static void *destroy_consumer(void *consumer)
+{
+    rd_kafka_destroy_flags(consumer, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+    return NULL;
+}
+
+/*
+ * When its topic was deleted meanwhile, librdkafka 2.0 may wait for one of its own threads for ever
+ * (its issues 3007, 3954 and 4362). It has a second; then it is left behind, and ends with the
+ * process. It calls nothing of ours: all callbacks are made from polls.
+ */
+static void drop_consumer(rd_kafka_t *consumer)
+{
+    pthread_t thread;
+    struct timespec until;
+    if (pthread_create(&thread, NULL, destroy_consumer, consumer) != 0)
+        return;
+    clock_gettime(CLOCK_REALTIME, &until); /* the only clock that this join knows */
+    until.tv_sec += DESTROY_S;
+    if (pthread_timedjoin_np(thread, NULL, &until) != 0)
+        pthread_detach(thread);
+}
+
 void feed_stop(struct feed *f)
 {
     if (!f)
@@ -805,7 +848,7 @@ void feed_stop(struct feed *f)
     if (f->queue)
         rd_kafka_queue_destroy(f->queue);
     if (f->consumer)
-        rd_kafka_destroy_flags(f->consumer, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+        drop_consumer(f->consumer);
     pthread_mutex_destroy(&f->lock);
     free(f->topic);
     free(f);

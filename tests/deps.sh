@@ -3,7 +3,8 @@
 #
 #   tests/deps.sh build    compilers, libraries, an authority and clients: `make` and `make demo`
 #   tests/deps.sh check    these, and what `make check` runs: sanitizers, Kafka's Java, pytest
-#   tests/deps.sh bench    these, and what `make bench-checker` runs: plots, and other resolvers
+#   tests/deps.sh faults   these, and what `make faults` runs: packet filters, another clock
+#   tests/deps.sh bench    those of check, and what `make bench-checker` runs: plots, and other resolvers
 #
 # Asks nothing and installs only what is missing; when nothing is, it is done in a blink. Needs
 # root, or sudo without a password; otherwise it prints the command for someone who has that.
@@ -15,9 +16,10 @@ libraries="libc-ares-dev librdkafka-dev libevent-dev uthash-dev libldns-dev libj
 build="make gcc libc6-dev pkg-config $libraries
     knot knot-dnsutils bind9-dnsutils bind9-host iproute2 util-linux python3 python3-dnspython"
 check="$build libcmocka-dev dnsperf python3-pytest python3-kafka
-    clang clang-format clang-14 libclang-rt-14-dev llvm-14 valgrind libc6-dbg universal-ctags"
+    clang clang-format clang-14 libclang-rt-14-dev llvm-14 valgrind libc6-dbg universal-ctags spin"
 
 servers="knot unbound pdns-recursor"
+faults="$check nftables faketime"
 bench="$check python3-matplotlib python3-confluent-kafka unbound pdns-recursor"
 
 policy=/usr/sbin/policy-rc.d
@@ -48,14 +50,15 @@ $package
 choose_packages() {
     case $1 in
     build) wanted=$build ;;
-    check | bench)
+    check | faults | bench)
         wanted=$check
-        [ "$1" = check ] || wanted=$bench
+        [ "$1" != faults ] || wanted=$faults
+        [ "$1" != bench ] || wanted=$bench
         # Any Java and Maven on the path will do, not just Debian's.
         command -v java >/dev/null || wanted="$wanted default-jre-headless"
         command -v mvn >/dev/null || wanted="$wanted maven"
         ;;
-    *) fail "usage: deps.sh build | check | bench" ;;
+    *) fail "usage: deps.sh build | check | faults | bench" ;;
     esac
     missing=$(missing_packages "$wanted")
 }
@@ -148,7 +151,7 @@ install_without_services() {
     for server in $(missing_servers); do disable_service "$server"; done
 }
 
-[ $# -eq 1 ] || fail "usage: deps.sh build | check | bench"
+[ $# -eq 1 ] || fail "usage: deps.sh build | check | faults | bench"
 command -v dpkg-query >/dev/null || fail "not a Debian system: install the equivalents of $check"
 choose_packages "$1"
 [ -n "$missing" ] || exit 0

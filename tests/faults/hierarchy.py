@@ -32,7 +32,6 @@ MIX = "set=60,flush=25,swap=10,del=5"
 TIERS = ("regional", "stub")
 POLL = 0.02    # seconds between two looks at a daemon's state
 FAILURE = 6.0  # seconds after which a tier has forgotten that its upstream failed
-
 NEAR = 0.1     # seconds by which a look at the state may be late
 
 LIVE = frozenset({"live"})
@@ -106,8 +105,8 @@ class Authority:
 class Run:
     """One run of the checker, and the tiers' states meanwhile. Moments are time.monotonic()."""
 
-    def __init__(self, hierarchy, checker):
-        self.hierarchy, self.checker = hierarchy, checker
+    def __init__(self, hierarchy, checker, names):
+        self.checker, self.names = checker, names
         self.states = {name: States(hierarchy[name]) for name in TIERS}
         self.result = None
         self._began = None  # when the checker's time is 0
@@ -179,7 +178,7 @@ class Run:
         assert not any(found.values()), f"{found}\n{traces[:3]}"
         for name in TIERS:
             sweep, tier = self.tier(name)["sweep"], self.tier(name)
-            assert sweep["asked"] == NAMES and sweep["old"] == 0 and sweep["lost"] == 0, \
+            assert sweep["asked"] == self.names and sweep["old"] == 0 and sweep["lost"] == 0, \
                 f"{name} in the end: {sweep}"
             assert tier["answered"] > 0.5 * tier["asked"], f"{name}: too few answers to judge by"
         log = self.result["log"]
@@ -190,13 +189,15 @@ class Hierarchy:
     """regional <- stub, both live when the constructor returns.
 
     network       the stub runs in it
+    authority     another one than the checker, which then cannot watch
     environment   name -> more environment variables
     cache, feed   options of both tiers' sections
     """
 
-    def __init__(self, topic, network=None, environment=None, cache=None, feed=None):
+    def __init__(self, topic, network=None, environment=None, cache=None, feed=None,
+                 authority=None):
         self.topic, self.network = topic, network
-        self.authority = Authority()
+        self.authority = authority or Authority()
         self._cache = {"hold": "1h", **(cache or {})}
         self._feed = feed or {}
         self._daemons = {}
@@ -235,8 +236,9 @@ class Hierarchy:
         self._daemons["stub"] = Daemon(config, prefix, environment)
 
     @contextlib.contextmanager
-    def watched(self, authority_limit=None, **options):
-        """A Run; it is stopped, and has its result, when the block ends well."""
+    def watched(self, **options):
+        """A Run; it is stopped, and has its result, when the block ends well. Options are the
+        checker's, and replace those above."""
         tiers = [checking.tier("regional", self["regional"], ttl=5),
                  checking.tier("stub", self["stub"], parent="regional", ttl=5)]
         about = {"seconds": 0, "queries": QUERIES, "changes": CHANGES, "names": NAMES, "ttl": TTL,
@@ -244,7 +246,7 @@ class Hierarchy:
         about.update(options)
         with checking.Checker(self.topic, self.authority.address[1], tiers, **about) as checker:
             checker.wait_ready()
-            run = Run(self, checker)
+            run = Run(self, checker, about["names"])
             try:
                 time.sleep(1)  # as all is well, so that the tiers hold what the fault may spoil
                 yield run

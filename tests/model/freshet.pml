@@ -12,94 +12,102 @@
  *    +-----------+                       |   v
  *         '----------feed thread--> CHILD: the same
  *
- * How to read it. A `proctype` is a thread. Spin runs one step of one thread, then one step of any
- * thread, and so on, in every possible order; `::` lines are alternatives, and where several are open all
- * are tried. One `d_step { ... }` is one step: nothing comes between its statements. So what must be seen
- * as a race is in steps of its own here, one for each moment at which the code's threads may
- * change over: marks before the clock, the clock before the marks at a hit, the stamp before the query
- * leaves, the position before the lookup. `assert` holds in every order, or Spin prints the one in which it
- * does not. SAY() prints only when such an order is played back.
+ * How to read it. A `proctype` is a thread. Spin runs one step of some thread, then one step of any
+ * thread, and so on, in every possible order. `::` lines are alternatives; where several are open,
+ * all are tried. `d_step { ... }` is one step: nothing comes between its statements. So what must
+ * be seen as a race is in steps of its own, one for each moment at which the code's threads may
+ * change over: the marks before the clock, the clock before the marks at a hit, the stamp before
+ * the query leaves, the position before the lookup. A PROMISE holds in every order, or Spin prints
+ * one in which it does not. SAY() prints only when such an order is played back.
  *
  * What stands for what
  *
- *   here                          in the code
- *   log[], length, first          the topic of change sets; first: what retention has left
- *   tier[t].clock                 validity.c, the change clock            validity_now, validity_commit
- *   tier[t].mark                  marks.c, the newest mark of x's scopes  validity_mark_name, _subtree
- *   holds()                       validity_holds
- *   tier[t].held, stamp, ...      store.c, the entry of the question "x"
- *   store_get() store_put()       the same there, steps inside the shard's lock included
- *   install()                     apply.c install -> store_replace
- *   apply_entry()                 apply_change_set, and advance of feed.c
- *   lose_place() take_position()         feed.c reset, take_position; apply_invalidate
- *   survey, proof, judge()        feed.c take_survey, seek_proof, judge
- *   tier[t].jobs[]                inflight.c, struct job, and fetch.c below it
- *   tier[t].waiters[]             inflight.c, struct waiter
- *   find_or_start()               find_joinable, start_job
- *   fetched()                     fetched, take_waiters, ask_again
- *   receive()                     query.c answer
- *   claim, require                the EDNS position option: what a parent says it has applied, and what a
- *                                 child wants it to have applied
- *                                 fetch.c is_behind_for, query.c take_position
- *   applying, applied             position.c, the two offsets of a partition
+ *   here                         in the code
+ *   log[], length, first         the topic of change sets; first: what retention has left
+ *   tier[t].clock                validity.c, the change clock        validity_now, validity_commit
+ *   tier[t].mark                 marks.c, the newest mark of x's scopes    validity_mark_name, ...
+ *   HOLDS()                      validity_holds
+ *   tier[t].held, stamp, ...     store.c, the entry of the question "x"
+ *   store_get(), store_put()     the same there
+ *   install()                    apply.c install -> store_replace
+ *   apply_entry()                apply_change_set; advance of feed.c
+ *   lose_place()                 feed.c reset, apply_invalidate
+ *   take_position()              feed.c take_position, apply_invalidate
+ *   applying, applied            position.c, the two offsets of a partition
+ *   survey, use_survey, judge    survey.c; feed.c use_survey, seek_proof, judge
+ *   tier[t].jobs[]               inflight.c, struct job, with fetch.c below it
+ *   tier[t].waiters[]            inflight.c, struct waiter
+ *   receive()                    query.c answer
+ *   find_or_start()              inflight.c find_joinable, start_job
+ *   fetched(), ask_again()       inflight.c fetched, take_waiters, ask_again
+ *   claim                        the position in a parent's response     query.c take_position
+ *   require, try_again()         what a child wants it to be             fetch.c is_behind_for
  *
- * Two positions. A tier's position and its change clock are two variables, and a fetch reads both. The
- * parent may say a position only when the clock has moved there: `applied` follows the clock. The child must
- * ask for all that its stamp covers: `applying` precedes the clock. With one variable for both, wherever it is
- * written, one of the two is wrong for a moment and P3 breaks (MUTATE_ONE_POSITION).
+ * Two positions. A tier's position and its change clock are two variables, and a fetch reads both.
+ * The parent may claim a position only when the clock has moved there: `applied` follows the clock.
+ * The child must ask for all that its stamp covers: `applying` precedes the clock. With one
+ * variable for both, wherever it is written, one of the two is wrong for a moment and P3 breaks
+ * (MUTATE_ONE_POSITION).
  *
- * What is small. Two names: x, asked for and cached, and y, which changes but is asked for by nobody. Versions
- * of x are numbers: the zone's serial at which x last changed, 0 before the first change. A run has CHANGES commits,
- * DUPLICATES entries that repeat an older one, DROPS entries lost to retention, QUERIES_* queries of clients per
- * tier and JOBS fetches under way per tier. A child asks a parent that is behind TRIES times more. run.sh
- * says which numbers are verified.
+ * What is small. Two names: x, asked for and cached, and y, which changes but is asked for by
+ * nobody. Versions of x are numbers: the zone's serial at which x last changed, 0 before its first
+ * change. A run has CHANGES commits, DUPLICATES entries that repeat an older one, DROPS entries
+ * lost to retention, QUERIES_* queries by clients of each tier, JOBS fetches under way per tier. A
+ * child asks a parent that is behind TRIES times more. run.sh has the numbers that are verified.
  *
  * What is left out
- *   time            TTLs may end at any moment, timers fire at any moment; only the lease is counted in ticks
- *   settle, hold    P4 and P6 are about time; a stale answer or a prefetch passes the same check as any
- *   publisher, seq  a set known by them is skipped as a whole. Here repeats come without, and mark
- *   more levels     a parent tells no position with what it has from a parent behind
- *   other workers   a worker's table is its own, the store has its lock: a second worker is like a
- *                   second fetch, which is here
- *   partitions      one; the sets of one zone are in one partition, and positions compare one by one
- *   scopes          x has one mark. Which scopes an answer has is the matter of the unit tests. That an
- *                   answer may depend on more than its question (CNAME) is test_p2_a_chain_into_a_changed_name
- *   memory order    steps are sequentially consistent; the code's release and acquire give that for
- *                   the pairs that matter, see marks.h
- *   loss of queries a lost packet is one that has not arrived yet
- *   a topic made anew, several feeds: positions of another log do not compare, so "behind"
  *
- * P1 and P4, exactly. The authority's secondary may say an old version after the primary has a newer one. An answer
- * fetched after a change was applied may so be old all the same. That is no breach of P1, which speaks of
- * when data was fetched; P4 bounds it in time. Here such an answer is `lagged`, and that alone excuses its version.
- * It excuses nothing else: for each read of a lagged answer Spin also tries the same run with a
- * primary's answer.
+ *   time            TTLs may end at any moment, timers fire at any moment; the lease alone is
+ *                   counted, in ticks of the feed thread
+ *   settle, hold    P4 and P6 are about time. A stale answer, a held one, a prefetched one passes
+ *                   the same check as any
+ *   other workers   a worker's table of fetches is its own, and the store has its lock: another
+ *                   worker is like another fetch, which is here
+ *   more levels     a parent tells no position with what it has from a parent that is behind
+ *   publisher, seq  a set known by them does nothing at all. Here repeats come without, and mark
+ *   partitions      one; a zone's sets are in one partition, and partitions compare one by one
+ *   a topic anew    positions in different logs do not compare: "behind"
+ *   scopes          x has one mark. Which scopes an answer has is for the unit tests; that it may
+ *                   depend on more than its question is test_p2_a_chain_into_a_changed_name
+ *   memory order    steps are sequentially consistent; release and acquire give the code as much
+ *                   for the pairs that matter (marks.h)
+ *   lost packets    one that is lost has not arrived yet
  *
- * What is checked (each is a variable that must stay true; at a failure Spin names it)
+ * P1 and P4, exactly. The secondary may say an old version after the primary has a newer one. So an
+ * answer fetched after a change was applied may be old all the same. That is no breach of P1,
+ * which speaks of when data was fetched; P4 bounds it in time. Here such an answer is `lagged`, and
+ * that alone excuses its version. It excuses nothing else: for each read of a lagged answer Spin
+ * also tries the same run with the primary's.
  *
- *   P1_evicted_means_gone   what a tier answers left for the upstream no earlier than the last change of x
- *                           that the tier had applied when the query was received, and is of that version
- *                           or a later one. A TTL 0 answer of a parent behind is fetched, not from before; its
- *                           version is the parent's (P3).
- *   P2_no_late_fill         a hit is never on an answer that was in flight during a change and was kept after
- *                           it; no query joins a fetch that set out before what the tier had applied
- *   P3_no_reimport          what a child keeps is at least of the version it had applied when it asked
- *   P5_gap_invalidates      as P1, where the change is one the tier never read: it lay in a gap
- *   P5_live_within_lease    who is LIVE has applied all that was in the log a lease ago, and had its brokers
- *                           within the lease
- *   P8_no_old_data_installed  what the feed installs is never older than what was applied or invalidated
- *   nobody_waits_forever    when nothing more can happen, every query has had its answer
+ * What is checked. Each is a variable that must stay true, so that Spin can name it.
  *
- * Mutations: the mistakes these rules are there to prevent. In each Spin must find the breach; counterexamples/
- * has the shortest one in words, with the test that plays it against the code.
+ *   P1_evicted_means_gone     what a tier replies was fetched no earlier than the last change of x
+ *                             that the tier had applied when the query came, and is of that
+ *                             version or later. What a child hands on from a parent behind (TTL 0,
+ *                             P3) was fetched in time; its version is the parent's.
+ *   P2_no_late_fill           no hit on an answer that was in flight during a change and was kept
+ *                             after it; no query joins a fetch that set out before what the tier
+ *                             had applied
+ *   P3_no_reimport            what a child keeps is of the version it had applied when it asked,
+ *                             or later
+ *   P5_gap_invalidates        P1 and P2 for changes that the tier never read: they lay in a gap
+ *   P5_live_within_lease      who is LIVE has applied all that was in the log a lease ago, and has
+ *                             had its brokers within the lease
+ *   P8_no_old_data_installed  what the feed installs is never older than what it has applied, or
+ *                             skipped in a gap
+ *   nobody_waits_forever      when nothing more can happen, every query has had its reply
  *
- *   MUTATE_STAMP_ON_ARRIVAL       a fetch takes its stamp when the answer comes                     P2
- *   MUTATE_POSITION_AFTER_LOOKUP  the parent reads its position when it replies                     P3
- *   MUTATE_ONE_POSITION           the child asks for what it has applied, not what it has begun     P3
- *   MUTATE_NO_GAP_RULE            reads on after a gap, as auto.offset.reset=earliest would         P5
- *   MUTATE_INVALIDATE_FIRST       invalidates, then looks where the log ends                        P5
- *   MUTATE_LEDGER_ONLY            after a gap, a set's age is judged by the sets that were seen     P8
- *   MUTATE_NO_LEASE               LIVE once proven, until the brokers are noticed missing           P5
+ * Mutations: the mistakes these rules prevent. In each Spin must find the breach; counterexamples/
+ * has a shortest one in words, and says which test plays it against the code.
+ *
+ *   MUTATE_STAMP_ON_ARRIVAL       a fetch takes its stamp when the answer comes              P2
+ *   MUTATE_POSITION_AFTER_LOOKUP  the parent reads its position when it replies              P3
+ *   MUTATE_ONE_POSITION           the child asks for what it has applied, not for what its
+ *                                 feed is applying                                           P3
+ *   MUTATE_NO_GAP_RULE            reads on behind a gap, as auto.offset.reset=earliest does  P5
+ *   MUTATE_INVALIDATE_FIRST       invalidates, then looks where the log ends                 P5
+ *   MUTATE_LEDGER_ONLY            behind a gap, old is only what is older than a set seen    P8
+ *   MUTATE_NO_LEASE               once proven, LIVE for good                                 P5
  */
 
 #ifndef TIERS
@@ -160,8 +168,8 @@
 #define WHO(t) (t == PARENT -> 'P' : 'C')
 #define MAX(a, b) (a > b -> a : b)
 /*
- * For counterexamples that tell more: a rule may be broken without harm, where what was fetched too early happens to be new
- * all the same. With HARM_ONLY only an old version in a reply counts.
+ * A rule may be broken without harm, where what was fetched too early happens to be new all the
+ * same. With HARM_ONLY only an old version in a reply counts: such counterexamples tell more.
  */
 #ifdef HARM_ONLY
 #define HARMLESS (answer_version >= WAITER.need)
@@ -169,7 +177,7 @@
 #define HARMLESS false
 #endif
 
-/* The runner proves by REACH=n that situation n occurs, lest a promise be kept because nothing happens. */
+/* run.sh proves by REACH=n that situation n occurs, lest promises hold because nothing happens. */
 #ifndef REACH
 #define REACH 0
 #endif
@@ -188,7 +196,6 @@ bool P3_no_reimport = true;
 bool P5_gap_invalidates = true;
 bool P5_live_within_lease = true;
 bool P8_no_old_data_installed = true;
-
 bool nobody_waits_forever = true;
 
 #define PROMISE(name, condition) name = (condition); assert(name)
@@ -282,12 +289,15 @@ Tier tier[TIERS];
 
 /* ---- the store and validity.c */
 
-/* validity_holds: the clock at the stamp is enough, else the mark decides. */
+/*
+ * validity_holds: the clock at the stamp is enough, else the mark decides. Two reads there; a mark
+ * that comes between them can only turn a yes into a no, so one step will do.
+ */
 #define HOLDS(at) (T.clock == (at) || T.mark <= (at))
 
 /*
- * Sets `ok` on a hit; then answer_* is the answer. The shard's lock is held, and the clock was `seen` before the
- * marks are looked at here (entry_judge).
+ * Sets `ok` on a hit; then answer_* is the answer. The shard's lock is held, and the clock was
+ * `seen` before the marks are looked at here (entry_judge).
  */
 inline store_get()
 {
@@ -334,8 +344,9 @@ inline empty_store()
 }
 
 /*
- * No step of its own: under the lock nobody sees the entry before it is whole, and a mark that comes between the check
- * and the insertion is as if it came after both. The lock is free: the worker alone holds it for longer.
+ * No step of its own: under the lock nobody sees the entry before it is whole, and a mark that
+ * comes between the check and the insertion is as if it came after both. The lock is free: the
+ * worker alone holds it for longer.
  */
 inline store_put(stamp_of_it)
 {
@@ -686,8 +697,8 @@ inline reply(passed_on)
 }
 
 /*
- * Leaves the job that waiter `w` may wait for in `j`, found or made. A job that is made takes its stamp first;
- * then it learns what the parent must have applied, and the query leaves.
+ * Leaves the job that waiter `w` may wait for in `j`, found or made. A job that is made takes its
+ * stamp first; then it learns what the parent must have applied, and the query leaves.
  */
 inline find_or_start()
 {
@@ -702,7 +713,8 @@ inline find_or_start()
             ok = true;
             answer_version = NONE; /* none yet */
             SAY1(t, "  joins fetch %d\n", j);
-            PROMISE(P5_gap_invalidates, HARMLESS || JOB.asked >= WAITER.need || WAITER.need > T.gap);
+            PROMISE(P5_gap_invalidates, HARMLESS || JOB.asked >= WAITER.need ||
+                    WAITER.need > T.gap);
             PROMISE(P2_no_late_fill, HARMLESS || JOB.asked >= WAITER.need)
         :: else ->
             if
@@ -741,8 +753,8 @@ inline find_or_start()
 }
 
 /*
- * query.c: a query has come for waiter `w`. What it reads first are lower bounds, so one step will do for them; the
- * lookup comes after them.
+ * query.c: a query has come for waiter `w`. What it reads first are lower bounds, so one step will
+ * do for them; the lookup comes after them.
  */
 inline arrive(place)
 {
@@ -767,7 +779,7 @@ inline receive()
     fi
 }
 
-/* Locals of a worker between events are all zero, so that states which differ in nothing else are one. */
+/* All locals are zero between events, so that states which differ in nothing else are one. */
 inline forget()
 {
     w = 0;
@@ -896,7 +908,8 @@ inline free_job()
     JOB.asked = 0
 }
 
-#define IS_BEHIND(n) (tier[t].jobs[n].claim < tier[t].jobs[n].require && tier[t].jobs[n].tries < TRIES)
+#define IS_BEHIND(n)                                                                               \
+    (tier[t].jobs[n].claim < tier[t].jobs[n].require && tier[t].jobs[n].tries < TRIES)
 
 /* The parent is behind: the same question again, after a while. */
 inline try_again(n)
@@ -1007,7 +1020,7 @@ end_idle:
 #endif
 #if DUPLICATES
     :: repeats < DUPLICATES && length > 0 ->
-        /* Any entry again: twice, or late. What a repeated eviction does, a repeated SET does too. */
+        /* Any SET again, twice or late. A repeated eviction does no more than that. */
         k = 0;
         do
         :: k + 1 < length -> k++

@@ -393,7 +393,7 @@ static void test_p9_a_zone_can_be_invalidated_whole(void **state)
     hold(f, "www.example.net.", NULL, false);
     hold(f, "www.example.org.", NULL, false);
     assert_true(name_from_text("example.com.", zone) > 0);
-    assert_int_equal(apply_invalidate(f->applier, zone, start, &result), 0);
+    assert_int_equal(apply_invalidate(f->applier, zone, start, 0, &result), 0);
     assert_false(is_held(f, "www.example.com."));
     assert_true(is_held(f, "www.example.net."));
     struct apply_zone_status status;
@@ -410,7 +410,7 @@ static void test_p5_a_gap_ends_all_zones_of_the_feed(void **state)
     hold(f, "no.example.net.", NULL, true);
     hold(f, "www.example.org.", NULL, false);
     struct stamp under_way = validity_now(f->validity);
-    assert_int_equal(apply_invalidate(f->applier, NULL, start, &result), 0);
+    assert_int_equal(apply_invalidate(f->applier, NULL, start, 0, &result), 0);
     assert_false(is_held(f, "www.example.com."));
     assert_false(is_held(f, "no.example.net."));
     assert_true(is_held(f, "www.example.org."));
@@ -420,6 +420,26 @@ static void test_p5_a_gap_ends_all_zones_of_the_feed(void **state)
     assert_int_equal(validity_depend(f->validity, name, false, &scopes), 0);
     assert_false(validity_holds(f->validity, scopes.scopes, scopes.count, under_way));
     assert_true(validity_holds(f->validity, scopes.scopes, scopes.count, result.stamp));
+}
+
+/*
+ * Serial 2 lay in the gap, and what is held since is newer than that. Serial 1, repeated behind the gap, is all that
+ * the ledger gets to see: it must not pass for new (tests/model/counterexamples/ledger-only.txt).
+ */
+static void test_p8_a_repeated_set_behind_a_gap_brings_no_data(void **state)
+{
+    struct fixture *f = *state;
+    struct apply_result result;
+    const int64_t second_30 = INT64_C(1795316430000000); /* 2026-11-22T03:00:30Z */
+    assert_int_equal(apply_invalidate(f->applier, NULL, start, second_30, &result), 0);
+    hold(f, "www.example.com.", NULL, false);
+    assert_int_equal(apply_at(f, "example.com.", 1, 29, SET_WWW(300, "192.0.2.1"), &result), 0);
+    assert_int_equal(result.installed, 0);
+    assert_false(is_held(f, "www.example.com."));
+    assert_int_equal(status_of(f).stale, 1);
+    /* what was committed since is read in order */
+    assert_int_equal(apply_at(f, "example.com.", 3, 30, SET_WWW(300, "192.0.2.3"), &result), 0);
+    assert_int_equal(result.installed, 1);
 }
 
 static void policy_bounds_what_is_installed(void **state)
@@ -461,6 +481,7 @@ int main(void)
         TEST(the_last_word_of_a_set_counts),
         TEST(test_p8_an_older_set_brings_nothing_back),
         TEST(test_p8_a_set_applied_twice_does_nothing),
+        TEST(test_p8_a_repeated_set_behind_a_gap_brings_no_data),
         TEST(test_p8_a_seq_that_jumps_back_brings_no_data),
         TEST(test_p8_the_window_slides),
         TEST(test_p8_publishers_are_remembered_in_bounds),
