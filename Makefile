@@ -40,8 +40,8 @@ UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/te
 BENCHES    := $(patsubst bench/%.c,$(BUILD)/bench/%,$(wildcard bench/*.c))
 FUZZERS    := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 
-.PHONY: all deps deps-build demo check unit unit-sanitized integration fuzz layers format lint install clean \
-        bench-checker bench-checker-selftest bench-flush
+.PHONY: all deps deps-build demo check unit unit-sanitized model integration fuzz faults layers format lint \
+        install clean bench-checker bench-checker-selftest bench-flush
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -83,6 +83,9 @@ config/OPTIONS.md: $(BUILD)/options-md
 	$(call say,DOC,$@)
 	$(Q)$< > $@
 
+# A change is applied between its lookup and its reply.
+$(BUILD)/unit/test_query: LDLIBS += -Wl,--wrap=store_get
+
 $(BUILD)/unit/%: $(BUILD)/obj/tests/unit/%.o $(RUNTIME) $(LIBS)
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
@@ -113,6 +116,7 @@ check: deps
 	@$(MAKE) --no-print-directory layers lint all
 	@$(MAKE) --no-print-directory unit
 	@$(MAKE) --no-print-directory unit-sanitized
+	@$(MAKE) --no-print-directory model
 	@$(MAKE) --no-print-directory fuzz
 	@$(MAKE) --no-print-directory integration
 
@@ -122,6 +126,10 @@ unit: $(UNIT_TESTS)
 unit-sanitized:
 	@$(MAKE) --no-print-directory SANITIZER=address,undefined unit
 	@$(MAKE) --no-print-directory SANITIZER=thread unit
+
+# Exhaustive verification of the protocol, and of the mutations it must find.
+model:
+	@tests/model/run.sh
 
 # The suite runs real programs: of this build, or with SANITIZER= of that one.
 integration: all $(BENCHES)

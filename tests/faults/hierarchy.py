@@ -31,7 +31,7 @@ NAMES = 100
 MIX = "set=60,flush=25,swap=10,del=5"
 TIERS = ("regional", "stub")
 POLL = 0.02    # seconds between two looks at a daemon's state
-FAILURE = 6.0  # seconds after which a tier has forgotten that its upstream failed
+FAILURE = 6.0  # seconds, and those of the drain, after which no failure of an upstream is kept
 NEAR = 0.1     # seconds by which a look at the state may be late
 
 LIVE = frozenset({"live"})
@@ -216,7 +216,7 @@ class Hierarchy:
 
     def _config(self, name, upstream, way):
         section = freshet.tier(name, [upstream], way, **self._cache)
-        return {"tiers": [section],
+        return {"tiers": [section], "resolve_timeout": "2s",
                 "feed": freshet.feed(self.topic, [checking.ZONE], lease=f"{LEASE:g}s",
                                      **self._feed)}
 
