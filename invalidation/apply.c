@@ -393,6 +393,9 @@ int apply_invalidate(struct applier *applier, const uint8_t *zone, struct mono n
         ledger->invalidated++;
         if (ledger->missed_until_us < missed_until_us)
             ledger->missed_until_us = missed_until_us;
+        /* A gap: publishers may have started over. What they repeat is too old to bring data. */
+        if (!zone)
+            ledger->publisher_count = 0;
     }
     result.stamp = validity_commit(validity, now);
     pthread_mutex_unlock(&applier->lock);

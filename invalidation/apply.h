@@ -75,7 +75,8 @@ MUST_CHECK int apply_change_set(struct applier *applier, const struct change_set
 /*
  * Invalidates everything of one zone of the subscription; with `zone` NULL, of all of them. Sets committed before
  * `missed_until_us` (wall clock, microseconds) may have been missed: from here on, sets as old mark but do not
- * install, since what came after them may not have been seen (P8). Returns 0 or ERR_NOT_FOUND.
+ * install, since what came after them may not have been seen (P8). With `zone` NULL, publishers' seqs are
+ * forgotten as well. Returns 0 or ERR_NOT_FOUND.
  */
 MUST_CHECK int apply_invalidate(struct applier *applier, const uint8_t *zone, struct mono now,
                                 int64_t missed_until_us, struct apply_result *ret_result);

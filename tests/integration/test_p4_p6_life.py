@@ -40,6 +40,27 @@ def test_p4_a_lagging_authority_cannot_pin_the_old(freshetd, topic, scripted):
     assert scripted.count(NAME) <= 4
 
 
+def test_p4_a_child_does_not_hold_what_settles_above(freshetd, topic, scripted):
+    """The parent's answer was shortened because a change settles; the child, whose own settling is
+    over (0 s here), must not hold it for longer."""
+    scripted.set(NAME, "A", "192.0.2.1", ttl=3600)
+    above = freshetd({"tiers": [freshet.tier("above", [scripted])],
+                      "feed": freshet.feed(topic, ["example.com."], settle="2s")})
+    below = {"name": "below", "cache": {"hold": "1h"},
+             "upstream": {"parent": [freshet.address_text(above.address)]}}
+    child = freshetd({"tiers": [below],
+                      "feed": freshet.feed(topic, ["example.com."], settle="0s")})
+    for daemon in (above, child):
+        daemon.wait_log("feed is live", within=20)
+    ask(child, NAME)
+    topic.publish("example.com.", [changes.flush(NAME)])
+    for daemon in (above, child):
+        applied(daemon, 1)
+    assert addresses(ask(child, NAME)) == ["192.0.2.1"]
+    scripted.set(NAME, "A", "192.0.2.2", ttl=3600)
+    eventually(lambda: addresses(ask(child, NAME)) == ["192.0.2.2"], within=3)
+
+
 def test_p4_other_names_live_on(freshetd, topic, scripted):
     scripted.set(NAME, "A", "192.0.2.1", ttl=3600)
     daemon = start(freshetd, topic, scripted, {"client_ttl": "1h"}, settle="2s")

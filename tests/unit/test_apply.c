@@ -349,6 +349,19 @@ static void test_p8_a_seq_that_jumps_back_brings_no_data(void **state)
     assert_true(apply_seq(f, "ns1", 4990, SET_WWW(60, "192.0.2.3")).duplicate);
 }
 
+/* After a gap (a topic made anew, say) a publisher may count from 1 again: its sets are not duplicates. */
+static void test_p8_seqs_start_over_after_a_gap(void **state)
+{
+    struct fixture *f = *state;
+    struct apply_result result;
+    apply_seq(f, "ns1", 1, "");
+    apply_seq(f, "ns1", 2, "");
+    assert_int_equal(apply_invalidate(f->applier, NULL, start, 0, &result), 0);
+    hold(f, "www.example.com.", NULL, false);
+    assert_false(apply_seq(f, "ns1", 1, SET_WWW(60, "192.0.2.1")).duplicate);
+    assert_int_equal(look(f, "www.example.com.", false).body[15], 1);
+}
+
 static void test_p8_the_window_slides(void **state)
 {
     struct fixture *f = *state;
@@ -483,6 +496,7 @@ int main(void)
         TEST(test_p8_a_set_applied_twice_does_nothing),
         TEST(test_p8_a_repeated_set_behind_a_gap_brings_no_data),
         TEST(test_p8_a_seq_that_jumps_back_brings_no_data),
+        TEST(test_p8_seqs_start_over_after_a_gap),
         TEST(test_p8_the_window_slides),
         TEST(test_p8_publishers_are_remembered_in_bounds),
         TEST(zones_of_others_are_left_alone),
