@@ -390,10 +390,10 @@ static bool put(struct store *store, const struct answer_key *key, const struct 
     struct entry *old = shard_find(shard, key);
     if (!validity_holds(store->validity, answer->dependencies.scopes, answer->dependencies.count,
                         stamp) ||
-        (!held_only && told_already(store, shard, old, now)) ||
-        (is_failure(answer) && old && entry_judge(store, shard, old, now) == STORE_HIT)) {
+        (!held_only && told_already(store, shard, old, now))) {
         shard->counters.late++;
-    } else if ((old || !held_only) && entry->cost <= shard->limit) {
+    } else if ((old || !held_only) && entry->cost <= shard->limit &&
+               !(is_failure(answer) && old && entry_judge(store, shard, old, now) == STORE_HIT)) {
         if (old) {
             entry->used = old->used;
             entry_remove(shard, old);

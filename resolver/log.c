@@ -1,6 +1,5 @@
 #include "resolver/log.h"
 
-#include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -9,11 +8,10 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { LINES_PER_SECOND = 5, LINE_MAX_BYTES = 2048 };
+enum { LINE_MAX_BYTES = 2048 };
 
 static const char *const level_names[] = {"error", "warning", "info", "debug"};
 static _Atomic int current_level = LOG_LEVEL_INFO;
-static pthread_mutex_t gate_lock = PTHREAD_MUTEX_INITIALIZER;
 
 enum log_level log_level_from_text(const char *text)
 {
@@ -70,38 +68,4 @@ const char *log_quote(const char *text, char ret_quoted[LOG_MAX_QUOTED])
     ret_quoted[used++] = '"';
     ret_quoted[used] = '\0';
     return ret_quoted;
-}
-
-/* Whether this second has a line left; tells how many were left out before. */
-static bool gate_open(struct log_gate *gate, uint32_t *ret_suppressed)
-{
-    pthread_mutex_lock(&gate_lock);
-    uint64_t second = (uint64_t)time(NULL);
-    *ret_suppressed = 0;
-    if (second != gate->second) {
-        *ret_suppressed = gate->suppressed;
-        *gate = (struct log_gate){.second = second};
-    }
-    bool open = gate->lines < LINES_PER_SECOND;
-    if (open)
-        gate->lines++;
-    else
-        gate->suppressed++;
-    pthread_mutex_unlock(&gate_lock);
-    return open;
-}
-
-void log_limited(struct log_gate *gate, enum log_level level, const char *format, ...)
-{
-    if ((int)level > atomic_load_explicit(&current_level, memory_order_relaxed))
-        return;
-    uint32_t suppressed;
-    if (!gate_open(gate, &suppressed))
-        return;
-    if (suppressed)
-        log_line(level, "msg=\"similar lines left out\" count=%u", suppressed);
-    va_list args;
-    va_start(args, format);
-    write_line(level, format, args);
-    va_end(args);
 }

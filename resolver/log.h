@@ -21,16 +21,4 @@ void log_line(enum log_level level, const char *format, ...) __attribute__((form
 enum { LOG_MAX_QUOTED = 1100 }; /* more is cut */
 const char *log_quote(const char *text, char ret_quoted[LOG_MAX_QUOTED]);
 
-/*
- * As log_line() for things that may happen often: a few lines per second and place, then a count of what
- * was left out. One gate per place, static and zeroed.
- */
-struct log_gate {
-    uint64_t second;
-    uint32_t lines;
-    uint32_t suppressed;
-};
-void log_limited(struct log_gate *gate, enum log_level level, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-
 #endif
