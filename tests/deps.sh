@@ -18,9 +18,10 @@ build="make gcc libc6-dev pkg-config $libraries
 check="$build libcmocka-dev dnsperf python3-pytest python3-kafka
     clang clang-format clang-14 libclang-rt-14-dev llvm-14 valgrind libc6-dbg universal-ctags spin"
 
-servers="knot unbound pdns-recursor"
+servers="knot unbound pdns-recursor dnsdist knot-resolver bind9 dnsmasq"
 faults="$check nftables faketime"
-bench="$check python3-matplotlib python3-confluent-kafka unbound pdns-recursor"
+bench="$check python3-matplotlib python3-confluent-kafka unbound pdns-recursor dnsdist
+    knot-resolver bind9 dnsmasq"
 
 policy=/usr/sbin/policy-rc.d
 policy_is_ours=
