@@ -1,17 +1,23 @@
 /*
- * hit.c - the cost of a cache hit in instructions: parse, look up, judge, copy, patch, finish.
+ * hit.c - the cost of a cache hit, and of its parts, in instructions.
  *
- * Meant for callgrind, which counts instructions whatever else the machine is doing:
+ * Meant for callgrind, which counts instructions whatever else the machine is doing. Each part runs ROUNDS times
+ * over NAMES queries, and ends with a dump of the count under its name; bench/instructions.py divides, prints, and
+ * compares with bench/hit.baseline:
  *
- *     valgrind --tool=callgrind --toggle-collect=query_handle build/bench/hit
- *
- * Runs the same queries twice over: of a subscribed zone while its clock stands still, and while other
- * names change. Prints how many queries each run had.
+ *     parse      a query's bytes to its question and EDNS
+ *     key        the question to its key: folding and hashing
+ *     lookup     the key to the body in the reply: lock, index, compare, check, copy, TTLs
+ *     validity   the check alone, in a zone where other names change all the time
+ *     patch      TTLs of a copied body
+ *     hit        a whole hit of a name in a zone where nothing changes
+ *     changing   the same, where other names have changed since the last hit
  */
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <valgrind/callgrind.h>
 
 #include "dns/build.h"
 #include "resolver/query.h"
@@ -22,16 +28,24 @@ struct bench {
     struct validity *validity;
     struct tier tier;
     struct desk desk;
+    struct client client;
     uint8_t queries[NAMES][128];
     size_t sizes[NAMES];
+    struct answer_key keys[NAMES];
+    struct query parsed;
+    struct answer_key key;
+    uint8_t reply[DNS_EDNS_UDP];
 };
 
-static const struct mono now = {5000};
+static const struct mono start = {5000}, now = {6000};
+static const uint16_t ttl_offsets[] = {6};
+static const uint8_t body_bytes[] = {0xc0, 12,   0, TYPE_A, 0,   CLASS_IN, 0, 0,
+                                     0x0e, 0x10, 0, 4,      192, 0,        2, 1};
 
 static void question_of(size_t i, struct question *ret)
 {
     char text[64];
-    snprintf(text, sizeof text, "host%zu.example.com.", i);
+    snprintf(text, sizeof text, "host%03zu.example.com.", i);
     int size = name_from_text(text, ret->name);
     assert(size > 0);
     ret->name_size = (uint8_t)size;
@@ -42,9 +56,9 @@ static void question_of(size_t i, struct question *ret)
 /* A query with EDNS, as stub resolvers send it, and its answer in the store. */
 static void prepare(struct bench *bench, size_t i)
 {
-    static const uint16_t ttl_offsets[] = {6};
-    uint8_t body[16] = {0xc0, 12, 0, TYPE_A, 0, CLASS_IN, 0, 0, 0x0e, 0x10, 0, 4, 192, 0, 2, 1};
+    uint8_t body[sizeof body_bytes];
     struct question question;
+    memcpy(body, body_bytes, sizeof body);
     question_of(i, &question);
     int size = build_query(bench->queries[i], sizeof bench->queries[i], &question,
                            &(struct query_shape){.id = (uint16_t)i, .edns = true});
@@ -59,66 +73,141 @@ static void prepare(struct bench *bench, size_t i)
         .ttl_offsets = ttl_offsets,
         .ttl_count = 1,
     };
-    int error = validity_depend(bench->validity, question.name, false, &answer.dependencies);
-    assert(error == ERR_OK);
-    struct answer_key key;
+    validity_depend_on_question(bench->validity, question.name, false, &answer.dependencies);
     store_key(bench->tier.store,
-              &(struct key_parts){.name = question.name, .type = TYPE_A, .class = CLASS_IN}, &key);
-    bool kept = store_put(bench->tier.store, &key, &answer, validity_now(bench->validity), now);
+              &(struct key_parts){.name = question.name, .type = TYPE_A, .class = CLASS_IN},
+              &bench->keys[i]);
+    bool kept = store_put(bench->tier.store, &bench->keys[i], &answer,
+                          validity_now(bench->validity), start);
     assert(kept);
-    (void)error, (void)kept;
+    (void)kept;
+}
+
+static void open_bench(struct bench *bench)
+{
+    uint8_t zone[NAME_MAX_SIZE];
+    const uint8_t *zones[] = {zone};
+    int size = name_from_text("example.com.", zone);
+    assert(size > 0);
+    (void)size;
+    bench->validity = validity_new(
+        &(struct validity_options){.zones = zones, .zone_count = 1, .marks = 65536, .key = 1});
+    bench->tier.store = store_new(&(struct store_options){
+        .size = 16 << 20,
+        .policy = {.max_ttl = 86400, .negative_ttl = 900, .client_ttl = 5},
+        .validity = bench->validity,
+    });
+    bench->desk = (struct desk){.tier = &bench->tier, .validity = bench->validity};
+    for (size_t i = 0; i < NAMES; i++)
+        prepare(bench, i);
 }
 
 static void change_something(struct bench *bench)
 {
-    uint8_t name[NAME_MAX_SIZE];
-    int size = name_from_text("other.example.com.", name);
-    assert(size > 0);
-    (void)size;
-    validity_mark_name(bench->validity, name);
-    validity_commit(bench->validity, (struct mono){1});
+    struct question other;
+    question_of(NAMES + 1, &other);
+    validity_mark_name(bench->validity, other.name);
+    validity_commit(bench->validity, start);
 }
 
-static size_t run(struct bench *bench, bool changing)
+/* ---- the parts: each does its share for query `i`; whether it went as it should */
+
+static bool parse(struct bench *bench, size_t i)
 {
-    uint8_t reply[DNS_EDNS_UDP];
-    struct client client = {0};
-    size_t answered = 0;
+    return query_parse(bench->queries[i], bench->sizes[i], &bench->parsed) == ERR_OK;
+}
+
+static bool make_key(struct bench *bench, size_t i)
+{
+    store_key(bench->tier.store,
+              &(struct key_parts){
+                  .name = bench->queries[i] + DNS_HEADER_SIZE,
+                  .name_size = name_size(bench->queries[i] + DNS_HEADER_SIZE),
+                  .type = TYPE_A,
+                  .class = CLASS_IN,
+              },
+              &bench->key);
+    return bench->key.hash == bench->keys[i].hash;
+}
+
+static bool look_up(struct bench *bench, size_t i)
+{
+    struct store_hit hit;
+    struct store_look look = {
+        .key = &bench->keys[i], .now = now, .buffer = bench->reply, .room = sizeof bench->reply};
+    return store_get(bench->tier.store, &look, &hit) == STORE_HIT;
+}
+
+static bool check(struct bench *bench, size_t i)
+{
+    const struct answer_key *key = &bench->keys[i];
+    struct dependent dependent = {
+        .question = answer_key_name(key->bytes),
+        .question_hash = key->name_hash,
+        .zone = 1,
+        .own = OWN_NAME,
+    };
+    return validity_holds(bench->validity, &dependent, (struct stamp){1});
+}
+
+static bool patch(struct bench *bench, size_t i)
+{
+    memcpy(bench->reply + i % 64, body_bytes, sizeof body_bytes);
+    body_age_ttls(bench->reply + i % 64, ttl_offsets, 1, 1, 5);
+    return bench->reply[i % 64 + 9] == 5;
+}
+
+static bool hit(struct bench *bench, size_t i)
+{
+    struct query_input input = {
+        .bytes = bench->queries[i], .size = bench->sizes[i], .client = &bench->client, .now = now};
+    return query_handle(&bench->desk, &input, bench->reply) > bench->sizes[i];
+}
+
+static bool hit_changed(struct bench *bench, size_t i)
+{
+    CALLGRIND_TOGGLE_COLLECT;
+    change_something(bench);
+    CALLGRIND_TOGGLE_COLLECT;
+    return hit(bench, i);
+}
+
+/* ---- counting */
+
+struct part {
+    const char *name;
+    bool (*run)(struct bench *bench, size_t i);
+};
+
+static size_t run(struct bench *bench, const struct part *part)
+{
+    size_t good = 0;
+    CALLGRIND_ZERO_STATS;
+    CALLGRIND_TOGGLE_COLLECT;
     for (size_t round = 0; round < ROUNDS; round++)
-        for (size_t i = 0; i < NAMES; i++) {
-            if (changing)
-                change_something(bench);
-            struct query_input input = {.bytes = bench->queries[i],
-                                        .size = bench->sizes[i],
-                                        .client = &client,
-                                        .now = {6000}};
-            answered += query_handle(&bench->desk, &input, reply) > 0;
-        }
-    return answered;
+        for (size_t i = 0; i < NAMES; i++)
+            good += part->run(bench, i);
+    CALLGRIND_TOGGLE_COLLECT;
+    CALLGRIND_DUMP_STATS_AT(part->name);
+    return good;
 }
 
 int main(void)
 {
+    static const struct part parts[] = {
+        {"parse", parse}, {"key", make_key},         {"lookup", look_up}, {"patch", patch},
+        {"hit", hit},     {"changing", hit_changed}, {"validity", check},
+    };
     static struct bench bench;
-    uint8_t zone[NAME_MAX_SIZE];
-    const uint8_t *zones[] = {zone};
-    if (name_from_text("example.com.", zone) < 0)
-        return EXIT_FAILURE;
-    bench.validity = validity_new(
-        &(struct validity_options){.zones = zones, .zone_count = 1, .marks = 65536, .key = 1});
-    bench.tier.store = store_new(&(struct store_options){
-        .size = 16 << 20,
-        .key = 2,
-        .policy = {.max_ttl = 86400, .negative_ttl = 900, .client_ttl = 5},
-        .validity = bench.validity,
-    });
-    bench.desk = (struct desk){.tier = &bench.tier, .validity = bench.validity};
-    for (size_t i = 0; i < NAMES; i++)
-        prepare(&bench, i);
-    size_t quiet = run(&bench, false);
-    size_t changing = run(&bench, true);
-    printf("hits, nothing changing: %zu; other names changing: %zu\n", quiet, changing);
+    bool all_good = true;
+    open_bench(&bench);
+    change_something(&bench);
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+        size_t good = run(&bench, &parts[i]);
+        printf("%s %zu\n", parts[i].name, good);
+        all_good = all_good && good == (size_t)NAMES * ROUNDS;
+    }
     store_free(bench.tier.store);
     validity_free(bench.validity);
-    return quiet == changing && quiet == (size_t)NAMES * ROUNDS ? EXIT_SUCCESS : EXIT_FAILURE;
+    return all_good ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -28,7 +28,8 @@ enum {
 
 /* What an answer answers: type (2), class (2), DO and CD bits (1), canonical name. Compared as bytes. */
 struct answer_key {
-    uint64_t hash;
+    uint64_t hash;      /* of all of it */
+    uint64_t name_hash; /* validity_hash() of the name */
     uint16_t size;
     uint8_t bytes[ANSWER_KEY_MAX];
 };

@@ -3,7 +3,10 @@
  *
  *   NAME       one owner name, all its types
  *   SUBTREE    a name and all below it
- *   EXISTENCE  whether a name, or anything below it, exists (RFC 4592 2.2.2, RFC 8020)
+ *   EXISTENCE  whether anything exists below a name (RFC 4592 2.2.2, RFC 8020)
+ *
+ * The scopes of one name differ in their upper bits alone, which marks.h uses as tags: all three lie in one
+ * cache line there, and a name is hashed once for them and for its place in a store.
  *
  * Scopes are compared by hash alone. Two that collide share their marks, which can only make a valid
  * answer look invalid, never the reverse; the key keeps strangers from choosing collisions.
@@ -20,7 +23,13 @@ struct scope {
     uint64_t hash;
 };
 
-/* The scope of `kind` at a canonical name; `key` is the process's secret. */
-struct scope scope_of(enum scope_kind kind, const uint8_t *canonical_name, uint64_t key);
+/* The hash of a canonical name of `size` bytes; `key` is the process's secret. */
+uint64_t scope_hash(const uint8_t *canonical_name, size_t size, uint64_t key);
+
+/* The scope of `kind` at the name of that hash. */
+static inline struct scope scope_of(enum scope_kind kind, uint64_t name_hash)
+{
+    return (struct scope){name_hash ^ (uint64_t)kind << 62};
+}
 
 #endif

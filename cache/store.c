@@ -1,47 +1,24 @@
 #include "cache/store.h"
 
 #include <assert.h>
-#include <malloc.h>
 #include <pthread.h>
 #include <stdalign.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <uthash.h>
-#include <utlist.h>
-#include <xxhash.h>
 
-struct entry {
-    UT_hash_handle hh;
-    struct entry *prev, *next; /* SIEVE queue: head is the youngest */
-    struct stamp stamp;        /* known valid at */
-    struct mono born;
-    struct mono revived_until; /* past its TTL, for want of an upstream */
-    uint32_t ttl;              /* seconds from born */
-    uint32_t body_size;
-    uint32_t cost; /* bytes this entry counts for */
-    uint16_t flags;
-    uint16_t counts[3];
-    uint16_t ttl_count;
-    uint16_t key_size;
-    int16_t ede;
-    uint8_t scope_count;
-    uint8_t origin;
-    bool used;    /* hit since the hand last passed */
-    bool covered; /* it may outlive its TTL under the lease */
-    bool told;    /* by store_replace(): it came with the change itself */
-    /* struct scope scopes[scope_count]; uint16_t ttl_offsets[ttl_count]; key; body */
-    alignas(uint64_t) uint8_t tail[];
+#include "cache/entry.h"
+#include "cache/index.h"
+
+/* What holds a shard's entries. */
+struct shelf {
+    struct ring ring;
+    struct index index;
 };
-
-static_assert(DEPENDENCIES_MAX <= UINT8_MAX, "scope_count holds it");
 
 struct shard {
     pthread_mutex_t lock;
-    struct entry *table;
-    struct entry *queue;
-    struct entry *hand;
-    size_t bytes;
+    const struct store *store;
+    struct shelf shelf;
     size_t limit;
     struct ttl_policy policy;
     struct store_counters counters;
@@ -49,98 +26,40 @@ struct shard {
 
 struct store {
     const struct validity *validity;
-    uint64_t key;
     size_t shard_mask;
-    size_t size;
     struct shard *shards;
 };
 
 enum {
     DEFAULT_SHARDS = 16,
-    /* What an entry costs beyond its own allocation: malloc's header and its share of uthash's buckets,
-     * which are 16 bytes each and between a quarter and ten times as full as they should be. */
-    ENTRY_OVERHEAD = 32,
+    INDEX_SHARE = 8,     /* of a shard's bytes, at most this part is index */
+    SPARE_AT_ONCE = 128, /* entries moved to the head, at most, to make room for one: some 20 us */
+    SLACK_UNITS = 4,     /* an entry may lie in a block that is larger by this much */
 };
 
-static struct scope *entry_scopes(struct entry *entry)
-{
-    return (struct scope *)entry->tail;
-}
+static_assert(VALIDITY_MAX_ZONES < ZONE_MANY, "zones are counted from 1");
 
-static uint16_t *entry_ttl_offsets(struct entry *entry)
-{
-    return (uint16_t *)(entry->tail + entry->scope_count * sizeof(struct scope));
-}
+/* ---- keys ---- */
 
-static uint8_t *entry_key(struct entry *entry)
+/* The name's hash is uniform; what else is in the key moves it to another place. */
+static uint64_t key_hash(uint64_t name_hash, const uint8_t *key)
 {
-    return (uint8_t *)(entry_ttl_offsets(entry) + entry->ttl_count);
-}
-
-static uint8_t *entry_body(struct entry *entry)
-{
-    return entry_key(entry) + entry->key_size;
-}
-
-struct store *store_new(const struct store_options *options)
-{
-    size_t shards = 1;
-    while (shards < (options->shards ? options->shards : DEFAULT_SHARDS))
-        shards *= 2;
-    struct store *store = calloc(1, sizeof *store);
-    if (!store)
-        return NULL;
-    store->validity = options->validity;
-    store->key = options->key;
-    store->shard_mask = shards - 1;
-    store->shards = aligned_alloc(alignof(struct shard), shards * sizeof *store->shards);
-    if (!store->shards) {
-        free(store);
-        return NULL;
-    }
-    memset(store->shards, 0, shards * sizeof *store->shards);
-    for (size_t i = 0; i < shards; i++)
-        pthread_mutex_init(&store->shards[i].lock, NULL);
-    store_configure(store, &options->policy, options->size);
-    return store;
-}
-
-/* Takes an entry out of its shard and frees it; the lock is held. */
-static void entry_remove(struct shard *shard, struct entry *entry)
-{
-    if (shard->hand == entry)
-        shard->hand = entry == shard->queue ? NULL : entry->prev;
-    DL_DELETE(shard->queue, entry);
-    HASH_DELETE(hh, shard->table, entry);
-    shard->bytes -= entry->cost;
-    shard->counters.entries--;
-    free(entry);
-}
-
-void store_free(struct store *store)
-{
-    if (!store)
-        return;
-    for (size_t i = 0; i <= store->shard_mask; i++) {
-        struct shard *shard = &store->shards[i];
-        while (shard->queue)
-            entry_remove(shard, shard->queue);
-        pthread_mutex_destroy(&shard->lock);
-    }
-    free(store->shards);
-    free(store);
+    uint64_t rest = (uint64_t)wire_get_u32(key) << 8 | key[4];
+    return name_hash ^ rest * 0x9e3779b97f4a7c15u;
 }
 
 void store_key(const struct store *store, const struct key_parts *parts, struct answer_key *ret_key)
 {
-    size_t size = name_size(parts->name);
-    wire_put_u16(ret_key->bytes, parts->type);
-    wire_put_u16(ret_key->bytes + 2, parts->class);
-    ret_key->bytes[4] = (uint8_t)((parts->dnssec_ok ? KEY_DNSSEC_OK : 0) |
-                                  (parts->checking_disabled ? KEY_CHECKING_DISABLED : 0));
-    name_lower(parts->name, size, ret_key->bytes + 5);
-    ret_key->size = (uint16_t)(5 + size);
-    ret_key->hash = XXH3_64bits_withSeed(ret_key->bytes, ret_key->size, store->key);
+    size_t size = parts->name_size ? parts->name_size : name_size(parts->name);
+    uint8_t *key = ret_key->bytes;
+    wire_put_u16(key, parts->type);
+    wire_put_u16(key + 2, parts->class);
+    key[4] = (uint8_t)((parts->dnssec_ok ? KEY_DNSSEC_OK : 0) |
+                       (parts->checking_disabled ? KEY_CHECKING_DISABLED : 0));
+    name_lower(parts->name, size, key + ENTRY_KEY_FIXED);
+    ret_key->size = (uint16_t)(ENTRY_KEY_FIXED + size);
+    ret_key->name_hash = validity_hash(store->validity, key + ENTRY_KEY_FIXED, size);
+    ret_key->hash = key_hash(ret_key->name_hash, key);
 }
 
 void store_key_variant(const struct store *store, const uint8_t *name, uint16_t type, int bits,
@@ -157,7 +76,204 @@ void store_key_variant(const struct store *store, const uint8_t *name, uint16_t 
               ret_key);
 }
 
-/* The high half of the hash picks the shard, the low half the bucket. */
+static uint64_t entry_name_hash(const struct store *store, const struct entry *entry)
+{
+    return validity_hash(store->validity, answer_key_name(entry_key(entry)), entry->name_size);
+}
+
+static uint64_t entry_hash(const struct store *store, const struct entry *entry)
+{
+    return key_hash(entry_name_hash(store, entry), entry_key(entry));
+}
+
+/* ---- shelves ---- */
+
+static struct entry *entry_at(const struct shelf *shelf, uint32_t ref)
+{
+    return (struct entry *)ring_at(&shelf->ring, ref);
+}
+
+static uint32_t ref_of(const struct shelf *shelf, const struct entry *entry)
+{
+    return ring_ref(&shelf->ring, (const struct ring_block *)entry);
+}
+
+static uint64_t hash_of_ref(void *arg, uint32_t ref)
+{
+    const struct shard *shard = arg;
+    return entry_hash(shard->store, entry_at(&shard->shelf, ref));
+}
+
+static int shelf_init(struct shelf *shelf, struct shard *shard, size_t limit)
+{
+    *shelf = (struct shelf){.index = {.hash_of = hash_of_ref, .arg = shard}};
+    if (ring_init(&shelf->ring, limit - limit / INDEX_SHARE)) {
+        if (index_init(&shelf->index, limit / INDEX_SHARE))
+            return ERR_OK;
+        ring_free(&shelf->ring);
+    }
+    return ERR_MEMORY;
+}
+
+static void shelf_free(struct shelf *shelf)
+{
+    index_free(&shelf->index);
+    ring_free(&shelf->ring);
+}
+
+/* Takes an entry out of the index; its block is passed over when its turn comes. */
+static void entry_remove(struct shard *shard, struct entry *entry)
+{
+    index_remove(&shard->shelf.index, entry_hash(shard->store, entry),
+                 ref_of(&shard->shelf, entry));
+    entry->gone = true;
+    shard->counters.entries--;
+}
+
+/* Whether it can still be of use: within its TTL, or what may be added to that. */
+static bool entry_lives(const struct shard *shard, const struct entry *entry, struct mono now)
+{
+    const struct ttl_policy *policy = &shard->policy;
+    uint64_t extra = policy->hold > policy->serve_stale ? policy->hold : policy->serve_stale;
+    return entry_age_ms(entry, now) < (entry->ttl + extra) * 1000;
+}
+
+/* Moves the oldest entry to the head; it has to be hit again to be spared again. */
+static void spare(struct shard *shard, struct entry *entry)
+{
+    uint64_t hash = entry_hash(shard->store, entry);
+    uint32_t from = ref_of(&shard->shelf, entry);
+    entry = (struct entry *)ring_renew(&shard->shelf.ring);
+    entry->state &= (uint8_t)~ENTRY_USED;
+    index_move(&shard->shelf.index, hash, from, ref_of(&shard->shelf, entry));
+}
+
+/* Gives up the oldest block, or spares what is in it while `*left` lasts. False: nothing is left. */
+static bool make_way(struct shard *shard, struct mono now, int *left)
+{
+    struct entry *oldest = (struct entry *)ring_oldest(&shard->shelf.ring);
+    if (!oldest)
+        return false;
+    if (!oldest->gone && oldest->state & ENTRY_USED && *left > 0 &&
+        entry_lives(shard, oldest, now)) {
+        --*left;
+        spare(shard, oldest);
+        return true;
+    }
+    if (!oldest->gone) {
+        entry_remove(shard, oldest);
+        shard->counters.evicted++;
+    }
+    ring_drop(&shard->shelf.ring);
+    return true;
+}
+
+/* A block at the head, and room in the index. NULL when it is larger than the ring. */
+static struct entry *shard_take(struct shard *shard, uint16_t units, struct mono now)
+{
+    struct shelf *shelf = &shard->shelf;
+    int left = SPARE_AT_ONCE;
+    while (index_is_full(&shelf->index))
+        make_way(shard, now, &left);
+    struct ring_block *block;
+    while (!(block = ring_take(&shelf->ring, units)))
+        if (!make_way(shard, now, &left))
+            return NULL;
+    return (struct entry *)block;
+}
+
+/* Drops blocks at the tail that nothing is left in. */
+static void shard_tidy(struct shard *shard)
+{
+    struct ring_block *oldest;
+    while ((oldest = ring_oldest(&shard->shelf.ring)) && oldest->gone)
+        ring_drop(&shard->shelf.ring);
+}
+
+/* ---- the store ---- */
+
+/* Moves what fits of a shard's entries, the youngest, to a shelf of another size. */
+static void move_entries(struct shard *shard, const struct shelf *from)
+{
+    struct mono forever = {0};
+    const struct ring_block *block = NULL;
+    while ((block = ring_next(&from->ring, block))) {
+        const struct entry *old = (const struct entry *)block;
+        struct entry *entry = old->gone ? NULL : shard_take(shard, old->units, forever);
+        if (!entry)
+            continue;
+        memcpy(entry, old, (size_t)old->units * RING_UNIT);
+        if (index_insert(&shard->shelf.index, entry_hash(shard->store, entry),
+                         ref_of(&shard->shelf, entry)))
+            shard->counters.entries++;
+        else
+            entry->gone = true;
+    }
+}
+
+/* The lock is held, or nobody else knows the shard yet. */
+static int shard_resize(struct shard *shard, size_t limit)
+{
+    struct shelf old = {.ring = shard->shelf.ring}, shelf;
+    if (limit == shard->limit)
+        return ERR_OK;
+    if (shelf_init(&shelf, shard, limit) != ERR_OK)
+        return ERR_MEMORY;
+    index_assign(&old.index, &shard->shelf.index);
+    index_assign(&shard->shelf.index, &shelf.index);
+    shard->shelf.ring = shelf.ring;
+    shard->limit = limit;
+    shard->counters.size = limit;
+    if (old.ring.base) {
+        uint64_t before = shard->counters.entries, evicted = shard->counters.evicted;
+        shard->counters.entries = 0;
+        move_entries(shard, &old);
+        shard->counters.evicted = evicted + before - shard->counters.entries;
+        shelf_free(&old);
+    }
+    return ERR_OK;
+}
+
+struct store *store_new(const struct store_options *options)
+{
+    size_t shards = 1;
+    while (shards < (options->shards ? options->shards : DEFAULT_SHARDS))
+        shards *= 2;
+    struct store *store = calloc(1, sizeof *store);
+    if (!store)
+        return NULL;
+    store->validity = options->validity;
+    store->shard_mask = shards - 1;
+    store->shards = aligned_alloc(alignof(struct shard), shards * sizeof *store->shards);
+    if (!store->shards) {
+        free(store);
+        return NULL;
+    }
+    memset(store->shards, 0, shards * sizeof *store->shards);
+    for (size_t i = 0; i < shards; i++) {
+        pthread_mutex_init(&store->shards[i].lock, NULL);
+        store->shards[i].store = store;
+    }
+    if (store_configure(store, &options->policy, options->size) != ERR_OK) {
+        store_free(store);
+        return NULL;
+    }
+    return store;
+}
+
+void store_free(struct store *store)
+{
+    if (!store)
+        return;
+    for (size_t i = 0; i <= store->shard_mask; i++) {
+        shelf_free(&store->shards[i].shelf);
+        pthread_mutex_destroy(&store->shards[i].lock);
+    }
+    free(store->shards);
+    free(store);
+}
+
+/* The low half of the hash picks the bucket and its top byte the tag; between them the shard. */
 static struct shard *shard_lock(struct store *store, uint64_t hash)
 {
     struct shard *shard = &store->shards[(hash >> 32) & store->shard_mask];
@@ -168,87 +284,111 @@ static struct shard *shard_lock(struct store *store, uint64_t hash)
     return shard;
 }
 
-static struct entry *shard_find(struct shard *shard, const struct answer_key *key)
+static bool entry_has_key(const struct entry *entry, const struct answer_key *key)
 {
-    struct entry *entry;
-    HASH_FIND_BYHASHVALUE(hh, shard->table, key->bytes, key->size, (uint32_t)key->hash, entry);
-    return entry;
+    return entry_key_size(entry) == key->size &&
+           memcmp(entry_key(entry), key->bytes, key->size) == 0;
 }
 
-static bool entry_expired(const struct entry *entry, struct mono now)
+static struct entry *shard_find(const struct shard *shard, const struct answer_key *key)
 {
-    return mono_reached(now, mono_add(entry->born, (uint64_t)entry->ttl * 1000));
+    struct index_cursor cursor = index_find(&shard->shelf.index, key->hash);
+    uint32_t ref;
+    while (index_next(&shard->shelf.index, &cursor, &ref)) {
+        struct entry *entry = entry_at(&shard->shelf, ref);
+        if (entry_has_key(entry, key))
+            return entry;
+    }
+    return NULL;
 }
+
+void store_expect(const struct store *store, const struct answer_key *key)
+{
+    /* Without the lock: should the table grow at this moment, the hint is worth nothing and costs nothing. */
+    const struct index *index = &store->shards[(key->hash >> 32) & store->shard_mask].shelf.index;
+    __builtin_prefetch(&index->buckets[index_home(index, key->hash)]);
+}
+
+/* ---- is an entry good? ---- */
 
 /* Past its TTL, but the feed vouches for it: had it changed, we would have been told (P6). */
-static bool entry_is_held(const struct store *store, const struct shard *shard,
-                          const struct entry *entry, struct mono now)
+static bool entry_is_held(const struct shard *shard, const struct entry *entry, struct mono now)
 {
-    return entry->covered &&
-           !mono_reached(now, mono_add(entry->born, (uint64_t)shard->policy.hold * 1000)) &&
-           validity_has_lease(store->validity, now);
+    return entry->state & ENTRY_COVERED &&
+           entry_age_ms(entry, now) < (uint64_t)shard->policy.hold * 1000 &&
+           validity_has_lease(shard->store->validity, now);
 }
 
 /* Past its TTL, but its upstream was found dead a moment ago (RFC 8767). */
 static bool entry_is_revived(const struct entry *entry, struct mono now)
 {
-    return !mono_reached(now, entry->revived_until);
+    return entry_age_ms(entry, now) < (uint64_t)entry->overtime * 1000;
+}
+
+static bool entry_holds(const struct shard *shard, const struct entry *entry, uint64_t name_hash)
+{
+    struct dependent dependent = entry_dependent(entry, name_hash);
+    return validity_holds(shard->store->validity, &dependent, (struct stamp){entry->stamp});
 }
 
 /*
  * The check of every hit: its time is not over, and nothing it depends on was marked since its stamp. The
  * clock is read first, so that a check that passes may move the stamp there.
  */
-static enum store_result entry_judge(const struct store *store, const struct shard *shard,
-                                     struct entry *entry, struct mono now)
+static enum store_result entry_judge(const struct shard *shard, struct entry *entry,
+                                     uint64_t name_hash, struct mono now)
 {
-    if (entry_expired(entry, now) && !entry_is_held(store, shard, entry, now) &&
+    if (entry_is_expired(entry, entry_age_ms(entry, now)) && !entry_is_held(shard, entry, now) &&
         !entry_is_revived(entry, now))
         return STORE_EXPIRED;
-    struct stamp clock = validity_now(store->validity);
-    if (!validity_holds(store->validity, entry_scopes(entry), entry->scope_count, entry->stamp))
+    if (entry->zone == ZONE_NONE)
+        return STORE_HIT;
+    struct stamp clock = validity_now(shard->store->validity);
+    if (entry->stamp == clock.n)
+        return STORE_HIT;
+    if (!entry_holds(shard, entry, name_hash))
         return STORE_INVALID;
-    if (stamp_after(clock, entry->stamp))
-        entry->stamp = clock;
+    if (clock.n > entry->stamp)
+        entry->stamp = clock.n;
     return STORE_HIT;
 }
 
 /* The highest TTL a client may be told. */
 static uint32_t ttl_cap(const struct shard *shard, const struct entry *entry, bool child)
 {
-    return entry->scope_count > 0 && !child ? shard->policy.client_ttl : UINT32_MAX;
+    return entry->zone != ZONE_NONE && !child ? shard->policy.client_ttl : UINT32_MAX;
 }
 
-static void copy_hit(const struct shard *shard, struct entry *entry, const struct store_look *look)
+static void copy_hit(const struct shard *shard, const struct entry *entry, uint64_t age_ms,
+                     const struct store_look *look)
 {
     memcpy(look->buffer, entry_body(entry), entry->body_size);
-    body_age_ttls(look->buffer, entry_ttl_offsets(entry), entry->ttl_count,
-                  mono_seconds(entry->born, look->now), ttl_cap(shard, entry, look->child));
+    body_age_ttls(look->buffer, entry_ttl_offsets(entry), entry_ttl_count(entry),
+                  (uint32_t)(age_ms / 1000), ttl_cap(shard, entry, look->child));
 }
 
 /* Past its TTL there is none left to count down: a held answer starts over within client_ttl, a stale one has
  * its own (RFC 8767 4). */
-static void copy_overtime(const struct store *store, const struct shard *shard, struct entry *entry,
+static void copy_overtime(const struct shard *shard, const struct entry *entry,
                           const struct store_look *look, struct store_hit *ret)
 {
     memcpy(look->buffer, entry_body(entry), entry->body_size);
-    if (entry_is_held(store, shard, entry, look->now)) {
-        body_age_ttls(look->buffer, entry_ttl_offsets(entry), entry->ttl_count, 0,
+    if (entry_is_held(shard, entry, look->now)) {
+        body_age_ttls(look->buffer, entry_ttl_offsets(entry), entry_ttl_count(entry), 0,
                       shard->policy.client_ttl);
         return;
     }
     uint32_t cap = ttl_cap(shard, entry, look->child);
-    body_set_ttls(look->buffer, entry_ttl_offsets(entry), entry->ttl_count,
+    body_set_ttls(look->buffer, entry_ttl_offsets(entry), entry_ttl_count(entry),
                   cap < TTL_STALE_SECONDS ? cap : TTL_STALE_SECONDS);
     bool nxdomain = (entry->flags & FLAG_RCODE) == RCODE_NXDOMAIN;
     ret->ede = nxdomain ? EDE_STALE_NXDOMAIN : EDE_STALE_ANSWER;
 }
 
 /* In the last tenth of its life: the more it is asked for, the likelier somebody asks then. */
-static bool entry_is_aging(const struct shard *shard, const struct entry *entry, struct mono now)
+static bool entry_is_aging(const struct shard *shard, const struct entry *entry, uint64_t age_ms)
 {
-    return shard->policy.prefetch &&
-           mono_reached(now, mono_add(entry->born, (uint64_t)entry->ttl * 900));
+    return shard->policy.prefetch && age_ms >= (uint64_t)entry->ttl * 900;
 }
 
 static void count_get(struct shard *shard, enum store_result result)
@@ -270,103 +410,53 @@ static void count_get(struct shard *shard, enum store_result result)
     }
 }
 
+/* Fills `ret` and the buffer from a good entry. Returns STORE_HIT, or STORE_TRUNCATED. */
+static enum store_result give(const struct shard *shard, struct entry *entry,
+                              const struct store_look *look, struct store_hit *ret)
+{
+    uint64_t age_ms = entry_age_ms(entry, look->now);
+    if (!(entry->state & ENTRY_USED))
+        entry->state |= ENTRY_USED;
+    ret->flags = entry->flags;
+    memcpy(ret->counts, entry->counts, sizeof ret->counts);
+    ret->body_size = entry->body_size;
+    ret->ede = entry->ede;
+    ret->aging = entry_is_aging(shard, entry, age_ms);
+    if (entry->body_size > look->room)
+        return STORE_TRUNCATED;
+    if (entry_is_expired(entry, age_ms))
+        copy_overtime(shard, entry, look, ret);
+    else
+        copy_hit(shard, entry, age_ms, look);
+    return STORE_HIT;
+}
+
 enum store_result store_get(struct store *store, const struct store_look *look,
                             struct store_hit *ret)
 {
     struct shard *shard = shard_lock(store, look->key->hash);
     struct entry *entry = shard_find(shard, look->key);
-    enum store_result result = entry ? entry_judge(store, shard, entry, look->now) : STORE_MISS;
-    if (result == STORE_HIT) {
-        entry->used = true;
-        ret->flags = entry->flags;
-        memcpy(ret->counts, entry->counts, sizeof ret->counts);
-        ret->body_size = entry->body_size;
-        ret->ede = entry->ede;
-        ret->aging = entry_is_aging(shard, entry, look->now);
-        if (entry->body_size > look->room)
-            result = STORE_TRUNCATED;
-        else if (entry_expired(entry, look->now))
-            copy_overtime(store, shard, entry, look, ret);
-        else
-            copy_hit(shard, entry, look);
-    }
+    enum store_result result =
+        entry ? entry_judge(shard, entry, look->key->name_hash, look->now) : STORE_MISS;
+    if (result == STORE_HIT)
+        result = give(shard, entry, look, ret);
     count_get(shard, result);
     pthread_mutex_unlock(&shard->lock);
     return result;
 }
 
-/* One SIEVE step: evicts the first entry, from the hand towards the young, that was not used. */
-static void shard_evict(struct shard *shard)
-{
-    struct entry *entry = shard->hand ? shard->hand : shard->queue->prev;
-    while (entry->used) {
-        entry->used = false;
-        entry = entry == shard->queue ? shard->queue->prev : entry->prev;
-    }
-    shard->hand = entry;
-    entry_remove(shard, entry);
-    shard->counters.evicted++;
-}
-
-static void shard_trim(struct shard *shard)
-{
-    while (shard->bytes > shard->limit && shard->queue)
-        shard_evict(shard);
-}
-
-static struct entry *entry_new(const struct answer_key *key, const struct answer *answer,
-                               struct stamp stamp, struct mono now)
-{
-    size_t scopes = answer->dependencies.count * sizeof(struct scope);
-    size_t offsets = answer->ttl_count * sizeof(uint16_t);
-    size_t size = sizeof(struct entry) + scopes + offsets + key->size + answer->body_size;
-    struct entry *entry = malloc(size);
-    if (!entry)
-        return NULL;
-    *entry = (struct entry){
-        .stamp = stamp,
-        .born = now,
-        .ttl = answer->ttl,
-        .body_size = (uint32_t)answer->body_size,
-        .cost = (uint32_t)(malloc_usable_size(entry) + ENTRY_OVERHEAD),
-        .flags = answer->flags,
-        .counts = {answer->counts[0], answer->counts[1], answer->counts[2]},
-        .ttl_count = (uint16_t)answer->ttl_count,
-        .key_size = key->size,
-        .ede = (int16_t)answer->ede,
-        .scope_count = (uint8_t)answer->dependencies.count,
-        .origin = answer->origin,
-        .covered = answer->covered,
-    };
-    memcpy(entry_scopes(entry), answer->dependencies.scopes, scopes);
-    if (offsets)
-        memcpy(entry_ttl_offsets(entry), answer->ttl_offsets, offsets);
-    memcpy(entry_key(entry), key->bytes, key->size);
-    if (answer->body_size)
-        memcpy(entry_body(entry), answer->body, answer->body_size);
-    return entry;
-}
-
-static void shard_insert(struct shard *shard, const struct answer_key *key, struct entry *entry)
-{
-    HASH_ADD_KEYPTR_BYHASHVALUE(hh, shard->table, entry_key(entry), entry->key_size,
-                                (uint32_t)key->hash, entry);
-    DL_PREPEND(shard->queue, entry);
-    shard->bytes += entry->cost;
-    shard->counters.entries++;
-    shard->counters.inserted++;
-    shard_trim(shard);
-}
+/* ---- keeping answers ---- */
 
 /*
  * Whether a fetch comes second to what was installed while it was under way. It set out between the
  * mark and the install, so by its stamp it is no late fill; but its server may lag behind the change.
  */
-static bool told_already(const struct store *store, const struct shard *shard, struct entry *held,
-                         struct mono now)
+static bool told_already(const struct shard *shard, struct entry *held,
+                         const struct answer_key *key, struct mono now)
 {
-    return held && held->told && !entry_is_aging(shard, held, now) &&
-           entry_judge(store, shard, held, now) == STORE_HIT;
+    return held && held->state & ENTRY_TOLD &&
+           !entry_is_aging(shard, held, entry_age_ms(held, now)) &&
+           entry_judge(shard, held, key->name_hash, now) == STORE_HIT;
 }
 
 /* A failure never takes the place of an answer that can still be given. */
@@ -375,36 +465,76 @@ static bool is_failure(const struct answer *answer)
     return (answer->flags & FLAG_RCODE) == RCODE_SERVFAIL;
 }
 
-/* Inserts or replaces; with `held_only` does nothing where the key is not held. */
+/* Whether the answer holds at its stamp; its question is that of the key. */
+static bool is_late(const struct shard *shard, const struct answer_key *key,
+                    const struct answer *answer, struct stamp stamp)
+{
+    const struct dependencies *dependencies = &answer->dependencies;
+    struct dependent dependent = {
+        .question = answer_key_name(key->bytes),
+        .question_hash = key->name_hash,
+        .zone = dependencies->zone,
+        .own = dependencies->own,
+        .count = dependencies->count,
+        .scopes = dependencies->scopes,
+    };
+    return !validity_holds(shard->store->validity, &dependent, stamp);
+}
+
+/* A block for the answer: that of the entry it replaces, if that is about as large, or a new one. */
+static struct entry *shard_place(struct shard *shard, const struct answer_key *key, uint16_t units,
+                                 struct entry *old, struct mono now)
+{
+    if (old) {
+        shard->counters.replaced++;
+        if (old->units >= units && old->units <= units + SLACK_UNITS)
+            return old;
+        entry_remove(shard, old);
+    }
+    struct entry *entry = shard_take(shard, units, now);
+    if (!entry)
+        return NULL;
+    if (!index_insert(&shard->shelf.index, key->hash, ref_of(&shard->shelf, entry))) {
+        entry->gone = true;
+        return NULL;
+    }
+    shard->counters.entries++;
+    return entry;
+}
+
+static bool shard_put(struct shard *shard, const struct answer_key *key,
+                      const struct answer *answer, struct stamp stamp, struct mono now,
+                      bool held_only)
+{
+    struct entry *old = shard_find(shard, key);
+    uint16_t units = entry_units(answer, key->size);
+    if (held_only && !old)
+        return false;
+    if (is_late(shard, key, answer, stamp) || (!held_only && told_already(shard, old, key, now))) {
+        shard->counters.late++;
+        return false;
+    }
+    if ((size_t)units * RING_UNIT > shard->shelf.ring.capacity ||
+        (is_failure(answer) && old && entry_judge(shard, old, key->name_hash, now) == STORE_HIT))
+        return false;
+    uint8_t state = (uint8_t)((old ? old->state & ENTRY_USED : 0) | (held_only ? ENTRY_TOLD : 0));
+    struct entry *entry = shard_place(shard, key, units, old, now);
+    if (!entry)
+        return false;
+    entry_write(entry, key, answer, stamp, now, state);
+    shard->counters.inserted++;
+    return true;
+}
+
 static bool put(struct store *store, const struct answer_key *key, const struct answer *answer,
                 struct stamp stamp, struct mono now, bool held_only)
 {
+    assert(answer->ttl_count == (size_t)answer->counts[0] + answer->counts[1] + answer->counts[2]);
     if (answer->ttl == 0)
         return false;
-    struct entry *entry = entry_new(key, answer, stamp, now);
-    if (!entry)
-        return false;
-    entry->told = held_only;
-    bool kept = false;
     struct shard *shard = shard_lock(store, key->hash);
-    struct entry *old = shard_find(shard, key);
-    if (!validity_holds(store->validity, answer->dependencies.scopes, answer->dependencies.count,
-                        stamp) ||
-        (!held_only && told_already(store, shard, old, now))) {
-        shard->counters.late++;
-    } else if ((old || !held_only) && entry->cost <= shard->limit &&
-               !(is_failure(answer) && old && entry_judge(store, shard, old, now) == STORE_HIT)) {
-        if (old) {
-            entry->used = old->used;
-            entry_remove(shard, old);
-            shard->counters.replaced++;
-        }
-        shard_insert(shard, key, entry);
-        kept = true;
-    }
+    bool kept = shard_put(shard, key, answer, stamp, now, held_only);
     pthread_mutex_unlock(&shard->lock);
-    if (!kept)
-        free(entry);
     return kept;
 }
 
@@ -420,23 +550,34 @@ bool store_replace(struct store *store, const struct answer_key *key, const stru
     return put(store, key, answer, stamp, now, true);
 }
 
+bool store_has(struct store *store, const struct answer_key *key)
+{
+    struct shard *shard = shard_lock(store, key->hash);
+    bool has = shard_find(shard, key) != NULL;
+    pthread_mutex_unlock(&shard->lock);
+    return has;
+}
+
+/* Lets a stale entry be served for a while, counted from when it was put. */
+static bool entry_revive(const struct shard *shard, struct entry *entry, uint64_t name_hash,
+                         struct mono now)
+{
+    enum { RECHECK_SECONDS = 5 }; /* then the upstream is tried again; RFC 8767 5 wants no busier */
+    uint64_t age_ms = entry_age_ms(entry, now);
+    uint64_t life = (uint64_t)entry->ttl + shard->policy.serve_stale;
+    if ((entry->flags & FLAG_RCODE) == RCODE_SERVFAIL || shard->policy.serve_stale == 0 ||
+        age_ms >= life * 1000 || !entry_holds(shard, entry, name_hash))
+        return false;
+    entry->overtime = (uint32_t)((age_ms + 999) / 1000) + RECHECK_SECONDS;
+    return true;
+}
+
 bool store_revive(struct store *store, const struct answer_key *key, struct mono now)
 {
-    enum { RECHECK_MS = 5000 }; /* then the upstream is tried again; RFC 8767 5 wants no busier */
     struct shard *shard = shard_lock(store, key->hash);
     struct entry *entry = shard_find(shard, key);
-    bool revived = false;
-    if (entry && (entry->flags & FLAG_RCODE) != RCODE_SERVFAIL) {
-        uint64_t life = (uint64_t)entry->ttl + shard->policy.serve_stale;
-        revived =
-            shard->policy.serve_stale > 0 &&
-            !mono_reached(now, mono_add(entry->born, life * 1000)) &&
-            validity_holds(store->validity, entry_scopes(entry), entry->scope_count, entry->stamp);
-        if (revived) {
-            entry->revived_until = mono_add(now, RECHECK_MS);
-            shard->counters.revived++;
-        }
-    }
+    bool revived = entry && entry_revive(shard, entry, key->name_hash, now);
+    shard->counters.revived += revived;
     pthread_mutex_unlock(&shard->lock);
     return revived;
 }
@@ -445,9 +586,22 @@ bool store_was_hot(struct store *store, const struct answer_key *key, struct mon
 {
     struct shard *shard = shard_lock(store, key->hash);
     struct entry *entry = shard_find(shard, key);
-    bool hot = entry && entry->used && entry_judge(store, shard, entry, now) == STORE_INVALID;
+    bool hot = entry && entry->state & ENTRY_USED &&
+               entry_judge(shard, entry, key->name_hash, now) == STORE_INVALID;
     pthread_mutex_unlock(&shard->lock);
     return hot;
+}
+
+/* ---- all entries ---- */
+
+/* The next entry after `entry`, the oldest for NULL; NULL at the end. */
+static struct entry *shard_next(const struct shard *shard, const struct entry *entry)
+{
+    const struct ring_block *block = (const struct ring_block *)entry;
+    do
+        block = ring_next(&shard->shelf.ring, block);
+    while (block && block->gone);
+    return (struct entry *)block;
 }
 
 size_t store_drop(struct store *store, const uint8_t *canonical_name, bool subtree)
@@ -456,14 +610,14 @@ size_t store_drop(struct store *store, const uint8_t *canonical_name, bool subtr
     for (size_t i = 0; i <= store->shard_mask; i++) {
         struct shard *shard = &store->shards[i];
         pthread_mutex_lock(&shard->lock);
-        struct entry *entry, *next;
-        DL_FOREACH_SAFE (shard->queue, entry, next) {
+        for (struct entry *entry = NULL; (entry = shard_next(shard, entry));) {
             const uint8_t *name = answer_key_name(entry_key(entry));
             if (subtree ? name_is_within(name, canonical_name) : name_equal(name, canonical_name)) {
                 entry_remove(shard, entry);
                 dropped++;
             }
         }
+        shard_tidy(shard);
         pthread_mutex_unlock(&shard->lock);
     }
     return dropped;
@@ -478,17 +632,17 @@ struct ttl_policy store_policy(struct store *store)
     return policy;
 }
 
-void store_configure(struct store *store, const struct ttl_policy *policy, size_t size)
+int store_configure(struct store *store, const struct ttl_policy *policy, size_t size)
 {
-    for (size_t i = 0; i <= store->shard_mask; i++) {
+    int error = ERR_OK;
+    for (size_t i = 0; i <= store->shard_mask && !error; i++) {
         struct shard *shard = &store->shards[i];
         pthread_mutex_lock(&shard->lock);
         shard->policy = *policy;
-        shard->limit = size / (store->shard_mask + 1);
-        shard->counters.size = shard->limit;
-        shard_trim(shard);
+        error = shard_resize(shard, size / (store->shard_mask + 1));
         pthread_mutex_unlock(&shard->lock);
     }
+    return error;
 }
 
 void store_count(struct store *store, struct store_counters *ret)
@@ -499,19 +653,19 @@ void store_count(struct store *store, struct store_counters *ret)
     for (size_t i = 0; i <= store->shard_mask; i++) {
         struct shard *shard = &store->shards[i];
         pthread_mutex_lock(&shard->lock);
-        shard->counters.bytes = shard->bytes;
+        shard->counters.bytes = shard->shelf.ring.used + index_bytes(&shard->shelf.index);
         for (size_t k = 0; k < FIELDS; k++)
             ((uint64_t *)ret)[k] += ((const uint64_t *)&shard->counters)[k];
         pthread_mutex_unlock(&shard->lock);
     }
 }
 
-static void entry_view(const struct store *store, struct entry *entry, struct mono now,
+static void entry_view(const struct shard *shard, const struct entry *entry, struct mono now,
                        struct store_view *ret)
 {
-    uint32_t age = mono_seconds(entry->born, now);
-    struct stamp mark =
-        validity_newest_mark(store->validity, entry_scopes(entry), entry->scope_count);
+    uint32_t age = (uint32_t)(entry_age_ms(entry, now) / 1000);
+    struct dependent dependent = entry_dependent(entry, entry_name_hash(shard->store, entry));
+    struct stamp mark = validity_newest_mark(shard->store->validity, &dependent);
     *ret = (struct store_view){
         .key = entry_key(entry),
         .flags = entry->flags,
@@ -520,9 +674,10 @@ static void entry_view(const struct store *store, struct entry *entry, struct mo
         .body_size = entry->body_size,
         .age = age,
         .ttl = entry->ttl > age ? entry->ttl - age : 0,
-        .stamp = entry->stamp,
+        .stamp = {entry->stamp},
         .mark = mark,
-        .valid = !stamp_after(mark, entry->stamp),
+        .valid = mark.n <= entry->stamp,
+        .subscribed = entry->zone != ZONE_NONE,
         .scope_count = entry->scope_count,
         .origin = entry->origin,
     };
@@ -532,10 +687,10 @@ bool store_peek(struct store *store, const struct answer_key *key, struct mono n
                 void (*visit)(void *arg, const struct store_view *view), void *arg)
 {
     struct shard *shard = shard_lock(store, key->hash);
-    struct entry *entry = shard_find(shard, key);
+    const struct entry *entry = shard_find(shard, key);
     if (entry) {
         struct store_view view;
-        entry_view(store, entry, now, &view);
+        entry_view(shard, entry, now, &view);
         visit(arg, &view);
     }
     pthread_mutex_unlock(&shard->lock);
@@ -548,10 +703,9 @@ void store_visit(struct store *store, struct mono now,
     for (size_t i = 0; i <= store->shard_mask; i++) {
         struct shard *shard = &store->shards[i];
         pthread_mutex_lock(&shard->lock);
-        struct entry *entry;
-        DL_FOREACH (shard->queue, entry) {
+        for (const struct entry *entry = NULL; (entry = shard_next(shard, entry));) {
             struct store_view view;
-            entry_view(store, entry, now, &view);
+            entry_view(shard, entry, now, &view);
             visit(arg, &view);
         }
         pthread_mutex_unlock(&shard->lock);

@@ -1,17 +1,11 @@
 /*
  * store.h - the answers one tier holds: bounded in bytes, sharded, checked at every look.
  *
- *    key --hash--> shard: lock | uthash table | SIEVE queue
+ *    key --hash--> shard: lock | index (hash -> place) | ring of entries, oldest first
  *
- *    entry, one allocation:
- *    +--------------+--------+-------------+-----+------+
- *    | struct entry | scopes | TTL offsets | key | body |
- *    +--------------+--------+-------------+-----+------+
- *      fixed          8 B x n   2 B x n
- *
- * Eviction is SIEVE (Zhang et al., NSDI 2024): entries queue up by age, a hit only sets a bit, and a
- * hand moves from old to young, clearing bits and evicting the first entry without one. What is used stays,
- * and a hit never touches the queue.
+ * Entries (entry.h) lie side by side in a ring (ring.h); a new one is written at its head. When the ring is full the
+ * oldest entry makes room: if it was hit since it was put it moves to the head instead, and has to be hit again
+ * to move once more. What is used stays, a hit sets one bit, and no memory is allocated or freed on the way.
  *
  * An entry that fails its validity check stays where it is until it is replaced or evicted: a later change
  * set may carry its new content, and then it is installed in place (store_replace).
@@ -29,7 +23,6 @@ struct store;
 struct store_options {
     size_t size;   /* bytes for entries, all overhead known to us included */
     size_t shards; /* rounded up to a power of two; 0 picks 16 */
-    uint64_t key;  /* secret: keys the hash, so strangers cannot build collisions */
     struct ttl_policy policy;
     const struct validity *validity; /* borrowed */
 };
@@ -41,6 +34,7 @@ void store_free(struct store *store);
 /* Makes the key of a question. `name` in any case. */
 struct key_parts {
     const uint8_t *name;
+    size_t name_size; /* in bytes; 0: to be measured */
     uint16_t type;
     uint16_t class;
     bool dnssec_ok;
@@ -52,6 +46,9 @@ void store_key(const struct store *store, const struct key_parts *parts,
 /* The key of (name, type, IN) with these KEY_ bits: 0 to KEY_VARIANTS - 1 are all that may be held. */
 void store_key_variant(const struct store *store, const uint8_t *name, uint16_t type, int bits,
                        struct answer_key *ret_key);
+
+/* Hints that the key will be looked up soon: what that touches first is fetched into the processor's cache. */
+void store_expect(const struct store *store, const struct answer_key *key);
 
 enum store_result {
     STORE_HIT,
@@ -96,6 +93,9 @@ bool store_put(struct store *store, const struct answer_key *key, const struct a
 bool store_replace(struct store *store, const struct answer_key *key, const struct answer *answer,
                    struct stamp stamp, struct mono now);
 
+/* Whether the key is held, in whatever state: whether store_replace() would do anything. */
+bool store_has(struct store *store, const struct answer_key *key);
+
 /*
  * The upstream is dead: lets the answer that is held for `key` be served past its TTL for a few seconds, if the
  * policy allows it and no change has touched it. Returns whether there is such an answer.
@@ -111,16 +111,18 @@ size_t store_drop(struct store *store, const uint8_t *canonical_name, bool subtr
 /* The policy as it is now; a copy. */
 struct ttl_policy store_policy(struct store *store);
 
-/* Changes policy and size; a smaller size evicts at once. */
-void store_configure(struct store *store, const struct ttl_policy *policy, size_t size);
+/*
+ * Changes policy and size; a smaller size evicts at once. Returns 0, or ERR_MEMORY: then the size is as before.
+ */
+MUST_CHECK int store_configure(struct store *store, const struct ttl_policy *policy, size_t size);
 
 struct store_counters {
     uint64_t hits, misses, expired, invalid; /* by result of store_get() */
     uint64_t inserted, replaced, evicted;
-    uint64_t revived;   /* stale answers let live for want of an upstream */
-    uint64_t late;      /* fills refused because a change came first */
-    uint64_t contended; /* times a shard's lock was busy */
-    uint64_t entries, bytes, size;
+    uint64_t revived;              /* stale answers let live for want of an upstream */
+    uint64_t late;                 /* fills refused because a change came first */
+    uint64_t contended;            /* times a shard's lock was busy */
+    uint64_t entries, bytes, size; /* bytes: in rings, and of indexes */
 };
 void store_count(struct store *store, struct store_counters *ret);
 
@@ -136,7 +138,8 @@ struct store_view {
     struct stamp stamp; /* known valid at */
     struct stamp mark;  /* newest mark among its scopes; 0 for none */
     bool valid;         /* by marks; its TTL may be over all the same */
-    size_t scope_count;
+    bool subscribed;    /* it depends on zones of the feed */
+    size_t scope_count; /* of further names than the question's */
     uint8_t origin;
 };
 

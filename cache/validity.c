@@ -1,5 +1,6 @@
 #include "cache/validity.h"
 
+#include <assert.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +11,10 @@
 struct zone {
     UT_hash_handle hh;
     size_t index;
+    uint32_t top; /* index of the topmost zone it lies in; its own when it is that one */
+    uint64_t hash;
+    size_t size;
+    _Atomic uint64_t newest; /* mark at any scope of its names; of topmost zones alone */
     uint8_t name[NAME_MAX_SIZE];
 };
 
@@ -26,19 +31,58 @@ struct validity {
     struct zone *zones; /* an array: zone_count of them */
     struct zone *by_name;
     size_t zone_count;
+    bool has_apex_at[NAME_MAX_LABELS + 1]; /* by number of labels */
 };
+
+/* The longest zone that the name of `labels` labels in `size` bytes lies in, or NULL. */
+static struct zone *find_zone(const struct validity *validity, const uint8_t *name, size_t labels,
+                              size_t size)
+{
+    for (;; name = name_parent(name)) {
+        struct zone *zone = NULL;
+        if (validity->has_apex_at[labels]) {
+            uint64_t hash = scope_hash(name, size, validity->key);
+            HASH_FIND_BYHASHVALUE(hh, validity->by_name, name, size, (uint32_t)hash, zone);
+        }
+        if (zone || labels-- == 0)
+            return zone;
+        size -= 1u + name[0];
+    }
+}
+
+static struct zone *zone_of(const struct validity *validity, const uint8_t *name)
+{
+    return validity->by_name ? find_zone(validity, name, name_labels(name), name_size(name)) : NULL;
+}
 
 static void add_zone(struct validity *validity, const uint8_t *name)
 {
     struct zone *known;
     size_t size = name_size(name);
-    HASH_FIND(hh, validity->by_name, name, size, known);
+    uint64_t hash = scope_hash(name, size, validity->key);
+    HASH_FIND_BYHASHVALUE(hh, validity->by_name, name, size, (uint32_t)hash, known);
     if (known)
         return;
     struct zone *zone = &validity->zones[validity->zone_count];
     zone->index = validity->zone_count++;
+    zone->hash = hash;
+    zone->size = size;
     memcpy(zone->name, name, size);
-    HASH_ADD_KEYPTR(hh, validity->by_name, zone->name, size, zone);
+    validity->has_apex_at[name_labels(name)] = true;
+    HASH_ADD_KEYPTR_BYHASHVALUE(hh, validity->by_name, zone->name, size, (uint32_t)hash, zone);
+}
+
+static void find_tops(struct validity *validity)
+{
+    for (size_t i = 0; i < validity->zone_count; i++) {
+        const struct zone *top = &validity->zones[i];
+        for (const struct zone *zone = top; zone;) {
+            top = zone;
+            const uint8_t *above = name_parent(zone->name);
+            zone = above ? zone_of(validity, above) : NULL;
+        }
+        validity->zones[i].top = (uint32_t)top->index;
+    }
 }
 
 struct validity *validity_new(const struct validity_options *options)
@@ -46,6 +90,7 @@ struct validity *validity_new(const struct validity_options *options)
     struct validity *validity = calloc(1, sizeof *validity);
     if (!validity)
         return NULL;
+    assert(options->zone_count <= VALIDITY_MAX_ZONES);
     validity->key = options->key;
     validity->settle_ms = options->settle_ms;
     validity->moments = calloc(REMEMBERED_STAMPS, sizeof *validity->moments);
@@ -57,6 +102,7 @@ struct validity *validity_new(const struct validity_options *options)
     }
     for (size_t i = 0; i < options->zone_count; i++)
         add_zone(validity, options->zones[i]);
+    find_tops(validity);
     return validity;
 }
 
@@ -84,24 +130,53 @@ const uint8_t *validity_zone(const struct validity *validity, size_t k)
 const uint8_t *validity_zone_of(const struct validity *validity, const uint8_t *canonical_name,
                                 size_t *ret_index)
 {
-    if (!validity->by_name)
+    const struct zone *zone = zone_of(validity, canonical_name);
+    if (!zone)
         return NULL;
-    size_t size = name_size(canonical_name);
-    for (const uint8_t *name = canonical_name; name; name = name_parent(name)) {
-        struct zone *zone;
-        HASH_FIND(hh, validity->by_name, name, size, zone);
-        if (zone) {
-            if (ret_index)
-                *ret_index = zone->index;
-            return zone->name;
-        }
-        size -= 1u + name[0];
-    }
-    return NULL;
+    if (ret_index)
+        *ret_index = zone->index;
+    return zone->name;
 }
 
-static int add_scope(struct dependencies *dependencies, struct scope scope)
+/* ---- what an answer depends on ---- */
+
+uint64_t validity_hash(const struct validity *validity, const uint8_t *canonical_name, size_t size)
 {
+    return scope_hash(canonical_name, size, validity->key);
+}
+
+/* How a zone is named in dependencies. */
+static uint32_t number_of(const struct zone *zone)
+{
+    return zone ? (uint32_t)zone->index + 1 : ZONE_NONE;
+}
+
+/* The reverse; NULL for ZONE_NONE and ZONE_MANY. */
+static const struct zone *zone_at(const struct validity *validity, uint32_t number)
+{
+    return number - 1 < validity->zone_count ? &validity->zones[number - 1] : NULL;
+}
+
+/* The topmost zone that a name lies in, or NULL. */
+static const struct zone *top_zone_of(const struct validity *validity, const uint8_t *name)
+{
+    const struct zone *zone = zone_of(validity, name);
+    return zone ? &validity->zones[zone->top] : NULL;
+}
+
+void validity_depend_on_question(const struct validity *validity, const uint8_t *canonical_name,
+                                 bool negative, struct dependencies *ret)
+{
+    const struct zone *top = top_zone_of(validity, canonical_name);
+    ret->zone = number_of(top);
+    ret->own = !top ? OWN_NONE : negative ? OWN_ABSENCE : OWN_NAME;
+    ret->question = canonical_name;
+    ret->count = 0;
+}
+
+static int add_scope(struct dependencies *dependencies, enum scope_kind kind, uint64_t name_hash)
+{
+    struct scope scope = scope_of(kind, name_hash);
     for (size_t i = 0; i < dependencies->count; i++)
         if (dependencies->scopes[i].hash == scope.hash)
             return ERR_OK;
@@ -111,92 +186,160 @@ static int add_scope(struct dependencies *dependencies, struct scope scope)
     return ERR_OK;
 }
 
-static int add_kind(const struct validity *validity, enum scope_kind kind, const uint8_t *name,
-                    struct dependencies *dependencies)
+/* Subtrees from `name` up to the apex, but for those that the question lies in itself. */
+static int add_subtrees(const struct validity *validity, const uint8_t *name, size_t size,
+                        const struct zone *top, struct dependencies *dependencies)
 {
-    return add_scope(dependencies, scope_of(kind, name, validity->key));
-}
-
-/* The subscribed zone nearest to the root that the name lies in, or NULL. */
-static const uint8_t *top_zone_of(const struct validity *validity, const uint8_t *canonical_name)
-{
-    const uint8_t *top = NULL;
-    const uint8_t *apex = validity_zone_of(validity, canonical_name, NULL);
-    while (apex) {
-        top = apex;
-        const uint8_t *above = name_parent(apex);
-        apex = above ? validity_zone_of(validity, above, NULL) : NULL;
+    const uint8_t *question = dependencies->own == OWN_NONE ? NULL : dependencies->question;
+    int error = ERR_OK;
+    while (!error && size >= top->size && !(question && name_is_within(question, name))) {
+        error = add_scope(dependencies, SCOPE_SUBTREE, scope_hash(name, size, validity->key));
+        size -= 1u + name[0];
+        name += 1u + name[0];
     }
-    return top;
+    return error;
 }
 
 int validity_depend(const struct validity *validity, const uint8_t *canonical_name, bool negative,
                     struct dependencies *dependencies)
 {
-    const uint8_t *top = top_zone_of(validity, canonical_name);
+    const struct zone *top = top_zone_of(validity, canonical_name);
     if (!top)
         return ERR_OK;
-    int error = add_kind(validity, SCOPE_NAME, canonical_name, dependencies);
-    if (!error && negative && !name_equal(canonical_name, top))
-        error = add_kind(validity, SCOPE_EXISTENCE, canonical_name, dependencies);
-    size_t levels = name_labels(canonical_name) - name_labels(top);
-    const uint8_t *name = canonical_name;
-    for (size_t i = 0; i <= levels && !error; i++, name = name_parent(name))
-        error = add_kind(validity, SCOPE_SUBTREE, name, dependencies);
-    return error;
+    if (dependencies->zone == ZONE_NONE)
+        dependencies->zone = number_of(top);
+    else if (dependencies->zone != number_of(top))
+        dependencies->zone = ZONE_MANY;
+    size_t size = name_size(canonical_name);
+    uint64_t hash = scope_hash(canonical_name, size, validity->key);
+    int error = add_scope(dependencies, SCOPE_NAME, hash);
+    if (!error && negative)
+        error = add_scope(dependencies, SCOPE_EXISTENCE, hash);
+    return error ? error : add_subtrees(validity, canonical_name, size, top, dependencies);
 }
 
-struct stamp validity_newest_mark(const struct validity *validity, const struct scope *scopes,
-                                  size_t count)
+struct dependent validity_dependent(const struct validity *validity,
+                                    const struct dependencies *dependencies)
+{
+    const uint8_t *question = dependencies->question;
+    return (struct dependent){
+        .question = question,
+        .question_hash = dependencies->own == OWN_NONE
+                             ? 0
+                             : scope_hash(question, name_size(question), validity->key),
+        .zone = dependencies->zone,
+        .own = dependencies->own,
+        .count = dependencies->count,
+        .scopes = dependencies->scopes,
+    };
+}
+
+struct dependent validity_question(const struct validity *validity, const uint8_t *canonical_name)
+{
+    struct dependencies dependencies;
+    validity_depend_on_question(validity, canonical_name, true, &dependencies);
+    struct dependent dependent = validity_dependent(validity, &dependencies);
+    dependent.scopes = NULL;
+    return dependent;
+}
+
+/* ---- the check ---- */
+
+static struct stamp later(struct stamp a, struct stamp b)
+{
+    return stamp_after(a, b) ? a : b;
+}
+
+/* The newest mark at a question's name: its own, and of each subtree that it lies in. */
+static struct stamp newest_own_mark(const struct validity *validity,
+                                    const struct dependent *dependent)
+{
+    const struct marks *marks = validity->marks;
+    const uint8_t *name = dependent->question;
+    uint64_t hash = dependent->question_hash;
+    struct stamp newest = marks_get(marks, scope_of(SCOPE_NAME, hash));
+    if (dependent->own == OWN_ABSENCE)
+        newest = later(newest, marks_get(marks, scope_of(SCOPE_EXISTENCE, hash)));
+    /* The question's zone: the topmost one, unless further names lie in others. */
+    const struct zone *top = zone_at(validity, dependent->zone);
+    if (!top)
+        top = top_zone_of(validity, name);
+    size_t size = name_size(name);
+    for (;;) {
+        newest = later(newest, marks_get(marks, scope_of(SCOPE_SUBTREE, hash)));
+        if (size <= top->size)
+            return newest;
+        size -= 1u + name[0];
+        name += 1u + name[0];
+        hash = size == top->size ? top->hash : scope_hash(name, size, validity->key);
+    }
+}
+
+struct stamp validity_newest_mark(const struct validity *validity,
+                                  const struct dependent *dependent)
 {
     struct stamp newest = {0};
-    for (size_t i = 0; i < count; i++) {
-        struct stamp mark = marks_get(validity->marks, scopes[i]);
-        if (stamp_after(mark, newest))
-            newest = mark;
-    }
+    if (dependent->own != OWN_NONE)
+        newest = newest_own_mark(validity, dependent);
+    for (size_t i = 0; i < dependent->count; i++)
+        newest = later(newest, marks_get(validity->marks, dependent->scopes[i]));
     return newest;
 }
 
-bool validity_holds(const struct validity *validity, const struct scope *scopes, size_t count,
+/* The newest mark anywhere in a zone, or at least as new. */
+static struct stamp newest_in_zone(const struct validity *validity, uint32_t number)
+{
+    const struct zone *zone = zone_at(validity, number);
+    return (struct stamp){zone ? atomic_load_explicit(&zone->newest, memory_order_acquire)
+                               : UINT64_MAX};
+}
+
+bool validity_holds(const struct validity *validity, const struct dependent *dependent,
                     struct stamp stamp)
 {
     /* Nothing at all has changed since: marks of the future are for those who come after them. */
-    if (count == 0 || validity_now(validity).n == stamp.n)
+    if (dependent->zone == ZONE_NONE || validity_now(validity).n == stamp.n)
         return true;
-    for (size_t i = 0; i < count; i++)
-        if (stamp_after(marks_get(validity->marks, scopes[i]), stamp))
-            return false;
-    return true;
+    if (!stamp_after(newest_in_zone(validity, dependent->zone), stamp))
+        return true;
+    return !stamp_after(validity_newest_mark(validity, dependent), stamp);
 }
 
-static void mark(struct validity *validity, enum scope_kind kind, const uint8_t *name)
+/* ---- changes ---- */
+
+static void mark(struct validity *validity, enum scope_kind kind, uint64_t name_hash,
+                 struct stamp stamp)
 {
-    uint64_t next = atomic_load_explicit(&validity->clock, memory_order_relaxed) + 1;
-    marks_set(validity->marks, scope_of(kind, name, validity->key), (struct stamp){next});
+    marks_set(validity->marks, scope_of(kind, name_hash), stamp);
 }
 
-static size_t mark_existence(struct validity *validity, const uint8_t *canonical_name)
+/* Marks `kind` at the name, and the existence of what is above it below the apex. */
+static size_t mark_at(struct validity *validity, enum scope_kind kind, const uint8_t *name)
 {
-    const uint8_t *apex = validity_zone_of(validity, canonical_name, NULL);
-    if (!apex)
-        return 0;
-    size_t levels = name_labels(canonical_name) - name_labels(apex);
-    for (size_t i = 0; i < levels; i++, canonical_name = name_parent(canonical_name))
-        mark(validity, SCOPE_EXISTENCE, canonical_name);
-    return levels;
+    struct stamp next = {atomic_load_explicit(&validity->clock, memory_order_relaxed) + 1};
+    size_t size = name_size(name), marked = 1;
+    mark(validity, kind, scope_hash(name, size, validity->key), next);
+    struct zone *zone = find_zone(validity, name, name_labels(name), size);
+    if (!zone)
+        return marked;
+    while (size > zone->size + 1u + name[0]) {
+        size -= 1u + name[0];
+        name += 1u + name[0];
+        mark(validity, SCOPE_EXISTENCE, scope_hash(name, size, validity->key), next);
+        marked++;
+    }
+    atomic_store_explicit(&validity->zones[zone->top].newest, next.n, memory_order_release);
+    return marked;
 }
 
 size_t validity_mark_name(struct validity *validity, const uint8_t *canonical_name)
 {
-    mark(validity, SCOPE_NAME, canonical_name);
-    return 1 + mark_existence(validity, canonical_name);
+    return mark_at(validity, SCOPE_NAME, canonical_name);
 }
 
 size_t validity_mark_subtree(struct validity *validity, const uint8_t *canonical_name)
 {
-    mark(validity, SCOPE_SUBTREE, canonical_name);
-    return 1 + mark_existence(validity, canonical_name);
+    return mark_at(validity, SCOPE_SUBTREE, canonical_name);
 }
 
 struct stamp validity_commit(struct validity *validity, struct mono now)

@@ -14,8 +14,12 @@
  *
  * Scopes exist only inside the zones of the subscription. A name's dependencies there are its NAME scope
  * and the SUBTREE scopes from itself up to the apex (of the topmost zone, where one subscribed zone lies
- * in another); a negative answer adds the EXISTENCE of its name. An apex always exists, so it has no
- * EXISTENCE scope. Names elsewhere depend on nothing: their answers live by TTL alone.
+ * in another); a negative answer adds the EXISTENCE of its name. Names elsewhere depend on nothing: their
+ * answers live by TTL alone.
+ *
+ * Almost every answer depends on its question's name alone, so those scopes are not stored: they follow from
+ * the name, whose hash a lookup has at hand. Those of further names (CNAME targets, zone cuts) are listed. And
+ * each zone knows its newest mark: while that is not after an answer's stamp, one compare is the whole check.
  *
  * Two more things are known here because they bear on how long an answer lives. The lease: until when the
  * feed is proven to be live and drained; an answer may outlive its TTL only while it lasts (P6). And when
@@ -38,14 +42,39 @@
 #include "dns/name.h"
 
 enum {
-    /* Scopes one answer may depend on: a chain of 12 names some 8 labels deep. An answer with more is
-     * not cached. */
+    /* Scopes of further names one answer may depend on: a chain of 12 names some 8 labels deep. An
+     * answer with more is not cached. */
     DEPENDENCIES_MAX = 120,
+    VALIDITY_MAX_ZONES = (1 << 20) - 2,
+    ZONE_NONE = 0,             /* no name lies in a zone of the subscription */
+    ZONE_MANY = (1 << 20) - 1, /* names lie in several of them */
 };
 
+/* What an answer depends on by its question. */
+enum own_scopes {
+    OWN_NONE,    /* nothing: the name lies in no zone */
+    OWN_NAME,    /* what is at the name */
+    OWN_ABSENCE, /* that, and that nothing is below it */
+};
+
+/* An answer's dependencies, as they are collected. */
 struct dependencies {
+    uint32_t
+        zone; /* the topmost one that all names lie in, counted from 1; or ZONE_NONE, ZONE_MANY */
+    enum own_scopes own;
+    const uint8_t *question; /* borrowed, canonical */
     size_t count;
-    struct scope scopes[DEPENDENCIES_MAX];
+    struct scope scopes[DEPENDENCIES_MAX]; /* of further names */
+};
+
+/* An answer, or a question under way, as it is judged. Borrows all. */
+struct dependent {
+    const uint8_t *question; /* canonical */
+    uint64_t question_hash;  /* validity_hash() of it */
+    uint32_t zone;
+    enum own_scopes own;
+    size_t count;
+    const struct scope *scopes;
 };
 
 struct validity;
@@ -75,27 +104,46 @@ const uint8_t *validity_zone(const struct validity *validity, size_t k);
 const uint8_t *validity_zone_of(const struct validity *validity, const uint8_t *canonical_name,
                                 size_t *ret_index);
 
+/* The hash of a canonical name under this process's secret. */
+uint64_t validity_hash(const struct validity *validity, const uint8_t *canonical_name, size_t size);
+
 /*
- * Adds what an answer depends on by having `canonical_name` in it; `negative` for the name whose
- * absence it tells. Returns 0, or ERR_SPACE when there are too many: such an answer is not cached.
+ * Starts over with what the answer to a question depends on by its name, which stays borrowed; `negative` when
+ * it tells the name's absence.
+ */
+void validity_depend_on_question(const struct validity *validity, const uint8_t *canonical_name,
+                                 bool negative, struct dependencies *ret);
+
+/*
+ * Adds what an answer depends on by having `canonical_name` in it, besides its question; `negative` for the
+ * name whose absence it tells. Returns 0, or ERR_SPACE when there are too many: such an answer is not cached.
  */
 MUST_CHECK int validity_depend(const struct validity *validity, const uint8_t *canonical_name,
                                bool negative, struct dependencies *dependencies);
 
-/* Whether nothing that `scopes` name was touched after `stamp`. */
-bool validity_holds(const struct validity *validity, const struct scope *scopes, size_t count,
+/* The collected dependencies as they are judged; borrows them. */
+struct dependent validity_dependent(const struct validity *validity,
+                                    const struct dependencies *dependencies);
+
+/* A question by itself, whatever the answer will be. */
+struct dependent validity_question(const struct validity *validity, const uint8_t *canonical_name);
+
+/* Whether nothing that it depends on was touched after `stamp`. */
+bool validity_holds(const struct validity *validity, const struct dependent *dependent,
                     struct stamp stamp);
 
-/* The newest mark among `scopes`; 0 for none. */
-struct stamp validity_newest_mark(const struct validity *validity, const struct scope *scopes,
-                                  size_t count);
+/* The newest mark among what it depends on; 0 for none. */
+struct stamp validity_newest_mark(const struct validity *validity,
+                                  const struct dependent *dependent);
 
 /*
  * Writer: marks at the stamp the clock will have next. Nothing counts as applied before
  * validity_commit() moves the clock there. Each returns the number of scopes marked.
  *
- *   name       the name itself, its existence, and that of its ancestors below the zone's apex
+ *   name       the name itself, and the existence of its ancestors below the zone's apex
  *   subtree    the name and all below, and existence as above
+ *
+ * An absent name's answer depends on the name itself too, so a change there needs no existence mark.
  */
 size_t validity_mark_name(struct validity *validity, const uint8_t *canonical_name);
 size_t validity_mark_subtree(struct validity *validity, const uint8_t *canonical_name);

@@ -127,7 +127,13 @@ static int query_additional(struct wire_reader *reader, struct edns *edns)
     uint8_t owner[NAME_MAX_SIZE];
     struct record_fixed fixed;
 
-    if (name_read(reader, owner) < 0 || !read_fixed(reader, &fixed))
+    if (wire_left(reader) > 0 && reader->base[reader->at] == 0) {
+        owner[0] = 0; /* the root: what OPT has */
+        wire_read(reader, 1);
+    } else if (name_read(reader, owner) < 0) {
+        return ERR_FORMAT;
+    }
+    if (!read_fixed(reader, &fixed))
         return ERR_FORMAT;
     if (fixed.type != TYPE_OPT)
         return wire_read(reader, fixed.rdata_size) ? 0 : ERR_FORMAT;
@@ -136,14 +142,33 @@ static int query_additional(struct wire_reader *reader, struct edns *edns)
     return 0;
 }
 
-static int query_body(struct wire_reader *reader, const struct header *header, struct query *ret)
+/*
+ * Takes the question, the first thing behind the header: its name cannot be compressed, as there is nothing a
+ * pointer could name. Returns the offset behind it, or ERR_FORMAT with `ret` untouched.
+ */
+static int query_question(const uint8_t *bytes, size_t size, struct question_view *ret)
 {
-    if (header->questions != 1 || read_question(reader, &ret->question) < 0)
+    size_t at = DNS_HEADER_SIZE;
+
+    while (at < size && bytes[at] != 0) {
+        if (bytes[at] > 63)
+            return ERR_FORMAT;
+        at += 1u + bytes[at];
+    }
+    size_t name_bytes = at + 1 - DNS_HEADER_SIZE;
+    if (at + 5 > size || name_bytes > NAME_MAX_SIZE)
         return ERR_FORMAT;
-    ret->question_end = reader->at;
-    if (header->answers != 0 || header->authorities != 0)
-        return ERR_FORMAT;
-    for (unsigned i = 0; i < header->additionals; i++) {
+    ret->name = bytes + DNS_HEADER_SIZE;
+    ret->name_size = (uint8_t)name_bytes;
+    ret->type = wire_get_u16(bytes + at + 1);
+    ret->class = wire_get_u16(bytes + at + 3);
+    return (int)(at + 5);
+}
+
+/* What follows the question: records of the additional section and nothing else. */
+static int query_rest(struct wire_reader *reader, unsigned additionals, struct query *ret)
+{
+    for (unsigned i = 0; i < additionals; i++) {
         if (query_additional(reader, &ret->edns) < 0)
             return ERR_FORMAT;
     }
@@ -152,26 +177,49 @@ static int query_body(struct wire_reader *reader, const struct header *header, s
     return ret->edns.version == 0 ? 0 : ERR_VERSION;
 }
 
+static int query_body(const uint8_t *bytes, size_t size, struct query *ret)
+{
+    enum { QUESTIONS = 4, ANSWERS_AND_AUTHORITIES = 6, ADDITIONALS = 10 };
+
+    if (wire_get_u16(bytes + QUESTIONS) != 1)
+        return ERR_FORMAT;
+    int end = query_question(bytes, size, &ret->question);
+    if (end < 0)
+        return end;
+    ret->question_end = (size_t)end;
+    if (wire_get_u32(bytes + ANSWERS_AND_AUTHORITIES) != 0)
+        return ERR_FORMAT;
+    unsigned additionals = wire_get_u16(bytes + ADDITIONALS);
+    if (additionals == 0 && (size_t)end == size)
+        return 0;
+    struct wire_reader reader = wire_reader(bytes, size);
+    reader.at = (size_t)end;
+    return query_rest(&reader, additionals, ret);
+}
+
 int query_parse(const uint8_t *bytes, size_t size, struct query *ret)
 {
-    struct wire_reader reader = wire_reader(bytes, size);
-    struct header header;
-
     if (size < DNS_HEADER_SIZE)
         return ERR_SHORT;
-    header = read_header(&reader);
-    ret->id = header.id;
-    ret->flags = header.flags;
-    ret->question.name_size = 0;
-    ret->question.type = 0;
-    ret->question.class = 0;
+    ret->id = wire_get_u16(bytes);
+    ret->flags = wire_get_u16(bytes + 2);
+    ret->question = (struct question_view){.name_size = 0};
     ret->question_end = DNS_HEADER_SIZE;
     ret->edns = (struct edns){.present = false};
-    if (header.flags & FLAG_QR)
+    if (ret->flags & FLAG_QR)
         return ERR_NOT_QUERY;
-    if (header.flags & FLAG_OPCODE)
+    if (ret->flags & FLAG_OPCODE)
         return ERR_OPCODE;
-    return query_body(&reader, &header, ret);
+    return query_body(bytes, size, ret);
+}
+
+void question_copy(const struct question_view *view, struct question *ret)
+{
+    if (view->name_size > 0)
+        memcpy(ret->name, view->name, view->name_size);
+    ret->name_size = view->name_size;
+    ret->type = view->type;
+    ret->class = view->class;
 }
 
 /* -- responses --------------------------------------------------------------------------------- */

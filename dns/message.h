@@ -89,11 +89,19 @@ struct edns {
     uint16_t options_size;  /* checked: whole options fill it exactly */
 };
 
+/* A question where it lies in the message. */
+struct question_view {
+    const uint8_t *name; /* as spelled, uncompressed */
+    uint8_t name_size;
+    uint16_t type;
+    uint16_t class;
+};
+
 struct query {
     uint16_t id;
     uint16_t flags;
-    struct question question; /* name_size 0 when the question could not be read */
-    size_t question_end;      /* offset of the first byte behind the question section */
+    struct question_view question; /* name_size 0 when the question could not be read */
+    size_t question_end;           /* offset of the first byte behind the question section */
     struct edns edns;
 };
 
@@ -109,6 +117,9 @@ struct query {
  * `ret` is filled as far as said above, also on failure: a reply needs it.
  */
 MUST_CHECK int query_parse(const uint8_t *bytes, size_t size, struct query *ret);
+
+/* A copy that outlives the message. */
+void question_copy(const struct question_view *view, struct question *ret);
 
 /* One record of a parsed response; pointers live in the message's arena until it is parsed into again. */
 struct record {

@@ -223,18 +223,27 @@ static uint64_t fold_word(uint64_t word)
     return word | upper >> 2;
 }
 
+static void fold_eight(const uint8_t *from, uint8_t *to)
+{
+    uint64_t word;
+
+    memcpy(&word, from, sizeof word);
+    word = fold_word(word);
+    memcpy(to, &word, sizeof word);
+}
+
 void name_lower(const uint8_t *name, size_t size, uint8_t *folded)
 {
-    size_t i = 0;
+    enum { WORD = sizeof(uint64_t) };
 
-    for (; size - i >= sizeof(uint64_t); i += sizeof(uint64_t)) {
-        uint64_t word;
-        memcpy(&word, name + i, sizeof(word));
-        word = fold_word(word);
-        memcpy(folded + i, &word, sizeof(word));
+    if (size < WORD) {
+        for (size_t i = 0; i < size; i++)
+            folded[i] = name_fold(name[i]);
+        return;
     }
-    for (; i < size; i++)
-        folded[i] = name_fold(name[i]);
+    for (size_t i = 0; i + WORD < size; i += WORD)
+        fold_eight(name + i, folded + i);
+    fold_eight(name + size - WORD, folded + size - WORD); /* over some bytes twice: no harm */
 }
 
 static bool label_equal(const uint8_t *a, const uint8_t *b)

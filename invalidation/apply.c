@@ -3,7 +3,6 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <uthash.h>
 
 #include "dns/build.h"
 
@@ -234,71 +233,100 @@ static bool build_answer(struct applier *applier, const struct change *change, s
         .ttl_offsets = applier->ttl_offsets,
         .ttl_count = builder->ttl_count,
     };
-    return validity_depend(applier->options.validity, change->name, false, &ret->dependencies) ==
-           ERR_OK;
+    validity_depend_on_question(applier->options.validity, change->name, false, &ret->dependencies);
+    return true;
+}
+
+/* Puts a built answer in the place of the one that a store holds, with the store's own bounds. */
+static bool replace(struct applier *applier, struct store *store, const struct answer_key *key,
+                    const struct answer *built, struct stamp stamp, struct mono now)
+{
+    struct ttl_policy policy = store_policy(store);
+    struct answer bounded = *built;
+    bounded.body = applier->body;
+    memcpy(applier->body, built->body, built->body_size);
+    answer_bound_ttls(&bounded, &policy);
+    return store_replace(store, key, &bounded, stamp, now);
 }
 
 /*
  * Replaces the answers that stores hold for the question, with CD set or not. What was asked for with
- * DO set wants signatures, which a change set does not carry: it stays evicted.
+ * DO set wants signatures, which a change set does not carry: it stays evicted. Most changes are of names that
+ * no store holds: the answer is built when the first one does.
  */
 static size_t install(struct applier *applier, const struct change *change, struct stamp stamp,
                       struct mono now)
 {
     struct answer answer;
+    struct answer_key key;
+    bool built = false;
     size_t installed = 0;
-    if (!build_answer(applier, change, &answer))
-        return 0;
-    const uint8_t *built = answer.body;
     for (size_t i = 0; i < applier->options.store_count; i++) {
         struct store *store = applier->options.stores[i];
-        struct ttl_policy policy = store_policy(store);
-        struct answer bounded = answer;
-        bounded.body = applier->body;
-        memcpy(applier->body, built, answer.body_size);
-        answer_bound_ttls(&bounded, &policy);
         for (int cd = 0; cd <= KEY_CHECKING_DISABLED; cd += KEY_CHECKING_DISABLED) {
-            struct answer_key key;
             store_key_variant(store, change->name, change->type, cd, &key);
-            installed += store_replace(store, &key, &bounded, stamp, now);
+            if (!store_has(store, &key))
+                continue;
+            if (!built && !build_answer(applier, change, &answer))
+                return 0;
+            built = true;
+            installed += replace(applier, store, &key, &answer, stamp, now);
         }
     }
     return installed;
 }
 
-/* What later changes of the same set have the last word on: (name, type), or a name as a whole. */
+/*
+ * What later changes of the same set have the last word on: an RRset, or a name as a whole (type 0). A hash
+ * table of places in the set, by name and type; at most half full.
+ */
 struct spoken_for {
-    UT_hash_handle hh;
-    uint8_t key[2 + NAME_MAX_SIZE];
+    const struct change_set *set;
+    size_t size;     /* a power of two; 0: nothing is spoken for */
+    uint32_t *slots; /* a place in the set, counted from 1; 0: free */
 };
 
-static size_t spoken_key(const uint8_t *name, uint16_t type, uint8_t key[2 + NAME_MAX_SIZE])
+/* False: no memory. */
+static bool spoken_init(struct spoken_for *spoken, const struct change_set *set)
 {
-    size_t size = name_size(name);
-    wire_put_u16(key, type);
-    memcpy(key + 2, name, size);
-    return 2 + size;
-}
-
-static bool is_spoken_for(struct spoken_for *table, const uint8_t *name, uint16_t type)
-{
-    uint8_t key[2 + NAME_MAX_SIZE];
-    struct spoken_for *found;
-    size_t size = spoken_key(name, type, key);
-    HASH_FIND(hh, table, key, size, found);
-    return found != NULL;
-}
-
-static bool speak_for(struct spoken_for **table, const uint8_t *name, uint16_t type)
-{
-    if (is_spoken_for(*table, name, type))
+    *spoken = (struct spoken_for){.set = set};
+    if (set->change_count < 2)
         return true;
-    struct spoken_for *entry = malloc(sizeof *entry);
-    if (!entry)
-        return false;
-    size_t size = spoken_key(name, type, entry->key);
-    HASH_ADD_KEYPTR(hh, *table, entry->key, size, entry);
-    return true;
+    size_t size = 4;
+    while (size < 2 * set->change_count)
+        size *= 2;
+    spoken->slots = calloc(size, sizeof *spoken->slots);
+    spoken->size = spoken->slots ? size : 0;
+    return spoken->slots != NULL;
+}
+
+/* The slot of (name, type), or the free one where it goes. */
+static uint32_t *spoken_slot(const struct applier *applier, const struct spoken_for *spoken,
+                             const uint8_t *name, uint16_t type)
+{
+    const uint64_t hash = validity_hash(applier->options.validity, name, name_size(name));
+    for (size_t at = hash + type * UINT64_C(0x9e3779b97f4a7c15);; at++) {
+        uint32_t *slot = &spoken->slots[at & (spoken->size - 1)];
+        if (*slot == 0)
+            return slot;
+        const struct change *change = &spoken->set->changes[*slot - 1];
+        if (change->type == type && name_equal(change->name, name))
+            return slot;
+    }
+}
+
+static bool is_spoken_for(const struct applier *applier, const struct spoken_for *spoken,
+                          const struct change *change)
+{
+    return spoken->size > 0 && (*spoken_slot(applier, spoken, change->name, change->type) != 0 ||
+                                *spoken_slot(applier, spoken, change->name, 0) != 0);
+}
+
+static void speak_for(const struct applier *applier, const struct spoken_for *spoken, size_t place)
+{
+    const struct change *change = &spoken->set->changes[place];
+    if (spoken->size > 0)
+        *spoken_slot(applier, spoken, change->name, change->type) = (uint32_t)place + 1;
 }
 
 /*
@@ -308,22 +336,19 @@ static bool speak_for(struct spoken_for **table, const uint8_t *name, uint16_t t
 static size_t install_set(struct applier *applier, const struct change_set *set, struct stamp stamp,
                           struct mono now)
 {
-    struct spoken_for *table = NULL, *entry, *next;
+    struct spoken_for spoken;
     size_t installed = 0;
+    if (!spoken_init(&spoken, set))
+        return 0; /* evicted is enough */
     for (size_t i = set->change_count; i-- > 0;) {
         const struct change *change = &set->changes[i];
         if (touches_subtree(set, change))
             break;
-        if (is_installable(set, change) && !is_spoken_for(table, change->name, change->type) &&
-            !is_spoken_for(table, change->name, 0))
+        if (is_installable(set, change) && !is_spoken_for(applier, &spoken, change))
             installed += install(applier, change, stamp, now);
-        if (set->change_count > 1 && !speak_for(&table, change->name, change->type))
-            break;
+        speak_for(applier, &spoken, i);
     }
-    HASH_ITER (hh, table, entry, next) {
-        HASH_DELETE(hh, table, entry);
-        free(entry);
-    }
+    free(spoken.slots);
     return installed;
 }
 

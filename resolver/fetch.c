@@ -7,9 +7,13 @@
 #include "dns/build.h"
 #include "resolver/chain.h"
 #include "resolver/clock.h"
+#include "resolver/entropy.h"
+#include "resolver/pool.h"
+#include "resolver/wheel.h"
 
 enum {
     MAX_QUERY_SIZE = DNS_HEADER_SIZE + NAME_MAX_SIZE + 4 + DNS_OPT_SIZE + POSITION_QUERY_SIZE,
+    KEPT = 2048,                  /* fetches, and queries, whose memory waits for the next */
     ROUNDS = 3,                   /* each server is asked at most this often per step */
     BEHIND_FIRST_PAUSE_MS = 1,    /* before a parent that is behind is asked again; then doubled */
     BEHIND_LAST_PAUSE_MS = 64,    /* past this, its answer is taken for what it is */
@@ -20,6 +24,7 @@ enum {
 struct attempt {
     struct forward_request request;
     struct attempt *prev, *next;
+    struct fetcher *fetcher;
     struct fetch *fetch; /* NULL when the fetch has ended */
     struct upstream *upstream;
     size_t server;
@@ -28,15 +33,16 @@ struct attempt {
     bool edns;    /* the query had OPT */
     bool counted; /* as a timeout already */
     uint64_t sent_us;
-    struct question asked; /* as spelled */
 };
 
+static_assert((int)MAX_QUERY_SIZE <= (int)PORTS_MAX_QUERY, "every query fits a passage");
+
 struct fetch {
+    struct wheel_timer timer;
     struct fetcher *fetcher;
     struct fetch_request request;
     struct question question;
     struct chain chain;
-    struct event *timer;
     struct attempt *attempts;    /* under way */
     uint32_t tried;              /* servers asked in this round, a bit each */
     uint8_t sent;                /* queries sent in this step */
@@ -49,12 +55,16 @@ struct fetch {
 };
 
 struct fetcher {
-    struct event_base *base;
+    struct wheel *wheel;
+    struct pool fetches, attempts;
+    struct entropy entropy;
+    uint64_t now_us; /* when the callback that runs began */
     const struct validity *validity;
     struct positions *positions;
     struct message *message;
     struct builder builder;
     struct answer answer;
+    uint8_t canonical[NAME_MAX_SIZE]; /* the question's name, for the answer's dependencies */
     uint16_t ttl_offsets[ANSWER_MAX_TTLS];
     uint8_t wire[DNS_MAX_MESSAGE];
 };
@@ -62,18 +72,22 @@ struct fetcher {
 static_assert((int)BUILD_MAX_RECORDS <= (int)ANSWER_MAX_TTLS,
               "every TTL of a built message has a place");
 
+static void impatient(struct wheel_timer *timer, struct mono now);
+
 struct fetcher *fetcher_new(struct event_base *base, const struct validity *validity,
                             struct positions *positions)
 {
     struct fetcher *fetcher = calloc(1, sizeof *fetcher);
     if (!fetcher)
         return NULL;
-    fetcher->base = base;
+    fetcher->fetches = pool_of(sizeof(struct fetch), KEPT);
+    fetcher->attempts = pool_of(sizeof(struct attempt), KEPT);
     fetcher->validity = validity;
     fetcher->positions = positions;
+    fetcher->wheel = wheel_new(base, impatient);
     fetcher->message = message_new();
-    if (!fetcher->message) {
-        free(fetcher);
+    if (!fetcher->wheel || !fetcher->message) {
+        fetcher_free(fetcher);
         return NULL;
     }
     return fetcher;
@@ -83,8 +97,23 @@ void fetcher_free(struct fetcher *fetcher)
 {
     if (!fetcher)
         return;
+    wheel_free(fetcher->wheel);
     message_free(fetcher->message);
+    pool_drain(&fetcher->fetches);
+    pool_drain(&fetcher->attempts);
     free(fetcher);
+}
+
+/* The time, read once per callback: thousands may come between two looks at the clock otherwise. */
+static struct mono look_at_clock(struct fetcher *fetcher)
+{
+    fetcher->now_us = mono_now_us();
+    return (struct mono){fetcher->now_us / 1000};
+}
+
+static struct mono now_of(const struct fetcher *fetcher)
+{
+    return (struct mono){fetcher->now_us / 1000};
 }
 
 void fetch_cancel(struct fetch *fetch)
@@ -95,11 +124,10 @@ void fetch_cancel(struct fetch *fetch)
     DL_FOREACH_SAFE (fetch->attempts, attempt, next)
         attempt->fetch = NULL;
     chain_free(&fetch->chain);
-    if (fetch->timer)
-        event_free(fetch->timer);
+    wheel_stop(fetch->fetcher->wheel, &fetch->timer);
     upstream_unref(fetch->request.upstream);
     free(fetch->wanted);
-    free(fetch);
+    pool_put(&fetch->fetcher->fetches, fetch);
 }
 
 /* Hands the answer over; the fetch is gone afterwards, its bytes are in the fetcher. */
@@ -109,6 +137,14 @@ static void finish(struct fetch *fetch, struct answer *answer)
     void *arg = fetch->request.arg;
     fetch_cancel(fetch);
     done(arg, answer);
+}
+
+static void depend_on_question(struct fetch *fetch, bool negative, struct answer *answer)
+{
+    uint8_t *canonical = fetch->fetcher->canonical;
+    name_lower(fetch->question.name, fetch->question.name_size, canonical);
+    validity_depend_on_question(fetch->fetcher->validity, canonical, negative,
+                                &answer->dependencies);
 }
 
 static void fail(struct fetch *fetch)
@@ -121,9 +157,7 @@ static void fail(struct fetch *fetch)
         .ede = fetch->ede,
         .body = fetch->fetcher->wire,
     };
-    if (validity_depend(fetch->fetcher->validity, fetch->question.name, false,
-                        &answer->dependencies) != ERR_OK)
-        answer->ttl = 0;
+    depend_on_question(fetch, false, answer);
     finish(fetch, answer);
 }
 
@@ -131,6 +165,8 @@ static int depend_on(struct fetch *fetch, const uint8_t *name, bool negative, st
 {
     const struct validity *validity = fetch->fetcher->validity;
     uint8_t canonical[NAME_MAX_SIZE];
+    if (name_equal(name, fetch->question.name))
+        return ERR_OK;
     name_lower(name, name_size(name), canonical);
     answer->covered = answer->covered && validity_zone_of(validity, canonical, NULL);
     return validity_depend(validity, canonical, negative, &answer->dependencies);
@@ -139,17 +175,19 @@ static int depend_on(struct fetch *fetch, const uint8_t *name, bool negative, st
 /* Everything the answer says something about: the question, each link, the end. */
 static int depend(struct fetch *fetch, enum chain_end end, struct answer *answer)
 {
-    answer->dependencies = (struct dependencies){0};
+    bool negative = end != CHAIN_DATA;
+    depend_on_question(fetch, negative && name_equal(fetch->chain.name, fetch->question.name),
+                       answer);
     /* Signatures expire by themselves: no change tells of it. */
-    answer->covered = !fetch->request.dnssec_ok;
-    int error = depend_on(fetch, fetch->question.name, false, answer);
+    answer->covered = !fetch->request.dnssec_ok && answer->dependencies.zone != ZONE_NONE;
+    int error = ERR_OK;
     const struct selection *selection = &fetch->chain.selection;
     for (size_t i = 0; i < selection->count && !error; i++) {
         if (selection->items[i].section != SECTION_ANSWER)
             break;
         error = depend_on(fetch, selection->items[i].record.owner, false, answer);
     }
-    return error ? error : depend_on(fetch, fetch->chain.name, end != CHAIN_DATA, answer);
+    return error ? error : depend_on(fetch, fetch->chain.name, negative, answer);
 }
 
 static int build_body(struct fetch *fetch, size_t *ret_start)
@@ -303,18 +341,26 @@ static bool is_response(const struct message *message)
     return (message->flags & (FLAG_QR | FLAG_OPCODE)) == FLAG_QR;
 }
 
-static bool same_spelling(const struct question *a, const struct question *b)
+/* The question's name in the query as it was sent. */
+static uint8_t *spelled(struct attempt *attempt)
 {
-    return a->name_size == b->name_size && memcmp(a->name, b->name, a->name_size) == 0;
+    return attempt->request.passage.bytes + DNS_HEADER_SIZE;
+}
+
+static bool same_spelling(const struct message *message, struct attempt *attempt)
+{
+    const struct question *question = &message->question;
+    return question->name_size > 0 &&
+           memcmp(question->name, spelled(attempt), question->name_size) == 0;
 }
 
 /* What to do about a response that arrived. */
 enum verdict { USE, ASK_NEXT, ASK_PLAIN, ASK_TCP };
 
-static enum verdict judge(const struct message *message, const struct attempt *attempt,
+static enum verdict judge(const struct message *message, struct attempt *attempt,
                           struct upstream_server *server, struct mono now)
 {
-    if (!same_spelling(&message->question, &attempt->asked)) {
+    if (!same_spelling(message, attempt)) {
         if (attempt->way != FORWARD_TCP)
             return ASK_TCP; /* the server folds case, or somebody else answered: TCP tells */
         server->case_until = mono_add(now, REMEMBER_MS);
@@ -341,7 +387,7 @@ static void act_on_response(struct fetch *fetch, struct attempt *attempt, const 
         ask(fetch);
         return;
     }
-    switch (judge(message, attempt, server, mono_now())) {
+    switch (judge(message, attempt, server, now_of(fetch->fetcher))) {
     case USE:
         use_response(fetch, attempt);
         break;
@@ -363,12 +409,13 @@ static void act_on_response(struct fetch *fetch, struct attempt *attempt, const 
 static void count_attempt(struct attempt *attempt, int status)
 {
     struct upstream_server *server = &attempt->upstream->servers[attempt->server];
+    struct mono now = look_at_clock(attempt->fetcher);
     if (status == ERR_OK)
-        upstream_answered(server, (uint32_t)(mono_now_us() - attempt->sent_us));
+        upstream_answered(server, (uint32_t)(attempt->fetcher->now_us - attempt->sent_us));
     else if (status == ERR_SYSTEM)
-        upstream_refused(server, mono_now());
+        upstream_refused(server, now);
     else if (!attempt->counted)
-        upstream_timed_out(server, mono_now());
+        upstream_timed_out(server, now);
 }
 
 static void answered(struct forward_request *request, int status, const uint8_t *response,
@@ -389,19 +436,17 @@ static void answered(struct forward_request *request, int status, const uint8_t 
         }
     }
     upstream_unref(attempt->upstream);
-    free(attempt);
+    pool_put(&attempt->fetcher->attempts, attempt);
 }
 
-/* 0x20: each letter's case is a coin toss that the response must repeat. */
-static void randomise_case(struct question *question)
+/* 0x20: each letter's case is a coin toss that the response must repeat. `name` is in lower case. */
+static void randomise_case(struct entropy *entropy, uint8_t *name, size_t size)
 {
     uint8_t coins[NAME_MAX_SIZE / 8 + 1];
-    arc4random_buf(coins, sizeof coins);
-    for (size_t i = 0; i < question->name_size; i++) {
-        uint8_t lower = question->name[i] | 0x20;
-        if (lower >= 'a' && lower <= 'z' && coins[i / 8] >> (i % 8) & 1)
-            question->name[i] ^= 0x20;
-    }
+    entropy_take(entropy, coins, size / 8 + 1);
+    for (size_t i = 0; i < size; i++)
+        if ((uint8_t)(name[i] - 'a') < 26)
+            name[i] ^= (uint8_t)((coins[i / 8] >> (i % 8) & 1) << 5);
 }
 
 /* Where the chain stands, as a question. */
@@ -422,67 +467,79 @@ static size_t add_position(const struct fetch *fetch, uint8_t *query, size_t siz
     return option;
 }
 
-static int write_query(const struct fetch *fetch, const struct attempt *attempt,
-                       uint8_t query[MAX_QUERY_SIZE])
+/* Writes the query into the passage. */
+static void write_query(const struct fetch *fetch, struct attempt *attempt, bool random_case)
 {
+    struct entropy *entropy = &fetch->fetcher->entropy;
+    struct passage *passage = &attempt->request.passage;
+    struct question question;
     struct query_shape shape = {
         .edns = attempt->edns,
         .dnssec_ok = fetch->request.dnssec_ok,
         .checking_disabled = fetch->request.checking_disabled,
     };
-    arc4random_buf(&shape.id, sizeof shape.id);
-    int size = build_query(query, MAX_QUERY_SIZE, &attempt->asked, &shape);
-    if (size > 0 && attempt->edns && fetch->wanted)
-        size += (int)add_position(fetch, query, (size_t)size);
-    if (size > 0) /* AD in a query: "tell me whether you validated" (RFC 6840 5.7) */
-        wire_put_u16(query + 2, wire_get_u16(query + 2) | FLAG_AD);
-    return size;
+    next_question(fetch, &question);
+    entropy_take(entropy, &shape.id, sizeof shape.id);
+    int size = build_query(passage->bytes, MAX_QUERY_SIZE, &question, &shape);
+    assert(size > 0);
+    if (attempt->edns && fetch->wanted)
+        size += (int)add_position(fetch, passage->bytes, (size_t)size);
+    /* AD in a query: "tell me whether you validated" (RFC 6840 5.7) */
+    wire_put_u16(passage->bytes + 2, wire_get_u16(passage->bytes + 2) | FLAG_AD);
+    if (random_case)
+        randomise_case(entropy, spelled(attempt), question.name_size);
+    passage->size = (uint16_t)size;
 }
 
 /* Arms the timer for whichever comes first, the next attempt or the deadline. */
 static void wait_at_most(struct fetch *fetch, uint32_t patience_ms)
 {
-    struct mono now = mono_now();
-    uint64_t left =
-        mono_reached(now, fetch->request.deadline) ? 0 : fetch->request.deadline.ms - now.ms;
-    uint64_t ms = left < patience_ms ? left : patience_ms;
-    struct timeval tv = {.tv_sec = (time_t)(ms / 1000), .tv_usec = (long)(ms % 1000) * 1000};
-    event_add(fetch->timer, &tv);
+    struct mono now = now_of(fetch->fetcher), deadline = fetch->request.deadline;
+    struct mono due = mono_add(now, patience_ms);
+    wheel_start(fetch->fetcher->wheel, &fetch->timer, due.ms < deadline.ms ? due : deadline, now);
 }
 
-static void ask_server(struct fetch *fetch, size_t index, enum forward_way way)
+static struct attempt *attempt_new(struct fetch *fetch, size_t index, enum forward_way way)
 {
-    struct upstream_server *server = &fetch->request.upstream->servers[index];
-    struct attempt *attempt = calloc(1, sizeof *attempt);
-    wait_at_most(fetch, upstream_patience_ms(server));
-    fetch->tried |= 1u << index;
-    fetch->sent++;
+    struct fetcher *fetcher = fetch->fetcher;
+    struct attempt *attempt = pool_get(&fetcher->attempts);
     if (!attempt)
-        return;
+        return NULL;
     attempt->request.done = answered;
+    attempt->fetcher = fetcher;
     attempt->fetch = fetch;
     attempt->upstream = upstream_ref(fetch->request.upstream);
     attempt->server = index;
     attempt->way = way;
     attempt->step = fetch->step;
-    attempt->sent_us = mono_now_us();
-    next_question(fetch, &attempt->asked);
-    if (mono_reached(mono_now(), server->case_until))
-        randomise_case(&attempt->asked);
-    attempt->edns = way == FORWARD_EDNS ||
-                    (way == FORWARD_TCP && mono_reached(mono_now(), server->plain_until));
-    uint8_t query[MAX_QUERY_SIZE];
-    int size = write_query(fetch, attempt, query);
+    attempt->counted = false;
+    attempt->sent_us = fetcher->now_us;
     DL_APPEND(fetch->attempts, attempt);
+    return attempt;
+}
+
+static void ask_server(struct fetch *fetch, size_t index, enum forward_way way)
+{
+    struct upstream_server *server = &fetch->request.upstream->servers[index];
+    struct mono now = now_of(fetch->fetcher);
+    struct attempt *attempt = attempt_new(fetch, index, way);
+    wait_at_most(fetch, upstream_patience_ms(server));
+    fetch->tried |= 1u << index;
+    fetch->sent++;
+    if (!attempt)
+        return;
+    attempt->edns =
+        way == FORWARD_EDNS || (way == FORWARD_TCP && mono_reached(now, server->plain_until));
+    write_query(fetch, attempt, mono_reached(now, server->case_until));
     counter_add_shared(&server->stats->sent, 1);
-    forward_send(server->forward, way, query, (size_t)size, &attempt->request);
+    forward_send(server->forward, way, &attempt->request);
 }
 
 /* Asks the next server, or gives up when all were asked often enough. */
 static void ask(struct fetch *fetch)
 {
     struct upstream *upstream = fetch->request.upstream;
-    struct mono now = mono_now();
+    struct mono now = now_of(fetch->fetcher);
     if (mono_reached(now, fetch->request.deadline)) {
         fail(fetch);
         return;
@@ -505,12 +562,11 @@ static void ask(struct fetch *fetch)
 }
 
 /* The server asked last has had its time: it is slow, and another one is asked as well. */
-static void impatient(evutil_socket_t fd, short what, void *arg)
+static void impatient(struct wheel_timer *timer, struct mono now)
 {
-    (void)fd, (void)what;
-    struct fetch *fetch = arg;
-    struct mono now = mono_now();
+    struct fetch *fetch = (struct fetch *)timer;
     struct attempt *attempt;
+    look_at_clock(fetch->fetcher);
     if (fetch->resting) {
         fetch->resting = false;
         ask(fetch);
@@ -524,34 +580,50 @@ static void impatient(evutil_socket_t fd, short what, void *arg)
     ask(fetch);
 }
 
+/* What the parent must have applied, when it is a parent that is asked. */
+static int take_position(struct fetch *fetch)
+{
+    fetch->wanted = NULL;
+    if (!fetch->request.upstream->parents)
+        return ERR_OK;
+    fetch->wanted = calloc(1, sizeof *fetch->wanted);
+    if (!fetch->wanted)
+        return ERR_MEMORY;
+    positions_wanted_now(fetch->fetcher->positions, fetch->wanted);
+    return ERR_OK;
+}
+
+static void copy_question(const struct question *from, struct question *ret)
+{
+    memcpy(ret->name, from->name, from->name_size);
+    ret->name_size = from->name_size;
+    ret->type = from->type;
+    ret->class = from->class;
+}
+
 struct fetch *fetch_start(struct fetcher *fetcher, const struct fetch_request *request)
 {
-    struct fetch *fetch = calloc(1, sizeof *fetch);
+    struct fetch *fetch = pool_get(&fetcher->fetches);
     if (!fetch)
         return NULL;
-    fetch->timer = event_new(fetcher->base, -1, 0, impatient, fetch);
-    if (!fetch->timer) {
-        free(fetch);
-        return NULL;
-    }
     fetch->fetcher = fetcher;
     fetch->request = *request;
-    fetch->question = *request->question;
+    if (take_position(fetch) != ERR_OK) {
+        pool_put(&fetcher->fetches, fetch);
+        return NULL;
+    }
+    copy_question(request->question, &fetch->question);
     fetch->request.question = &fetch->question;
+    fetch->timer.running = false;
+    fetch->attempts = NULL;
+    fetch->tried = 0;
+    fetch->sent = fetch->step = 0;
+    fetch->resting = fetch->behind = false;
     fetch->ede = EDE_NO_REACHABLE_AUTHORITY;
     fetch->pause_ms = BEHIND_FIRST_PAUSE_MS;
-    if (request->upstream->parents) {
-        fetch->wanted = calloc(1, sizeof *fetch->wanted);
-        if (!fetch->wanted) {
-            event_free(fetch->timer);
-            free(fetch);
-            return NULL;
-        }
-        positions_wanted_now(fetcher->positions, fetch->wanted);
-    }
     upstream_ref(request->upstream);
     chain_start(&fetch->chain, &fetch->question, request->dnssec_ok);
-    if (mono_reached(mono_now(), request->deadline))
+    if (mono_reached(look_at_clock(fetcher), request->deadline))
         wait_at_most(fetch, 0);
     else
         ask(fetch);

@@ -1,11 +1,13 @@
 #include "resolver/inflight.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <uthash.h>
 #include <utlist.h>
 
 #include "resolver/clock.h"
+#include "resolver/pool.h"
 #include "resolver/reply.h"
 
 struct waiter {
@@ -14,8 +16,9 @@ struct waiter {
     struct reply_shape shape;
     struct stamp arrived;
     struct mono deadline;
+    uint8_t *option; /* a copy of that in `shape`; or NULL */
     uint16_t question_size;
-    uint8_t question[]; /* as spelled: name, type, class; then the option of `shape` */
+    uint8_t question[NAME_MAX_SIZE + 4]; /* as spelled: name, type, class */
 };
 
 struct job {
@@ -23,9 +26,9 @@ struct job {
     struct inflight *inflight;
     struct job *prev, *next; /* all jobs, joinable or not */
     struct answer_key key;
-    struct question question;   /* canonical */
-    struct dependencies scopes; /* of the question alone */
-    struct stamp stamp;         /* taken before the first query left */
+    struct question question; /* canonical */
+    struct dependent itself;  /* the question, as a change would touch it */
+    struct stamp stamp;       /* taken before the first query left */
     struct fetch *fetch;
     struct waiter *waiters;
     struct event *patience; /* with serve_stale: when clients get the stale answer; else NULL */
@@ -35,11 +38,14 @@ struct job {
 /* How long clients wait while there is a stale answer they could have (RFC 8767 5: 1.8 s). */
 enum { STALE_PATIENCE_MS = 1800 };
 
+enum { KEPT = 2048 }; /* jobs, and waiters, whose memory waits for the next */
+
 struct inflight {
     struct inflight_options options;
     struct job *table;
     struct job *all;
     size_t job_count, waiter_count;
+    struct pool jobs, waiters;
     struct inflight_counters counters;
     uint8_t reply[DNS_MAX_MESSAGE];
 };
@@ -50,6 +56,8 @@ struct inflight *inflight_new(const struct inflight_options *options)
     if (!inflight)
         return NULL;
     inflight->options = *options;
+    inflight->jobs = pool_of(sizeof(struct job), KEPT);
+    inflight->waiters = pool_of(sizeof(struct waiter), KEPT);
     upstream_ref(options->upstream);
     return inflight;
 }
@@ -58,7 +66,8 @@ static void waiter_free(struct inflight *inflight, struct waiter *waiter)
 {
     waiter->client.transport->release(waiter->client.endpoint);
     inflight->waiter_count--;
-    free(waiter);
+    free(waiter->option);
+    pool_put(&inflight->waiters, waiter);
 }
 
 static void leave_table(struct job *job)
@@ -76,7 +85,7 @@ static void job_free(struct job *job)
         event_free(job->patience);
     DL_DELETE(job->inflight->all, job);
     job->inflight->job_count--;
-    free(job);
+    pool_put(&job->inflight->jobs, job);
 }
 
 void inflight_free(struct inflight *inflight)
@@ -92,6 +101,8 @@ void inflight_free(struct inflight *inflight)
         job_free(job);
     }
     upstream_unref(inflight->options.upstream);
+    pool_drain(&inflight->jobs);
+    pool_drain(&inflight->waiters);
     free(inflight);
 }
 
@@ -206,7 +217,7 @@ static void serve_all(struct inflight *inflight, struct waiter *taken, struct an
     if (!fresh || answer->behind)
         cap_ttls(answer, 0);
     serve(inflight, children, answer);
-    if (answer->dependencies.count > 0)
+    if (answer->dependencies.zone != ZONE_NONE)
         cap_ttls(answer, policy->client_ttl);
     serve(inflight, taken, answer);
 }
@@ -284,14 +295,13 @@ static bool is_failure(const struct answer *answer)
  * since the server that gave it may not have had the change (P4).
  */
 static void bound_life(const struct inflight *inflight, struct answer *answer,
-                       const struct ttl_policy *policy)
+                       const struct ttl_policy *policy, struct mono now)
 {
     const struct validity *validity = inflight->options.validity;
-    const struct dependencies *scopes = &answer->dependencies;
+    struct dependent dependent = validity_dependent(validity, &answer->dependencies);
     if (!is_failure(answer))
         answer_bound_ttls(answer, policy);
-    if (validity_is_settling(
-            validity, validity_newest_mark(validity, scopes->scopes, scopes->count), mono_now()))
+    if (validity_is_settling(validity, validity_newest_mark(validity, &dependent), now))
         answer_settle(answer);
 }
 
@@ -299,19 +309,20 @@ static void fetched(void *arg, struct answer *answer)
 {
     struct job *job = arg;
     struct inflight *inflight = job->inflight;
-    const struct dependencies *scopes = &answer->dependencies;
+    const struct validity *validity = inflight->options.validity;
+    struct dependent dependent = validity_dependent(validity, &answer->dependencies);
     struct ttl_policy policy = store_policy(inflight->options.store);
+    struct mono now = mono_now();
     job->fetch = NULL;
     leave_table(job);
     if (is_failure(answer)) {
         counter_add(&inflight->counters.failed, 1);
         serve_stale(job);
     }
-    bound_life(inflight, answer, &policy);
-    bool fresh =
-        validity_holds(inflight->options.validity, scopes->scopes, scopes->count, job->stamp);
+    bound_life(inflight, answer, &policy, now);
+    bool fresh = validity_holds(validity, &dependent, job->stamp);
     /* The store checks again by itself: a change may come between. */
-    store_put(inflight->options.store, &job->key, answer, job->stamp, mono_now());
+    store_put(inflight->options.store, &job->key, answer, job->stamp, now);
     serve_all(inflight, take_waiters(job, fresh), answer, fresh, &policy);
     if (job->waiters)
         ask_again(inflight, job, job->waiters);
@@ -325,33 +336,42 @@ static struct job *find_joinable(struct inflight *inflight, const struct answer_
     HASH_FIND_BYHASHVALUE(hh, inflight->table, key->bytes, key->size, (uint32_t)key->hash, job);
     if (!job)
         return NULL;
-    if (validity_holds(inflight->options.validity, job->scopes.scopes, job->scopes.count,
-                       job->stamp))
+    if (validity_holds(inflight->options.validity, &job->itself, job->stamp))
         return job;
     leave_table(job);
     counter_add(&inflight->counters.superseded, 1);
     return NULL;
 }
 
+static struct job *job_new(struct inflight *inflight, const struct answer_key *key,
+                           const struct question *question)
+{
+    struct job *job = pool_get(&inflight->jobs);
+    if (!job)
+        return NULL;
+    job->inflight = inflight;
+    memcpy(&job->key, key, offsetof(struct answer_key, bytes) + key->size);
+    job->question.name_size = question->name_size;
+    job->question.type = question->type;
+    job->question.class = question->class;
+    name_lower(question->name, question->name_size, job->question.name);
+    job->fetch = NULL;
+    job->waiters = NULL;
+    job->patience = NULL;
+    job->joinable = false;
+    return job;
+}
+
 static int start_job(struct inflight *inflight, const struct answer_key *key,
                      const struct question *question, struct mono deadline, struct job **ret_job)
 {
-    if (inflight->job_count >= INFLIGHT_MAX_JOBS)
-        return ERR_SPACE;
-    struct job *job = calloc(1, sizeof *job);
+    struct job *job =
+        inflight->job_count < INFLIGHT_MAX_JOBS ? job_new(inflight, key, question) : NULL;
     if (!job)
         return ERR_SPACE;
-    job->inflight = inflight;
-    job->key = *key;
-    job->question = *question;
-    name_lower(question->name, question->name_size, job->question.name);
     /* The stamp comes first: what leaves after it can only be newer. */
     job->stamp = validity_now(inflight->options.validity);
-    if (validity_depend(inflight->options.validity, job->question.name, true, &job->scopes) !=
-        ERR_OK) {
-        free(job);
-        return ERR_SPACE;
-    }
+    job->itself = validity_question(inflight->options.validity, job->question.name);
     job->fetch = fetch_start(inflight->options.fetcher,
                              &(struct fetch_request){
                                  .question = &job->question,
@@ -364,7 +384,7 @@ static int start_job(struct inflight *inflight, const struct answer_key *key,
                                  .arg = job,
                              });
     if (!job->fetch) {
-        free(job);
+        pool_put(&inflight->jobs, job);
         return ERR_SPACE;
     }
     HASH_ADD_KEYPTR_BYHASHVALUE(hh, inflight->table, job->key.bytes, job->key.size,
@@ -378,25 +398,37 @@ static int start_job(struct inflight *inflight, const struct answer_key *key,
     return ERR_OK;
 }
 
+/* False: no memory. */
+static bool copy_option(struct waiter *waiter)
+{
+    waiter->option = NULL;
+    if (waiter->shape.option_size == 0)
+        return true;
+    waiter->option = malloc(waiter->shape.option_size);
+    if (!waiter->option)
+        return false;
+    memcpy(waiter->option, waiter->shape.option, waiter->shape.option_size);
+    waiter->shape.option = waiter->option;
+    return true;
+}
+
 static struct waiter *waiter_new(struct inflight *inflight, const struct inflight_wait *wait)
 {
-    size_t question_size = wait->question->name_size + 4u;
-    struct waiter *waiter = malloc(sizeof *waiter + question_size + wait->shape->option_size);
+    const struct question *question = wait->question;
+    struct waiter *waiter = pool_get(&inflight->waiters);
     if (!waiter)
         return NULL;
-    *waiter = (struct waiter){
-        .client = *wait->client,
-        .shape = *wait->shape,
-        .arrived = wait->arrived,
-        .deadline = wait->deadline,
-        .question_size = (uint16_t)question_size,
-    };
-    memcpy(waiter->question, wait->question->name, wait->question->name_size);
-    wire_put_u16(waiter->question + wait->question->name_size, wait->question->type);
-    wire_put_u16(waiter->question + wait->question->name_size + 2, wait->question->class);
-    if (waiter->shape.option_size > 0) {
-        memcpy(waiter->question + question_size, waiter->shape.option, waiter->shape.option_size);
-        waiter->shape.option = waiter->question + question_size;
+    waiter->client = *wait->client;
+    waiter->shape = *wait->shape;
+    waiter->arrived = wait->arrived;
+    waiter->deadline = wait->deadline;
+    waiter->question_size = (uint16_t)(question->name_size + 4u);
+    memcpy(waiter->question, question->name, question->name_size);
+    wire_put_u16(waiter->question + question->name_size, question->type);
+    wire_put_u16(waiter->question + question->name_size + 2, question->class);
+    if (!copy_option(waiter)) {
+        pool_put(&inflight->waiters, waiter);
+        return NULL;
     }
     waiter->client.transport->hold(waiter->client.endpoint);
     inflight->waiter_count++;

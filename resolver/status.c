@@ -143,6 +143,7 @@ static json_t *tier_json(struct daemon *daemon, size_t i)
         {"refused", desk.refused},
         {"dropped", desk.dropped},
         {"truncated", desk.truncated},
+        {"local", desk.local},
         {"prefetched", desk.prefetched},
         {"revived", store.revived},
         {"position_asked", desk.position_asked},
@@ -221,10 +222,10 @@ static json_t *why_json(const struct store_view *view)
                             (unsigned long long)view->mark.n, (unsigned long long)view->stamp.n);
     if (view->ttl == 0)
         return json_string("its TTL is over");
-    if (view->scope_count == 0)
+    if (!view->subscribed)
         return json_string("its TTL lasts; no zone of the feed is concerned");
-    return json_sprintf("its TTL lasts, and none of its %zu scopes was touched since stamp %llu",
-                        view->scope_count, (unsigned long long)view->stamp.n);
+    return json_sprintf("its TTL lasts, and nothing it depends on was touched since stamp %llu",
+                        (unsigned long long)view->stamp.n);
 }
 
 static json_t *view_json(struct tier *tier, const struct store_view *view)

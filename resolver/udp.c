@@ -11,30 +11,49 @@
 enum {
     BATCHES_PER_WAKE = 8, /* then other sockets get their turn */
     CONTROL_SIZE = CMSG_SPACE(sizeof(struct in6_pktinfo)),
+    CACHE_LINE = 64,
 };
 
+/* A query of a batch, and where its reply goes. */
 struct slot {
-    uint8_t query[UDP_MAX_QUERY];
-    uint8_t reply[DNS_EDNS_UDP];
     union address peer;
+    struct iovec in, out;
+    struct query_read read;
     uint8_t control[CONTROL_SIZE] __attribute__((aligned(8)));
     uint8_t reply_control[CONTROL_SIZE] __attribute__((aligned(8)));
-    struct iovec in, out;
 };
 
+/* A reply that had to wait. */
+struct late {
+    uint8_t reply[DNS_EDNS_UDP];
+    struct client client;
+    uint8_t control[CONTROL_SIZE] __attribute__((aligned(8)));
+    struct iovec iov;
+};
+
+/*
+ * The buffers of a batch. Queries lie a little more than a power of two apart, or they would fall into the same
+ * few places of the processor's cache; replies lie one behind the other.
+ */
 struct udp_listener {
     int fd;
     struct event *readable;
     struct desk *desk;
-    struct slot slots[UDP_BATCH];
     struct mmsghdr in[UDP_BATCH];
     struct mmsghdr out[UDP_BATCH];
+    struct slot slots[UDP_BATCH];
+    uint8_t queries[UDP_BATCH][UDP_MAX_QUERY + CACHE_LINE];
+    uint8_t replies[UDP_BATCH * DNS_EDNS_UDP];
+    struct event *flush;
+    size_t late_count;
+    struct late late[UDP_BATCH];
+    struct mmsghdr late_out[UDP_BATCH];
 };
 
 static void prepare_slot(struct udp_listener *listener, size_t i)
 {
     struct slot *slot = &listener->slots[i];
-    slot->in = (struct iovec){slot->query, sizeof slot->query};
+    slot->in = (struct iovec){listener->queries[i], UDP_MAX_QUERY};
     listener->in[i].msg_hdr = (struct msghdr){
         .msg_name = &slot->peer,
         .msg_namelen = sizeof slot->peer,
@@ -81,58 +100,11 @@ static void address_reply(struct msghdr *header, const struct client *client, ui
     memcpy(CMSG_DATA(c), &client->local.in, size);
 }
 
-static void send_later(const struct client *client, const uint8_t *bytes, size_t size)
-{
-    struct udp_listener *listener = client->endpoint;
-    uint8_t control[CONTROL_SIZE] __attribute__((aligned(8))) = {0};
-    struct iovec iov = {(void *)bytes, size};
-    struct msghdr header = {.msg_iov = &iov, .msg_iovlen = 1};
-    address_reply(&header, client, control);
-    if (sendmsg(listener->fd, &header, MSG_DONTWAIT) < 0)
-        counter_add(&listener->desk->counters.dropped, 1);
-}
-
-static void no_hold(void *endpoint)
-{
-    (void)endpoint;
-}
-
-static const struct transport udp_transport = {
-    .send = send_later, .hold = no_hold, .release = no_hold};
-
-/* Handles query `i` of the batch. Whether there is a reply to send now, put at `out[k]`. */
-static bool handle_one(struct udp_listener *listener, size_t i, size_t k, struct mono now)
-{
-    struct slot *slot = &listener->slots[i];
-    struct msghdr *header = &listener->in[i].msg_hdr;
-    struct client client = {
-        .transport = &udp_transport,
-        .endpoint = listener,
-        .peer = slot->peer,
-        .local = local_of(header),
-    };
-    struct query_input input = {
-        .bytes = slot->query, .size = listener->in[i].msg_len, .client = &client, .now = now};
-    bool cut_off = header->msg_flags & MSG_TRUNC;
-    bool portless =
-        slot->peer.family == AF_INET ? slot->peer.in.sin_port == 0 : slot->peer.in6.sin6_port == 0;
-    size_t size = cut_off || portless ? 0 : query_handle(listener->desk, &input, slot->reply);
-    if (size == 0)
-        return false;
-    slot->out = (struct iovec){slot->reply, size};
-    struct msghdr *reply = &listener->out[k].msg_hdr;
-    *reply = (struct msghdr){.msg_iov = &slot->out, .msg_iovlen = 1};
-    address_reply(reply, &client, slot->reply_control);
-    reply->msg_name = &slot->peer; /* `client` is gone when it is sent */
-    return true;
-}
-
-static void send_batch(struct udp_listener *listener, size_t count)
+static void send_batch(struct udp_listener *listener, struct mmsghdr *out, size_t count)
 {
     size_t sent = 0;
     while (sent < count) {
-        int n =
-            sendmmsg(listener->fd, listener->out + sent, (unsigned)(count - sent), MSG_DONTWAIT);
+        int n = sendmmsg(listener->fd, out + sent, (unsigned)(count - sent), MSG_DONTWAIT);
         if (n > 0) {
             sent += (size_t)n;
         } else if (errno != EINTR) {
@@ -143,20 +115,112 @@ static void send_batch(struct udp_listener *listener, size_t count)
     }
 }
 
-static bool read_batch(struct udp_listener *listener)
+/* The end of the loop's iteration: event_active() put it behind all that was ready then. */
+static void flush(evutil_socket_t fd, short what, void *arg)
 {
-    for (size_t i = 0; i < UDP_BATCH; i++) {
+    (void)fd, (void)what;
+    struct udp_listener *listener = arg;
+    send_batch(listener, listener->late_out, listener->late_count);
+    listener->late_count = 0;
+}
+
+static void send_later(const struct client *client, const uint8_t *bytes, size_t size)
+{
+    struct udp_listener *listener = client->endpoint;
+    if (size > DNS_EDNS_UDP)
+        return; /* past the limit of every shape */
+    if (listener->late_count == UDP_BATCH)
+        flush(-1, 0, listener);
+    if (listener->late_count == 0)
+        event_active(listener->flush, EV_TIMEOUT, 0);
+    struct late *late = &listener->late[listener->late_count];
+    struct msghdr *header = &listener->late_out[listener->late_count++].msg_hdr;
+    memcpy(late->reply, bytes, size);
+    late->client = *client;
+    late->iov = (struct iovec){late->reply, size};
+    *header = (struct msghdr){.msg_iov = &late->iov, .msg_iovlen = 1};
+    address_reply(header, &late->client, late->control);
+}
+
+static void no_hold(void *endpoint)
+{
+    (void)endpoint;
+}
+
+static const struct transport udp_transport = {
+    .send = send_later, .hold = no_hold, .release = no_hold};
+
+/* Where a query came from cannot be answered, or not all of it came. */
+static bool is_unfit(const struct slot *slot, const struct msghdr *header)
+{
+    bool portless =
+        slot->peer.family == AF_INET ? slot->peer.in.sin_port == 0 : slot->peer.in6.sin6_port == 0;
+    return portless || header->msg_flags & MSG_TRUNC;
+}
+
+static struct query_input input_of(struct udp_listener *listener, size_t i, struct mono now)
+{
+    return (struct query_input){
+        .bytes = listener->queries[i], .size = listener->in[i].msg_len, .now = now};
+}
+
+static void read_one(struct udp_listener *listener, size_t i, struct mono now)
+{
+    struct query_input input = input_of(listener, i, now);
+    query_read(listener->desk, &input, &listener->slots[i].read);
+}
+
+/* Answers query `i` of the batch at `reply`, as message `k` to be sent. Returns the reply's size, or 0. */
+static size_t answer_one(struct udp_listener *listener, size_t i, size_t k, uint8_t *reply,
+                         struct mono now)
+{
+    struct slot *slot = &listener->slots[i];
+    struct msghdr *header = &listener->in[i].msg_hdr;
+    struct query_input input = input_of(listener, i, now);
+    struct client client = {
+        .transport = &udp_transport,
+        .endpoint = listener,
+        .peer = slot->peer,
+        .local = local_of(header),
+    };
+    input.client = &client;
+    size_t size =
+        is_unfit(slot, header) ? 0 : query_answer(listener->desk, &input, &slot->read, reply);
+    if (size == 0)
+        return 0;
+    slot->out = (struct iovec){reply, size};
+    struct msghdr *out = &listener->out[k].msg_hdr;
+    *out = (struct msghdr){.msg_iov = &slot->out, .msg_iovlen = 1};
+    address_reply(out, &client, slot->reply_control);
+    out->msg_name = &slot->peer; /* `client` is gone when it is sent */
+    return size;
+}
+
+/* The kernel has written to these. */
+static void renew_slots(struct udp_listener *listener, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
         listener->in[i].msg_hdr.msg_namelen = sizeof(union address);
         listener->in[i].msg_hdr.msg_controllen = CONTROL_SIZE;
     }
-    int count = recvmmsg(listener->fd, listener->in, UDP_BATCH, MSG_DONTWAIT, NULL);
-    if (count <= 0)
+}
+
+static bool read_batch(struct udp_listener *listener)
+{
+    int received = recvmmsg(listener->fd, listener->in, UDP_BATCH, MSG_DONTWAIT, NULL);
+    if (received <= 0)
         return false;
+    size_t count = (size_t)received, replies = 0, used = 0;
     struct mono now = mono_now();
-    size_t replies = 0;
-    for (size_t i = 0; i < (size_t)count; i++)
-        replies += handle_one(listener, i, replies, now);
-    send_batch(listener, replies);
+    for (size_t i = 0; i < count; i++)
+        read_one(listener, i, now);
+    for (size_t i = 0; i < count; i++) {
+        size_t size = answer_one(listener, i, replies, listener->replies + used, now);
+        used += size;
+        replies += size > 0;
+    }
+    send_batch(listener, listener->out, replies);
+    renew_slots(listener, count);
     return count == UDP_BATCH;
 }
 
@@ -179,7 +243,8 @@ struct udp_listener *udp_new(struct event_base *base, int fd, struct desk *desk)
     for (size_t i = 0; i < UDP_BATCH; i++)
         prepare_slot(listener, i);
     listener->readable = event_new(base, fd, EV_READ | EV_PERSIST, readable, listener);
-    if (!listener->readable || event_add(listener->readable, NULL) != 0) {
+    listener->flush = event_new(base, -1, 0, flush, listener);
+    if (!listener->readable || !listener->flush || event_add(listener->readable, NULL) != 0) {
         udp_free(listener);
         return NULL;
     }
@@ -197,6 +262,9 @@ void udp_free(struct udp_listener *listener)
         return;
     if (listener->readable)
         event_free(listener->readable);
+    flush(-1, 0, listener);
+    if (listener->flush)
+        event_free(listener->flush);
     close(listener->fd);
     free(listener);
 }

@@ -52,7 +52,7 @@ static void hold_an_answer(void)
                             .ttl_offsets = ttl_offsets,
                             .ttl_count = 1};
     struct answer_key key;
-    assert_int_equal(validity_depend(f.validity, f.question.name, false, &answer.dependencies), 0);
+    validity_depend_on_question(f.validity, f.question.name, false, &answer.dependencies);
     store_key_variant(f.tier.store, f.question.name, TYPE_A, 0, &key);
     assert_true(
         store_put(f.tier.store, &key, &answer, validity_now(f.validity), (struct mono){1000}));

@@ -26,7 +26,7 @@ static void open_store(struct fixture *f, size_t size, size_t shards)
     f->validity = validity_new(
         &(struct validity_options){.zones = zones, .zone_count = 1, .marks = 1024, .key = 7});
     f->store = store_new(&(struct store_options){
-        .size = size, .shards = shards, .key = 9, .policy = open_policy, .validity = f->validity});
+        .size = size, .shards = shards, .policy = open_policy, .validity = f->validity});
     assert_non_null(f->store);
 }
 
@@ -66,7 +66,7 @@ static bool put_by(__typeof__(store_put) *keep, struct fixture *f, const char *t
     int size = name_from_text(text, name);
     assert_true(size > 0);
     name_lower(name, (size_t)size, name);
-    assert_int_equal(validity_depend(f->validity, name, false, &answer.dependencies), ERR_OK);
+    validity_depend_on_question(f->validity, name, false, &answer.dependencies);
     struct answer_key key = key_of(f, text);
     return keep(f->store, &key, &answer, stamp, now);
 }
@@ -97,6 +97,7 @@ static struct got get(struct fixture *f, const char *text, struct mono now)
     struct answer_key key = key_of(f, text);
     struct store_hit hit;
     uint8_t body[64];
+    store_expect(f->store, &key);
     struct got got = {.result = look_up(f, &key, now, body, sizeof body, &hit)};
     if (got.result == STORE_HIT) {
         assert_int_equal(hit.body_size, 16);
@@ -244,7 +245,7 @@ static void test_p7_clients_of_subscribed_zones_get_short_ttls(void **state)
     open_store(&f, ONE_MIB, 0);
     struct ttl_policy policy = open_policy;
     policy.client_ttl = 5;
-    store_configure(f.store, &policy, ONE_MIB);
+    assert_int_equal(store_configure(f.store, &policy, ONE_MIB), ERR_OK);
     put(&f, "www.example.com.", 1, 3600, validity_now(f.validity), at(0));
     put(&f, "www.example.org.", 2, 3600, validity_now(f.validity), at(0));
     assert_int_equal(get(&f, "www.example.com.", at(0)).ttl, 5);
@@ -265,7 +266,7 @@ static void a_body_too_long_is_truncated(void **state)
     close_store(&f);
 }
 
-/* Bytes stay bounded, and what is asked for survives a flood of what is asked once (SIEVE). */
+/* Bytes stay bounded, and what is asked for survives a flood of what is asked once. */
 static void eviction_keeps_what_is_used(void **state)
 {
     (void)state;
@@ -302,7 +303,7 @@ static void a_smaller_size_evicts_at_once(void **state)
         snprintf(text, sizeof text, "n%d.example.org.", i);
         put(&f, text, 1, 3600, validity_now(f.validity), at(0));
     }
-    store_configure(f.store, &open_policy, 64 * 1024);
+    assert_int_equal(store_configure(f.store, &open_policy, 64 * 1024), ERR_OK);
     struct store_counters counters;
     store_count(f.store, &counters);
     assert_true(counters.bytes <= 64 * 1024);
@@ -353,7 +354,7 @@ static void key_bits_keep_answers_apart(void **state)
 
 static void set_policy(struct fixture *f, struct ttl_policy policy)
 {
-    store_configure(f->store, &policy, ONE_MIB);
+    assert_int_equal(store_configure(f->store, &policy, ONE_MIB), ERR_OK);
 }
 
 /* As put(), of an answer whose names all lie in zones of the feed. */
@@ -363,7 +364,7 @@ static bool put_covered(struct fixture *f, const char *text, uint32_t ttl)
     struct answer answer = {
         .ttl = ttl, .ede = EDE_NONE, .body = body, .body_size = 1, .covered = true};
     assert_true(name_from_text(text, name) > 0);
-    assert_int_equal(validity_depend(f->validity, name, false, &answer.dependencies), ERR_OK);
+    validity_depend_on_question(f->validity, name, false, &answer.dependencies);
     struct answer_key key = key_of(f, text);
     return store_put(f->store, &key, &answer, validity_now(f->validity), at(0));
 }

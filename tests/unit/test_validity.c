@@ -35,16 +35,29 @@ static int teardown(void **state)
     return 0;
 }
 
-static struct dependencies on(struct validity *v, const char *text, bool negative)
+/* Two answers that depend on a name: one by its question, one in another way. */
+struct on {
+    uint8_t name[NAME_MAX_SIZE];
+    struct dependencies by_question, further;
+};
+
+static void on(struct validity *v, const char *text, bool negative, struct on *ret)
 {
-    struct dependencies d = {0};
-    assert_int_equal(validity_depend(v, name(text), negative, &d), ERR_OK);
-    return d;
+    memcpy(ret->name, name(text), name_size(name(text)));
+    validity_depend_on_question(v, ret->name, negative, &ret->by_question);
+    ret->further = (struct dependencies){0};
+    assert_int_equal(validity_depend(v, ret->name, negative, &ret->further), ERR_OK);
 }
 
-static bool holds(struct validity *v, const struct dependencies *d, struct stamp stamp)
+/* They must agree. */
+static bool holds(struct validity *v, const struct on *on, struct stamp stamp)
 {
-    return validity_holds(v, d->scopes, d->count, stamp);
+    struct dependent by_question = validity_dependent(v, &on->by_question);
+    struct dependent further = validity_dependent(v, &on->further);
+    bool held = validity_holds(v, &by_question, stamp);
+    assert_int_equal(held, validity_holds(v, &further, stamp));
+    assert_int_equal(validity_newest_mark(v, &by_question).n, validity_newest_mark(v, &further).n);
+    return held;
 }
 
 /* Whether an answer for `answer`, fetched now, survives a change at `changed`. */
@@ -52,7 +65,8 @@ static bool survives_name(struct validity *v, const char *answer, bool negative,
                           const char *changed)
 {
     struct stamp stamp = validity_now(v);
-    struct dependencies d = on(v, answer, negative);
+    struct on d;
+    on(v, answer, negative, &d);
     validity_mark_name(v, name(changed));
     validity_commit(v, (struct mono){1});
     return holds(v, &d, stamp);
@@ -61,7 +75,8 @@ static bool survives_name(struct validity *v, const char *answer, bool negative,
 static bool survives_subtree(struct validity *v, const char *answer, const char *changed)
 {
     struct stamp stamp = validity_now(v);
-    struct dependencies d = on(v, answer, false);
+    struct on d;
+    on(v, answer, false, &d);
     validity_mark_subtree(v, name(changed));
     validity_commit(v, (struct mono){1});
     return holds(v, &d, stamp);
@@ -81,9 +96,11 @@ static void zones_are_found_longest_first(void **state)
 
 static void names_outside_depend_on_nothing(void **state)
 {
-    struct dependencies d = on(*state, "www.example.org.", true);
-    assert_int_equal(d.count, 0);
-    assert_true(validity_holds(*state, d.scopes, 0, (struct stamp){0}));
+    struct on d;
+    on(*state, "www.example.org.", true, &d);
+    assert_int_equal(d.by_question.zone, ZONE_NONE);
+    assert_int_equal(d.further.count, 0);
+    assert_true(holds(*state, &d, (struct stamp){0}));
 }
 
 static void a_change_invalidates_its_name_alone(void **state)
@@ -132,7 +149,8 @@ static void a_nested_zone_hears_its_parent(void **state)
 static void a_fetch_is_as_old_as_its_question(void **state)
 {
     struct validity *v = *state;
-    struct dependencies d = on(v, "www.example.com.", false);
+    struct on d;
+    on(v, "www.example.com.", false, &d);
     struct stamp before = validity_now(v);
     validity_mark_name(v, name("www.example.com."));
     struct stamp during = validity_now(v);
@@ -142,7 +160,8 @@ static void a_fetch_is_as_old_as_its_question(void **state)
     assert_false(holds(v, &d, during));
     assert_true(holds(v, &d, after));
     assert_int_equal(change.n, after.n);
-    assert_int_equal(validity_newest_mark(v, d.scopes, d.count).n, change.n);
+    struct dependent dependent = validity_dependent(v, &d.by_question);
+    assert_int_equal(validity_newest_mark(v, &dependent).n, change.n);
 }
 
 static void too_many_names_is_an_error(void **state)
@@ -164,8 +183,14 @@ static void the_deepest_name_fits(void **state)
     for (int i = 0; i < 115; i++)
         strcat(text, "a.");
     strcat(text, "example.com.");
-    struct dependencies d = on(*state, text, true);
-    assert_true(d.count > 100);
+    struct on d;
+    on(*state, text, true, &d);
+    assert_int_equal(d.by_question.count, 0);
+    assert_true(d.further.count > 100);
+    assert_true(holds(*state, &d, validity_now(*state)));
+    validity_mark_subtree(*state, name("a.a.example.com."));
+    validity_commit(*state, (struct mono){1});
+    assert_false(holds(*state, &d, (struct stamp){0}));
 }
 
 static void test_p4_a_change_settles(void **state)

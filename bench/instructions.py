@@ -1,0 +1,75 @@
+"""instructions.py - instructions of a cache hit and of its parts, compared with the committed baseline.
+
+    bench/instructions.py build/bench/hit            compare; more than 5 % over the baseline fails
+    bench/instructions.py build/bench/hit --update   write the baseline anew: a line for review
+
+Runs the program under callgrind, which counts the same whatever else the machine is doing.
+"""
+import argparse
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+
+BASELINE = pathlib.Path(__file__).with_name("hit.baseline")
+ALLOWED = 1.05
+
+
+def count(program):
+    """{part: instructions per query}, in the program's order."""
+    with tempfile.TemporaryDirectory() as folder:
+        out = pathlib.Path(folder) / "callgrind"
+        run = subprocess.run(
+            ["valgrind", "--tool=callgrind", "--collect-atstart=no", f"--callgrind-out-file={out}", program],
+            capture_output=True, text=True, check=False)
+        if run.returncode != 0:
+            sys.exit(f"{program}: exit status {run.returncode}\n{run.stdout}{run.stderr}")
+        queries = dict(line.split() for line in run.stdout.splitlines())
+        totals = {}
+        for dump in pathlib.Path(folder).iterdir():
+            text = dump.read_text()
+            part = re.search(r"^desc: Trigger: Client Request: (\w+)$", text, re.MULTILINE)
+            total = re.search(r"^(?:totals|summary): (\d+)", text, re.MULTILINE)
+            if part and total:
+                totals[part[1]] = int(total[1])
+    return {part: totals[part] / int(number) for part, number in queries.items()}
+
+
+def read_baseline():
+    lines = (line.split() for line in BASELINE.read_text().splitlines() if not line.startswith("#"))
+    return {part: float(number) for part, number in lines}
+
+
+def update(counts):
+    BASELINE.write_text("# Instructions per query: bench/instructions.py build/bench/hit --update\n"
+                        + "".join(f"{part} {number:.0f}\n" for part, number in counts.items()))
+
+
+def compare(counts, baseline):
+    """Prints a line per part; the parts that are over."""
+    over = []
+    for part, number in counts.items():
+        before = baseline.get(part)
+        if before is None or number > before * ALLOWED:
+            over.append(part)
+        change = "new" if before is None else f"{100 * (number / before - 1):+.1f} %"
+        print(f"  {part:<10}{number:>8.0f} instructions per query, baseline {before or 0:.0f} ({change})")
+    return over
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("program")
+    parser.add_argument("--update", action="store_true")
+    arguments = parser.parse_args()
+    counts = count(arguments.program)
+    if arguments.update:
+        update(counts)
+    over = compare(counts, read_baseline())
+    if over:
+        sys.exit(f"FAILED: more than 5 % over the baseline: {', '.join(over)}")
+    print(f"[  PASSED  ] {len(counts)} instruction counts within 5 % of the baseline")
+
+
+main()

@@ -1,0 +1,38 @@
+#include "cache/entry.h"
+
+#include <string.h>
+
+uint16_t entry_units(const struct answer *answer, size_t key_size)
+{
+    size_t size = sizeof(struct entry) + answer->dependencies.count * sizeof(struct scope) +
+                  answer->ttl_count * sizeof(uint16_t) + key_size + answer->body_size;
+    return (uint16_t)((size + RING_UNIT - 1) / RING_UNIT);
+}
+
+void entry_write(struct entry *entry, const struct answer_key *key, const struct answer *answer,
+                 struct stamp stamp, struct mono now, uint8_t state)
+{
+    const struct dependencies *dependencies = &answer->dependencies;
+    *entry = (struct entry){
+        .units = entry->units,
+        .state = (uint8_t)(state | (answer->covered ? ENTRY_COVERED : 0) |
+                           dependencies->own << ENTRY_OWN_SHIFT),
+        .body_size = (uint16_t)answer->body_size,
+        .name_size = (uint8_t)(key->size - ENTRY_KEY_FIXED),
+        .origin = answer->origin,
+        .stamp = stamp.n,
+        .zone = dependencies->zone,
+        .born_ms = now.ms,
+        .scope_count = dependencies->count,
+        .flags = answer->flags & (FLAG_AD | FLAG_RCODE),
+        .ttl = answer->ttl,
+        .counts = {answer->counts[0], answer->counts[1], answer->counts[2]},
+        .ede = (int16_t)answer->ede,
+    };
+    memcpy(entry_scopes(entry), dependencies->scopes, dependencies->count * sizeof(struct scope));
+    if (answer->ttl_count > 0)
+        memcpy(entry_ttl_offsets(entry), answer->ttl_offsets, answer->ttl_count * sizeof(uint16_t));
+    memcpy(entry_key(entry), key->bytes, key->size);
+    if (answer->body_size > 0)
+        memcpy(entry_body(entry), answer->body, answer->body_size);
+}

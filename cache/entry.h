@@ -1,0 +1,127 @@
+/*
+ * entry.h - how an answer lies in memory: one block, no pointers, nothing that can be computed.
+ *
+ *      0   2    3      4         6         7      8                       16
+ *     +---+----+------+---------+---------+------+-----------------------+
+ *     |units|gone|state|body size|name size|origin| stamp 44    zone 20   |
+ *     +---+----+------+---------+---------+------+----------+------------+
+ *     | born 48 (ms)            scopes 8  flags 8| ttl (s)  | overtime(s)|     16 .. 32
+ *     +------------------------------------------+----------+------------+
+ *     | counts 3 x 16                | EDE 16    |                             32 .. 40
+ *     +------------------------------+-----------+
+ *     | further scopes, 8 B each | TTL offsets, 2 B each | type, class, bits, name | body |
+ *     +--------------------------+-----------------------+-------------------------+------+
+ *
+ * The A record of a name of 20 characters takes 40 + 2 + 27 + 16 bytes, 88 in units of 8, and 7 to 13 in
+ * the index. The question's name is in the key alone: records of it point there (answer.h). What the
+ * answer depends on by its question needs no bytes (validity.h), and the hash is made from the key when it is needed.
+ */
+#ifndef FRESHET_CACHE_ENTRY_H
+#define FRESHET_CACHE_ENTRY_H
+
+#include <assert.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "cache/answer.h"
+#include "cache/ring.h"
+
+enum {
+    ENTRY_USED = 1,    /* hit since it was put, or last spared */
+    ENTRY_COVERED = 2, /* it may outlive its TTL under the lease */
+    ENTRY_TOLD = 4,    /* it came with the change itself, not from an upstream */
+    ENTRY_OWN = 0x30,  /* two bits: enum own_scopes */
+    ENTRY_OWN_SHIFT = 4,
+};
+
+struct entry {
+    uint16_t units;
+    uint8_t gone;
+    uint8_t state;
+    uint16_t body_size;
+    uint8_t name_size;
+    uint8_t origin;
+    uint64_t stamp : 44; /* known valid at */
+    uint64_t zone : 20;
+    uint64_t born_ms : 48;
+    uint64_t scope_count : 8;
+    uint64_t flags : 8; /* AD and RCODE */
+    uint32_t ttl;       /* seconds from born */
+    uint32_t overtime;  /* seconds from born until which it stands in for a dead upstream; 0: not */
+    uint16_t counts[3];
+    int16_t ede;
+    uint8_t tail[];
+};
+
+static_assert(sizeof(struct entry) == 40, "the fixed part of an entry");
+static_assert(offsetof(struct entry, units) == offsetof(struct ring_block, units) &&
+                  offsetof(struct entry, gone) == offsetof(struct ring_block, gone),
+              "an entry is a block of a ring");
+static_assert(DEPENDENCIES_MAX <= UINT8_MAX, "scope_count holds it");
+static_assert((FLAG_AD | FLAG_RCODE) <= UINT8_MAX, "flags hold them");
+
+enum { ENTRY_KEY_FIXED = ANSWER_KEY_MAX - NAME_MAX_SIZE };
+
+static inline struct scope *entry_scopes(const struct entry *entry)
+{
+    return (struct scope *)entry->tail;
+}
+
+/* One offset for each record. */
+static inline size_t entry_ttl_count(const struct entry *entry)
+{
+    return (size_t)entry->counts[0] + entry->counts[1] + entry->counts[2];
+}
+
+static inline uint16_t *entry_ttl_offsets(const struct entry *entry)
+{
+    return (uint16_t *)(entry->tail + entry->scope_count * sizeof(struct scope));
+}
+
+static inline uint8_t *entry_key(const struct entry *entry)
+{
+    return (uint8_t *)(entry_ttl_offsets(entry) + entry_ttl_count(entry));
+}
+
+static inline size_t entry_key_size(const struct entry *entry)
+{
+    return (size_t)ENTRY_KEY_FIXED + entry->name_size;
+}
+
+static inline uint8_t *entry_body(const struct entry *entry)
+{
+    return entry_key(entry) + entry_key_size(entry);
+}
+
+/* Units that an entry for `answer` under a key of `key_size` bytes takes. */
+uint16_t entry_units(const struct answer *answer, size_t key_size);
+
+/* Fills a block of at least that many units; `state` is ENTRY_ bits but for ENTRY_OWN. */
+void entry_write(struct entry *entry, const struct answer_key *key, const struct answer *answer,
+                 struct stamp stamp, struct mono now, uint8_t state);
+
+/* Milliseconds since it was put. */
+static inline uint64_t entry_age_ms(const struct entry *entry, struct mono now)
+{
+    return now.ms > entry->born_ms ? now.ms - entry->born_ms : 0;
+}
+
+static inline bool entry_is_expired(const struct entry *entry, uint64_t age_ms)
+{
+    return age_ms >= (uint64_t)entry->ttl * 1000;
+}
+
+/* How it is judged; `question_hash` is that of its name. */
+static inline struct dependent entry_dependent(const struct entry *entry, uint64_t question_hash)
+{
+    return (struct dependent){
+        .question = answer_key_name(entry_key(entry)),
+        .question_hash = question_hash,
+        .zone = (uint32_t)entry->zone,
+        .own = (entry->state & ENTRY_OWN) >> ENTRY_OWN_SHIFT,
+        .count = entry->scope_count,
+        .scopes = entry_scopes(entry),
+    };
+}
+
+#endif

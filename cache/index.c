@@ -1,0 +1,151 @@
+#include "cache/index.h"
+
+#include <stdlib.h>
+#include <sys/mman.h>
+
+enum {
+    FIRST_BUCKETS = 4,
+    FILL = 10, /* slots per bucket, on average, before the table grows */
+    PAGES_FROM =
+        256 * 1024, /* bytes from which a table is mapped by itself, and given back whole */
+};
+
+static struct index_bucket *buckets_new(size_t count)
+{
+    size_t bytes = count * sizeof(struct index_bucket);
+    if (bytes >= PAGES_FROM) {
+        void *pages = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        return pages == MAP_FAILED ? NULL : pages;
+    }
+    void *block = aligned_alloc(sizeof(struct index_bucket), bytes);
+    return block ? memset(block, 0, bytes) : NULL;
+}
+
+static void buckets_free(struct index_bucket *buckets, size_t count)
+{
+    size_t bytes = count * sizeof *buckets;
+    if (bytes >= PAGES_FROM)
+        munmap(buckets, bytes);
+    else
+        free(buckets);
+}
+
+bool index_init(struct index *index, size_t max_bytes)
+{
+    index->buckets = buckets_new(FIRST_BUCKETS);
+    index->mask = FIRST_BUCKETS - 1;
+    index->count = 0;
+    index->max_bytes = max_bytes;
+    return index->buckets != NULL;
+}
+
+void index_free(struct index *index)
+{
+    if (index->buckets)
+        buckets_free(index->buckets, index->mask + 1);
+    index->buckets = NULL;
+}
+
+size_t index_bytes(const struct index *index)
+{
+    return (index->mask + 1) * sizeof *index->buckets;
+}
+
+static bool wants_to_grow(const struct index *index)
+{
+    return index->count >= (index->mask + 1) * FILL;
+}
+
+bool index_is_full(const struct index *index)
+{
+    return wants_to_grow(index) && 2 * index_bytes(index) > index->max_bytes;
+}
+
+static const uint32_t ALL_SLOTS = (1u << INDEX_SLOTS) - 1;
+
+/* There is a free slot somewhere. */
+static void add(struct index *index, uint64_t hash, uint32_t ref)
+{
+    size_t at = index_home(index, hash);
+    struct index_bucket *bucket = &index->buckets[at];
+    while (bucket->used == ALL_SLOTS) {
+        bucket->passed++;
+        at = (at + 1) & index->mask;
+        bucket = &index->buckets[at];
+    }
+    int slot = __builtin_ctz(~(unsigned)bucket->used);
+    bucket->used |= (uint16_t)(1u << slot);
+    bucket->tags[slot] = index_tag(hash);
+    bucket->refs[slot] = ref;
+    index->count++;
+}
+
+static bool grow(struct index *index)
+{
+    struct index_bucket *old = index->buckets;
+    size_t old_count = index->mask + 1;
+    struct index_bucket *buckets = buckets_new(2 * old_count);
+    if (!buckets)
+        return false;
+    index->buckets = buckets;
+    index->mask = 2 * old_count - 1;
+    index->count = 0;
+    for (size_t i = 0; i < old_count; i++)
+        for (uint32_t used = old[i].used; used; used &= used - 1) {
+            uint32_t ref = old[i].refs[__builtin_ctz(used)];
+            add(index, index->hash_of(index->arg, ref), ref);
+        }
+    buckets_free(old, old_count);
+    return true;
+}
+
+bool index_insert(struct index *index, uint64_t hash, uint32_t ref)
+{
+    if (index_is_full(index) || (wants_to_grow(index) && !grow(index)))
+        return false;
+    add(index, hash, ref);
+    return true;
+}
+
+/* The slot of a reference that is there; `passing` is added to all buckets passed on the way. */
+static uint32_t *locate(struct index *index, uint64_t hash, uint32_t ref, int passing,
+                        struct index_bucket **ret_bucket)
+{
+    for (size_t at = index_home(index, hash);; at = (at + 1) & index->mask) {
+        struct index_bucket *bucket = &index->buckets[at];
+        for (uint32_t m = index_matches(bucket, index_tag(hash)); m; m &= m - 1) {
+            uint32_t *slot = &bucket->refs[__builtin_ctz(m)];
+            if (*slot == ref) {
+                *ret_bucket = bucket;
+                return slot;
+            }
+        }
+        assert(bucket->passed > 0);
+        bucket->passed = (uint16_t)(bucket->passed + passing);
+    }
+}
+
+void index_remove(struct index *index, uint64_t hash, uint32_t ref)
+{
+    struct index_bucket *bucket;
+    uint32_t *slot = locate(index, hash, ref, -1, &bucket);
+    bucket->used &= (uint16_t) ~(1u << (slot - bucket->refs));
+    index->count--;
+}
+
+void index_move(struct index *index, uint64_t hash, uint32_t from, uint32_t to)
+{
+    struct index_bucket *bucket;
+    *locate(index, hash, from, 0, &bucket) = to;
+}
+
+void index_assign(struct index *to, const struct index *from)
+{
+    to->count = from->count;
+    to->max_bytes = from->max_bytes;
+    to->hash_of = from->hash_of;
+    to->arg = from->arg;
+    /* A peek in between sees a bucket of the one with the mask of the other: it is only peeked at. */
+    to->buckets = from->buckets;
+    to->mask = from->mask;
+}

@@ -1,0 +1,132 @@
+/*
+ * index.h - finds an entry's place by its hash: a hash table of 32-bit references.
+ *
+ * A table of buckets, one cache line each, so that most lookups touch one line here and the entry itself:
+ *
+ *     +-------------------+--------+-------+-----------------------+
+ *     | tags 12 x 8 bit   | passed | used  | references 12 x 32 bit|
+ *     +-------------------+--------+-------+-----------------------+
+ *     0                   12       14      16                     64
+ *
+ * The low half of the hash picks the bucket, its top byte is the tag. What finds its bucket full goes to the
+ * next one, and each bucket it had to pass counts it, so that a lookup knows where to stop. The table doubles
+ * when it is five sixths full: 6.4 to 12.8 bytes per entry.
+ *
+ * The caller compares keys, and can tell the hash of what a reference stands for. No threads: the caller's lock,
+ * but for index_home() and the address of a bucket.
+ */
+#ifndef FRESHET_CACHE_INDEX_H
+#define FRESHET_CACHE_INDEX_H
+
+#include <assert.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+enum { INDEX_SLOTS = 12 };
+
+struct index_bucket {
+    uint8_t tags[INDEX_SLOTS];
+    uint16_t passed;
+    uint16_t used; /* a bit for each slot in use */
+    uint32_t refs[INDEX_SLOTS];
+};
+
+static_assert(sizeof(struct index_bucket) == 64, "a bucket is one cache line");
+
+struct index {
+    /* Atomic for those who only peek where a bucket lies, without the lock. */
+    _Atomic(struct index_bucket *) buckets;
+    _Atomic size_t mask; /* buckets - 1; a power of two */
+    size_t count;
+    size_t max_bytes;
+    uint64_t (*hash_of)(void *arg, uint32_t ref);
+    void *arg;
+};
+
+/* Grows up to `max_bytes`, or the smallest table if that is larger. False: no memory. */
+bool index_init(struct index *index, size_t max_bytes);
+void index_free(struct index *index);
+
+/* Whether one more reference would take a larger table, which there is no room for. */
+bool index_is_full(const struct index *index);
+
+/* False: full, and no memory to grow. The reference must not be in the table. */
+bool index_insert(struct index *index, uint64_t hash, uint32_t ref);
+
+/* The reference must be in the table. */
+void index_remove(struct index *index, uint64_t hash, uint32_t ref);
+void index_move(struct index *index, uint64_t hash, uint32_t from, uint32_t to);
+
+size_t index_bytes(const struct index *index);
+
+/* Hands a table over: `from` must not be used or freed any more. */
+void index_assign(struct index *to, const struct index *from);
+
+/* Walks over what may be an entry of that hash. */
+struct index_cursor {
+    const struct index_bucket *bucket;
+    size_t at;
+    size_t left;      /* buckets not looked at yet */
+    uint32_t matches; /* slots of the bucket still to be looked at, a bit each */
+    uint8_t tag;
+};
+
+static inline size_t index_home(const struct index *index, uint64_t hash)
+{
+    return (size_t)hash & atomic_load_explicit(&index->mask, memory_order_relaxed);
+}
+
+static inline uint8_t index_tag(uint64_t hash)
+{
+    return (uint8_t)(hash >> 56);
+}
+
+/* A bit for each slot in use whose tag this is. */
+static inline uint32_t index_matches(const struct index_bucket *bucket, uint8_t tag)
+{
+    typedef uint8_t tags16 __attribute__((vector_size(16)));
+    typedef int8_t mask16 __attribute__((vector_size(16)));
+    tags16 tags;
+    memcpy(&tags, bucket, sizeof tags); /* the last four bytes are no tags; `used` masks them out */
+    mask16 equal = tags == tag;
+#if defined __SSE2__
+    uint32_t bits =
+        (uint32_t)__builtin_ia32_pmovmskb128((__attribute__((vector_size(16))) char)equal);
+#else
+    uint32_t bits = 0;
+    for (size_t i = 0; i < INDEX_SLOTS; i++)
+        bits |= (uint32_t)(equal[i] & 1) << i;
+#endif
+    return bits & bucket->used;
+}
+
+static inline struct index_cursor index_find(const struct index *index, uint64_t hash)
+{
+    size_t mask = atomic_load_explicit(&index->mask, memory_order_relaxed);
+    size_t home = (size_t)hash & mask;
+    const struct index_bucket *bucket =
+        atomic_load_explicit(&index->buckets, memory_order_relaxed) + home;
+    return (struct index_cursor){bucket, home, mask, index_matches(bucket, index_tag(hash)),
+                                 index_tag(hash)};
+}
+
+/* The next candidate in `ret_ref`; false when there is none. */
+static inline bool index_next(const struct index *index, struct index_cursor *cursor,
+                              uint32_t *ret_ref)
+{
+    while (cursor->matches == 0) {
+        if (cursor->bucket->passed == 0 || cursor->left-- == 0)
+            return false;
+        cursor->at = (cursor->at + 1) & index->mask;
+        cursor->bucket = &index->buckets[cursor->at];
+        cursor->matches = index_matches(cursor->bucket, cursor->tag);
+    }
+    *ret_ref = cursor->bucket->refs[__builtin_ctz(cursor->matches)];
+    cursor->matches &= cursor->matches - 1;
+    return true;
+}
+
+#endif

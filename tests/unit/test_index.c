@@ -1,0 +1,138 @@
+#include "tests/unit/cmocka_all.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "cache/index.h"
+
+enum { REFS = 20000 };
+
+/* References count from 1 here; the hash of each is `hashes[ref]`, 0 when it is not in the table. */
+static uint64_t hashes[REFS + 1];
+
+static uint64_t hash_of(void *arg, uint32_t ref)
+{
+    (void)arg;
+    return hashes[ref];
+}
+
+static void open_index(struct index *index, size_t max_bytes)
+{
+    memset(hashes, 0, sizeof hashes);
+    *index = (struct index){.hash_of = hash_of};
+    assert_true(index_init(index, max_bytes));
+}
+
+static bool has(const struct index *index, uint64_t hash, uint32_t wanted)
+{
+    struct index_cursor cursor = index_find(index, hash);
+    uint32_t ref;
+    size_t seen = 0;
+    while (index_next(index, &cursor, &ref)) {
+        assert_int_equal(hashes[ref] >> 56, hash >> 56);
+        seen += ref == wanted;
+    }
+    assert_true(seen <= 1);
+    return seen == 1;
+}
+
+static uint64_t random_hash(void)
+{
+    return ((uint64_t)rand() << 42 ^ (uint64_t)rand() << 21 ^ (uint64_t)rand()) | 1;
+}
+
+static void add(struct index *index, uint32_t ref, uint64_t hash)
+{
+    hashes[ref] = hash;
+    assert_true(index_insert(index, hash, ref));
+}
+
+static void what_is_in_is_found_and_nothing_else(void **state)
+{
+    (void)state;
+    struct index index;
+    open_index(&index, SIZE_MAX / 4);
+    srand(3);
+    size_t count = 0;
+    for (int i = 0; i < 500000; i++) {
+        uint32_t ref = 1 + (uint32_t)(rand() % REFS);
+        assert_int_equal(has(&index, hashes[ref], ref), hashes[ref] != 0);
+        if (hashes[ref]) {
+            index_remove(&index, hashes[ref], ref);
+            hashes[ref] = 0;
+            count--;
+        } else {
+            add(&index, ref, random_hash());
+            count++;
+        }
+        assert_int_equal(index.count, count);
+    }
+    for (uint32_t ref = 1; ref <= REFS; ref++)
+        assert_int_equal(has(&index, hashes[ref], ref), hashes[ref] != 0);
+    assert_true(index_bytes(&index) <= 16 * REFS);
+    index_free(&index);
+}
+
+/* The worst that hashes can do: they are all the same. */
+static void equal_hashes_overflow_into_other_buckets(void **state)
+{
+    (void)state;
+    enum { SAME = 39 };
+    struct index index;
+    const uint64_t hash = 0xab00000000000003u;
+    open_index(&index, 0);
+    for (uint32_t ref = 1; ref <= SAME; ref++)
+        add(&index, ref, hash);
+    for (uint32_t ref = 1; ref <= SAME; ref++)
+        assert_true(has(&index, hash, ref));
+    for (uint32_t ref = 1; ref <= SAME; ref += 2) {
+        index_remove(&index, hash, ref);
+        assert_false(has(&index, hash, ref));
+    }
+    for (uint32_t ref = 2; ref <= SAME; ref += 2)
+        assert_true(has(&index, hash, ref));
+    assert_false(has(&index, 0xab00000000000002u, 1));
+    index_free(&index);
+}
+
+static void a_reference_moves(void **state)
+{
+    (void)state;
+    struct index index;
+    open_index(&index, 0);
+    add(&index, 1, 42);
+    hashes[2] = hashes[1];
+    index_move(&index, 42, 1, 2);
+    assert_true(has(&index, 42, 2));
+    assert_false(has(&index, 42, 1));
+    assert_int_equal(index.count, 1);
+    index_free(&index);
+}
+
+static void it_grows_no_larger_than_allowed(void **state)
+{
+    (void)state;
+    struct index index;
+    open_index(&index, 4096);
+    uint32_t ref = 1;
+    srand(5);
+    for (; !index_is_full(&index); ref++)
+        add(&index, ref, random_hash());
+    assert_int_equal(index_bytes(&index), 4096);
+    assert_int_equal(ref - 1, 640);
+    assert_false(index_insert(&index, random_hash(), ref));
+    index_remove(&index, hashes[1], 1);
+    assert_false(index_is_full(&index));
+    index_free(&index);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_in_is_found_and_nothing_else),
+        cmocka_unit_test(equal_hashes_overflow_into_other_buckets),
+        cmocka_unit_test(a_reference_moves),
+        cmocka_unit_test(it_grows_no_larger_than_allowed),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
