@@ -1,0 +1,184 @@
+#include "bench/propagation/client.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "bench/checker/clock.h"
+
+enum {
+    RECEIVE_BUFFER = 4 * 1024 * 1024,
+    BATCH = 64,
+    HEADER = 12,
+    TYPE_OPT = 41,
+    POSITION_OPTION = 65317, /* invalidation/position.h */
+    POSITION_VERSION = 1,
+    POSITION_HEAD = 9, /* the version and the feed id */
+    POSITION_ENTRY = 12,
+    FRAME = 20 + 8, /* as the loopback interface counts a datagram: without Ethernet */
+};
+
+static int open_socket(const struct sockaddr_in *address)
+{
+    const int buffer = RECEIVE_BUFFER;
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -1;
+    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof buffer);
+    return connect(fd, (const struct sockaddr *)address, sizeof *address) == 0 ? fd : -1;
+}
+
+int client_open(struct client *client)
+{
+    client->asked = calloc(CLIENT_IDS, sizeof *client->asked);
+    if (!client->asked)
+        return -1;
+    for (int k = 0; k < CLIENT_SOCKETS; k++) {
+        client->fds[k] = open_socket(&client->flights->options->tiers[client->tier].address);
+        if (client->fds[k] < 0)
+            return -1;
+    }
+    return 0;
+}
+
+void client_close(struct client *client)
+{
+    for (int k = 0; k < CLIENT_SOCKETS; k++)
+        close(client->fds[k]);
+    free(client->asked);
+}
+
+static uint64_t get(const uint8_t *at, size_t count)
+{
+    uint64_t value = 0;
+    for (size_t k = 0; k < count; k++)
+        value = value << 8 | at[k];
+    return value;
+}
+
+static uint8_t *put(uint8_t *at, uint64_t value, size_t count)
+{
+    for (size_t k = count; k > 0; k--)
+        *at++ = (uint8_t)(value >> (8 * (k - 1)));
+    return at;
+}
+
+/* An OPT record with the position option (RFC 6891 6.1.2); the query's new size. */
+static size_t add_position(const struct client *client, uint8_t *query, size_t size)
+{
+    uint8_t *at = put(put(query + size, 0, 1), TYPE_OPT, 2);
+    at = put(put(put(at, WIRE_MAX, 2), 0, 4), 4 + POSITION_HEAD, 2);
+    at = put(put(at, POSITION_OPTION, 2), POSITION_HEAD, 2);
+    at = put(put(at, POSITION_VERSION, 1), client->feed_id, 8);
+    query[11] = 1;
+    return (size_t)(at - query);
+}
+
+void client_ask(struct client *client, uint32_t name, bool probe)
+{
+    uint8_t bytes[WIRE_MAX];
+    const uint16_t id = client->next++;
+    size_t size = wire_query(client->zone, id, name, bytes);
+    if (probe && client->feed_id)
+        size = add_position(client, bytes, size);
+    client->asked[id].name = name;
+    client->asked[id].sent_us = clock_us();
+    client->counts.sent++;
+    client->counts.bytes += size + FRAME;
+    /* What is refused or does not fit is a lost query, as it is to any client. */
+    if (send(client->fds[id % CLIENT_SOCKETS], bytes, size, 0) < 0)
+        return;
+}
+
+/* Behind a name; 0 when there is none. */
+static size_t after_name(const uint8_t *bytes, size_t size, size_t at)
+{
+    while (at < size && bytes[at] != 0) {
+        if (bytes[at] >= 0xc0)
+            return at + 2;
+        at += 1u + bytes[at];
+    }
+    return at < size ? at + 1 : 0;
+}
+
+/* The offset that a position option has for the zone's partition; -1 when it has none. */
+static int64_t offset_in(const struct client *client, const uint8_t *option, size_t size)
+{
+    if (size < POSITION_HEAD || option[0] != POSITION_VERSION ||
+        get(option + 1, 8) != client->feed_id)
+        return -1;
+    for (size_t at = POSITION_HEAD; at + POSITION_ENTRY <= size; at += POSITION_ENTRY)
+        if ((int32_t)get(option + at, 4) == client->partition)
+            return (int64_t)get(option + at + 4, 8);
+    return -1;
+}
+
+static int64_t offset_among(const struct client *client, const uint8_t *options, size_t size)
+{
+    for (size_t at = 0; at + 4 <= size;) {
+        const size_t length = get(options + at + 2, 2);
+        if (at + 4 + length > size)
+            break;
+        if (get(options + at, 2) == POSITION_OPTION)
+            return offset_in(client, options + at + 4, length);
+        at += 4 + length;
+    }
+    return -1;
+}
+
+/* What the answer says of how far the tier is; -1: nothing. */
+static int64_t offset_of(const struct client *client, const uint8_t *bytes, size_t size)
+{
+    const size_t records = get(bytes + 6, 2) + get(bytes + 8, 2) + get(bytes + 10, 2);
+    size_t at = after_name(bytes, size, HEADER);
+    at = at ? at + 4 : 0;
+    for (size_t k = 0; k < records && at && at < size; k++) {
+        at = after_name(bytes, size, at);
+        if (!at || at + 10 > size)
+            return -1;
+        const size_t length = get(bytes + at + 8, 2);
+        if (at + 10 + length > size)
+            return -1;
+        if (get(bytes + at, 2) == TYPE_OPT)
+            return offset_among(client, bytes + at + 10, length);
+        at += 10 + length;
+    }
+    return -1;
+}
+
+static void take(struct client *client, const uint8_t *bytes, size_t size, int64_t now_us)
+{
+    const uint16_t id = wire_id(bytes);
+    const int64_t sent_us = client->asked[id].sent_us;
+    if (!sent_us || now_us - sent_us > CLIENT_PATIENCE_US)
+        return;
+    const struct wire_answer answer = wire_read(client->zone, bytes, size);
+    client->asked[id].sent_us = 0;
+    const struct history *history = client->flights->history;
+    if (!answer.readable || answer.mixed || answer.name != client->asked[id].name ||
+        !history_owns(history, answer.version, answer.name)) {
+        client->counts.failed++;
+        return;
+    }
+    client->counts.answered++;
+    client->counts.bytes += size + FRAME;
+    if (client->timed)
+        histogram_add(&client->latency, now_us - sent_us);
+    flights_answer(client->flights, client->tier, answer.version, sent_us, now_us);
+    const int64_t offset = client->feed_id ? offset_of(client, bytes, size) : -1;
+    if (offset >= 0)
+        flights_applied(client->flights, client->tier, offset, now_us);
+}
+
+void client_receive(struct client *client, int fd)
+{
+    uint8_t bytes[WIRE_MAX];
+    for (int k = 0; k < BATCH; k++) {
+        const ssize_t size = recv(fd, bytes, sizeof bytes, 0);
+        if (size < 0)
+            return;
+        if (size >= HEADER)
+            take(client, bytes, (size_t)size, clock_us());
+    }
+}

@@ -1,0 +1,128 @@
+"""A hierarchy file (freshetd's own YAML), started on free loopback ports, or found running.
+
+    Hierarchy("config/hierarchy.yaml", topic, authority_port).start()
+
+What a file says of addresses, brokers and topic is replaced: each listen address by a free port of
+127.0.0.1, each upstream that names one of them by the same, and each other upstream by the
+authority's address. All else (tiers, their order, options) is taken as it is.
+"""
+
+import copy
+import os
+
+import yaml
+
+import freshet
+import process
+
+ZONE = "check.example."
+
+
+def address_of(text):
+    """"127.0.0.1:53" -> ("127.0.0.1", 53); without a port it is 53."""
+    if text.startswith("["):
+        host, _, port = text[1:].partition("]")
+        return host, int(port[1:] or 53)
+    host, _, port = text.rpartition(":") if text.count(":") == 1 else (text, "", "53")
+    return host, int(port)
+
+
+def load(path):
+    with open(path, encoding="utf-8") as file:
+        return yaml.safe_load(file)
+
+
+class Running:
+    """Tiers that run elsewhere, as the file has them: nothing is started or stopped."""
+
+    def __init__(self, path):
+        self.config = load(path)
+        self.tiers = {tier["name"]: address_of(tier["listen"][0])
+                      for tier in self.config["tiers"]}
+
+    def authority_port(self):
+        """Where the topmost tier asks: the benchmark answers there. An address of this machine."""
+        places = {address_of(text) for tier in self.config["tiers"]
+                  for text in tier["upstream"].get("forward", [])} - set(self.tiers.values())
+        if len(places) != 1 or next(iter(places))[0] != "127.0.0.1":
+            raise SystemExit("to attach, one tier asks a port of 127.0.0.1 where nobody is")
+        return places.pop()[1]
+
+    def topic(self):
+        """Brokers and topic of the feed."""
+        feed = self.config["feed"]
+        return feed["brokers"], feed.get("updates", "dns.updates")
+
+
+class Hierarchy(Running):
+    """The tiers of a file as daemons of ours.
+
+    topic     a kafka_cluster.Topic, or None: no feed, and forward in place of parent
+    split     each tier in a process of its own, with a subscription of its own
+    """
+
+    def __init__(self, path, topic, authority_port, split=False):
+        super().__init__(path)
+        self._topic, self._authority = topic, ("127.0.0.1", authority_port)
+        self._places = {}  # what the file says -> where it is
+        for tier in self.config["tiers"]:
+            here = ("127.0.0.1", process.free_port())
+            self._places.update({address_of(text): here for text in tier["listen"]})
+            self.tiers[tier["name"]] = here
+        self._split, self.daemons = split, []
+        self._rewrite()
+        self._start()
+
+    def _rewrite(self):
+        config = self.config
+        for key in ("control", "metrics"):
+            config.pop(key, None)
+        feed = config.pop("feed", None)
+        if feed and self._topic:
+            config["feed"] = {**feed, **freshet.feed(self._topic, [ZONE])}
+        for tier in config["tiers"]:
+            tier["listen"] = [freshet.address_text(self.tiers[tier["name"]])]
+            tier["upstream"] = self._upstream(tier["upstream"])
+            if not self._topic:
+                tier.pop("subscribe", None)
+
+    def _upstream(self, upstream):
+        """A tier of the same process stays one, unless each gets its own; other words stay."""
+        rewritten = {}
+        for way, value in upstream.items():
+            if way == "tier" and self._split:
+                rewritten["parent"] = [freshet.address_text(self.tiers[value])]
+                continue
+            if way in ("forward", "parent"):
+                places = [self._places.get(address_of(text), self._authority) for text in value]
+                way = way if self._topic else "forward"
+                value = list(dict.fromkeys(freshet.address_text(place) for place in places))
+            rewritten[way] = value
+        return rewritten
+
+    def _start(self):
+        parts = [self.config]
+        if self._split:
+            parts = [{**copy.deepcopy(self.config), "tiers": [tier]}
+                     for tier in self.config["tiers"]]
+        try:
+            for part in reversed(parts):
+                self.daemons.append(freshet.Freshetd({**part, "log": "info"}))
+        except BaseException:
+            self.close()
+            raise
+
+    def wait_live(self):
+        for daemon in self.daemons if self._topic else ():
+            process.eventually(lambda d=daemon: d.status()["feed"]["state"] == "live", 20)
+
+    def daemon_of(self, tier):
+        return next(daemon for daemon in self.daemons if tier in daemon.addresses)
+
+    @property
+    def pids(self):
+        return [daemon.pid for daemon in self.daemons]
+
+    def close(self):
+        while self.daemons:
+            self.daemons.pop().close()

@@ -1,0 +1,169 @@
+"""The ways to keep a cache fresh that are compared, each set up as one run of the probe needs it.
+
+    with MODES["push"].set_up(place) as stage:
+        stage.tiers        name -> address, what the probe asks, the clients' own first
+        stage.words        the probe's options
+        stage.processes    name -> [pid, ...], whose CPU time counts
+"""
+
+import contextlib
+import dataclasses
+
+import freshet
+import hierarchy
+import others
+import process
+
+ZONE = hierarchy.ZONE
+
+
+@dataclasses.dataclass
+class Place:
+    """What all modes have in common."""
+    cluster: object
+    file: str
+    names: int
+    attach: bool
+
+
+@dataclasses.dataclass
+class Stage:
+    tiers: dict
+    words: list
+    processes: dict
+    positions: bool = False
+    primary: object = None
+    whole: bool = False  # has the whole zone: what it asks upstream is no client's miss
+
+
+@dataclasses.dataclass
+class Mode:
+    """`key` names files and options, `title` is for people."""
+    key: str
+    title: str
+    family: str      # what the page draws in one colour
+    about: str
+    set_up: object   # (place, ttl) -> a context manager of a Stage
+    ttl: int = 3600
+    seconds: int = 20
+    watched: float = 60
+    horizon: int = 5000   # milliseconds
+    coarse: int = 100000  # microseconds
+    settle: int = 4000    # milliseconds
+    price: bool = True
+    price_seconds: int = 8
+    tuned: bool = False
+
+
+def kafka_pids(place):
+    """None when the cluster is not ours."""
+    return [place.cluster.process.pid] if getattr(place.cluster, "process", None) else []
+
+
+def kafka_words(topic):
+    return [f"--brokers={topic.bootstrap}", f"--topic={topic.name}",
+            *[word for value in topic.consumer_properties for word in ("-X", value)]]
+
+
+@contextlib.contextmanager
+def freshet_tiers(place, _ttl, feed=True, split=False):
+    with contextlib.ExitStack() as stack:
+        topic = place.cluster.topic()
+        stack.callback(topic.delete)
+        port = process.free_port()
+        tiers = hierarchy.Hierarchy(place.file, topic if feed else None, port, split)
+        stack.callback(tiers.close)
+        tiers.wait_live()
+        controls = [tiers.daemon_of(name).control_path for name in tiers.tiers] if feed else []
+        words = [f"--authority-port={port}",
+                 *[f"--control={path}" for path in dict.fromkeys(controls)]]
+        if not feed:
+            yield Stage(tiers.tiers, words, {"freshetd": tiers.pids})
+            return
+        yield Stage(tiers.tiers, [*kafka_words(topic), *words],
+                    {"freshetd": tiers.pids, "Kafka": kafka_pids(place)},
+                    positions=True)
+
+
+@contextlib.contextmanager
+def attached(place, _ttl):
+    """Tiers that run already: the topmost upstream is an address of ours to answer at."""
+    running = hierarchy.Running(place.file)
+    port = running.authority_port()
+    topic = running.topic()
+    yield Stage(running.tiers, [f"--brokers={topic[0]}", f"--topic={topic[1]}",
+                                f"--authority-port={port}"], {}, positions=True)
+
+
+@contextlib.contextmanager
+def notified(place, ttl, start, name, tuned):
+    """Knot, and a server that it sends NOTIFY to."""
+    with contextlib.ExitStack() as stack:
+        port = process.free_port()
+        primary = others.Primary(ZONE, place.names, ttl, port, tuned)
+        stack.callback(primary.stop)
+        server = start(port, ZONE, primary.address[1], tuned)
+        stack.callback(server.stop)
+        words = [f"--primary={freshet.address_text(primary.address)}", "--authority-port=0"]
+        if tuned:
+            words.append(f"--notify={freshet.address_text(server.address)}")
+        yield Stage({name: server.address}, words,
+                    {name: [server.pid], "Knot": [primary.pid]}, primary=primary,
+                    whole=name != "Recursor")
+
+
+@contextlib.contextmanager
+def scripted(place, _ttl, tuned):
+    with contextlib.ExitStack() as stack:
+        topic = place.cluster.topic()
+        stack.callback(topic.delete)
+        port = process.free_port()
+        server = others.unbound_flush(process.free_port(), ZONE, port, tuned)
+        stack.callback(server.stop)
+        script = others.Script(topic, server, tuned)
+        stack.callback(script.stop)
+        yield Stage({"Unbound": server.address},
+                    [*kafka_words(topic), f"--authority-port={port}"],
+                    {"Unbound": [server.pid], "script": [script.pid],
+                     "Kafka": kafka_pids(place)})
+
+
+def pair(key, title, family, about, set_up):
+    """At its defaults, and tuned."""
+    return [Mode(key, f"{title}, defaults", family, about + " Packages' defaults.",
+                 lambda place, ttl: set_up(place, ttl, False), seconds=12),
+            Mode(f"{key}-tuned", f"{title}, tuned", family, f"{about} Tuned: {others.TUNED[key]}.",
+                 lambda place, ttl: set_up(place, ttl, True), seconds=12, tuned=True)]
+
+
+def by_ttl(ttl, **options):
+    return Mode(f"ttl-{ttl}", f"TTL {ttl} s", "TTL",
+                f"The same freshet tiers without a feed: plain caches. Records have TTL {ttl} s.",
+                lambda place, t: freshet_tiers(place, t, feed=False), ttl=ttl, **options)
+
+
+MODES = [
+    Mode("push", "freshet, one process", "freshet",
+         "All tiers of the hierarchy file in one freshetd, with one subscription. TTL 3600 s.",
+         freshet_tiers, seconds=30),
+    Mode("push-split", "freshet, a process per tier", "freshet",
+         "Each tier of the hierarchy file in a freshetd of its own, each following the topic.",
+         lambda place, ttl: freshet_tiers(place, ttl, split=True), seconds=20),
+    by_ttl(5, seconds=14, watched=20, horizon=8000, settle=6000, price_seconds=10),
+    by_ttl(30, seconds=10, watched=10, horizon=35000, coarse=400000, price=False),
+    *pair("unbound-auth", "Knot NOTIFY + IXFR to Unbound auth-zone", "Unbound auth-zone",
+          "Changes go to Knot as dynamic updates; Unbound has the whole zone, told by NOTIFY.",
+          lambda place, ttl, tuned: notified(place, ttl, others.unbound_auth, "Unbound", tuned)),
+    *pair("bind", "Knot NOTIFY + IXFR to BIND secondary", "BIND secondary",
+          "Changes go to Knot as dynamic updates; BIND is a secondary, told by NOTIFY.",
+          lambda place, ttl, tuned: notified(place, ttl, others.bind_secondary, "BIND", tuned)),
+    *pair("recursor", "Knot NOTIFY wipes PowerDNS Recursor", "PowerDNS Recursor",
+          "Changes go to Knot as dynamic updates; the Recursor forgets the zone at each NOTIFY.",
+          lambda place, ttl, tuned: notified(place, ttl, others.recursor, "Recursor", tuned)),
+    *pair("unbound-flush", "script flushes Unbound", "Unbound flush",
+          "Changes go to the authority and the topic; a script tells Unbound to forget the name.",
+          scripted),
+]
+ATTACHED = Mode("attached", "freshet, running tiers", "freshet",
+                "Tiers that ran already, as the hierarchy file has them.", attached, price=False)
+BY_KEY = {mode.key: mode for mode in [*MODES, ATTACHED]}

@@ -1,0 +1,205 @@
+"""The figures as text and as CSV. Page and terminal have the same rows."""
+
+import csv
+
+import figures
+
+BARS = {"p50": 1.3, "p99": 1.5}  # of publish to visible, against the plain consumer
+OWN_BAR_US = 300                 # p99 of freshet's own share
+
+
+def time_text(us):
+    """Microseconds for a reader: three digits and a unit."""
+    if us is None:
+        return "later"
+    if us < 1000:
+        return f"{us:.0f} us"
+    if us < 1e6:
+        return f"{us / 1000:.3g} ms"
+    return f"{us / 1e6:.3g} s" if us < 60e6 else f"{us / 60e6:.3g} min"
+
+
+def worst(record, key="new"):
+    """The tier that is latest at the median, and its summary."""
+    return max(((name, tier["summary"][key]) for name, tier in record["tiers"].items()),
+               key=lambda item: item[1]["p50"] if item[1]["p50"] is not None else 1e18)
+
+
+def latency_rows(records):
+    header = ["publish to first new answer", "tier", "p50", "p90", "p99", "p99.9", "max", "changes"]
+    rows = [header]
+    for record in records:
+        for name, tier in record["tiers"].items():
+            row = tier["summary"]["new"]
+            rows.append([record["title"], name, *[time_text(row[key]) for key in
+                                                  ("p50", "p90", "p99", "p99.9", "max")],
+                         str(row["count"])])
+    return rows
+
+
+def stage_rows(record):
+    """The way of a change through one mode."""
+    rows = [[record["title"], "p50", "p90", "p99", "max"]]
+
+    def add(what, row):
+        if row and row.get("count"):
+            rows.append([what, *[time_text(row[key]) for key in ("p50", "p90", "p99", "max")]])
+
+    add("publish to acknowledged", record["common_summary"]["acked"])
+    add("publish to readable (plain consumer)", record["common_summary"]["read"])
+    for name, tier in record["tiers"].items():
+        add(f"{name}: publish to applied (freshet's clock)", tier["summary"].get("applied"))
+        add(f"{name}: publish to first new answer", tier["summary"]["new"])
+        add(f"{name}: publish to last old answer", tier["summary"]["old"])
+        add(f"{name}: readable to first new answer", tier["summary"].get("read_to_new"))
+        add(f"{name}: handed to freshetd to first new answer (own share)",
+            tier["summary"].get("own"))
+    first = next(iter(record["tiers"].values()))
+    add("handed to freshetd to applied (freshet's clock)", first["summary"].get("apply"))
+    if len(rows) > 1:
+        latency = record["counts"]["tiers"][0]["latency"]
+        rows.append(["any query's way there and back", *[time_text(latency[key]) for key in
+                                                         ("p50", "p90", "p99")], "-"])
+    return rows
+
+
+def ratios(record):
+    """Publish to visible against the plain consumer: rows of tier, quantile, ratio, bar, met."""
+    read = record["common_summary"]["read"]
+    rows = []
+    for name, tier in record["tiers"].items():
+        for key, bar in BARS.items():
+            if read.get(key) and tier["summary"]["new"].get(key):
+                ratio = tier["summary"]["new"][key] / read[key]
+                rows.append((name, key, ratio, bar, ratio <= bar))
+    return rows
+
+
+def bar_rows(records):
+    rows = [["what was promised", "tier", "measured", "at most", ""]]
+    for record in records:
+        if record["family"] != "freshet":
+            continue
+        for name, key, ratio, bar, met in ratios(record):
+            rows.append([f"{record['title']}: publish to visible / plain consumer, {key}", name,
+                         f"{ratio:.2f} x", f"{bar} x", "met" if met else "MISSED"])
+        for name, tier in record["tiers"].items():
+            for what, key in (("handed to freshetd to visible", "own"),
+                              ("of it until applied", "apply")):
+                row = tier["summary"].get(key, {})
+                if row.get("count"):
+                    rows.append([f"{record['title']}: {what}, p99", name, time_text(row["p99"]),
+                                 time_text(OWN_BAR_US),
+                                 "met" if row["p99"] <= OWN_BAR_US else "MISSED"])
+    return rows
+
+
+def beaten(push, other, key="new"):
+    """Quantiles (in %) at which the other's best tier is earlier than push's worst tier."""
+    lost = []
+    for percent in range(1, 100):
+        mine = [figures.quantile(tier["samples"]["new"], percent / 100)
+                for tier in push["tiers"].values()]
+        theirs = [figures.quantile(tier["samples"][key], percent / 100)
+                  for tier in other["tiers"].values()]
+        theirs = [value for value in theirs if value is not None]
+        if theirs and (None in mine or min(theirs) < max(mine)):
+            lost.append(percent)
+    return lost
+
+
+def _span(percents):
+    """[1, 2, 3, 99] -> "p1 to p3, p99"."""
+    spans = []
+    for percent in percents:
+        if spans and spans[-1][1] == percent - 1:
+            spans[-1][1] = percent
+        else:
+            spans.append([percent, percent])
+    return ", ".join(f"p{first}" if first == last else f"p{first} to p{last}"
+                     for first, last in spans) or "no quantile"
+
+
+def _multiples(theirs, mine):
+    return [f"{theirs[key] / mine[key]:.3g} x" if theirs.get(key) and mine.get(key) else "later"
+            for key in ("p50", "p99")]
+
+
+def comparison_rows(records):
+    """Each way against push: its median and p99 in push's, and where it is earlier."""
+    push = next((record for record in records if record["key"] == "push"), None)
+    if not push:
+        return []
+    mine = worst(push)[1]
+    rows = [["against freshet (its slowest tier)", "p50", "p99", "earlier than freshet at",
+             "not counting the primary: p50", "p99", "earlier at"]]
+    for record in records:
+        if record["family"] == "freshet":
+            continue
+        name, theirs = worst(record)
+        row = [record["title"], *_multiples(theirs, mine), _span(beaten(push, record))]
+        if record.get("primary"):
+            row += [*_multiples(record["tiers"][name]["summary"]["acked_to_new"], mine),
+                    _span(beaten(push, record, "acked_to_new"))]
+        rows.append(row + [""] * (7 - len(row)))
+    return rows
+
+
+def price_of(record):
+    """Measured; or for a TTL that was not waited for, computed."""
+    if record.get("price"):
+        return record["price"]
+    if record["family"] == "TTL":
+        options = record["options"]
+        upstream = figures.ttl_price(options["names"], options["clients"], record["ttl"])
+        return {"upstream_per_1000": upstream, "hit_ratio": 1 - upstream / 1000, "computed": True}
+    return None
+
+
+def price_rows(records):
+    rows = [["price", "upstream queries per 1,000", "hit ratio", "cache CPU per query",
+             "all else's CPU per query", "bytes per change"]]
+    for record in records:
+        price = price_of(record)
+        if not price:
+            continue
+        cpu = price.get("cpu_us_per_query") or {}
+        caches = [name for name in cpu if name not in ("Kafka", "Knot", "script")]
+        rest = [name for name in cpu if name in ("Kafka", "Knot", "script")]
+        count = price.get("bytes_per_change")
+        rows.append([record["title"] + (" (computed)" if price.get("computed") and
+                                        "computed" not in record["title"] else ""),
+                     f"{price['upstream_per_1000']:.3g}", f"{100 * price['hit_ratio']:.2f} %",
+                     f"{sum(cpu[name] for name in caches):.1f} us" if caches else "-",
+                     ", ".join(f"{name} {cpu[name]:.1f} us" for name in rest) or "-",
+                     f"{count:.0f}" if count is not None else "-"])
+    return rows
+
+
+def grid(rows, indent="  "):
+    widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
+    return "\n".join((indent + row[0].ljust(widths[0]) + "".join(
+        "  " + cell.rjust(width) for cell, width in zip(row[1:], widths[1:]))).rstrip()
+        for row in rows)
+
+
+def text(records):
+    parts = [latency_rows(records)]
+    parts += [stage_rows(record) for record in records if record["family"] == "freshet"]
+    parts += [bar_rows(records), comparison_rows(records), price_rows(records)]
+    return "\n" + "\n\n".join(grid(rows) for rows in parts if len(rows) > 1)
+
+
+def write_csv(records, path):
+    """A line for each change and tier: microseconds from the call that publishes."""
+    with open(path, "w", encoding="ascii", newline="") as file:
+        out = csv.writer(file)
+        out.writerow(["way", "tier", "what", "us"])
+        for record in records:
+            if record.get("computed"):
+                continue
+            for what, values in record["common"].items():
+                out.writerows((record["key"], "", what, value) for value in values)
+            for name, tier in record["tiers"].items():
+                for what, values in tier["samples"].items():
+                    out.writerows((record["key"], name, what, value) for value in values)

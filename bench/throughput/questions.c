@@ -1,0 +1,200 @@
+#include "bench/throughput/questions.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    HEADER = 12,
+    LABEL = 11, /* a letter and ten digits */
+    DIGITS = 10,
+    TAIL = 4, /* type and class */
+    OPT = 11,
+};
+
+static const uint64_t UNIQUE = (uint64_t)1 << 63;  /* in a tag: a unique name's number follows */
+static const uint32_t ORDERED_UNIQUE = UINT32_MAX; /* in the order: some unique name */
+
+struct questions {
+    size_t size, question_size;
+    uint64_t next_unique;
+    uint32_t at;
+    uint32_t order_size;
+    uint8_t unique[QUESTION_MAX];
+    uint8_t (*known)[QUESTION_MAX];
+    uint32_t *order;
+};
+
+/* xorshift64*: the order only has to look random. */
+static double draw(uint64_t *state)
+{
+    *state ^= *state >> 12;
+    *state ^= *state << 25;
+    *state ^= *state >> 27;
+    return (double)((*state * 2685821657736338717u) >> 11) / (double)((uint64_t)1 << 53);
+}
+
+/* The suffix as labels; its size with the root, 0 if it is no name or has no room. */
+static size_t put_suffix(const char *text, uint8_t *wire, size_t room)
+{
+    size_t at = 0;
+    while (*text) {
+        const size_t length = strcspn(text, ".");
+        if (length == 0 || length > 63 || text[length] != '.' || at + length + 2 > room)
+            return 0;
+        wire[at] = (uint8_t)length;
+        memcpy(wire + at + 1, text, length);
+        at += length + 1;
+        text += length + 1;
+    }
+    wire[at] = 0;
+    return at + 1;
+}
+
+static void put_digits(uint8_t *query, uint64_t number)
+{
+    static const char digits[] = "0123456789abcdefghijklmnopqrstuv";
+    uint8_t *last = query + HEADER + 1 + LABEL - 1;
+    for (int i = 0; i < DIGITS; i++, number >>= 5)
+        *last-- = (uint8_t)digits[number & 31];
+}
+
+/* One query with all but its digits; false if it does not fit. */
+static bool put_query(struct questions *questions, const struct question_options *options,
+                      uint8_t query[QUESTION_MAX])
+{
+    static const uint8_t opt[OPT] = {0, 0, 41, 0x04, 0xd0};
+    memcpy(query, (uint8_t[HEADER]){0, 0, 1, 0, 0, 1}, HEADER); /* RD */
+    query[HEADER] = LABEL;
+    const size_t name = HEADER + 1 + LABEL;
+    const size_t suffix =
+        put_suffix(options->suffix, query + name, QUESTION_MAX - name - TAIL - OPT);
+    if (suffix == 0)
+        return false;
+    memcpy(query + name + suffix, (uint8_t[TAIL]){0, 1, 0, 1}, TAIL);
+    questions->size = name + suffix + TAIL;
+    questions->question_size = questions->size - HEADER;
+    if (options->edns) {
+        memcpy(query + questions->size, opt, OPT);
+        questions->size += OPT;
+        query[11] = 1;
+    }
+    return true;
+}
+
+static void put_known(struct questions *questions, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        memcpy(questions->known[i], questions->unique, QUESTION_MAX);
+        questions->known[i][HEADER + 1] = 'n';
+        put_digits(questions->known[i], i);
+    }
+}
+
+/* The lowest rank whose share, with all before it, reaches `point`. */
+static uint32_t find_rank(const double *sums, uint32_t count, double point)
+{
+    uint32_t low = 0, high = count - 1;
+    while (low < high) {
+        const uint32_t middle = (low + high) / 2;
+        if (sums[middle] < point)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static bool draw_zipf(struct questions *questions, const struct question_options *options,
+                      uint64_t *state)
+{
+    double *sums = calloc(options->known, sizeof *sums);
+    if (!sums)
+        return false;
+    double sum = 0;
+    for (uint32_t i = 0; i < options->known; i++)
+        sums[i] = sum += 1.0 / (i + 1);
+    for (uint32_t i = 0; i < questions->order_size; i++)
+        questions->order[i] = find_rank(sums, options->known, draw(state) * sum);
+    free(sums);
+    return true;
+}
+
+static bool draw_order(struct questions *questions, const struct question_options *options)
+{
+    uint64_t state = options->seed * 2 + 1;
+    for (uint32_t i = 0; i < questions->order_size; i++)
+        questions->order[i] =
+            options->order == ORDER_EACH ? i : (uint32_t)(draw(&state) * options->known);
+    if (options->order == ORDER_ZIPF && !draw_zipf(questions, options, &state))
+        return false;
+    for (uint32_t i = 0; i < questions->order_size; i++)
+        if (draw(&state) < options->unique_share)
+            questions->order[i] = ORDERED_UNIQUE;
+    return true;
+}
+
+struct questions *questions_new(const struct question_options *options)
+{
+    struct questions *questions = calloc(1, sizeof *questions);
+    if (!questions)
+        return NULL;
+    questions->next_unique = options->first_unique;
+    questions->order_size = options->order == ORDER_EACH ? options->known : QUESTION_ORDER;
+    questions->known = aligned_alloc(QUESTION_MAX, (size_t)options->known * QUESTION_MAX);
+    questions->order = calloc(questions->order_size, sizeof *questions->order);
+    if (!questions->known || !questions->order ||
+        !put_query(questions, options, questions->unique) || !draw_order(questions, options)) {
+        questions_free(questions);
+        return NULL;
+    }
+    put_known(questions, options->known);
+    questions->unique[HEADER + 1] = 'u';
+    return questions;
+}
+
+void questions_free(struct questions *questions)
+{
+    if (!questions)
+        return;
+    free(questions->known);
+    free(questions->order);
+    free(questions);
+}
+
+size_t questions_size(const struct questions *questions)
+{
+    return questions->size;
+}
+
+uint64_t questions_next(struct questions *questions, uint8_t query[QUESTION_MAX])
+{
+    const uint32_t choice = questions->order[questions->at];
+    if (++questions->at == questions->order_size)
+        questions->at = 0;
+    if (choice != ORDERED_UNIQUE) {
+        memcpy(query, questions->known[choice], QUESTION_MAX);
+        return choice;
+    }
+    const uint64_t number = questions->next_unique++;
+    memcpy(query, questions->unique, QUESTION_MAX);
+    put_digits(query, number);
+    return UNIQUE | number;
+}
+
+bool questions_matches(const struct questions *questions, uint64_t tag, const uint8_t *reply,
+                       size_t size)
+{
+    if (size < HEADER + questions->question_size)
+        return false;
+    uint8_t unique[QUESTION_MAX];
+    const uint8_t *query = unique;
+    if (tag & UNIQUE) {
+        memcpy(unique, questions->unique, QUESTION_MAX);
+        put_digits(unique, tag & ~UNIQUE);
+    } else {
+        query = questions->known[tag];
+    }
+    return memcmp(reply + HEADER, query + HEADER, questions->question_size) == 0;
+}
