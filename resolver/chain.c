@@ -5,23 +5,57 @@
 
 enum { SOA_MINIMUM_FROM_END = 4, RRSIG_COVERED_SIZE = 2 };
 
-void chain_start(struct chain *chain, const struct question *question, bool dnssec_ok)
+/* What it holds is not its own, or gone already. */
+static void selection_clear(struct selection *selection)
 {
-    *chain = (struct chain){
-        .type = question->type,
-        .class = question->class,
-        .dnssec_ok = dnssec_ok,
-        .authentic = true,
-    };
-    memcpy(chain->name, question->name, question->name_size);
+    selection->items = NULL;
+    selection->count = selection->capacity = selection->owned = 0;
+    selection->failed = false;
 }
 
 static void selection_free(struct selection *selection)
 {
     for (size_t i = 0; i < selection->owned; i++)
         free((void *)selection->items[i].record.owner);
-    free(selection->items);
-    *selection = (struct selection){0};
+    if (selection->items != selection->few)
+        free(selection->items);
+    selection_clear(selection);
+}
+
+/* Room for one more. */
+static bool selection_grow(struct selection *selection)
+{
+    if (!selection->items) {
+        selection->items = selection->few;
+        selection->capacity = SELECTION_FEW;
+        return true;
+    }
+    bool few = selection->items == selection->few;
+    size_t capacity = 4 * selection->capacity;
+    struct selected *items =
+        realloc(few ? NULL : selection->items, capacity * sizeof *selection->items);
+    if (!items) {
+        selection->failed = true;
+        return false;
+    }
+    if (few)
+        memcpy(items, selection->few, sizeof selection->few);
+    selection->items = items;
+    selection->capacity = capacity;
+    return true;
+}
+
+void chain_start(struct chain *chain, const struct question *question, bool dnssec_ok)
+{
+    chain->type = question->type;
+    chain->class = question->class;
+    chain->dnssec_ok = dnssec_ok;
+    chain->authentic = true;
+    chain->links = 0;
+    chain->has_soa = false;
+    chain->leaves = NULL;
+    memcpy(chain->name, question->name, question->name_size);
+    selection_clear(&chain->selection);
 }
 
 void chain_free(struct chain *chain)
@@ -33,16 +67,8 @@ static struct record *select_record(struct chain *chain, enum section section,
                                     const struct record *record)
 {
     struct selection *selection = &chain->selection;
-    if (selection->count == selection->capacity) {
-        size_t capacity = selection->capacity ? 2 * selection->capacity : 16;
-        struct selected *items = realloc(selection->items, capacity * sizeof *items);
-        if (!items) {
-            selection->failed = true;
-            return NULL;
-        }
-        selection->items = items;
-        selection->capacity = capacity;
-    }
+    if (selection->count == selection->capacity && !selection_grow(selection))
+        return NULL;
     struct selected *item = &selection->items[selection->count++];
     *item = (struct selected){section, *record};
     return &item->record;
@@ -65,13 +91,13 @@ static int record_keep(struct record *record)
 
 int chain_keep(struct chain *chain)
 {
-    struct selection old = chain->selection;
-    struct selection kept = {.capacity = old.count + 1};
+    const struct selection *old = &chain->selection;
+    struct selection kept = {.capacity = old->count + 1};
     kept.items = malloc(kept.capacity * sizeof *kept.items);
     if (!kept.items)
         return ERR_MEMORY;
-    for (size_t i = 0; i < old.count; i++) {
-        kept.items[i] = old.items[i];
+    for (size_t i = 0; i < old->count; i++) {
+        kept.items[i] = old->items[i];
         if (record_keep(&kept.items[i].record) != ERR_OK) {
             selection_free(&kept);
             return ERR_MEMORY;
@@ -254,6 +280,8 @@ enum chain_end chain_follow(struct chain *chain, const struct message *m)
             return negative_end(chain, m, linked);
         if (chain->links > CHAIN_MAX_LINKS)
             return CHAIN_BROKEN;
+        if (chain->leaves && chain->leaves(chain->leaves_arg, chain->name))
+            return chain->selection.failed ? CHAIN_BROKEN : CHAIN_CONTINUES;
         linked = true;
     }
     if (chain->selection.failed || m->rcode != RCODE_NOERROR)

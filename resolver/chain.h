@@ -27,12 +27,15 @@ struct selected {
     struct record record; /* borrows from the message, unless it is owned */
 };
 
-/* Grows as needed; zero-initialise, and end with selection_free(). */
+enum { SELECTION_FEW = 4 }; /* what most answers need */
+
+/* Grows as needed. `items` is NULL, or `few`, or allocated. */
 struct selection {
     struct selected *items;
     size_t count, capacity;
     size_t owned; /* the first of them are its own copies */
     bool failed;
+    struct selected few[SELECTION_FEW];
 };
 
 struct chain {
@@ -43,9 +46,12 @@ struct chain {
     bool has_soa;                /* the negative end is backed by an SOA: it may be cached */
     uint8_t name[NAME_MAX_SIZE]; /* where the chain stands */
     struct selection selection;
+    /* Whether another is asked for a name: then the response is not believed past it. NULL: never. */
+    bool (*leaves)(const void *arg, const uint8_t *name);
+    const void *leaves_arg;
 };
 
-/* At the question. */
+/* At the question. `leaves` is the caller's to set afterwards. */
 void chain_start(struct chain *chain, const struct question *question, bool dnssec_ok);
 
 /*

@@ -9,7 +9,6 @@
 #include "resolver/clock.h"
 #include "resolver/entropy.h"
 #include "resolver/pool.h"
-#include "resolver/wheel.h"
 
 enum {
     MAX_QUERY_SIZE = DNS_HEADER_SIZE + NAME_MAX_SIZE + 4 + DNS_OPT_SIZE + POSITION_QUERY_SIZE,
@@ -49,6 +48,7 @@ struct fetch {
     uint8_t step;                /* chain continuations, and starts from anew */
     bool resting;                /* before asking a parent again */
     bool behind;                 /* some response was older than we are */
+    bool by_parent;              /* a parent was asked, perhaps for a part of the chain only */
     uint32_t pause_ms;           /* the next rest */
     struct position_set *wanted; /* what a parent must have applied; NULL: not asking a parent */
     int ede;                     /* why nothing came of it so far */
@@ -72,8 +72,6 @@ struct fetcher {
 static_assert((int)BUILD_MAX_RECORDS <= (int)ANSWER_MAX_TTLS,
               "every TTL of a built message has a place");
 
-static void impatient(struct wheel_timer *timer, struct mono now);
-
 struct fetcher *fetcher_new(struct event_base *base, const struct validity *validity,
                             struct positions *positions)
 {
@@ -84,7 +82,7 @@ struct fetcher *fetcher_new(struct event_base *base, const struct validity *vali
     fetcher->attempts = pool_of(sizeof(struct attempt), KEPT);
     fetcher->validity = validity;
     fetcher->positions = positions;
-    fetcher->wheel = wheel_new(base, impatient);
+    fetcher->wheel = wheel_new(base);
     fetcher->message = message_new();
     if (!fetcher->wheel || !fetcher->message) {
         fetcher_free(fetcher);
@@ -102,6 +100,11 @@ void fetcher_free(struct fetcher *fetcher)
     pool_drain(&fetcher->fetches);
     pool_drain(&fetcher->attempts);
     free(fetcher);
+}
+
+struct wheel *fetcher_wheel(struct fetcher *fetcher)
+{
+    return fetcher->wheel;
 }
 
 /* The time, read once per callback: thousands may come between two looks at the clock otherwise. */
@@ -235,7 +238,7 @@ static bool make_answer(struct fetch *fetch, enum chain_end end, uint8_t origin)
     answer->uncacheable = !cacheable;
     answer->behind = fetch->behind;
     /* A parent shortens what it fetched while a change settled (P4): not for us to hold, then. */
-    if (fetch->wanted && lowest_ttl(&fetch->chain.selection) <= TTL_SETTLING_SECONDS)
+    if (fetch->by_parent && lowest_ttl(&fetch->chain.selection) <= TTL_SETTLING_SECONDS)
         answer->covered = false;
     answer->ede = EDE_NONE;
     answer->body = fetcher->wire + start;
@@ -243,6 +246,47 @@ static bool make_answer(struct fetch *fetch, enum chain_end end, uint8_t origin)
     answer->ttl_offsets = fetcher->ttl_offsets;
     answer->ttl_count = builder->ttl_count;
     return true;
+}
+
+/* What the parent must have applied, when it is a parent that is asked. */
+static int take_position(struct fetch *fetch)
+{
+    free(fetch->wanted);
+    fetch->wanted = NULL;
+    if (!fetch->request.upstream->parents)
+        return ERR_OK;
+    fetch->wanted = calloc(1, sizeof *fetch->wanted);
+    if (!fetch->wanted)
+        return ERR_MEMORY;
+    fetch->by_parent = true;
+    positions_wanted_now(fetch->fetcher->positions, fetch->wanted);
+    return ERR_OK;
+}
+
+static bool leaves(const void *arg, const uint8_t *name)
+{
+    const struct fetch *fetch = arg;
+    return fetch->request.choose(fetch->request.choose_arg, name) != fetch->request.upstream;
+}
+
+static void start_chain(struct fetch *fetch)
+{
+    chain_start(&fetch->chain, &fetch->question, fetch->request.dnssec_ok);
+    if (fetch->request.choose) {
+        fetch->chain.leaves = leaves;
+        fetch->chain.leaves_arg = fetch;
+    }
+}
+
+/* Turns to who is asked for the name where the chain stands. */
+static int change_upstream(struct fetch *fetch)
+{
+    struct fetch_request *request = &fetch->request;
+    if (!request->choose || !leaves(fetch, fetch->chain.name))
+        return ERR_OK;
+    upstream_unref(request->upstream);
+    request->upstream = upstream_ref(request->choose(request->choose_arg, fetch->chain.name));
+    return take_position(fetch);
 }
 
 static void ask(struct fetch *fetch);
@@ -286,7 +330,11 @@ static void wait_at_most(struct fetch *fetch, uint32_t patience_ms);
 static void ask_again_later(struct fetch *fetch)
 {
     chain_free(&fetch->chain);
-    chain_start(&fetch->chain, &fetch->question, fetch->request.dnssec_ok);
+    start_chain(fetch);
+    if (change_upstream(fetch) != ERR_OK) {
+        fail(fetch);
+        return;
+    }
     fetch->step++;
     fetch->tried = 0;
     fetch->sent = 0;
@@ -319,7 +367,8 @@ static void use_response(struct fetch *fetch, const struct attempt *attempt)
     enum chain_end end = chain_follow(&fetch->chain, message);
     if (!accept_place(fetch))
         return;
-    if (end == CHAIN_CONTINUES && chain_keep(&fetch->chain) == ERR_OK) {
+    if (end == CHAIN_CONTINUES && chain_keep(&fetch->chain) == ERR_OK &&
+        change_upstream(fetch) == ERR_OK) {
         fetch->step++;
         fetch->tried = 0;
         fetch->sent = 0;
@@ -580,19 +629,6 @@ static void impatient(struct wheel_timer *timer, struct mono now)
     ask(fetch);
 }
 
-/* What the parent must have applied, when it is a parent that is asked. */
-static int take_position(struct fetch *fetch)
-{
-    fetch->wanted = NULL;
-    if (!fetch->request.upstream->parents)
-        return ERR_OK;
-    fetch->wanted = calloc(1, sizeof *fetch->wanted);
-    if (!fetch->wanted)
-        return ERR_MEMORY;
-    positions_wanted_now(fetch->fetcher->positions, fetch->wanted);
-    return ERR_OK;
-}
-
 static void copy_question(const struct question *from, struct question *ret)
 {
     memcpy(ret->name, from->name, from->name_size);
@@ -608,13 +644,15 @@ struct fetch *fetch_start(struct fetcher *fetcher, const struct fetch_request *r
         return NULL;
     fetch->fetcher = fetcher;
     fetch->request = *request;
+    fetch->wanted = NULL;
+    fetch->by_parent = false;
     if (take_position(fetch) != ERR_OK) {
         pool_put(&fetcher->fetches, fetch);
         return NULL;
     }
     copy_question(request->question, &fetch->question);
     fetch->request.question = &fetch->question;
-    fetch->timer.running = false;
+    fetch->timer = (struct wheel_timer){.ring = impatient};
     fetch->attempts = NULL;
     fetch->tried = 0;
     fetch->sent = fetch->step = 0;
@@ -622,7 +660,7 @@ struct fetch *fetch_start(struct fetcher *fetcher, const struct fetch_request *r
     fetch->ede = EDE_NO_REACHABLE_AUTHORITY;
     fetch->pause_ms = BEHIND_FIRST_PAUSE_MS;
     upstream_ref(request->upstream);
-    chain_start(&fetch->chain, &fetch->question, request->dnssec_ok);
+    start_chain(fetch);
     if (mono_reached(look_at_clock(fetcher), request->deadline))
         wait_at_most(fetch, 0);
     else

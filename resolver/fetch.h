@@ -26,6 +26,7 @@
 #include "cache/validity.h"
 #include "invalidation/position.h"
 #include "resolver/upstream.h"
+#include "resolver/wheel.h"
 
 struct fetch;
 
@@ -44,11 +45,17 @@ struct fetcher *fetcher_new(struct event_base *base, const struct validity *vali
                             struct positions *positions);
 void fetcher_free(struct fetcher *fetcher);
 
+/* The timers of the worker. */
+struct wheel *fetcher_wheel(struct fetcher *fetcher);
+
 struct fetch_request {
     const struct question *question; /* canonical; copied */
     bool dnssec_ok;
     bool checking_disabled;
-    struct upstream *upstream;       /* a reference is taken */
+    struct upstream *upstream; /* a reference is taken */
+    /* Whom to ask for a name, when a chain leads to another's; borrowed. NULL: `upstream` for all. */
+    struct upstream *(*choose)(void *arg, const uint8_t *name);
+    void *choose_arg;
     struct fetch_counters *counters; /* borrowed */
     struct mono deadline;
     /*

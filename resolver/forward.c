@@ -1,19 +1,23 @@
 #include "resolver/forward.h"
 
+#define CARES_NO_DEPRECATED /* what Debian 12 has is what newer ones deprecate */
 #include <ares.h>
+#include <errno.h>
 #include <netinet/in.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/uio.h>
 #include <utlist.h>
 
 #include "dns/message.h"
+#include "resolver/inside.h"
 
 enum {
     CHANNEL_SOCKETS =
         4,         /* c-ares opens at most one UDP and one TCP socket per server and channel */
     TICK_MS = 100, /* how often c-ares looks for queries it must give up */
-    ARCOUNT_OFFSET = 10,
+    NO_SOCKET = 1 << 30, /* the file descriptor of the socket that is none */
 };
 
 struct channel_socket {
@@ -21,31 +25,132 @@ struct channel_socket {
     struct event *event;
 };
 
+/* One TCP connection. */
 struct channel {
     struct channel *prev, *next;
     struct forward *forward;
-    enum forward_way way;
     ares_channel ares;
     size_t outstanding;
-    size_t used;  /* queries taken since the socket was last closed */
-    bool spoiled; /* no more queries; destroyed once drained */
+    size_t used; /* queries taken since the connection was made */
     struct channel_socket sockets[CHANNEL_SOCKETS];
 };
 
 struct forward {
+    struct inside
+        *inside; /* the way to a tier of this process; else NULL, and all of the rest is used */
     struct event_base *base;
-    struct ares_addr_port_node address;
-    struct channel *channels[FORWARD_WAYS]; /* lists; the first FORWARD_CHANNELS take turns */
-    size_t channel_count[FORWARD_WAYS];
+    struct sockaddr_storage address;
+    ares_channel udp;
+    struct ports *ports;
+    struct forward_request *leaving; /* within ares_send() on the UDP channel */
+    struct arrival arrival;          /* what c-ares was given last; port NULL: nothing */
+    struct channel *channels;        /* the first FORWARD_CONNECTIONS take turns */
+    size_t channel_count;
     size_t outstanding;
     struct forward_request *refused; /* failed inside forward_send(); told from the loop */
     struct event *refused_event;
     struct event *tick;
+    bool ticking;
     bool sending;
 };
 
-static void channel_process(struct channel *channel, ares_socket_t readable,
-                            ares_socket_t writable);
+/* -- c-ares ------------------------------------------------------------------------------------ */
+
+static bool copy_address(const struct sockaddr_storage *address, struct ares_addr_port_node *ret)
+{
+    *ret = (struct ares_addr_port_node){.family = address->ss_family};
+    if (address->ss_family == AF_INET) {
+        const struct sockaddr_in *in = (const struct sockaddr_in *)address;
+        ret->addr.addr4 = in->sin_addr;
+        ret->udp_port = ret->tcp_port = ntohs(in->sin_port);
+        return true;
+    }
+    if (address->ss_family == AF_INET6) {
+        const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)address;
+        memcpy(&ret->addr.addr6, &in6->sin6_addr, sizeof ret->addr.addr6);
+        ret->udp_port = ret->tcp_port = ntohs(in6->sin6_port);
+        return true;
+    }
+    return false;
+}
+
+/* Every option that c-ares would otherwise look for in resolv.conf is set. */
+static int make_ares(const struct sockaddr_storage *address, int flags, ares_sock_state_cb state,
+                     void *arg, ares_channel *ret)
+{
+    struct in_addr placeholder = {htonl(INADDR_LOOPBACK)};
+    struct ares_addr_port_node server;
+    ares_channel ares;
+    struct ares_options options = {
+        .flags = flags | ARES_FLAG_NOCHECKRESP | ARES_FLAG_NOSEARCH | ARES_FLAG_NOALIASES,
+        .timeout = FORWARD_TIMEOUT_MS,
+        .tries = 1,
+        .ndots = 1,
+        .servers = &placeholder,
+        .nservers = 1,
+        .lookups = (char *)"b",
+        .sock_state_cb = state,
+        .sock_state_cb_data = arg,
+        .ednspsz = DNS_EDNS_UDP,
+        .resolvconf_path = (char *)"/dev/null",
+    };
+    int mask = ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_NDOTS |
+               ARES_OPT_SERVERS | ARES_OPT_DOMAINS | ARES_OPT_LOOKUPS | ARES_OPT_SORTLIST |
+               ARES_OPT_EDNSPSZ | ARES_OPT_NOROTATE | ARES_OPT_RESOLVCONF;
+    if (state)
+        mask |= ARES_OPT_SOCK_STATE_CB;
+#ifdef ARES_OPT_QUERY_CACHE
+    options.qcache_max_ttl = 0; /* it would serve what a change has invalidated */
+    mask |= ARES_OPT_QUERY_CACHE;
+#endif
+    if (!copy_address(address, &server) || ares_init_options(&ares, &options, mask) != ARES_SUCCESS)
+        return ERR_MEMORY;
+    if (ares_set_servers_ports(ares, &server) != ARES_SUCCESS) {
+        ares_destroy(ares);
+        return ERR_SYSTEM;
+    }
+    *ret = ares;
+    return ERR_OK;
+}
+
+/* -- the end of a request ---------------------------------------------------------------------- */
+
+/* Fails a request from the loop instead of from within forward_send(). */
+static void refuse(struct forward *forward, struct forward_request *request)
+{
+    DL_APPEND(forward->refused, request);
+    event_active(forward->refused_event, EV_TIMEOUT, 0);
+}
+
+static void tell_refused(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd, (void)what;
+    struct forward *forward = arg;
+    struct forward_request *requests = forward->refused, *request, *next;
+    forward->refused = NULL;
+    DL_FOREACH_SAFE (requests, request, next)
+        request->done(request, ERR_SYSTEM, NULL, 0);
+}
+
+/* c-ares has no response. */
+static void fail(struct forward *forward, struct forward_request *request, int status)
+{
+    bool late = status == ARES_ETIMEOUT || status == ARES_EDESTRUCTION;
+    if (forward->sending)
+        refuse(forward, request);
+    else
+        request->done(request, late ? ERR_TIMEOUT : ERR_SYSTEM, NULL, 0);
+}
+
+/* -- TCP --------------------------------------------------------------------------------------- */
+
+/* Back from c-ares: with nothing outstanding it has closed the connection. */
+static void channel_process(struct channel *channel, ares_socket_t in, ares_socket_t out)
+{
+    ares_process_fd(channel->ares, in, out);
+    if (channel->outstanding == 0)
+        channel->used = 0;
+}
 
 static void socket_ready(evutil_socket_t fd, short what, void *arg)
 {
@@ -82,64 +187,21 @@ static void socket_state(void *arg, ares_socket_t fd, int readable, int writable
     event_add(event, NULL);
 }
 
-static int channel_flags(enum forward_way way)
-{
-    int flags = ARES_FLAG_NOCHECKRESP | ARES_FLAG_NOSEARCH | ARES_FLAG_NOALIASES;
-    if (way == FORWARD_EDNS)
-        flags |= ARES_FLAG_EDNS;
-    if (way == FORWARD_TCP)
-        flags |= ARES_FLAG_USEVC;
-    return flags;
-}
-
-/* Every option that c-ares would otherwise look for in resolv.conf is set. */
-static int channel_init(struct channel *channel)
-{
-    struct in_addr placeholder = {htonl(INADDR_LOOPBACK)};
-    struct ares_options options = {
-        .flags = channel_flags(channel->way),
-        .timeout = FORWARD_TIMEOUT_MS,
-        .tries = 1,
-        .ndots = 1,
-        .servers = &placeholder,
-        .nservers = 1,
-        .lookups = (char *)"b",
-        .sock_state_cb = socket_state,
-        .sock_state_cb_data = channel,
-        .ednspsz = DNS_EDNS_UDP,
-        .resolvconf_path = (char *)"/dev/null",
-    };
-    int mask = ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_NDOTS |
-               ARES_OPT_SERVERS | ARES_OPT_DOMAINS | ARES_OPT_LOOKUPS | ARES_OPT_SORTLIST |
-               ARES_OPT_SOCK_STATE_CB | ARES_OPT_EDNSPSZ | ARES_OPT_NOROTATE | ARES_OPT_RESOLVCONF;
-#ifdef ARES_OPT_QUERY_CACHE
-    options.qcache_max_ttl = 0; /* it would serve what a change has invalidated */
-    mask |= ARES_OPT_QUERY_CACHE;
-#endif
-    if (ares_init_options(&channel->ares, &options, mask) != ARES_SUCCESS)
-        return ERR_MEMORY;
-    if (ares_set_servers_ports(channel->ares, &channel->forward->address) != ARES_SUCCESS) {
-        ares_destroy(channel->ares);
-        return ERR_SYSTEM;
-    }
-    return ERR_OK;
-}
-
-static struct channel *channel_new(struct forward *forward, enum forward_way way)
+static struct channel *channel_new(struct forward *forward)
 {
     struct channel *channel = calloc(1, sizeof *channel);
     if (!channel)
         return NULL;
     channel->forward = forward;
-    channel->way = way;
     for (size_t i = 0; i < CHANNEL_SOCKETS; i++)
         channel->sockets[i].fd = ARES_SOCKET_BAD;
-    if (channel_init(channel) != ERR_OK) {
+    if (make_ares(&forward->address, ARES_FLAG_USEVC, socket_state, channel, &channel->ares) !=
+        ERR_OK) {
         free(channel);
         return NULL;
     }
-    DL_PREPEND(forward->channels[way], channel);
-    forward->channel_count[way]++;
+    DL_PREPEND(forward->channels, channel);
+    forward->channel_count++;
     return channel;
 }
 
@@ -147,8 +209,8 @@ static struct channel *channel_new(struct forward *forward, enum forward_way way
 static void channel_free(struct channel *channel)
 {
     struct forward *forward = channel->forward;
-    DL_DELETE(forward->channels[channel->way], channel);
-    forward->channel_count[channel->way]--;
+    DL_DELETE(forward->channels, channel);
+    forward->channel_count--;
     ares_destroy(channel->ares);
     for (size_t i = 0; i < CHANNEL_SOCKETS; i++)
         if (channel->sockets[i].event)
@@ -156,69 +218,227 @@ static void channel_free(struct channel *channel)
     free(channel);
 }
 
-/* Back from c-ares: with nothing outstanding it has closed the socket, so the next port is new. */
-static void channel_settle(struct channel *channel)
+/* The first that takes more queries; at the limit, the one that has taken the fewest. */
+static struct channel *channel_pick(struct forward *forward)
 {
-    if (channel->outstanding > 0)
-        return;
-    if (channel->spoiled)
-        channel_free(channel);
-    else
-        channel->used = 0;
+    struct channel *channel, *least = NULL;
+    size_t taking = 0;
+    DL_FOREACH (forward->channels, channel) {
+        taking += channel->used < FORWARD_QUERIES_PER_CONNECTION;
+        if (!least || channel->used < least->used)
+            least = channel;
+        if (taking == FORWARD_CONNECTIONS)
+            return least;
+    }
+    channel = forward->channel_count < FORWARD_MAX_CONNECTIONS ? channel_new(forward) : NULL;
+    return channel ? channel : least;
 }
 
-static void channel_process(struct channel *channel, ares_socket_t readable, ares_socket_t writable)
+static void answered_by_tcp(void *arg, int status, int timeouts, unsigned char *response, int size)
 {
-    ares_process_fd(channel->ares, readable, writable);
-    channel_settle(channel);
+    (void)timeouts;
+    struct forward_request *request = arg;
+    struct forward *forward = request->forward;
+    request->channel->outstanding--;
+    forward->outstanding--;
+    if (status == ARES_SUCCESS)
+        request->done(request, ERR_OK, response, (size_t)size);
+    else
+        fail(forward, request, status);
 }
+
+static void send_by_tcp(struct forward *forward, struct forward_request *request)
+{
+    struct channel *channel = channel_pick(forward);
+    if (!channel) {
+        refuse(forward, request);
+        return;
+    }
+    request->channel = channel;
+    channel->used++;
+    channel->outstanding++;
+    forward->outstanding++;
+    forward->sending = true;
+    ares_send(channel->ares, request->passage.bytes, request->passage.size, answered_by_tcp,
+              request);
+    forward->sending = false;
+}
+
+/* -- UDP --------------------------------------------------------------------------------------- */
+
+static ares_socket_t open_none(int family, int type, int protocol, void *arg)
+{
+    (void)family, (void)protocol, (void)arg;
+    if (type == SOCK_DGRAM)
+        return NO_SOCKET;
+    errno = EPROTONOSUPPORT;
+    return ARES_SOCKET_BAD;
+}
+
+static int close_none(ares_socket_t fd, void *arg)
+{
+    (void)fd, (void)arg;
+    return 0;
+}
+
+static int connect_none(ares_socket_t fd, const struct sockaddr *address, ares_socklen_t size,
+                        void *arg)
+{
+    (void)fd, (void)address, (void)size, (void)arg;
+    return 0;
+}
+
+/* One message from c-ares: of the request that is leaving, or again of one under way (newer c-ares). */
+static ares_ssize_t write_message(ares_socket_t fd, const struct iovec *pieces, int count,
+                                  void *arg)
+{
+    (void)fd;
+    struct forward *forward = arg;
+    uint8_t bytes[PORTS_MAX_QUERY];
+    size_t size = 0;
+    for (int i = 0; i < count && size + pieces[i].iov_len <= sizeof bytes; i++) {
+        memcpy(bytes + size, pieces[i].iov_base, pieces[i].iov_len);
+        size += pieces[i].iov_len;
+    }
+    struct passage *passage = forward->leaving ? &forward->leaving->passage
+                                               : ports_find(forward->ports, wire_get_u16(bytes));
+    if (!passage) {
+        errno = ECONNREFUSED;
+        return -1;
+    }
+    memcpy(passage->bytes, bytes, size);
+    passage->size = (uint16_t)size;
+    if (passage->port) {
+        ports_send_again(forward->ports, passage);
+    } else if (ports_send(forward->ports, passage) != ERR_OK) {
+        errno = ECONNREFUSED;
+        return -1;
+    }
+    return (ares_ssize_t)size;
+}
+
+/* The next response, as if it were read from the socket. */
+static ares_ssize_t read_message(ares_socket_t fd, void *buffer, size_t room, int flags,
+                                 struct sockaddr *from, ares_socklen_t *from_size, void *arg)
+{
+    (void)fd, (void)flags;
+    struct forward *forward = arg;
+    struct arrival *arrival = &forward->arrival;
+    if (!ports_next(forward->ports, arrival)) {
+        arrival->port = NULL;
+        errno = EAGAIN;
+        return -1;
+    }
+    if (from) {
+        memcpy(from, &forward->address, *from_size);
+    }
+    size_t size = arrival->size < room ? arrival->size : room;
+    memcpy(buffer, arrival->bytes, size);
+    return (ares_ssize_t)size;
+}
+
+static const struct ares_socket_functions none = {
+    .asocket = open_none,
+    .aclose = close_none,
+    .aconnect = connect_none,
+    .arecvfrom = read_message,
+    .asendv = write_message,
+};
+
+/* Called by `ports`: c-ares reads until there is no more. */
+static void arrived(void *arg)
+{
+    struct forward *forward = arg;
+    ares_process_fd(forward->udp, NO_SOCKET, ARES_SOCKET_BAD);
+    forward->arrival.port = NULL;
+}
+
+/* More than it was told we take, or more than it could send: TCP has all of it (RFC 7766 5). */
+static bool is_truncated(const struct arrival *arrival, enum forward_way way)
+{
+    enum { FLAGS_AT = 2 };
+    size_t limit = way == FORWARD_EDNS ? DNS_EDNS_UDP : DNS_CLASSIC_UDP;
+    return wire_get_u16(arrival->bytes + FLAGS_AT) & FLAG_TC || arrival->size > limit ||
+           arrival->cut_off;
+}
+
+/* c-ares hands over at most 512 bytes of what it was given: the arrival has all. */
+static void answered_by_udp(void *arg, int status, int timeouts, unsigned char *response, int size)
+{
+    (void)timeouts, (void)response, (void)size;
+    struct forward_request *request = arg;
+    struct forward *forward = request->forward;
+    struct arrival arrival = forward->arrival;
+    /* c-ares does not look at ports. */
+    bool foreign = !passage_fits(&request->passage, &arrival);
+    bool refused = request->passage.refused;
+    ports_done(forward->ports, &request->passage);
+    forward->outstanding--;
+    if (status != ARES_SUCCESS)
+        fail(forward, request, status);
+    else if (foreign || refused)
+        fail(forward, request, ARES_ECONNREFUSED);
+    else if (is_truncated(&arrival, request->way))
+        send_by_tcp(forward, request);
+    else
+        request->done(request, ERR_OK, arrival.bytes, arrival.size);
+}
+
+static void send_by_udp(struct forward *forward, struct forward_request *request)
+{
+    forward->outstanding++;
+    forward->sending = true;
+    forward->leaving = request;
+    ares_send(forward->udp, request->passage.bytes, request->passage.size, answered_by_udp,
+              request);
+    forward->leaving = NULL;
+    forward->sending = false;
+}
+
+/* -- all --------------------------------------------------------------------------------------- */
 
 static void tick(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd, (void)what;
     struct forward *forward = arg;
-    for (int way = 0; way < FORWARD_WAYS; way++) {
-        struct channel *channel, *next;
-        DL_FOREACH_SAFE (forward->channels[way], channel, next)
-            channel_process(channel, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
-    }
-    if (forward->outstanding == 0)
+    struct channel *channel;
+    ares_process_fd(forward->udp, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
+    DL_FOREACH (forward->channels, channel)
+        channel_process(channel, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
+    if (forward->outstanding == 0) {
         event_del(forward->tick);
-}
-
-static void tell_refused(evutil_socket_t fd, short what, void *arg)
-{
-    (void)fd, (void)what;
-    struct forward *forward = arg;
-    struct forward_request *requests = forward->refused, *request, *next;
-    forward->refused = NULL;
-    DL_FOREACH_SAFE (requests, request, next)
-        request->done(request, ERR_SYSTEM, NULL, 0);
-}
-
-/* Fails a request from the loop instead of from within forward_send(). */
-static void refuse(struct forward *forward, struct forward_request *request)
-{
-    DL_APPEND(forward->refused, request);
-    event_active(forward->refused_event, EV_TIMEOUT, 0);
-}
-
-static bool copy_address(const struct sockaddr *address, struct ares_addr_port_node *ret)
-{
-    *ret = (struct ares_addr_port_node){.family = address->sa_family};
-    if (address->sa_family == AF_INET) {
-        const struct sockaddr_in *in = (const struct sockaddr_in *)address;
-        ret->addr.addr4 = in->sin_addr;
-        ret->udp_port = ret->tcp_port = ntohs(in->sin_port);
-        return true;
+        forward->ticking = false;
     }
-    if (address->sa_family == AF_INET6) {
-        const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)address;
-        memcpy(&ret->addr.addr6, &in6->sin6_addr, sizeof ret->addr.addr6);
-        ret->udp_port = ret->tcp_port = ntohs(in6->sin6_port);
-        return true;
+}
+
+static bool build(struct forward *forward)
+{
+    forward->tick = event_new(forward->base, -1, EV_PERSIST, tick, forward);
+    forward->refused_event = event_new(forward->base, -1, 0, tell_refused, forward);
+    forward->ports = ports_new(&(struct ports_options){
+        .base = forward->base,
+        .address = (const struct sockaddr *)&forward->address,
+        .arrived = arrived,
+        .arg = forward,
+    });
+    if (!forward->tick || !forward->refused_event || !forward->ports ||
+        make_ares(&forward->address, ARES_FLAG_IGNTC, NULL, NULL, &forward->udp) != ERR_OK)
+        return false;
+    ares_set_socket_functions(forward->udp, &none, forward);
+    return true;
+}
+
+struct forward *forward_new_inside(struct event_base *base, struct desk *desk)
+{
+    struct forward *forward = calloc(1, sizeof *forward);
+    if (!forward)
+        return NULL;
+    forward->inside = inside_new(base, desk);
+    if (!forward->inside) {
+        free(forward);
+        return NULL;
     }
-    return false;
+    return forward;
 }
 
 struct forward *forward_new(struct event_base *base, const struct sockaddr *address)
@@ -227,9 +447,11 @@ struct forward *forward_new(struct event_base *base, const struct sockaddr *addr
     if (!forward)
         return NULL;
     forward->base = base;
-    forward->tick = event_new(base, -1, EV_PERSIST, tick, forward);
-    forward->refused_event = event_new(base, -1, 0, tell_refused, forward);
-    if (!copy_address(address, &forward->address) || !forward->tick || !forward->refused_event) {
+    if (address->sa_family == AF_INET || address->sa_family == AF_INET6)
+        memcpy(&forward->address, address,
+               address->sa_family == AF_INET ? sizeof(struct sockaddr_in)
+                                             : sizeof(struct sockaddr_in6));
+    if (!build(forward)) {
         forward_free(forward);
         return NULL;
     }
@@ -240,11 +462,14 @@ void forward_free(struct forward *forward)
 {
     if (!forward)
         return;
-    for (int way = 0; way < FORWARD_WAYS; way++)
-        while (forward->channels[way])
-            channel_free(forward->channels[way]);
+    inside_free(forward->inside);
+    if (forward->udp)
+        ares_destroy(forward->udp);
+    while (forward->channels)
+        channel_free(forward->channels);
     if (forward->refused)
         tell_refused(-1, 0, forward);
+    ports_free(forward->ports);
     if (forward->tick)
         event_free(forward->tick);
     if (forward->refused_event)
@@ -252,77 +477,20 @@ void forward_free(struct forward *forward)
     free(forward);
 }
 
-/* An EDNS query answered without any additional record: c-ares may have changed the channel's mode. */
-static bool spoils(const struct channel *channel, const uint8_t *response, int size)
+void forward_send(struct forward *forward, enum forward_way way, struct forward_request *request)
 {
-    return channel->way == FORWARD_EDNS && size >= DNS_HEADER_SIZE &&
-           wire_get_u16(response + ARCOUNT_OFFSET) == 0;
-}
-
-static void answered(void *arg, int status, int timeouts, unsigned char *response, int size)
-{
-    (void)timeouts;
-    struct forward_request *request = arg;
-    struct channel *channel = request->channel;
-    struct forward *forward = channel->forward;
-    channel->outstanding--;
-    forward->outstanding--;
-    if (status != ARES_SUCCESS && forward->sending) {
-        refuse(forward, request);
-    } else if (status == ARES_SUCCESS) {
-        channel->spoiled |= spoils(channel, response, size);
-        request->done(request, ERR_OK, response, (size_t)size);
-    } else {
-        bool late = status == ARES_ETIMEOUT || status == ARES_EDESTRUCTION;
-        request->done(request, late ? ERR_TIMEOUT : ERR_SYSTEM, NULL, 0);
-    }
-}
-
-static bool channel_takes(const struct channel *channel)
-{
-    return !channel->spoiled && channel->used < FORWARD_QUERIES_PER_CHANNEL;
-}
-
-/*
- * One of the first few channels that still take queries, at random; a new one while there are fewer. At
- * the limit the ports are used longer rather than queries refused.
- */
-static struct channel *channel_pick(struct forward *forward, enum forward_way way)
-{
-    struct channel *open[FORWARD_CHANNELS];
-    size_t count = 0;
-    struct channel *channel, *least = NULL;
-    DL_FOREACH (forward->channels[way], channel) {
-        if (channel_takes(channel))
-            open[count++] = channel;
-        if (count == FORWARD_CHANNELS)
-            break;
-        if (!channel->spoiled && (!least || channel->used < least->used))
-            least = channel;
-    }
-    if (count < FORWARD_CHANNELS && forward->channel_count[way] < FORWARD_MAX_CHANNELS) {
-        channel = channel_new(forward, way);
-        if (channel)
-            open[count++] = channel;
-    }
-    return count ? open[arc4random_uniform((uint32_t)count)] : least;
-}
-
-void forward_send(struct forward *forward, enum forward_way way, const uint8_t *query, size_t size,
-                  struct forward_request *request)
-{
-    struct channel *channel = channel_pick(forward, way);
-    request->channel = channel;
-    if (!channel) {
-        refuse(forward, request);
+    request->forward = forward;
+    request->way = way;
+    request->passage.port = NULL;
+    if (forward->inside) {
+        inside_send(forward->inside, request);
         return;
     }
-    if (forward->outstanding == 0)
-        event_add(forward->tick, &(struct timeval){.tv_usec = TICK_MS * 1000});
-    channel->used++;
-    channel->outstanding++;
-    forward->outstanding++;
-    forward->sending = true;
-    ares_send(channel->ares, query, (int)size, answered, request);
-    forward->sending = false;
+    if (!forward->ticking)
+        forward->ticking =
+            event_add(forward->tick, &(struct timeval){.tv_usec = TICK_MS * 1000}) == 0;
+    if (way == FORWARD_TCP)
+        send_by_tcp(forward, request);
+    else
+        send_by_udp(forward, request);
 }

@@ -1,15 +1,16 @@
 /*
  * forward.h - one upstream address as seen by one worker: queries out, responses back, by c-ares.
  *
- * The only place that knows c-ares. What it takes care of here:
+ * The only place that knows c-ares. It matches responses with queries, gives up those that get none, and
+ * speaks TCP. What is done around it here:
  *
- *   - Source ports. c-ares keeps one UDP socket per channel while queries are outstanding. Queries are
- *     spread at random over a few channels, and each takes no new query after QUERIES_PER_CHANNEL until it
- *     has none outstanding; its socket is closed then and the next one gets a new random port.
- *   - EDNS. On FORMERR without OPT c-ares repeats a query without its last 11 bytes and changes the
- *     channel's mode; so queries with and without EDNS use different channels, and a channel that saw an
- *     answer without OPT is retired for good.
- *   - TCP. A truncated answer is asked for again over TCP by c-ares itself.
+ *   - Sockets. Left alone c-ares makes a system call per message and keeps one UDP source port while queries are
+ *     outstanding. So one channel carries all UDP queries over a socket that is none: what it writes and reads
+ *     there goes by ports.h, in batches, over many ports. A response must come in by the port of its query.
+ *   - EDNS. c-ares is told nothing of it: knowing, it would repeat queries without their last 11 bytes after a
+ *     FORMERR, and behave differently from then on.
+ *   - TCP. A truncated answer is asked for again over TCP: by channels of their own, few queries on each, since
+ *     c-ares fails all queries of a channel when a connection breaks.
  *   - c-ares' own answer cache (1.31 and later) is off: it knows nothing of invalidation.
  *   - No resolv.conf, hosts file or environment is consulted.
  *
@@ -24,14 +25,15 @@
 #include <sys/socket.h>
 
 #include "dns/error.h"
+#include "resolver/ports.h"
 
-enum forward_way { FORWARD_EDNS, FORWARD_PLAIN, FORWARD_TCP, FORWARD_WAYS };
+enum forward_way { FORWARD_EDNS, FORWARD_PLAIN, FORWARD_TCP };
 
 enum {
-    FORWARD_CHANNELS = 4,             /* channels that take queries at a time, per way */
-    FORWARD_QUERIES_PER_CHANNEL = 32, /* on one source port */
-    FORWARD_MAX_CHANNELS = 64,        /* in all, per way: bounds memory when many queries hang */
-    FORWARD_TIMEOUT_MS = 3000,        /* when c-ares gives a query up */
+    FORWARD_CONNECTIONS = 4,             /* TCP connections that take queries at a time */
+    FORWARD_QUERIES_PER_CONNECTION = 32, /* then another is made */
+    FORWARD_MAX_CONNECTIONS = 64,        /* in all: bounds memory when many queries hang */
+    FORWARD_TIMEOUT_MS = 3000,           /* when c-ares gives a query up */
 };
 
 struct forward;
@@ -43,9 +45,16 @@ struct forward;
  */
 struct forward_request {
     void (*done)(struct forward_request *request, int status, const uint8_t *response, size_t size);
-    struct forward_request *prev, *next; /* private */
-    struct channel *channel;             /* private */
+    struct passage passage;  /* the query: its `bytes` and `size` are the caller's to set */
+    struct forward *forward; /* private from here on */
+    struct forward_request *prev, *next;
+    struct channel *channel;
+    enum forward_way way;
 };
+
+/* To a tier of this process (inside.h), whose desk is borrowed. NULL: no memory. */
+struct desk;
+struct forward *forward_new_inside(struct event_base *base, struct desk *desk);
 
 /* NULL: no memory. The address is copied. */
 struct forward *forward_new(struct event_base *base, const struct sockaddr *address);
@@ -53,8 +62,7 @@ struct forward *forward_new(struct event_base *base, const struct sockaddr *addr
 /* Ends every outstanding query with ERR_TIMEOUT first. Not from within a `done`. NULL is fine. */
 void forward_free(struct forward *forward);
 
-/* Sends `query` (a whole message; copied). Its ID and spelling are the caller's and are matched by c-ares. */
-void forward_send(struct forward *forward, enum forward_way way, const uint8_t *query, size_t size,
-                  struct forward_request *request);
+/* Sends the query in `request->passage`, a whole message, whose ID is random and whose question c-ares matches. */
+void forward_send(struct forward *forward, enum forward_way way, struct forward_request *request);
 
 #endif

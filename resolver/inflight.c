@@ -31,8 +31,8 @@ struct job {
     struct stamp stamp;       /* taken before the first query left */
     struct fetch *fetch;
     struct waiter *waiters;
-    struct event *patience; /* with serve_stale: when clients get the stale answer; else NULL */
-    bool joinable;          /* in the table */
+    struct wheel_timer patience; /* with serve_stale: when clients get the stale answer */
+    bool joinable;               /* in the table */
 };
 
 /* How long clients wait while there is a stale answer they could have (RFC 8767 5: 1.8 s). */
@@ -53,12 +53,13 @@ struct inflight {
 struct inflight *inflight_new(const struct inflight_options *options)
 {
     struct inflight *inflight = calloc(1, sizeof *inflight);
-    if (!inflight)
+    if (!inflight) {
+        routes_free(options->routes);
         return NULL;
+    }
     inflight->options = *options;
     inflight->jobs = pool_of(sizeof(struct job), KEPT);
     inflight->waiters = pool_of(sizeof(struct waiter), KEPT);
-    upstream_ref(options->upstream);
     return inflight;
 }
 
@@ -81,8 +82,7 @@ static void leave_table(struct job *job)
 static void job_free(struct job *job)
 {
     leave_table(job);
-    if (job->patience)
-        event_free(job->patience);
+    wheel_stop(fetcher_wheel(job->inflight->options.fetcher), &job->patience);
     DL_DELETE(job->inflight->all, job);
     job->inflight->job_count--;
     pool_put(&job->inflight->jobs, job);
@@ -100,17 +100,22 @@ void inflight_free(struct inflight *inflight)
         fetch_cancel(job->fetch);
         job_free(job);
     }
-    upstream_unref(inflight->options.upstream);
+    routes_free(inflight->options.routes);
     pool_drain(&inflight->jobs);
     pool_drain(&inflight->waiters);
     free(inflight);
 }
 
-void inflight_set_upstream(struct inflight *inflight, struct upstream *upstream)
+void inflight_set_routes(struct inflight *inflight, struct routes *routes)
 {
-    struct upstream *old = inflight->options.upstream;
-    inflight->options.upstream = upstream_ref(upstream);
-    upstream_unref(old);
+    routes_free(inflight->options.routes);
+    inflight->options.routes = routes;
+}
+
+static struct upstream *choose_upstream(void *arg, const uint8_t *name)
+{
+    const struct inflight *inflight = arg;
+    return routes_find(inflight->options.routes, name);
 }
 
 size_t inflight_waiters(const struct inflight *inflight)
@@ -267,22 +272,18 @@ static void serve_stale(struct job *job)
         }
 }
 
-static void impatient(evutil_socket_t fd, short what, void *arg)
+static void be_patient(struct job *job, struct mono now)
 {
-    (void)fd, (void)what;
-    serve_stale(arg);
+    wheel_start(fetcher_wheel(job->inflight->options.fetcher), &job->patience,
+                mono_add(now, STALE_PATIENCE_MS), now);
 }
 
-static void start_patience(struct job *job)
+/* It rings again for those who join later. */
+static void impatient(struct wheel_timer *timer, struct mono now)
 {
-    struct inflight *inflight = job->inflight;
-    struct ttl_policy policy = store_policy(inflight->options.store);
-    if (policy.serve_stale == 0)
-        return;
-    job->patience = event_new(inflight->options.base, -1, EV_PERSIST, impatient, job);
-    if (job->patience)
-        event_add(job->patience, &(struct timeval){.tv_sec = STALE_PATIENCE_MS / 1000,
-                                                   .tv_usec = STALE_PATIENCE_MS % 1000 * 1000});
+    struct job *job = (struct job *)((char *)timer - offsetof(struct job, patience));
+    be_patient(job, now);
+    serve_stale(job);
 }
 
 static bool is_failure(const struct answer *answer)
@@ -357,7 +358,7 @@ static struct job *job_new(struct inflight *inflight, const struct answer_key *k
     name_lower(question->name, question->name_size, job->question.name);
     job->fetch = NULL;
     job->waiters = NULL;
-    job->patience = NULL;
+    job->patience = (struct wheel_timer){.ring = impatient};
     job->joinable = false;
     return job;
 }
@@ -365,6 +366,7 @@ static struct job *job_new(struct inflight *inflight, const struct answer_key *k
 static int start_job(struct inflight *inflight, const struct answer_key *key,
                      const struct question *question, struct mono deadline, struct job **ret_job)
 {
+    const struct routes *routes = inflight->options.routes;
     struct job *job =
         inflight->job_count < INFLIGHT_MAX_JOBS ? job_new(inflight, key, question) : NULL;
     if (!job)
@@ -377,7 +379,9 @@ static int start_job(struct inflight *inflight, const struct answer_key *key,
                                  .question = &job->question,
                                  .dnssec_ok = key->bytes[4] & KEY_DNSSEC_OK,
                                  .checking_disabled = key->bytes[4] & KEY_CHECKING_DISABLED,
-                                 .upstream = inflight->options.upstream,
+                                 .upstream = routes_find(routes, job->question.name),
+                                 .choose = routes_differ(routes) ? choose_upstream : NULL,
+                                 .choose_arg = inflight,
                                  .counters = &inflight->counters.fetch,
                                  .deadline = deadline,
                                  .done = fetched,
@@ -390,7 +394,8 @@ static int start_job(struct inflight *inflight, const struct answer_key *key,
     HASH_ADD_KEYPTR_BYHASHVALUE(hh, inflight->table, job->key.bytes, job->key.size,
                                 (uint32_t)job->key.hash, job);
     job->joinable = true;
-    start_patience(job);
+    if (store_policy(inflight->options.store).serve_stale > 0)
+        be_patient(job, mono_now());
     DL_APPEND(inflight->all, job);
     inflight->job_count++;
     counter_add(&inflight->counters.jobs, 1);

@@ -21,6 +21,7 @@
 #include "cache/store.h"
 #include "resolver/client.h"
 #include "resolver/fetch.h"
+#include "resolver/route.h"
 
 enum {
     INFLIGHT_MAX_JOBS = 16384,    /* per worker and tier; bounds sockets and memory */
@@ -33,8 +34,7 @@ struct inflight_options {
     struct fetcher *fetcher; /* borrowed, as are all */
     const struct validity *validity;
     struct store *store;
-    struct upstream *upstream; /* a reference is taken */
-    struct event_base *base;
+    struct routes *routes; /* taken over, also on failure */
 };
 
 struct inflight_counters {
@@ -48,8 +48,8 @@ struct inflight *inflight_new(const struct inflight_options *options);
 /* Drops all jobs; their clients get no answer. NULL is fine. */
 void inflight_free(struct inflight *inflight);
 
-/* Fetches that start from here on use `upstream`; a reference is taken. */
-void inflight_set_upstream(struct inflight *inflight, struct upstream *upstream);
+/* Questions from here on are asked along `routes`, which is taken over. */
+void inflight_set_routes(struct inflight *inflight, struct routes *routes);
 
 /* A client's question as it must be answered. */
 struct inflight_wait {

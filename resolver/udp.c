@@ -16,7 +16,7 @@ enum {
 
 /* A query of a batch, and where its reply goes. */
 struct slot {
-    union address peer;
+    struct client client; /* the kernel writes its peer */
     struct iovec in, out;
     struct query_read read;
     uint8_t control[CONTROL_SIZE] __attribute__((aligned(8)));
@@ -49,20 +49,6 @@ struct udp_listener {
     struct late late[UDP_BATCH];
     struct mmsghdr late_out[UDP_BATCH];
 };
-
-static void prepare_slot(struct udp_listener *listener, size_t i)
-{
-    struct slot *slot = &listener->slots[i];
-    slot->in = (struct iovec){listener->queries[i], UDP_MAX_QUERY};
-    listener->in[i].msg_hdr = (struct msghdr){
-        .msg_name = &slot->peer,
-        .msg_namelen = sizeof slot->peer,
-        .msg_iov = &slot->in,
-        .msg_iovlen = 1,
-        .msg_control = slot->control,
-        .msg_controllen = sizeof slot->control,
-    };
-}
 
 /* The address of ours the query was sent to, where the kernel tells. */
 static struct local_address local_of(struct msghdr *header)
@@ -150,24 +136,46 @@ static void no_hold(void *endpoint)
 static const struct transport udp_transport = {
     .send = send_later, .hold = no_hold, .release = no_hold};
 
+static void prepare_slot(struct udp_listener *listener, size_t i)
+{
+    struct slot *slot = &listener->slots[i];
+    slot->client.transport = &udp_transport;
+    slot->client.endpoint = listener;
+    slot->in = (struct iovec){listener->queries[i], UDP_MAX_QUERY};
+    listener->in[i].msg_hdr = (struct msghdr){
+        .msg_name = &slot->client.peer,
+        .msg_namelen = sizeof slot->client.peer,
+        .msg_iov = &slot->in,
+        .msg_iovlen = 1,
+        .msg_control = slot->control,
+        .msg_controllen = sizeof slot->control,
+    };
+}
+
 /* Where a query came from cannot be answered, or not all of it came. */
 static bool is_unfit(const struct slot *slot, const struct msghdr *header)
 {
-    bool portless =
-        slot->peer.family == AF_INET ? slot->peer.in.sin_port == 0 : slot->peer.in6.sin6_port == 0;
+    const union address *peer = &slot->client.peer;
+    bool portless = peer->family == AF_INET ? peer->in.sin_port == 0 : peer->in6.sin6_port == 0;
     return portless || header->msg_flags & MSG_TRUNC;
 }
 
-static struct query_input input_of(struct udp_listener *listener, size_t i, struct mono now)
+static struct query_input input_of(const struct udp_listener *listener, size_t i, struct mono now)
 {
     return (struct query_input){
-        .bytes = listener->queries[i], .size = listener->in[i].msg_len, .now = now};
+        .bytes = listener->queries[i],
+        .size = listener->in[i].msg_len,
+        .client = &listener->slots[i].client,
+        .now = now,
+    };
 }
 
 static void read_one(struct udp_listener *listener, size_t i, struct mono now)
 {
+    struct slot *slot = &listener->slots[i];
     struct query_input input = input_of(listener, i, now);
-    query_read(listener->desk, &input, &listener->slots[i].read);
+    slot->client.local = local_of(&listener->in[i].msg_hdr);
+    query_read(listener->desk, &input, &slot->read);
 }
 
 /* Answers query `i` of the batch at `reply`, as message `k` to be sent. Returns the reply's size, or 0. */
@@ -175,24 +183,16 @@ static size_t answer_one(struct udp_listener *listener, size_t i, size_t k, uint
                          struct mono now)
 {
     struct slot *slot = &listener->slots[i];
-    struct msghdr *header = &listener->in[i].msg_hdr;
     struct query_input input = input_of(listener, i, now);
-    struct client client = {
-        .transport = &udp_transport,
-        .endpoint = listener,
-        .peer = slot->peer,
-        .local = local_of(header),
-    };
-    input.client = &client;
-    size_t size =
-        is_unfit(slot, header) ? 0 : query_answer(listener->desk, &input, &slot->read, reply);
+    size_t size = is_unfit(slot, &listener->in[i].msg_hdr)
+                      ? 0
+                      : query_answer(listener->desk, &input, &slot->read, reply);
     if (size == 0)
         return 0;
     slot->out = (struct iovec){reply, size};
     struct msghdr *out = &listener->out[k].msg_hdr;
     *out = (struct msghdr){.msg_iov = &slot->out, .msg_iovlen = 1};
-    address_reply(out, &client, slot->reply_control);
-    out->msg_name = &slot->peer; /* `client` is gone when it is sent */
+    address_reply(out, &slot->client, slot->reply_control);
     return size;
 }
 

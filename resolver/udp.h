@@ -3,7 +3,7 @@
  *
  * Up to UDP_BATCH queries are read in one system call into buffers made once, each is handled with its reply
  * written where it is sent from, and the replies that are ready leave in one call. Replies that had to wait
- * go out one by one.
+ * are copied, and leave together at the end of the loop's iteration that brought them.
  */
 #ifndef FRESHET_RESOLVER_UDP_H
 #define FRESHET_RESOLVER_UDP_H

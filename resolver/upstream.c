@@ -31,7 +31,10 @@ struct upstream *upstream_new(struct event_base *base, const struct upstream_add
     for (size_t i = 0; i < count && i < UPSTREAM_MAX_SERVERS; i++) {
         struct upstream_server *server = &upstream->servers[upstream->count];
         server->stats = addresses[i].stats;
-        server->forward = forward_new(base, (const struct sockaddr *)&addresses[i].address);
+        server->inside = addresses[i].desk != NULL;
+        server->forward = server->inside
+                              ? forward_new_inside(base, addresses[i].desk)
+                              : forward_new(base, (const struct sockaddr *)&addresses[i].address);
         if (server->forward)
             upstream->count++;
     }
@@ -123,8 +126,8 @@ size_t upstream_pick(struct upstream *upstream, uint32_t tried, struct mono now)
         upstream->servers[chosen].retry_at = mono_add(now, DOWN_MAX_MS);
         return chosen;
     }
-    if (tried == 0 && arc4random_uniform(EXPLORE_ONE_IN) == 0) {
-        chosen = arc4random_uniform((uint32_t)upstream->count);
+    if (tried == 0 && entropy_below(&upstream->entropy, EXPLORE_ONE_IN) == 0) {
+        chosen = entropy_below(&upstream->entropy, (uint32_t)upstream->count);
         if (!is_down(&upstream->servers[chosen]))
             return chosen;
     }
@@ -133,6 +136,8 @@ size_t upstream_pick(struct upstream *upstream, uint32_t tried, struct mono now)
 
 uint32_t upstream_patience_ms(const struct upstream_server *server)
 {
+    if (server->inside)
+        return UINT32_MAX;
     if (server->srtt_us == 0)
         return PATIENCE_UNKNOWN_MS;
     uint32_t ms = (server->srtt_us + 4 * server->rttvar_us) / 1000 * 2;

@@ -17,6 +17,7 @@
 
 #include "cache/stamp.h"
 #include "resolver/counter.h"
+#include "resolver/entropy.h"
 #include "resolver/forward.h"
 
 enum { UPSTREAM_MAX_SERVERS = 32, ADDRESS_MAX_TEXT = 64 };
@@ -32,6 +33,7 @@ struct upstream_stats {
 struct upstream_server {
     struct forward *forward;
     struct upstream_stats *stats;
+    bool inside;      /* a tier of this process: it answers in any case, and is waited for */
     uint32_t srtt_us; /* 0: never measured */
     uint32_t rttvar_us;
     uint32_t timeouts_in_row;
@@ -47,11 +49,13 @@ struct upstream {
     size_t references;
     bool parents; /* the servers are tiers on our feed: they are asked for their position */
     struct event *release;
+    struct entropy entropy;
     struct upstream_server servers[UPSTREAM_MAX_SERVERS];
 };
 
 struct upstream_address {
     struct sockaddr_storage address;
+    struct desk *desk;            /* of a tier of this process, instead of an address; or NULL */
     struct upstream_stats *stats; /* borrowed */
 };
 

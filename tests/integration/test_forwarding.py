@@ -186,6 +186,15 @@ def test_no_forwarder_is_up(freshetd):
     assert time.monotonic() - began < 1
 
 
+def test_a_forwarder_refuses_many_at_once(freshetd):
+    """What the kernel says of a port that nobody listens to ends all queries there are on it."""
+    daemon = freshetd(freshet.stub([("127.0.0.1", process.free_port())], workers=1))
+    began = time.monotonic()
+    replies = wire.ask_all(daemon, names(300))
+    assert len(replies) == 300 and time.monotonic() - began < 1
+    assert {wire.rcode_of(reply) for reply, _ in replies.values()} == {dns.rcode.SERVFAIL}
+
+
 # --- one bad name is no bad forwarder
 
 
@@ -244,6 +253,31 @@ def test_answers_from_elsewhere_are_not_heard(upstream, daemon):
     for _ in ("miss", "hit"):
         assert addresses(ask(daemon, "www.example.com.")) == ["192.0.2.1"]
     assert upstream.count() == 1
+
+
+def test_answers_count_on_the_port_of_their_query_only(upstream, daemon):
+    """Right in every byte and from the right address, but to another of the open ports."""
+    waiting = []
+    everybody = threading.Event()
+
+    def cross(server, query):
+        waiting.append(query)
+        if len(waiting) < 60:
+            return None
+        for asked in waiting:
+            fake = wire.records(b"\xc0\0\2\x42")(server, asked).wire()
+            for port in {other.source[1] for other in waiting} - {asked.source[1]}:
+                server._send_udp(fake, ("127.0.0.1", port))  # pylint: disable=protected-access
+        for asked in waiting:
+            server._send_udp(wire.records(A)(server, asked).wire(), asked.source)  # pylint: disable=protected-access
+        everybody.set()
+        server.script("*", wire.records(A))
+        return None
+    upstream.script("*", cross)
+    wanted = names(60)
+    expect_answers(wire.ask_all(daemon, wanted), wanted)
+    assert everybody.is_set() and len({query.source[1] for query in waiting}) > 1
+    assert upstream.count() == 60, "and the true ones are heard"
 
 
 @pytest.mark.parametrize("section", ["answer", "authority", "additional"])
@@ -418,6 +452,18 @@ def test_truncated_answers_are_asked_for_over_tcp(upstream, daemon):
     assert transports(upstream, "www.example.com.") == ["udp", "tcp"]
 
 
+@pytest.mark.parametrize("count,way", [(70, ["udp"]), (90, ["udp", "tcp"])])
+def test_size_of_answers_over_udp(upstream, daemon, count, way):
+    """Up to the 1232 bytes that were offered they are taken; past them not, even without TC."""
+    rdatas = [struct.pack("!I", 0x0A000000 + n) for n in range(count)]
+    upstream.script("www.example.com.", wire.records(*rdatas))
+    with wire.Stream(daemon) as stream:
+        stream.ask("www.example.com.")
+        reply = stream.receive()
+    assert reply[6:8] == struct.pack("!H", count)
+    assert transports(upstream, "www.example.com.") == way
+
+
 def test_big_answers(upstream, daemon):
     """60 KB, many at a time, byte for byte."""
     rdatas = [struct.pack("!I", 0x0A000000 + n) for n in range(3700)]
@@ -531,7 +577,8 @@ def test_ports_and_ids_are_unpredictable_under_load(upstream, daemon, window):
     upstream.forget()
     wanted = names(2000 if window > 3 else 500)
     expect_answers(wire.ask_all(daemon, wanted, window=window), wanted)
-    queries = list(upstream.queries)
+    # Queries of a moment leave port by port: here in the order of their questions again.
+    queries = sorted(upstream.queries, key=lambda query: int(query.name[1:].split(".")[0]))
     expect_unpredictable([query.source[1] for query in queries], [query.id for query in queries])
 
 
@@ -579,8 +626,8 @@ def test_thousands_wait_at_once(upstream, freshetd):
     daemon = freshetd(freshet.stub([upstream], resolve_timeout="20s", workers=1))
     gate = s.Gate()
     upstream.script("*", s.hold(gate, wire.records(A)))
-    wanted = names(6000)
-    opener = threading.Thread(target=lambda: (gate.wait_held(6000, within=20), gate.open()))
+    wanted = names(10000)
+    opener = threading.Thread(target=lambda: (gate.wait_held(10000, within=20), gate.open()))
     opener.start()
     expect_answers(wire.ask_all(daemon, wanted, timeout=30), wanted)
     opener.join()

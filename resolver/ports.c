@@ -1,0 +1,389 @@
+#include "resolver/ports.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <utlist.h>
+
+#include "resolver/entropy.h"
+
+enum {
+    FLAGS_AT = 2, /* in a message */
+};
+
+struct port {
+    struct ports *ports;
+    struct port *next; /* in the list of those with a queue */
+    int fd;
+    struct event *readable;
+    uint16_t used;   /* queries taken */
+    uint16_t count;  /* outstanding */
+    uint16_t index;  /* among all */
+    uint16_t queued; /* in the queue */
+    bool dirty;      /* in that list */
+    bool refused;    /* sending failed: nobody there */
+    struct passage *queue[PORTS_BATCH];
+    uint16_t ids[PORTS_MOST_ON];
+    struct passage *passages[PORTS_MOST_ON];
+};
+
+struct ports {
+    struct ports_options options;
+    struct sockaddr_storage address;
+    socklen_t address_size;
+    struct event *flush;
+    struct port *dirty;
+    struct port *all[PORTS_MOST];
+    size_t count;
+    struct port *taking[PORTS_TAKING];
+    size_t taking_count;
+    struct entropy entropy;
+    struct port *reading; /* the one whose batch is handed out */
+    size_t next, arrived; /* of its batch */
+    size_t refusing;      /* its passages still to be told that they were refused */
+    struct iovec out_iov[PORTS_BATCH], in_iov[PORTS_BATCH];
+    struct mmsghdr out[PORTS_BATCH], in[PORTS_BATCH];
+    uint8_t responses[PORTS_BATCH][PORTS_MAX_RESPONSE];
+};
+
+/* -- ports ------------------------------------------------------------------------------------- */
+
+static void readable(evutil_socket_t fd, short what, void *arg);
+
+static int port_connect(const struct ports *ports)
+{
+    int fd = socket(ports->address.ss_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -1;
+    /* Connected, the kernel hears nobody else and tells of refusals; and it picks the port, at random. */
+    if (connect(fd, (const struct sockaddr *)&ports->address, ports->address_size) != 0) {
+        close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+static struct port *port_open(struct ports *ports)
+{
+    int fd = ports->count < PORTS_MOST ? port_connect(ports) : -1;
+    if (fd < 0)
+        return NULL;
+    struct port *port = malloc(sizeof *port);
+    struct event *event =
+        port ? event_new(ports->options.base, fd, EV_READ | EV_PERSIST, readable, port) : NULL;
+    if (!event || event_add(event, NULL) != 0) {
+        if (event)
+            event_free(event);
+        free(port);
+        close(fd);
+        return NULL;
+    }
+    port->ports = ports;
+    port->fd = fd;
+    port->readable = event;
+    port->used = port->count = port->queued = 0;
+    port->dirty = port->refused = false;
+    port->index = (uint16_t)ports->count;
+    ports->all[ports->count++] = port;
+    return port;
+}
+
+static void port_retire(struct port *port)
+{
+    struct ports *ports = port->ports;
+    for (size_t i = 0; i < ports->taking_count; i++)
+        if (ports->taking[i] == port) {
+            ports->taking[i] = ports->taking[--ports->taking_count];
+            return;
+        }
+}
+
+static void port_close(struct port *port)
+{
+    struct ports *ports = port->ports;
+    port_retire(port);
+    ports->all[port->index] = ports->all[--ports->count];
+    ports->all[port->index]->index = port->index;
+    event_free(port->readable);
+    close(port->fd);
+    free(port);
+}
+
+/* With nothing outstanding it is closed, unless somebody up the stack works on it. */
+static void port_settle(struct port *port)
+{
+    if (port->count == 0 && !port->dirty && port->ports->reading != port)
+        port_close(port);
+}
+
+/* -- out --------------------------------------------------------------------------------------- */
+
+/* The kernel has no room for it now: as good as lost on the way, and asked again like that. */
+static bool is_loss(int error)
+{
+    return error == EAGAIN || error == ENOBUFS || error == ENOMEM;
+}
+
+/* Sends what is queued; `refused` is set when the kernel says that nobody can be reached. */
+static void port_flush(struct port *port)
+{
+    struct ports *ports = port->ports;
+    for (size_t i = 0; i < port->queued; i++) {
+        port->queue[i]->queued = false;
+        ports->out_iov[i] = (struct iovec){port->queue[i]->bytes, port->queue[i]->size};
+    }
+    for (size_t sent = 0; sent < port->queued;) {
+        int n = sendmmsg(port->fd, ports->out + sent, (unsigned)(port->queued - sent), 0);
+        if (n > 0) {
+            sent += (size_t)n;
+        } else if (errno != EINTR) {
+            port->refused |= !is_loss(errno);
+            sent++;
+        }
+    }
+    port->queued = 0;
+}
+
+static void refuse_all(struct port *port);
+
+/* The end of the loop's iteration: event_active() put it behind all that was ready then. */
+static void flush(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd, (void)what;
+    struct ports *ports = arg;
+    struct port *dirty = ports->dirty, *port;
+    ports->dirty = NULL;
+    while ((port = dirty)) {
+        dirty = port->next;
+        port_flush(port);
+        port->dirty = false; /* what is queued from here on puts it into the new list */
+        if (port->refused)
+            refuse_all(port);
+        port_settle(port);
+    }
+}
+
+static void queue(struct port *port, struct passage *passage)
+{
+    struct ports *ports = port->ports;
+    if (port->queued == PORTS_BATCH)
+        port_flush(port);
+    port->queue[port->queued++] = passage;
+    passage->queued = true;
+    if (port->dirty)
+        return;
+    if (!ports->dirty)
+        event_active(ports->flush, EV_TIMEOUT, 0);
+    port->dirty = true;
+    LL_PREPEND(ports->dirty, port);
+}
+
+static void unqueue(struct port *port, const struct passage *passage)
+{
+    for (size_t i = 0; i < port->queued; i++)
+        if (port->queue[i] == passage) {
+            port->queue[i] = port->queue[--port->queued];
+            return;
+        }
+}
+
+/* Too many are open, or no more can be had: one of those there are. */
+static struct port *port_reuse(struct ports *ports)
+{
+    struct port *port =
+        ports->count ? ports->all[entropy_below(&ports->entropy, (uint32_t)ports->count)] : NULL;
+    return port && port->count < PORTS_MOST_ON ? port : NULL;
+}
+
+static struct port *port_pick(struct ports *ports)
+{
+    if (ports->taking_count < PORTS_TAKING) {
+        struct port *port = port_open(ports);
+        if (port)
+            ports->taking[ports->taking_count++] = port;
+    }
+    if (ports->taking_count == 0)
+        return port_reuse(ports);
+    return ports->taking[entropy_below(&ports->entropy, (uint32_t)ports->taking_count)];
+}
+
+int ports_send(struct ports *ports, struct passage *passage)
+{
+    struct port *port = port_pick(ports);
+    if (!port)
+        return ERR_SYSTEM;
+    passage->port = port;
+    passage->id = wire_get_u16(passage->bytes);
+    passage->place = port->count;
+    passage->refused = false;
+    port->ids[port->count] = passage->id;
+    port->passages[port->count++] = passage;
+    if (++port->used == PORTS_QUERIES)
+        port_retire(port);
+    queue(port, passage);
+    return ERR_OK;
+}
+
+void ports_send_again(struct ports *ports, struct passage *passage)
+{
+    (void)ports;
+    if (!passage->queued)
+        queue(passage->port, passage);
+}
+
+struct passage *ports_find(struct ports *ports, uint16_t id)
+{
+    for (size_t i = 0; i < ports->count; i++)
+        for (size_t k = 0; k < ports->all[i]->count; k++)
+            if (ports->all[i]->ids[k] == id)
+                return ports->all[i]->passages[k];
+    return NULL;
+}
+
+void ports_done(struct ports *ports, struct passage *passage)
+{
+    (void)ports;
+    struct port *port = passage->port;
+    if (!port)
+        return;
+    if (passage->queued)
+        unqueue(port, passage);
+    struct passage *last = port->passages[--port->count];
+    last->place = passage->place;
+    port->passages[last->place] = last;
+    port->ids[last->place] = last->id;
+    passage->port = NULL;
+    passage->queued = false;
+    port_settle(port);
+}
+
+/* -- in ---------------------------------------------------------------------------------------- */
+
+/* Whether a query with this ID has left by this port. */
+static bool has_left(const struct port *port, uint16_t id)
+{
+    for (size_t i = 0; i < port->count; i++)
+        if (port->ids[i] == id && !port->passages[i]->queued)
+            return true;
+    return false;
+}
+
+static bool next_response(struct ports *ports, struct arrival *ret)
+{
+    while (ports->next < ports->arrived) {
+        size_t i = ports->next++;
+        if (ports->in[i].msg_len < DNS_HEADER_SIZE)
+            continue;
+        const uint8_t *bytes = ports->responses[i];
+        if (!has_left(ports->reading, wire_get_u16(bytes)))
+            continue;
+        *ret = (struct arrival){
+            .port = ports->reading,
+            .bytes = bytes,
+            .size = ports->in[i].msg_len,
+            .cut_off = ports->in[i].msg_hdr.msg_flags & MSG_TRUNC,
+        };
+        return true;
+    }
+    return false;
+}
+
+/* From the last to the first: what is done meanwhile moves only what has been looked at. */
+static bool next_refused(struct ports *ports, struct arrival *ret)
+{
+    while (ports->refusing > 0) {
+        size_t i = --ports->refusing;
+        struct passage *passage = i < ports->reading->count ? ports->reading->passages[i] : NULL;
+        if (!passage || passage->queued)
+            continue;
+        wire_put_u16(passage->bytes + FLAGS_AT, FLAG_QR | FLAG_RD | RCODE_SERVFAIL);
+        passage->refused = true;
+        *ret = (struct arrival){
+            .port = ports->reading, .bytes = passage->bytes, .size = passage->size};
+        return true;
+    }
+    return false;
+}
+
+bool ports_next(struct ports *ports, struct arrival *ret)
+{
+    return ports->reading && (next_response(ports, ret) || next_refused(ports, ret));
+}
+
+static void hand_out(struct port *port)
+{
+    struct ports *ports = port->ports;
+    ports->reading = port;
+    ports->options.arrived(ports->options.arg);
+    ports->reading = NULL;
+}
+
+/* Whatever is outstanding here is refused: which of it, the kernel does not say. */
+static void refuse_all(struct port *port)
+{
+    port->refused = false;
+    port->ports->next = port->ports->arrived = 0;
+    port->ports->refusing = port->count;
+    port_retire(port);
+    hand_out(port);
+}
+
+static void readable(evutil_socket_t fd, short what, void *arg)
+{
+    (void)what;
+    struct port *port = arg;
+    struct ports *ports = port->ports;
+    int count = recvmmsg(fd, ports->in, PORTS_BATCH, MSG_DONTWAIT, NULL);
+    if (count > 0) {
+        ports->next = 0;
+        ports->arrived = (size_t)count;
+        ports->refusing = 0;
+        hand_out(port);
+    } else if (count < 0 && errno != EAGAIN && errno != EINTR) {
+        refuse_all(port);
+    }
+    port_settle(port);
+}
+
+/* -- all --------------------------------------------------------------------------------------- */
+
+static socklen_t size_of_address(const struct sockaddr *address)
+{
+    return address->sa_family == AF_INET    ? sizeof(struct sockaddr_in)
+           : address->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6)
+                                            : 0;
+}
+
+struct ports *ports_new(const struct ports_options *options)
+{
+    socklen_t address_size = size_of_address(options->address);
+    struct ports *ports = address_size ? calloc(1, sizeof *ports) : NULL;
+    if (!ports)
+        return NULL;
+    ports->options = *options;
+    memcpy(&ports->address, options->address, address_size);
+    ports->address_size = address_size;
+    for (size_t i = 0; i < PORTS_BATCH; i++) {
+        ports->in_iov[i] = (struct iovec){ports->responses[i], PORTS_MAX_RESPONSE};
+        ports->in[i].msg_hdr = (struct msghdr){.msg_iov = &ports->in_iov[i], .msg_iovlen = 1};
+        ports->out[i].msg_hdr = (struct msghdr){.msg_iov = &ports->out_iov[i], .msg_iovlen = 1};
+    }
+    ports->flush = event_new(options->base, -1, 0, flush, ports);
+    if (!ports->flush) {
+        free(ports);
+        return NULL;
+    }
+    return ports;
+}
+
+void ports_free(struct ports *ports)
+{
+    if (!ports)
+        return;
+    while (ports->count > 0)
+        port_close(ports->all[0]);
+    event_free(ports->flush);
+    free(ports);
+}

@@ -1,0 +1,93 @@
+/*
+ * ports.h - the UDP sockets towards one upstream address: queries out and responses in, by the batch.
+ *
+ *      ports_send() -> the queue of a port -> at the end of the loop's iteration, one sendmmsg per port
+ *      one recvmmsg per readable port -> arrived() -> ports_next(): a response, and the port it came in by
+ *
+ * Source ports are half of what an attacker who does not see the queries must guess (RFC 5452 4.5, 9.2). A query
+ * goes by one of a few open ports at random; a port takes no more after PORTS_QUERIES, and is closed as soon as
+ * none is outstanding on it, so that quiet times see a new port for every query. The kernel picks ports at
+ * random. A response counts only on the port that its query left by.
+ *
+ * Nothing waits for a timer: a query leaves in the iteration in which it was asked for.
+ *
+ * Threads: everything on the worker's.
+ */
+#ifndef FRESHET_RESOLVER_PORTS_H
+#define FRESHET_RESOLVER_PORTS_H
+
+#include <event2/event.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#include "dns/error.h"
+#include "dns/message.h"
+
+enum {
+    PORTS_TAKING = 4,    /* open ports that share the queries of a moment */
+    PORTS_QUERIES = 32,  /* by one port */
+    PORTS_MOST = 256,    /* open ports; when so many wait for answers they are used longer */
+    PORTS_MOST_ON = 256, /* queries outstanding on one of them then */
+    PORTS_BATCH = 32,    /* messages in one system call */
+    PORTS_MAX_QUERY = 384,
+    PORTS_MAX_RESPONSE = 2048, /* longer ones arrive cut off */
+};
+
+struct ports;
+
+/* A query under way; the caller's memory, in place from ports_send() to ports_done(). */
+struct passage {
+    struct port *port; /* NULL: not under way */
+    uint16_t place;    /* private: on the port */
+    uint16_t id;       /* private */
+    bool queued;       /* private: not sent yet */
+    bool refused;      /* what has arrived says only that the query was refused (ICMP) */
+    uint16_t size;
+    uint8_t bytes[PORTS_MAX_QUERY];
+};
+
+struct ports_options {
+    struct event_base *base;
+    const struct sockaddr *address; /* copied */
+    /* Something is there for ports_next(); from the loop. */
+    void (*arrived)(void *arg);
+    void *arg;
+};
+
+/* NULL: no memory. */
+struct ports *ports_new(const struct ports_options *options);
+/* Every passage must be done. NULL is fine. */
+void ports_free(struct ports *ports);
+
+/* Queues the query in `passage`, a whole message. Returns 0; ERR_SYSTEM when no socket can be had. */
+MUST_CHECK int ports_send(struct ports *ports, struct passage *passage);
+
+/* Sends what is now in `passage`, which is under way, once more, by the same port. */
+void ports_send_again(struct ports *ports, struct passage *passage);
+
+/* The passage with this ID that is under way, or NULL. Looks at all. */
+struct passage *ports_find(struct ports *ports, uint16_t id);
+
+/* No response is wanted any more. Nothing happens when it is not under way. */
+void ports_done(struct ports *ports, struct passage *passage);
+
+/* What came in. For a query that was refused, `bytes` is a SERVFAIL to it of our own making. */
+struct arrival {
+    const struct port *port; /* a query with the same ID has left by it */
+    const uint8_t *bytes;    /* at least a header; good until arrived() returns */
+    size_t size;
+    bool cut_off; /* longer than PORTS_MAX_RESPONSE */
+};
+
+/* Within arrived(): the next of this batch. False when there is none. */
+bool ports_next(struct ports *ports, struct arrival *ret);
+
+/* Whether the query has left by the port that this came in by: another query may have the same ID. */
+static inline bool passage_fits(const struct passage *passage, const struct arrival *arrival)
+{
+    return passage->port && passage->port == arrival->port && !passage->queued;
+}
+
+#endif
