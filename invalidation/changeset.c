@@ -1,6 +1,5 @@
 #include "invalidation/changeset.h"
 
-#include <assert.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -9,30 +8,15 @@
 
 #include <jansson.h>
 
+#include "invalidation/changeset_memory.h"
+#include "invalidation/changeset_scan.h"
+
 enum { MAX_RDATA = 65535 };
-
-/*
- * A set is one allocation for most messages: the set itself, its changes, its views, then names and
- * RDATA as they come. When the guess for the latter was too small, further blocks are chained.
- */
-struct block {
-    struct block *next;
-    size_t size, used;
-    uint8_t bytes[];
-};
-
-struct owned_set {
-    struct change_set set; /* first: changeset_free() goes from here to the whole */
-    struct block *more;
-    size_t size, used; /* of bytes, behind changes and views */
-    uint8_t *bytes;
-};
 
 struct parser {
     struct change_set *set; /* being filled */
-    struct owned_set *owned;
+    struct held_set *held;
     struct changeset_error *error;
-    struct rdata_view *next_view;
     uint8_t scratch[MAX_RDATA];
 };
 
@@ -111,67 +95,6 @@ static int no_memory(struct parser *p)
     return ERR_MEMORY;
 }
 
-/* ---- memory ---- */
-
-static const uint8_t *keep_in_block(struct owned_set *owned, const uint8_t *bytes, size_t size)
-{
-    struct block *block = owned->more;
-    if (!block || block->size - block->used < size) {
-        const size_t room = size > MAX_RDATA ? size : MAX_RDATA;
-        block = malloc(sizeof *block + room);
-        if (!block)
-            return NULL;
-        *block = (struct block){.next = owned->more, .size = room};
-        owned->more = block;
-    }
-    uint8_t *place = block->bytes + block->used;
-    memcpy(place, bytes, size);
-    block->used += size;
-    return place;
-}
-
-/* A copy that lives as long as the set; NULL: no memory. Empty is not NULL. */
-static const uint8_t *keep(struct owned_set *owned, const uint8_t *bytes, size_t size)
-{
-    if (owned->size - owned->used < size)
-        return keep_in_block(owned, bytes, size);
-    uint8_t *place = owned->bytes + owned->used;
-    memcpy(place, bytes, size);
-    owned->used += size;
-    return place;
-}
-
-/* `room` is a guess: wire form is mostly shorter than the JSON that says it. */
-static struct owned_set *new_set(size_t changes, size_t views, size_t room)
-{
-    const size_t fixed = sizeof(struct owned_set) + changes * sizeof(struct change) +
-                         views * sizeof(struct rdata_view);
-    struct owned_set *owned = malloc(fixed + room);
-    if (!owned)
-        return NULL;
-    memset(owned, 0, fixed);
-    owned->set.changes = (struct change *)(owned + 1);
-    owned->bytes = (uint8_t *)owned + fixed;
-    owned->size = room;
-    return owned;
-}
-
-static_assert(sizeof(struct owned_set) % _Alignof(struct change) == 0, "changes follow the set");
-static_assert(sizeof(struct change) % _Alignof(struct rdata_view) == 0, "views follow the changes");
-
-void changeset_free(struct change_set *set)
-{
-    struct owned_set *owned = (struct owned_set *)set;
-    if (!owned)
-        return;
-    while (owned->more) {
-        struct block *next = owned->more->next;
-        free(owned->more);
-        owned->more = next;
-    }
-    free(owned);
-}
-
 /* ---- names ---- */
 
 /* Whether the text ends in a dot that ends a label, not in an escaped one. */
@@ -185,17 +108,19 @@ static bool has_final_dot(const char *text, size_t length)
     return slashes % 2 == 0;
 }
 
-/* Canonical form of a fully qualified name. Returns its size or ERR_NAME. */
-static int parse_name(const json_t *value, uint8_t name[NAME_MAX_SIZE])
+int changeset_name(const char *text, size_t length, uint8_t name[NAME_MAX_SIZE])
 {
-    const char *text = json_string_value(value);
-    const size_t length = json_string_length(value);
     if (!has_final_dot(text, length))
         return ERR_NAME;
     int size = name_from_text_n(text, length, name);
     if (size > 0)
         name_lower(name, (size_t)size, name);
     return size;
+}
+
+static int parse_name(const json_t *value, uint8_t name[NAME_MAX_SIZE])
+{
+    return changeset_name(json_string_value(value), json_string_length(value), name);
 }
 
 /* ---- one change ---- */
@@ -225,7 +150,7 @@ static int parse_owner(struct parser *p, const json_t *object, size_t k, struct 
         return refuse(p, ERR_NAME, value, "changes[%zu].name", k);
     if (!name_is_within(name, p->set->zone))
         return refuse(p, ERR_ZONE, value, "changes[%zu].name", k);
-    change->name = keep(p->owned, name, (size_t)size);
+    change->name = changeset_memory_keep(p->held, name, (size_t)size);
     return change->name ? 0 : no_memory(p);
 }
 
@@ -280,17 +205,11 @@ static int parse_record(struct parser *p, const json_t *value, struct change *ch
         return no_memory(p);
     if (size < 0)
         return refuse(p, ERR_RDATA, value, "changes[%zu].rdata[%zu]", k, r);
-    const uint8_t *bytes = keep(p->owned, p->scratch, (size_t)size);
+    const uint8_t *bytes = changeset_memory_keep(p->held, p->scratch, (size_t)size);
     if (!bytes)
         return no_memory(p);
     change->rdata[r] = (struct rdata_view){.bytes = bytes, .size = (uint16_t)size};
     return 0;
-}
-
-/* Types of which a name can have but one record: RFC 1034 3.6.2, RFC 6672 2.4, RFC 1035 3.3.13. */
-static bool is_singleton(uint16_t type)
-{
-    return type == TYPE_CNAME || type == TYPE_DNAME || type == TYPE_SOA;
 }
 
 /* SET and ADD carry records, DEL of a type may, nothing else does. */
@@ -304,7 +223,7 @@ static int check_rdata(struct parser *p, const json_t *value, size_t k, const st
     const size_t count = json_array_size(value);
     if (count == 0)
         return refuse_place(p, ERR_SCHEMA, "changes[%zu].rdata is empty", k);
-    if (carries && count > 1 && is_singleton(change->type))
+    if (carries && count > 1 && changeset_is_singleton(change->type))
         return refuse_place(p, ERR_RDATA,
                             "changes[%zu].rdata: %zu records of a type that allows one", k, count);
     return 0;
@@ -316,9 +235,10 @@ static int parse_rdata(struct parser *p, const json_t *object, size_t k, struct 
     int result = check_rdata(p, value, k, change);
     if (result < 0)
         return result;
-    change->rdata = p->next_view;
     change->rdata_count = json_array_size(value); /* 0 when there is none */
-    p->next_view += change->rdata_count;
+    change->rdata = changeset_memory_views(p->held, change->rdata_count);
+    if (!change->rdata)
+        return no_memory(p);
     for (size_t r = 0; r < change->rdata_count; r++) {
         result = parse_record(p, json_array_get(value, r), change, k, r);
         if (result < 0)
@@ -427,26 +347,18 @@ static int parse_fields(struct parser *p, const json_t *root)
     return result;
 }
 
-static size_t count_views(const json_t *changes)
-{
-    size_t count = 0;
-    for (size_t k = 0; k < json_array_size(changes); k++)
-        count += json_array_size(json_object_get(json_array_get(changes, k), "rdata"));
-    return count;
-}
-
 static int make_set(struct parser *p, const json_t *changes, size_t json_size)
 {
     const size_t count = json_array_size(changes);
     if (count > CHANGESET_MAX_CHANGES)
         return refuse_place(p, ERR_TOO_LARGE, "changes: %zu of them", count);
-    p->owned = new_set(count, count_views(changes), json_size);
-    if (!p->owned)
+    p->held = changeset_memory_new(count, json_size);
+    if (!p->held)
         return no_memory(p);
-    p->set = &p->owned->set;
+    p->set = &p->held->set;
     p->set->change_count = count;
+    memset(p->set->changes, 0, count * sizeof *p->set->changes);
     memcpy(p->set->zone, p->error->zone, NAME_MAX_SIZE);
-    p->next_view = (struct rdata_view *)(p->set->changes + count);
     return 0;
 }
 
@@ -482,8 +394,8 @@ static json_t *load(struct parser *p, const char *json, size_t size)
     return NULL;
 }
 
-int changeset_parse(const char *json, size_t size, struct change_set **ret_set,
-                    struct changeset_error *ret_error)
+int changeset_parse_tree(const char *json, size_t size, struct change_set **ret_set,
+                         struct changeset_error *ret_error)
 {
     *ret_error = (struct changeset_error){.code = 0};
     if (size > CHANGESET_MAX_BYTES) {
@@ -494,15 +406,27 @@ int changeset_parse(const char *json, size_t size, struct change_set **ret_set,
     struct parser *p = malloc(sizeof *p);
     if (!p)
         return ret_error->code = ERR_MEMORY;
-    p->owned = NULL;
+    p->held = NULL;
     p->error = ret_error;
     json_t *root = load(p, json, size);
     int result = root ? parse_root(p, root, size) : ret_error->code;
     json_decref(root);
     if (result == 0)
-        *ret_set = &p->owned->set;
-    else if (p->owned)
-        changeset_free(&p->owned->set);
+        *ret_set = &p->held->set;
+    else if (p->held)
+        changeset_free(&p->held->set);
     free(p);
     return result;
+}
+
+int changeset_parse(const char *json, size_t size, struct change_set **ret_set,
+                    struct changeset_error *ret_error)
+{
+    struct change_set *set = size <= CHANGESET_MAX_BYTES ? changeset_scan(json, size) : NULL;
+    if (!set)
+        return changeset_parse_tree(json, size, ret_set, ret_error);
+    *ret_error = (struct changeset_error){.has_zone = true};
+    memcpy(ret_error->zone, set->zone, sizeof ret_error->zone);
+    *ret_set = set;
+    return 0;
 }

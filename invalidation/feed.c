@@ -568,10 +568,9 @@ static int check_key(const rd_kafka_message_t *message, const struct change_set 
     return ERR_ZONE;
 }
 
-static int apply(struct feed *f, const struct change_set *set)
+static int apply(struct feed *f, const struct change_set *set, int64_t began_us)
 {
     struct apply_result result = {.marked = 0};
-    const int64_t began_us = clock_us(CLOCK_MONOTONIC);
     int code = apply_change_set(f->applier, set, (struct mono){(uint64_t)began_us / 1000}, &result);
     const int64_t apply_us = clock_us(CLOCK_MONOTONIC) - began_us;
     if (code == 0)
@@ -580,9 +579,9 @@ static int apply(struct feed *f, const struct change_set *set)
 }
 
 /* As the state was when last judged, unless this thread did not run since. */
-static bool in_sync(const struct feed *f)
+static bool in_sync(const struct feed *f, struct mono t)
 {
-    return f->status.state == FEED_LIVE && in_lease(f, f->proof.asked, now(), 0);
+    return f->status.state == FEED_LIVE && in_lease(f, f->proof.asked, t, 0);
 }
 
 /*
@@ -604,10 +603,11 @@ static void handle_set(struct feed *f, const rd_kafka_message_t *message)
         changeset_parse(message->payload ? message->payload : "", message->len, &set, &error);
     if (code == 0)
         code = check_key(message, set, &error);
-    if (code == 0 && !in_sync(f))
+    const int64_t began_us = clock_us(CLOCK_MONOTONIC);
+    if (code == 0 && !in_sync(f, (struct mono){(uint64_t)began_us / 1000}))
         only_evict(set);
     if (code == 0) {
-        code = apply(f, set);
+        code = apply(f, set, began_us);
         error.code = code;
     }
     if (code == ERR_NOT_FOUND)

@@ -112,7 +112,7 @@ static bool is_held(struct fixture *f, const char *text)
 static int apply_at(struct fixture *f, const char *zone, unsigned serial, int second,
                     const char *changes, struct apply_result *ret)
 {
-    char json[4096];
+    char json[65536];
     struct change_set *set = NULL;
     struct changeset_error error;
     int size = snprintf(json, sizeof json,
@@ -276,6 +276,40 @@ static void the_last_word_of_a_set_counts(void **state)
     apply(f, SET_WWW(60, "192.0.2.5") ",{\"op\":\"FLUSH\",\"name\":\"example.com.\","
                                       "\"subtree\":true}");
     assert_false(is_held(f, "www.example.com."));
+}
+
+static void the_last_word_of_a_large_set_counts(void **state)
+{
+    enum { NAMES = 40, ROUNDS = 3 };
+    struct fixture *f = *state;
+    static char changes[60000];
+    size_t at = 0;
+    for (int i = 0; i < NAMES * ROUNDS; i++)
+        at += (size_t)snprintf(changes + at, sizeof changes - at,
+                               "{\"op\":\"SET\",\"name\":\"n%d.example.com.\",\"type\":\"A\","
+                               "\"ttl\":60,\"rdata\":[\"192.0.2.%d\"]},",
+                               i % NAMES, i);
+    /* Of every four names one is flushed, one gets a further record, and two stay as set. */
+    for (int i = 0; i < NAMES; i += 4)
+        at += (size_t)snprintf(changes + at, sizeof changes - at,
+                               "{\"op\":\"FLUSH\",\"name\":\"N%d.example.com.\"},"
+                               "{\"op\":\"ADD\",\"name\":\"n%d.example.com.\",\"type\":\"A\","
+                               "\"ttl\":60,\"rdata\":[\"192.0.2.200\"]},",
+                               i, i + 1);
+    changes[at - 1] = '\0';
+    char name[32];
+    for (int i = 0; i < NAMES; i++) {
+        snprintf(name, sizeof name, "n%d.example.com.", i);
+        hold(f, name, NULL, false);
+    }
+    assert_int_equal(apply(f, changes).installed, NAMES / 2);
+    for (int i = 0; i < NAMES; i++) {
+        snprintf(name, sizeof name, "n%d.example.com.", i);
+        struct held held = look(f, name, false);
+        assert_int_equal(held.result, i % 4 < 2 ? STORE_INVALID : STORE_HIT);
+        if (held.result == STORE_HIT)
+            assert_int_equal(held.body[15], i + NAMES * (ROUNDS - 1));
+    }
 }
 
 static void test_p8_an_older_set_brings_nothing_back(void **state)
@@ -492,6 +526,7 @@ int main(void)
         TEST(wildcards_delegations_and_dnames_take_all_below),
         TEST(name_servers_at_the_apex_do_not),
         TEST(the_last_word_of_a_set_counts),
+        TEST(the_last_word_of_a_large_set_counts),
         TEST(test_p8_an_older_set_brings_nothing_back),
         TEST(test_p8_a_set_applied_twice_does_nothing),
         TEST(test_p8_a_repeated_set_behind_a_gap_brings_no_data),

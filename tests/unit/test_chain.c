@@ -211,6 +211,41 @@ static void signatures_come_for_those_who_asked(void **state)
     }
 }
 
+/* More than a selection has at hand, twice over; kept, they outlive the message. */
+static void many_records_are_selected_and_kept(void **state)
+{
+    (void)state;
+    enum { LINKS = 9, ADDRESSES = 70 };
+    char owner[64], target[64], address[64];
+    struct chain chain;
+    ask("l0.example.com.", TYPE_A);
+    for (int i = 0; i < LINKS; i++) {
+        snprintf(owner, sizeof owner, "l%d.example.com.", i);
+        snprintf(target, sizeof target, "l%d.example.com.", i + 1);
+        with(SECTION_ANSWER, owner, 100, "CNAME", target);
+    }
+    chain_start(&chain, &response.question, false);
+    assert_int_equal(chain_follow(&chain, done()), CHAIN_CONTINUES);
+    assert_int_equal(chain_keep(&chain), ERR_OK);
+    snprintf(owner, sizeof owner, "l%d.example.com.", LINKS);
+    ask(owner, TYPE_A);
+    for (int i = 0; i < ADDRESSES; i++) {
+        snprintf(address, sizeof address, "192.0.2.%d", i);
+        with(SECTION_ANSWER, owner, 100, "A", address);
+    }
+    assert_int_equal(chain_follow(&chain, done()), CHAIN_DATA);
+    assert_int_equal(chain.selection.count, LINKS + ADDRESSES);
+    for (int i = 0; i < LINKS; i++) {
+        const struct record *link = &chain.selection.items[i].record;
+        char text[NAME_MAX_TEXT];
+        snprintf(target, sizeof target, "l%d.example.com.", i + 1);
+        assert_string_equal(name_to_text(link->rdata, text), target);
+    }
+    for (int i = 0; i < ADDRESSES; i++)
+        assert_int_equal(chain.selection.items[LINKS + i].record.rdata[3], i);
+    chain_free(&chain);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -219,6 +254,7 @@ int main(void)
         TEST(half_a_chain_continues_and_keeps_its_links), TEST(a_loop_is_broken),
         TEST(negative_answers_bring_their_soa),           TEST(the_soa_of_another_zone_is_no_proof),
         TEST(a_dname_needs_the_cname_it_implies),         TEST(signatures_come_for_those_who_asked),
+        TEST(many_records_are_selected_and_kept),
     };
     return cmocka_run_group_tests_name("chain", tests, NULL, NULL);
 }

@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "invalidation/changeset.h"
+#include "invalidation/changeset_scan.h"
 
 #define TIME "\"time\": \"2026-11-22T03:00:00.123456Z\""
 #define HEAD "{\"v\": 1, \"zone\": \"example.com.\", " TIME ", "
@@ -198,6 +198,99 @@ static void wire_form_may_be_longer_than_json(void **state)
         assert_memory_equal(set->changes[0].rdata[k].bytes, zeros, 16);
     changeset_free(set);
     free(json);
+}
+
+/* -- in one pass ------------------------------------------------------------------------------- */
+
+static void lines_are_equal(const struct change_set *a, const struct change_set *b)
+{
+    char left[1024], right[1024];
+    assert_int_equal(a->change_count, b->change_count);
+    for (size_t k = 0; k < a->change_count; k++) {
+        assert_true(change_to_text(&a->changes[k], left, sizeof left) > 0);
+        assert_true(change_to_text(&b->changes[k], right, sizeof right) > 0);
+        assert_string_equal(left, right);
+    }
+}
+
+/* Read without a tree, and the same as with one. */
+static void is_scanned(const char *json)
+{
+    struct change_set *tree = NULL, *scanned = changeset_scan(json, strlen(json));
+    struct changeset_error error;
+    if (!scanned)
+        fail_msg("left to the tree: %s", json);
+    assert_int_equal(changeset_parse_tree(json, strlen(json), &tree, &error), 0);
+    lines_are_equal(scanned, tree);
+    assert_true(name_equal(scanned->zone, tree->zone));
+    assert_int_equal(scanned->time_us, tree->time_us);
+    assert_string_equal(scanned->publisher, tree->publisher);
+    assert_true(scanned->has_seq == tree->has_seq && scanned->seq == tree->seq);
+    assert_true(scanned->has_serial == tree->has_serial && scanned->serial == tree->serial);
+    changeset_free(scanned);
+    changeset_free(tree);
+}
+
+/* Good, but not for the one pass. */
+static void is_left_to_the_tree(const char *change)
+{
+    char json[4096];
+    snprintf(json, sizeof json, HEAD "\"changes\": [%s]}", change);
+    assert_null(changeset_scan(json, strlen(json)));
+    changeset_free(parse(json));
+}
+
+static void what_publishers_write_is_scanned(void **state)
+{
+    (void)state;
+    is_scanned(
+        HEAD
+        "\"serial\": 7, \"publisher\": \"n\\/1\", \"seq\": 999999999999999999, \"changes\": []}");
+    is_scanned(HEAD "\"changes\": ["
+                    "{\"op\":\"SET\",\"name\":\"W.example.com.\",\"type\":\"A\",\"ttl\":2147483647,"
+                    "\"rdata\":[\"192.0.2.1\",\"192.0.2.2\"]},"
+                    "{\"op\":\"ADD\",\"name\":\"w.example.com.\",\"type\":\"AAAA\",\"ttl\":0,"
+                    "\"rdata\":[\"2001:db8::1\"]},"
+                    "{\"op\":\"DEL\",\"name\":\"w.example.com.\",\"type\":\"mx\","
+                    "\"rdata\":[\"10 m.example.com.\"]},"
+                    "{\"op\":\"DEL\",\"name\":\"w.example.com.\",\"type\":\"TYPE65280\"},"
+                    "{\"op\":\"DEL\",\"name\":\"w.example.com.\"},"
+                    "{\"op\":\"FLUSH\",\"name\":\"example.com.\",\"subtree\":true},"
+                    "{\"op\":\"FLUSH\",\"name\":\"example.com.\",\"subtree\":false}]}");
+    /* As encoders that sort members write it. */
+    is_scanned(
+        "\n{ \"changes\" : [ { \"name\" : \"t.example.com.\" , \"op\" : \"SET\" ,"
+        " \"rdata\" : [ \"\\\"v=spf1 -all\\\"\" , \"a\\\\\\\"b\" ] , \"ttl\" : 60 , \"type\" : "
+        "\"TXT\" } ] ,\r\n"
+        " \"time\" : \"2026-11-22T03:00:00Z\" , \"v\" : 1 , \"zone\" : \"example.com.\" }\t\n");
+}
+
+static void what_we_write_is_scanned(void **state)
+{
+    (void)state;
+    struct change_set *set =
+        parse(HEAD "\"publisher\": \"n\", \"seq\": 1, \"changes\": ["
+                   "{\"op\":\"SET\",\"name\":\"t.example.com.\",\"type\":\"TXT\",\"ttl\":1,"
+                   "\"rdata\":[\"a b c\"]},"
+                   "{\"op\":\"SET\",\"name\":\"t.example.com.\",\"type\":\"TYPE65280\",\"ttl\":1,"
+                   "\"rdata\":[\"\\\\# 2 0001\"]},"
+                   "{\"op\":\"FLUSH\",\"name\":\"t.example.com.\",\"subtree\":true}]}");
+    char *json = changeset_format(set);
+    assert_non_null(json);
+    is_scanned(json);
+    free(json);
+    changeset_free(set);
+}
+
+static void the_rest_is_left_to_the_tree(void **state)
+{
+    (void)state;
+    is_left_to_the_tree("{\"op\":\"DEL\",\"name\":\"w.example.com.\",\"comment\":\"?\"}");
+    is_left_to_the_tree("{\"op\":\"DEL\",\"name\":\"\\u0077.example.com.\"}");
+    is_left_to_the_tree("{\"op\":\"DEL\",\"name\":\"w\\\\.w.example.com.\"}");
+    is_left_to_the_tree("{\"op\":\"DEL\",\"name\":\"\xc3\xa9.example.com.\"}");
+    is_left_to_the_tree("{\"op\":\"FLUSH\",\"name\":\"w.example.com.\",\"type\":1}");
+    is_left_to_the_tree("{\"op\":\"DEL\",\"name\":\"w.example.com.\",\"ttl\":1.5}");
 }
 
 /* -- what is refused, and where ---------------------------------------------------------------- */
@@ -570,6 +663,9 @@ int main(void)
         cmocka_unit_test(an_escaped_dot_ends_no_name),
         cmocka_unit_test(duplicates_and_unknown_types_are_fine),
         cmocka_unit_test(wire_form_may_be_longer_than_json),
+        cmocka_unit_test(what_publishers_write_is_scanned),
+        cmocka_unit_test(what_we_write_is_scanned),
+        cmocka_unit_test(the_rest_is_left_to_the_tree),
         cmocka_unit_test(json_is_refused),
         cmocka_unit_test(control_characters_do_not_reach_the_place),
         cmocka_unit_test(a_long_value_is_cut),

@@ -281,7 +281,7 @@ static void test_bad_upstream(void **state)
 {
     (void)state;
     static const struct bad bad[] = {
-        {ASKING(""), "tiers[0].upstream: neither forward nor parent; expected one of them"},
+        {ASKING(""), "tiers[0].upstream: neither tier, forward nor parent; expected one of them"},
         {FEED_LINE ASKING("forward: [192.0.2.1], parent: [192.0.2.2]"),
          "tiers[0].upstream: both forward and parent; expected one of them"},
         {PARENT(""),

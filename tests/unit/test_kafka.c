@@ -77,6 +77,8 @@ static void a_consumer_never_skips_nor_commits(void **state)
     static const struct property defaults[] = {{"reconnect.backoff.ms", "100"},
                                                {"reconnect.backoff.max.ms", "1000"},
                                                {"check.crcs", "true"},
+                                               {"queued.min.messages", "300000"},
+                                               {"queued.max.messages.kbytes", "131072"},
                                                {"fetch.wait.max.ms", "500"}, /* of librdkafka */
                                                {NULL, NULL}};
     const struct kafka_settings settings = {.brokers = "broker:9092"};

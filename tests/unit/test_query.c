@@ -103,7 +103,9 @@ static int64_t claimed_offset(void)
     assert_true(size > 0);
     size_t option = position_write_query(&ours, query + size);
     wire_put_u16(query + size - 2, (uint16_t)option);
+    static const struct transport transport = {.inside = false};
     struct client client = {
+        .transport = &transport,
         .peer.in = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}}};
     size_t length = query_handle(
         &f.desk,

@@ -224,6 +224,28 @@ static void test_p5_p6_a_lease_ends_by_itself(void **state)
     assert_false(validity_has_lease(v, (struct mono){1}));
 }
 
+static void the_moment_of_a_change_is_remembered_for_a_while(void **state)
+{
+    enum { MANY = 1 << 15 };
+    struct validity *v = *state;
+    struct mono moment = {0};
+    struct stamp first = validity_commit(v, (struct mono){1000});
+    struct stamp second = validity_commit(v, (struct mono){2000});
+    assert_true(validity_moment(v, first, &moment));
+    assert_int_equal(moment.ms, 1000);
+    assert_true(validity_moment(v, second, &moment));
+    assert_int_equal(moment.ms, 2000);
+    for (int k = 0; k < MANY - 1; k++)
+        validity_commit(v, (struct mono){3000 + (uint64_t)k});
+    assert_false(validity_moment(v, first, &moment));
+    assert_int_equal(moment.ms, 2000);
+    assert_true(validity_moment(v, second, &moment));
+    assert_int_equal(moment.ms, 2000);
+    validity_commit(v, (struct mono){9999999});
+    assert_false(validity_moment(v, second, &moment));
+    assert_int_equal(moment.ms, 3000);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -238,6 +260,7 @@ int main(void)
         TEST(a_fetch_is_as_old_as_its_question),
         TEST(too_many_names_is_an_error),
         TEST(the_deepest_name_fits),
+        TEST(the_moment_of_a_change_is_remembered_for_a_while),
         TEST(test_p4_a_change_settles),
         TEST(test_p5_p6_a_lease_ends_by_itself),
     };
