@@ -6,6 +6,7 @@
 
 VERSION   := 0.1.0
 PREFIX    ?= /usr/local
+SYSCONFDIR ?= /etc
 PYTHON    ?= /usr/bin/python3
 CC        := gcc
 SANITIZER ?=
@@ -40,8 +41,9 @@ UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/te
 BENCHES    := $(patsubst bench/%.c,$(BUILD)/bench/%,$(wildcard bench/*.c))
 FUZZERS    := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 
-.PHONY: all deps deps-build demo check unit unit-sanitized model integration fuzz faults layers format lint \
-        install clean bench-checker bench-checker-selftest bench-flush
+.PHONY: all deps deps-build demo check unit unit-sanitized instructions model integration fuzz faults layers format lint \
+        install clean bench-propagation bench-propagation-selftest bench-checker bench-checker-selftest \
+        bench-flush bench-apply bench-memory bench-throughput bench-throughput-selftest
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -98,6 +100,28 @@ $(CHECKER): $(call objects,$(wildcard bench/checker/*.c)) $(RUNTIME)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $^ $(LDLIBS) -lm -o $@
 
+PROBE := $(BUILD)/propagation/probe
+
+$(PROBE): $(call objects,$(wildcard bench/propagation/*.c) $(addprefix bench/checker/,authority.c histogram.c history.c wire.c)) \
+          $(RUNTIME)
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $^ $(LDLIBS) -lm -o $@
+
+APPLY_BENCH := $(BUILD)/apply/bench
+
+$(APPLY_BENCH): $(call objects,$(wildcard bench/apply/*.c)) $(RUNTIME) $(LIBS)
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $^ $(LDLIBS) -o $@
+
+MEMORY_BENCH := $(patsubst %,$(BUILD)/memory/%,authority filler churn)
+
+$(BUILD)/memory/%: $(BUILD)/obj/bench/memory/%.o $(BUILD)/obj/bench/memory/names.o $(RUNTIME) $(LIBS)
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $^ $(LDLIBS) -o $@
+
 # ---- what a fresh machine needs
 
 deps:
@@ -116,6 +140,7 @@ check: deps
 	@$(MAKE) --no-print-directory layers lint all
 	@$(MAKE) --no-print-directory unit
 	@$(MAKE) --no-print-directory unit-sanitized
+	@$(MAKE) --no-print-directory instructions
 	@$(MAKE) --no-print-directory model
 	@$(MAKE) --no-print-directory fuzz
 	@$(MAKE) --no-print-directory integration
@@ -126,6 +151,10 @@ unit: $(UNIT_TESTS)
 unit-sanitized:
 	@$(MAKE) --no-print-directory SANITIZER=address,undefined unit
 	@$(MAKE) --no-print-directory SANITIZER=thread unit
+
+# What a cache hit costs, counted by callgrind; more than 5 % over bench/hit.baseline fails.
+instructions: $(BUILD)/bench/hit
+	@$(PYTHON) bench/instructions.py $(BUILD)/bench/hit
 
 # Exhaustive verification of the protocol, and of the mutations it must find.
 model:
@@ -159,6 +188,17 @@ fuzz: $(FUZZERS:%=build/fuzz/fuzz_%)
 SECONDS_      ?= 600
 PEER_SECONDS_ ?= 60
 
+# How long a change takes to every tier, beside the other ways there are; some minutes. Tables on the
+# terminal, JSON, CSV and HTML in build/propagation/. PROPAGATION_ARGS="push ttl-5" for a part.
+bench-propagation:
+	@tests/deps.sh bench
+	@$(MAKE) --no-print-directory all $(PROBE)
+	@FRESHET_BUILD=$(BUILD) $(PYTHON) bench/propagation/run.py $(PROPAGATION_ARGS)
+
+# That it measures what is there: a server of known lateness, and servers with one fault each.
+bench-propagation-selftest: $(PROBE)
+	@FRESHET_BUILD=$(BUILD) $(PYTHON) bench/propagation/selftest.py
+
 bench-checker:
 	@tests/deps.sh bench
 	@$(MAKE) --no-print-directory all $(CHECKER)
@@ -170,11 +210,45 @@ bench-flush: all
 	@tests/deps.sh check
 	@FRESHET_BUILD=$(BUILD) $(PYTHON) bench/flush.py
 
+# Change sets per second: in one process, and through a real Kafka into a freshetd on one core. Tables on the
+# terminal and in build/apply/.
+bench-apply:
+	@tests/deps.sh bench
+	@$(MAKE) --no-print-directory all $(APPLY_BENCH)
+	@FRESHET_BUILD=$(BUILD) $(PYTHON) bench/apply/run.py $(APPLY_ARGS)
+
 # That it finds what it looks for: caches with one fault each.
 bench-checker-selftest:
 	@tests/deps.sh bench
 	@$(MAKE) --no-print-directory all $(CHECKER)
 	@FRESHET_BUILD=$(BUILD) $(PYTHON) bench/checker/selftest.py
+
+# Bytes per answer at a million names, for freshet and other caches, and the memory of a cache under churn.
+bench-memory:
+	@tests/deps.sh bench
+	@$(MAKE) --no-print-directory all $(MEMORY_BENCH)
+	@FRESHET_BUILD=$(BUILD) $(PYTHON) bench/memory/run.py $(MEMORY_ARGS)
+
+# How much a second, and at what cost, beside other servers; tables, JSON and a picture in build/throughput/.
+THROUGHPUT := $(addprefix $(BUILD)/throughput/,load echo authority changes)
+
+$(BUILD)/throughput/load: $(call objects,$(addprefix bench/throughput/,flow.c questions.c) bench/checker/histogram.c)
+$(BUILD)/throughput/echo $(BUILD)/throughput/authority: $(call objects,bench/throughput/serve.c)
+$(THROUGHPUT): $(BUILD)/throughput/%: $(BUILD)/obj/bench/throughput/%.o
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $^ $(LDLIBS) -lm -o $@
+
+bench-throughput:
+	@tests/deps.sh bench
+	@$(MAKE) --no-print-directory all $(THROUGHPUT)
+	@FRESHET_BUILD=$(BUILD) $(PYTHON) bench/throughput/run.py $(THROUGHPUT_ARGS)
+
+# That the generator sees what there is to see: losses, stalls, wrong replies.
+bench-throughput-selftest:
+	@tests/deps.sh bench
+	@$(MAKE) --no-print-directory all $(THROUGHPUT)
+	@FRESHET_BUILD=$(BUILD) $(PYTHON) bench/throughput/selftest.py
 
 # ---- faults, on three brokers and networks that are cut
 
@@ -189,7 +263,7 @@ faults:
 layers:
 	@tests/layers.sh
 
-SOURCES_TO_FORMAT := $(wildcard $(foreach d,$(LAYERS) bench bench/checker tests/unit tests/fuzz tests/sanitize,$(d)/*.c $(d)/*.h))
+SOURCES_TO_FORMAT := $(wildcard $(foreach d,$(LAYERS) bench bench/checker bench/propagation bench/apply bench/memory bench/throughput tests/unit tests/fuzz tests/sanitize,$(d)/*.c $(d)/*.h))
 
 format:
 	$(Q)clang-format -i $(SOURCES_TO_FORMAT)
@@ -202,6 +276,12 @@ install: all
 	install -m 755 $(BUILD)/freshetd $(DESTDIR)$(PREFIX)/sbin/freshetd
 	install -m 755 $(BUILD)/freshet $(DESTDIR)$(PREFIX)/bin/freshet
 	install -m 644 README.md LICENSE config/OPTIONS.md config/*.yaml $(DESTDIR)$(PREFIX)/share/doc/freshet
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system $(DESTDIR)$(SYSCONFDIR)/freshet
+	for unit in config/systemd/*; do \
+		sed 's,/usr/local/,$(PREFIX)/,g; s,/etc/freshet/,$(SYSCONFDIR)/freshet/,g' $$unit \
+			> $(DESTDIR)$(PREFIX)/lib/systemd/system/$${unit##*/} || exit 1; done
+	[ -e $(DESTDIR)$(SYSCONFDIR)/freshet/freshet.yaml ] || \
+		install -m 644 config/stub.yaml $(DESTDIR)$(SYSCONFDIR)/freshet/freshet.yaml
 
 clean:
 	rm -rf build

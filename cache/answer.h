@@ -22,19 +22,24 @@
 #include "dns/message.h"
 
 enum {
-    ANSWER_KEY_MAX = 5 + NAME_MAX_SIZE,
+    KEY_CLIENT_SIZE = 8,
+    ANSWER_KEY_MAX = 5 + NAME_MAX_SIZE + KEY_CLIENT_SIZE,
     ANSWER_MAX_TTLS = 4096,
 };
 
-/* What an answer answers: type (2), class (2), DO and CD bits (1), canonical name. Compared as bytes. */
+/*
+ * What an answer answers: type (2), class (2), KEY_ bits (1), canonical name; and for whom, where each client
+ * of a tier has a cache of its own (8). Compared as bytes.
+ */
 struct answer_key {
     uint64_t hash;      /* of all of it */
     uint64_t name_hash; /* validity_hash() of the name */
     uint16_t size;
+    uint8_t name_size;
     uint8_t bytes[ANSWER_KEY_MAX];
 };
 
-enum { KEY_DNSSEC_OK = 1, KEY_CHECKING_DISABLED = 2, KEY_VARIANTS = 4 };
+enum { KEY_DNSSEC_OK = 1, KEY_CHECKING_DISABLED = 2, KEY_VARIANTS = 4, KEY_OF_CLIENT = 4 };
 
 static inline const uint8_t *answer_key_name(const uint8_t *key_bytes)
 {

@@ -16,9 +16,10 @@ void entry_write(struct entry *entry, const struct answer_key *key, const struct
     *entry = (struct entry){
         .units = entry->units,
         .state = (uint8_t)(state | (answer->covered ? ENTRY_COVERED : 0) |
+                           (answer->negative ? ENTRY_NEGATIVE : 0) |
                            dependencies->own << ENTRY_OWN_SHIFT),
         .body_size = (uint16_t)answer->body_size,
-        .name_size = (uint8_t)(key->size - ENTRY_KEY_FIXED),
+        .name_size = key->name_size,
         .origin = answer->origin,
         .stamp = stamp.n,
         .zone = dependencies->zone,

@@ -30,7 +30,8 @@ enum {
     ENTRY_USED = 1,    /* hit since it was put, or last spared */
     ENTRY_COVERED = 2, /* it may outlive its TTL under the lease */
     ENTRY_TOLD = 4,    /* it came with the change itself, not from an upstream */
-    ENTRY_OWN = 0x30,  /* two bits: enum own_scopes */
+    ENTRY_NEGATIVE = 8,
+    ENTRY_OWN = 0x30, /* two bits: enum own_scopes */
     ENTRY_OWN_SHIFT = 4,
 };
 
@@ -60,7 +61,7 @@ static_assert(offsetof(struct entry, units) == offsetof(struct ring_block, units
 static_assert(DEPENDENCIES_MAX <= UINT8_MAX, "scope_count holds it");
 static_assert((FLAG_AD | FLAG_RCODE) <= UINT8_MAX, "flags hold them");
 
-enum { ENTRY_KEY_FIXED = ANSWER_KEY_MAX - NAME_MAX_SIZE };
+enum { ENTRY_KEY_FIXED = ANSWER_KEY_MAX - NAME_MAX_SIZE - KEY_CLIENT_SIZE, ENTRY_KEY_BITS = 4 };
 
 static inline struct scope *entry_scopes(const struct entry *entry)
 {
@@ -85,7 +86,8 @@ static inline uint8_t *entry_key(const struct entry *entry)
 
 static inline size_t entry_key_size(const struct entry *entry)
 {
-    return (size_t)ENTRY_KEY_FIXED + entry->name_size;
+    bool of_client = entry_key(entry)[ENTRY_KEY_BITS] & KEY_OF_CLIENT;
+    return (size_t)ENTRY_KEY_FIXED + entry->name_size + (of_client ? KEY_CLIENT_SIZE : 0);
 }
 
 static inline uint8_t *entry_body(const struct entry *entry)

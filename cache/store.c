@@ -41,11 +41,19 @@ static_assert(VALIDITY_MAX_ZONES < ZONE_MANY, "zones are counted from 1");
 
 /* ---- keys ---- */
 
-/* The name's hash is uniform; what else is in the key moves it to another place. */
+/* The name's hash is uniform, as is a client's number; what else is in the key moves it to another place. */
 static uint64_t key_hash(uint64_t name_hash, const uint8_t *key)
 {
-    uint64_t rest = (uint64_t)wire_get_u32(key) << 8 | key[4];
+    uint64_t rest = (uint64_t)wire_get_u32(key) << 8 | key[ENTRY_KEY_BITS];
     return name_hash ^ rest * 0x9e3779b97f4a7c15u;
+}
+
+static void add_client(struct answer_key *key, uint64_t client)
+{
+    key->bytes[ENTRY_KEY_BITS] |= KEY_OF_CLIENT;
+    memcpy(key->bytes + key->size, &client, sizeof client);
+    key->size += sizeof client;
+    key->hash = key_hash(key->name_hash, key->bytes) ^ client;
 }
 
 void store_key(const struct store *store, const struct key_parts *parts, struct answer_key *ret_key)
@@ -54,12 +62,15 @@ void store_key(const struct store *store, const struct key_parts *parts, struct 
     uint8_t *key = ret_key->bytes;
     wire_put_u16(key, parts->type);
     wire_put_u16(key + 2, parts->class);
-    key[4] = (uint8_t)((parts->dnssec_ok ? KEY_DNSSEC_OK : 0) |
-                       (parts->checking_disabled ? KEY_CHECKING_DISABLED : 0));
+    key[ENTRY_KEY_BITS] = (uint8_t)((parts->dnssec_ok ? KEY_DNSSEC_OK : 0) |
+                                    (parts->checking_disabled ? KEY_CHECKING_DISABLED : 0));
     name_lower(parts->name, size, key + ENTRY_KEY_FIXED);
+    ret_key->name_size = (uint8_t)size;
     ret_key->size = (uint16_t)(ENTRY_KEY_FIXED + size);
     ret_key->name_hash = validity_hash(store->validity, key + ENTRY_KEY_FIXED, size);
     ret_key->hash = key_hash(ret_key->name_hash, key);
+    if (parts->client)
+        add_client(ret_key, parts->client);
 }
 
 void store_key_variant(const struct store *store, const uint8_t *name, uint16_t type, int bits,
@@ -83,7 +94,11 @@ static uint64_t entry_name_hash(const struct store *store, const struct entry *e
 
 static uint64_t entry_hash(const struct store *store, const struct entry *entry)
 {
-    return key_hash(entry_name_hash(store, entry), entry_key(entry));
+    const uint8_t *key = entry_key(entry);
+    uint64_t client = 0;
+    if (key[ENTRY_KEY_BITS] & KEY_OF_CLIENT)
+        memcpy(&client, key + ENTRY_KEY_FIXED + entry->name_size, sizeof client);
+    return key_hash(entry_name_hash(store, entry), key) ^ client;
 }
 
 /* ---- shelves ---- */
@@ -286,8 +301,11 @@ static struct shard *shard_lock(struct store *store, uint64_t hash)
 
 static bool entry_has_key(const struct entry *entry, const struct answer_key *key)
 {
-    return entry_key_size(entry) == key->size &&
-           memcmp(entry_key(entry), key->bytes, key->size) == 0;
+    /* With names of one size and the same bits, the keys are of one size. */
+    const uint8_t *bytes = entry_key(entry);
+    return entry->name_size == key->name_size &&
+           bytes[ENTRY_KEY_BITS] == key->bytes[ENTRY_KEY_BITS] &&
+           memcmp(bytes, key->bytes, key->size) == 0;
 }
 
 static struct entry *shard_find(const struct shard *shard, const struct answer_key *key)
@@ -410,6 +428,37 @@ static void count_get(struct shard *shard, enum store_result result)
     }
 }
 
+/* The answer as a tier below may keep it: what is left of its life, and all it depends on. */
+static void take(const struct shard *shard, const struct entry *entry, uint64_t age_ms,
+                 const struct store_look *look)
+{
+    struct answer *answer = look->ret_answer;
+    bool expired = entry_is_expired(entry, age_ms);
+    uint32_t cap = ttl_cap(shard, entry, look->child);
+    uint32_t left = expired ? shard->policy.client_ttl : entry->ttl - (uint32_t)(age_ms / 1000);
+    size_t offsets = entry_ttl_count(entry);
+    *answer = (struct answer){
+        .flags = entry->flags,
+        .counts = {entry->counts[0], entry->counts[1], entry->counts[2]},
+        .negative = entry->state & ENTRY_NEGATIVE,
+        .uncacheable = expired && !entry_is_held(shard, entry, look->now),
+        .covered = entry->state & ENTRY_COVERED,
+        .ttl = left < cap ? left : cap,
+        .ede = entry->ede,
+        .body = look->buffer,
+        .body_size = entry->body_size,
+        .ttl_offsets = look->ttl_offsets,
+        .ttl_count = offsets,
+    };
+    memcpy(look->ttl_offsets, entry_ttl_offsets(entry), offsets * sizeof(uint16_t));
+    struct dependencies *dependencies = &answer->dependencies;
+    dependencies->zone = (uint32_t)entry->zone;
+    dependencies->own = (entry->state & ENTRY_OWN) >> ENTRY_OWN_SHIFT;
+    dependencies->question = answer_key_name(look->key->bytes);
+    dependencies->count = entry->scope_count;
+    memcpy(dependencies->scopes, entry_scopes(entry), entry->scope_count * sizeof(struct scope));
+}
+
 /* Fills `ret` and the buffer from a good entry. Returns STORE_HIT, or STORE_TRUNCATED. */
 static enum store_result give(const struct shard *shard, struct entry *entry,
                               const struct store_look *look, struct store_hit *ret)
@@ -428,6 +477,8 @@ static enum store_result give(const struct shard *shard, struct entry *entry,
         copy_overtime(shard, entry, look, ret);
     else
         copy_hit(shard, entry, age_ms, look);
+    if (look->ret_answer)
+        take(shard, entry, age_ms, look);
     return STORE_HIT;
 }
 

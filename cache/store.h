@@ -39,6 +39,7 @@ struct key_parts {
     uint16_t class;
     bool dnssec_ok;
     bool checking_disabled;
+    uint64_t client; /* whose answer it is; 0: everybody's */
 };
 void store_key(const struct store *store, const struct key_parts *parts,
                struct answer_key *ret_key);
@@ -76,6 +77,10 @@ struct store_look {
     uint8_t *buffer;
     size_t room;
     bool child; /* the client follows the feed itself: client_ttl does not bind it */
+    /* For a tier of this process below this one: the answer as it may be kept there, its body in `buffer`, its
+     * offsets in `ttl_offsets` (ANSWER_MAX_TTLS). A stale one is not to be kept. NULL: not wanted. */
+    struct answer *ret_answer;
+    uint16_t *ttl_offsets;
 };
 enum store_result store_get(struct store *store, const struct store_look *look,
                             struct store_hit *ret);

@@ -351,17 +351,25 @@ struct stamp validity_commit(struct validity *validity, struct mono now)
     return (struct stamp){next};
 }
 
+bool validity_moment(const struct validity *validity, struct stamp mark, struct mono *ret_moment)
+{
+    const uint64_t clock = validity_now(validity).n;
+    const bool remembered = mark.n + REMEMBERED_STAMPS > clock;
+    /* Of a stamp that is not remembered we know that it is older than the oldest one that is. */
+    if (!remembered)
+        mark.n = clock - REMEMBERED_STAMPS + 1;
+    ret_moment->ms =
+        atomic_load_explicit(&validity->moments[mark.n % REMEMBERED_STAMPS], memory_order_relaxed);
+    return remembered;
+}
+
 bool validity_is_settling(const struct validity *validity, struct stamp mark, struct mono now)
 {
-    uint64_t clock = validity_now(validity).n;
+    struct mono moment;
     if (mark.n == 0 || validity->settle_ms == 0)
         return false;
-    /* Of a stamp that is not remembered we know that it is older than the oldest one that is. */
-    if (mark.n + REMEMBERED_STAMPS <= clock)
-        mark.n = clock - REMEMBERED_STAMPS + 1;
-    uint64_t moment =
-        atomic_load_explicit(&validity->moments[mark.n % REMEMBERED_STAMPS], memory_order_relaxed);
-    return now.ms < moment + validity->settle_ms;
+    validity_moment(validity, mark, &moment);
+    return now.ms < moment.ms + validity->settle_ms;
 }
 
 void validity_set_lease(struct validity *validity, struct mono until)

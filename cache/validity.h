@@ -149,6 +149,12 @@ size_t validity_mark_name(struct validity *validity, const uint8_t *canonical_na
 size_t validity_mark_subtree(struct validity *validity, const uint8_t *canonical_name);
 struct stamp validity_commit(struct validity *validity, struct mono now);
 
+/*
+ * When the change at `mark` was applied, which is a stamp the clock has reached. False when that is not remembered
+ * any more: `ret_moment` is then that of the oldest change that is, which came later.
+ */
+bool validity_moment(const struct validity *validity, struct stamp mark, struct mono *ret_moment);
+
 /* Whether the change at `mark` was applied less than `settle` ago. Old marks cannot be told from settled ones. */
 bool validity_is_settling(const struct validity *validity, struct stamp mark, struct mono now);
 

@@ -216,7 +216,8 @@ static void print_receipt(const struct options *o, const struct change *change,
            (long long)receipt->offset, (double)receipt->acked_us / 1000);
 }
 
-static int send_draft(const struct options *o, const struct draft *draft)
+static int send_draft(const struct options *o, const struct draft *draft,
+                      struct publish_receipt *ret_receipt)
 {
     const struct publisher_options options = {.brokers = o->brokers,
                                               .topic = o->topic,
@@ -229,24 +230,46 @@ static int send_draft(const struct options *o, const struct draft *draft)
         complain(o, "%s", error); /* a property, so nothing was contacted */
         return EXIT_USAGE;
     }
-    struct publish_receipt receipt;
-    int code = publisher_send(publisher, &draft->set, &receipt, error);
-    if (code == 0)
-        print_receipt(o, &draft->change, &receipt);
-    else
+    int code = publisher_send(publisher, &draft->set, ret_receipt, error);
+    if (code != 0)
         complain(o, "%s", error);
     publisher_free(publisher);
     return code == 0 ? EXIT_DONE : EXIT_FAILED;
 }
 
+/* `ret_draft` is to be freed with free_draft() either way. */
+static int send_words(const struct options *options, const struct change_words *words,
+                      struct draft *ret_draft, struct publish_receipt *ret_receipt)
+{
+    *ret_draft = (struct draft){.views = NULL};
+    if (read_change(options, words, ret_draft) && read_head(options, ret_draft) &&
+        reads_back(options, &ret_draft->set))
+        return send_draft(options, ret_draft, ret_receipt);
+    return EXIT_USAGE;
+}
+
+static void free_draft(struct draft *draft)
+{
+    free(draft->views);
+    free(draft->rdata);
+}
+
+int change_send(const struct options *options, const struct change_words *words,
+                struct publish_receipt *ret_receipt)
+{
+    struct draft draft;
+    int code = send_words(options, words, &draft, ret_receipt);
+    free_draft(&draft);
+    return code;
+}
+
 int change_publish(const struct options *options, const struct change_words *words)
 {
-    int code = EXIT_USAGE;
-    struct draft draft = {.views = NULL};
-    if (read_change(options, words, &draft) && read_head(options, &draft) &&
-        reads_back(options, &draft.set))
-        code = send_draft(options, &draft);
-    free(draft.views);
-    free(draft.rdata);
+    struct draft draft;
+    struct publish_receipt receipt;
+    int code = send_words(options, words, &draft, &receipt);
+    if (code == EXIT_DONE)
+        print_receipt(options, &draft.change, &receipt);
+    free_draft(&draft);
     return code;
 }

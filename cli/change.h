@@ -10,6 +10,7 @@
 
 #include "cli/options.h"
 #include "invalidation/changeset.h"
+#include "invalidation/publish.h"
 
 struct change_words {
     enum change_op op;
@@ -22,6 +23,10 @@ struct change_words {
 
 /* Publishes the change and prints where it went. Returns an exit_code. */
 int change_publish(const struct options *options, const struct change_words *words);
+
+/* As change_publish(), and prints nothing; `ret_receipt` is filled with EXIT_DONE. */
+int change_send(const struct options *options, const struct change_words *words,
+                struct publish_receipt *ret_receipt);
 
 /*
  * The zone to publish a change of `name` (canonical) in: --zone, or the longest of the

@@ -16,5 +16,6 @@ extern const struct command status_command;
 extern const struct command lookup_command;
 extern const struct command evict_command;
 extern const struct command dump_command;
+extern const struct command move_command;
 
 #endif

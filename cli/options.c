@@ -12,7 +12,8 @@
 #define DEFAULT_TOPIC   "dns.updates"
 #define DEFAULT_CONTROL "/run/freshet/control.sock"
 
-enum { DEFAULT_PARTITIONS = 3, MAX_PARTITIONS = 1024, HELP_COLUMN = 29, MAX_COMPLAINT = 1400 };
+enum { DEFAULT_MARGIN_MS = 1000, DEFAULT_WAIT_MS = 60 * 1000 };
+enum { DEFAULT_PARTITIONS = 3, MAX_PARTITIONS = 1024, HELP_COLUMN = 29 };
 
 /* Codes of long options without a letter. */
 enum {
@@ -29,6 +30,18 @@ enum {
     CODE_COUNT,
     CODE_PARTITIONS,
     CODE_CONTROL,
+    CODE_FROM,
+    CODE_TO,
+    CODE_TIER,
+    CODE_AUTHORITY,
+    CODE_TTL,
+    CODE_OUTSIDE_TTL,
+    CODE_MARGIN,
+    CODE_WAIT_AT_MOST,
+    CODE_BEFORE_BOTH,
+    CODE_BEFORE_NEW,
+    CODE_RESUME,
+    CODE_DRY_RUN,
 };
 
 struct option_row {
@@ -44,10 +57,27 @@ static const struct option_row rows[] = {
     {OPT_KAFKA, "brokers", "LIST", CODE_BROKERS, "Kafka brokers, host:port,host:port"},
     {OPT_TOPIC, "topic", "TOPIC", CODE_TOPIC, "topic of change sets (" DEFAULT_TOPIC ")"},
     {OPT_KAFKA, "property", "NAME=VALUE", 'X', "a property of librdkafka; may be repeated"},
-    {OPT_CHANGE, "zone", "ZONE", CODE_ZONE,
+    {OPT_MOVE, "from", "ADDRESS", CODE_FROM, "the address that is to be withdrawn"},
+    {OPT_MOVE, "to", "ADDRESS", CODE_TO, "the address that takes its place"},
+    {OPT_MOVE, "tier", "PATH", CODE_TIER,
+     "control socket of a freshetd to wait for; may be repeated (the configuration's)"},
+    {OPT_MOVE, "authority", "SERVER", CODE_AUTHORITY,
+     "ADDRESS[:PORT] that must answer so before it is published; may be repeated"},
+    {OPT_MOVE, "ttl", "TTL", CODE_TTL, "TTL of the RRset, where no --authority tells it"},
+    {OPT_MOVE, "outside-ttl", "TTL", CODE_OUTSIDE_TTL,
+     "how long clients past every tier may hold an answer (the RRset's TTL)"},
+    {OPT_MOVE, "margin", "TIME", CODE_MARGIN, "and to wait once that is over (1s)"},
+    {OPT_MOVE, "wait-at-most", "TIME", CODE_WAIT_AT_MOST,
+     "for tiers and authorities, before it gives up (1m)"},
+    {OPT_MOVE, "before-both", "COMMAND", CODE_BEFORE_BOTH,
+     "puts both addresses into the authority"},
+    {OPT_MOVE, "before-new", "COMMAND", CODE_BEFORE_NEW, "leaves the new one alone there"},
+    {OPT_MOVE, "resume", "STEP", CODE_RESUME, "start with: both, new"},
+    {OPT_MOVE, "dry-run", NULL, CODE_DRY_RUN, "say what would be done, and do nothing"},
+    {OPT_CHANGE | OPT_MOVE, "zone", "ZONE", CODE_ZONE,
      "zone that NAME lies in (the longest of the configuration's)"},
     {OPT_CHANGE, "serial", "N", CODE_SERIAL, "the zone's SOA serial after the change"},
-    {OPT_CHANGE, "publisher", "TEXT", CODE_PUBLISHER, "who publishes (freshet)"},
+    {OPT_CHANGE | OPT_MOVE, "publisher", "TEXT", CODE_PUBLISHER, "who publishes (freshet)"},
     {OPT_CHANGE, "seq", "N", CODE_SEQ, "the publisher's running number of the change set"},
     {OPT_SUBTREE, "subtree", NULL, CODE_SUBTREE, "the name and all below it"},
     {OPT_WATCH, "from-beginning", NULL, CODE_FROM_BEGINNING, "start with the oldest in the log"},
@@ -73,6 +103,10 @@ void complain(const struct options *options, const char *format, ...)
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
+    if (options->heard) {
+        strcpy(options->heard, text);
+        return;
+    }
     fprintf(stderr, "freshet %s: ", options->command->name);
     text_print(stderr, text);
     fputc('\n', stderr);
@@ -165,6 +199,82 @@ static bool add_property(struct options *o, char *value)
     return true;
 }
 
+/* ---- those of move ---- */
+
+static bool set_ttl(struct options *o, const char *option, const char *value, bool *ret_said,
+                    uint32_t *ret_ttl)
+{
+    *ret_said = true;
+    if (!text_to_ttl(value, ret_ttl))
+        return bad_value(o, option, value, "0..2147483647 seconds, or such as 5m or 1h30m");
+    return true;
+}
+
+static bool set_duration(struct options *o, const char *option, const char *value, uint64_t *ret_ms)
+{
+    if (!text_to_duration(value, ret_ms))
+        return bad_value(o, option, value, "a time such as 5, 500ms or 2m");
+    return true;
+}
+
+static bool add_word(struct options *o, const char *option, const char *value, size_t most,
+                     const char **words, size_t *count)
+{
+    if (*count == most) {
+        complain(o, "--%s \"%s\" is one too many: %zu is the most", option, value, most);
+        return false;
+    }
+    words[(*count)++] = value;
+    return true;
+}
+
+static bool set_resume(struct options *o, const char *value)
+{
+    o->move.resume_new = strcmp(value, "new") == 0;
+    if (!o->move.resume_new && strcmp(value, "both") != 0)
+        return bad_value(o, "resume", value, "one of: both, new");
+    return true;
+}
+
+/* Options with a value; false in `ret_mine` for those of other commands. */
+static bool set_move_option(struct options *o, int code, const char *value, bool *ret_mine)
+{
+    struct move_options *move = &o->move;
+    *ret_mine = true;
+    switch (code) {
+    case CODE_FROM:
+        move->from = value;
+        return true;
+    case CODE_TO:
+        move->to = value;
+        return true;
+    case CODE_TIER:
+        return add_word(o, "tier", value, MOVE_MAX_TIERS, move->tiers, &move->tier_count);
+    case CODE_AUTHORITY:
+        return add_word(o, "authority", value, MOVE_MAX_AUTHORITIES, move->authorities,
+                        &move->authority_count);
+    case CODE_TTL:
+        return set_ttl(o, "ttl", value, &move->has_ttl, &move->ttl);
+    case CODE_OUTSIDE_TTL:
+        return set_ttl(o, "outside-ttl", value, &move->has_outside_ttl, &move->outside_ttl);
+    case CODE_MARGIN:
+        return set_duration(o, "margin", value, &move->margin_ms);
+    case CODE_WAIT_AT_MOST:
+        return set_duration(o, "wait-at-most", value, &move->wait_ms);
+    case CODE_BEFORE_BOTH:
+        move->before_both = value;
+        return true;
+    case CODE_BEFORE_NEW:
+        move->before_new = value;
+        return true;
+    case CODE_RESUME:
+        return set_resume(o, value);
+    default:
+        *ret_mine = false;
+        return true;
+    }
+}
+
 static bool set_flag(struct options *o, int code)
 {
     switch (code) {
@@ -176,6 +286,9 @@ static bool set_flag(struct options *o, int code)
         break;
     case CODE_FROM_BEGINNING:
         o->from_beginning = true;
+        break;
+    case CODE_DRY_RUN:
+        o->move.dry_run = true;
         break;
     case 'h':
         o->help = true;
@@ -189,6 +302,10 @@ static bool set_flag(struct options *o, int code)
 
 static bool set_option(struct options *o, int code, char *value)
 {
+    bool of_move;
+    const bool good = set_move_option(o, code, value, &of_move);
+    if (of_move)
+        return good;
     switch (code) {
     case 'c':
         o->config_path = value;
@@ -336,7 +453,11 @@ static bool check_options(struct options *o)
 
 bool options_parse(const struct command *command, int argc, char **argv, struct options *ret)
 {
-    *ret = (struct options){.command = command, .partitions = DEFAULT_PARTITIONS};
+    *ret = (struct options){
+        .command = command,
+        .partitions = DEFAULT_PARTITIONS,
+        .move = {.margin_ms = DEFAULT_MARGIN_MS, .wait_ms = DEFAULT_WAIT_MS},
+    };
     if (!parse_options(ret, argc, argv))
         return false;
     return ret->help || (count_operands(ret) && check_options(ret));

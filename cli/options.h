@@ -7,7 +7,7 @@
  *   stdout   what was asked for; with --json nothing but JSON
  *   stderr   "freshet SUB: what is wrong"
  *   exit     0 done, 1 failed, 2 the command line is wrong (nothing was contacted),
- *            3 not cached (lookup)
+ *            3 not cached (lookup), 4 interrupted half way (move)
  */
 #ifndef FRESHET_CLI_OPTIONS_H
 #define FRESHET_CLI_OPTIONS_H
@@ -18,7 +18,13 @@
 
 #include "config/config.h"
 
-enum exit_code { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_NOT_CACHED = 3 };
+enum exit_code {
+    EXIT_DONE = 0,
+    EXIT_FAILED = 1,
+    EXIT_USAGE = 2,
+    EXIT_NOT_CACHED = 3,
+    EXIT_INTERRUPTED = 4
+};
 
 /* Groups of options a command accepts; --help always is. */
 enum {
@@ -32,7 +38,30 @@ enum {
     OPT_WATCH = 1 << 7,   /* --from-beginning, --count */
     OPT_BROKER = 1 << 8,  /* --partitions */
     OPT_CONTROL = 1 << 9, /* --control */
+    OPT_MOVE = 1 << 10,   /* those of struct move_options, --zone, --publisher */
 };
+
+enum { MOVE_MAX_TIERS = 64, MOVE_MAX_AUTHORITIES = 16 };
+
+/* What only "move" has. */
+struct move_options {
+    const char *from, *to;
+    size_t tier_count;
+    const char *tiers[MOVE_MAX_TIERS]; /* paths of control sockets */
+    size_t authority_count;
+    const char *authorities[MOVE_MAX_AUTHORITIES];
+    bool has_ttl;
+    uint32_t ttl; /* seconds, as the next one */
+    bool has_outside_ttl;
+    uint32_t outside_ttl;
+    uint64_t margin_ms;
+    uint64_t wait_ms; /* --wait-at-most */
+    const char *before_both, *before_new;
+    bool resume_new;
+    bool dry_run;
+};
+
+enum { MAX_COMPLAINT = 1400 };
 
 /* What was said; strings point into argv or into `config`. */
 struct options {
@@ -55,6 +84,9 @@ struct options {
     uint64_t count; /* 0: not said */
     int partitions;
     const char *control;
+    struct move_options move;
+    char
+        *heard; /* takes what complain() has to say, MAX_COMPLAINT bytes of it; NULL: stderr does */
     char **operands;
     size_t operand_count;
     struct config *config; /* NULL without -c */
@@ -81,7 +113,7 @@ void options_free(struct options *options);
 /* The command's --help, on stdout. */
 void options_help(const struct command *command);
 
-/* "freshet SUB: ..." on stderr, control characters escaped. */
+/* "freshet SUB: ..." on stderr, control characters escaped; or into `heard`. */
 __attribute__((format(printf, 2, 3))) void complain(const struct options *options,
                                                     const char *format, ...);
 

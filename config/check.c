@@ -105,21 +105,21 @@ static bool asks_itself(const struct config_tier *tier, const struct config_addr
     return false;
 }
 
-/* The servers of one tier, as one of the two keys lists them. */
+/* The servers of one mapping, as one of the two keys lists them. */
 struct servers {
+    const char *mapping; /* "tiers[0].upstream" */
     const char *key;
     const struct config_address *list;
     size_t count;
 };
 
-static bool check_loop(const struct config *config, size_t tier, struct servers servers,
-                       struct fault *fault)
+static bool check_loop(const struct config_tier *tier, struct servers servers, struct fault *fault)
 {
     char key[FAULT_MAX_KEY], quote[FAULT_MAX_QUOTE];
     for (size_t i = 0; i < servers.count; i++) {
-        if (!asks_itself(&config->tiers[tier], &servers.list[i]))
+        if (!asks_itself(tier, &servers.list[i]))
             continue;
-        fault_key(key, "tiers[%zu].upstream.%s[%zu]", tier, servers.key, i);
+        fault_key(key, "%s.%s[%zu]", servers.mapping, servers.key, i);
         return fault_set(fault, key,
                          "%s is where this tier listens, a loop; expected another server",
                          fault_quote(servers.list[i].text, quote));
@@ -127,41 +127,136 @@ static bool check_loop(const struct config *config, size_t tier, struct servers 
     return true;
 }
 
+static bool check_servers(const struct config_tier *tier, struct servers forward,
+                          struct servers parent, struct fault *fault)
+{
+    if (forward.count == 0 && parent.count == 0)
+        return fault_set(fault, forward.mapping,
+                         "neither forward nor parent; expected one of them");
+    if (forward.count > 0 && parent.count > 0)
+        return fault_set(fault, forward.mapping, "both forward and parent; expected one of them");
+    return check_loop(tier, forward, fault) && check_loop(tier, parent, fault);
+}
+
+/* ---- tiers above tiers ----------------------------------------------------------------------- */
+
+static const struct config_tier *find_tier(const struct config *config, const char *name)
+{
+    for (size_t i = 0; i < config->tier_count; i++)
+        if (strcmp(config->tiers[i].name, name) == 0)
+            return &config->tiers[i];
+    return NULL;
+}
+
+/* Going up from `tier` never comes back to it. */
+static bool check_no_circle(const struct config *config, const struct config_tier *tier,
+                            const char *key, struct fault *fault)
+{
+    char quote[FAULT_MAX_QUOTE];
+    const struct config_tier *above = tier;
+    for (size_t i = 0; above && above->above && i < config->tier_count; i++) {
+        above = find_tier(config, above->above);
+        if (above == tier)
+            return fault_set(fault, key, "%s leads back to this tier, a loop; expected another",
+                             fault_quote(tier->above, quote));
+    }
+    return true;
+}
+
+static bool check_above(const struct config *config, size_t tier, struct fault *fault)
+{
+    char key[FAULT_MAX_KEY], quote[FAULT_MAX_QUOTE];
+    const struct config_tier *self = &config->tiers[tier];
+    const struct config_tier *above = find_tier(config, self->above);
+    fault_key(key, "tiers[%zu].upstream.tier", tier);
+    if (self->forward_count > 0 || self->parent_count > 0)
+        return fault_set(fault, key, "given beside %s; expected one of them",
+                         self->forward_count ? "forward" : "parent");
+    if (!above)
+        return fault_set(fault, key, "%s is no tier of this file; expected the name of one",
+                         fault_quote(self->above, quote));
+    if (config->feed && self->subscribe && !above->subscribe)
+        return fault_set(fault, key,
+                         "%s does not subscribe, and would give old answers back; expected one "
+                         "that does, or subscribe: false here",
+                         fault_quote(self->above, quote));
+    return check_no_circle(config, self, key, fault);
+}
+
+/* Somebody must be able to ask it. */
+static bool check_reachable(const struct config *config, size_t tier, struct fault *fault)
+{
+    char key[FAULT_MAX_KEY];
+    const char *name = config->tiers[tier].name;
+    if (config->tiers[tier].listen_count > 0)
+        return true;
+    for (size_t i = 0; i < config->tier_count; i++)
+        if (config->tiers[i].above && strcmp(config->tiers[i].above, name) == 0)
+            return true;
+    fault_key(key, "tiers[%zu].listen", tier);
+    return fault_set(fault, key,
+                     "missing, and no tier has this one as its upstream; expected "
+                     "addresses");
+}
+
 static bool check_upstream(const struct config *config, size_t tier, struct fault *fault)
 {
     char key[FAULT_MAX_KEY];
     const struct config_tier *self = &config->tiers[tier];
+    if (self->above)
+        return check_above(config, tier, fault);
     fault_key(key, "tiers[%zu].upstream", tier);
     if (self->forward_count == 0 && self->parent_count == 0)
-        return fault_set(fault, key, "neither forward nor parent; expected one of them");
-    if (self->forward_count > 0 && self->parent_count > 0)
-        return fault_set(fault, key, "both forward and parent; expected one of them");
-    const struct servers forward = {"forward", self->forward, self->forward_count};
-    const struct servers parent = {"parent", self->parent, self->parent_count};
-    return check_loop(config, tier, forward, fault) && check_loop(config, tier, parent, fault);
+        return fault_set(fault, key, "neither tier, forward nor parent; expected one of them");
+    const struct servers forward = {key, "forward", self->forward, self->forward_count};
+    const struct servers parent = {key, "parent", self->parent, self->parent_count};
+    return check_servers(self, forward, parent, fault);
+}
+
+static bool check_tier_zones(const struct config *config, size_t tier, struct fault *fault)
+{
+    char key[FAULT_MAX_KEY];
+    const struct config_tier *self = &config->tiers[tier];
+    for (size_t i = 0; i < self->zone_count; i++) {
+        const struct config_zone *zone = &self->zones[i];
+        fault_key(key, "tiers[%zu].zones[%zu]", tier, i);
+        const struct servers forward = {key, "forward", zone->forward, zone->forward_count};
+        const struct servers parent = {key, "parent", zone->parent, zone->parent_count};
+        if (!check_servers(self, forward, parent, fault))
+            return false;
+    }
+    return true;
 }
 
 /* ---- what takes a feed ---------------------------------------------------------------------- */
 
-static bool refuse_without_feed(size_t tier, const char *option, const char *expected,
-                                struct fault *fault)
+static bool refuse_without_feed(const struct config *config, size_t tier, const char *option,
+                                const char *expected, struct fault *fault)
 {
     char key[FAULT_MAX_KEY];
     fault_key(key, "tiers[%zu].%s", tier, option);
-    return fault_set(fault, key, "needs a feed, and none is configured; expected %s", expected);
+    return fault_set(fault, key, "needs a feed, and %s; expected %s",
+                     config->feed ? "this tier does not subscribe" : "none is configured",
+                     expected);
 }
 
 static bool check_needs_feed(const struct config *config, size_t tier, struct fault *fault)
 {
     const struct config_tier *self = &config->tiers[tier];
-    if (config->feed)
+    if (config->feed && self->subscribe)
         return true;
     if (self->cache.hold > 0)
-        return refuse_without_feed(tier, "cache.hold", "0s or a feed", fault);
+        return refuse_without_feed(config, tier, "cache.hold", "0s or a feed", fault);
     if (self->cache.warm)
-        return refuse_without_feed(tier, "cache.warm", "false or a feed", fault);
+        return refuse_without_feed(config, tier, "cache.warm", "false or a feed", fault);
     if (self->parent_count > 0)
-        return refuse_without_feed(tier, "upstream.parent", "forward or a feed", fault);
+        return refuse_without_feed(config, tier, "upstream.parent", "forward or a feed", fault);
+    for (size_t i = 0; i < self->zone_count; i++) {
+        char option[FAULT_MAX_KEY];
+        fault_key(option, "zones[%zu].parent", i);
+        if (self->zones[i].parent_count > 0)
+            return refuse_without_feed(config, tier, option, "forward or a feed", fault);
+    }
     return true;
 }
 
@@ -197,34 +292,57 @@ static int compare_zones(const void *left, const void *right)
     return order;
 }
 
-static bool check_sorted_zones(const struct zone *zones, size_t count, struct fault *fault)
+/* `list` is what the zones are written in: "feed.zones". */
+static bool check_sorted_zones(const char *list, const struct zone *zones, size_t count,
+                               struct fault *fault)
 {
     char key[FAULT_MAX_KEY], quote[FAULT_MAX_QUOTE];
     for (size_t i = 1; i < count; i++) {
         const struct zone *one = &zones[i - 1], *two = &zones[i];
         if (one->length != two->length || strncasecmp(one->name, two->name, one->length) != 0)
             continue;
-        fault_key(key, "feed.zones[%zu]", two->index);
-        return fault_set(fault, key, "%s is feed.zones[%zu] again; expected each zone once",
-                         fault_quote(two->name, quote), one->index);
+        fault_key(key, "%s[%zu]", list, two->index);
+        return fault_set(fault, key, "%s is %s[%zu] again; expected each zone once",
+                         fault_quote(two->name, quote), list, one->index);
     }
     return true;
 }
 
-static bool check_zones(const struct config_feed *feed, struct fault *fault)
+static struct zone zone_at(const char *name, size_t index)
 {
-    struct zone *zones = calloc(feed->zone_count, sizeof(*zones));
+    size_t length = strlen(name);
+    bool dot = name[length - 1] == '.';
+    return (struct zone){name, dot ? length - 1 : length, index};
+}
+
+/* Each zone is given once. Frees `zones`, which may be NULL for no memory. */
+static bool check_zones(const char *list, struct zone *zones, size_t count, struct fault *fault)
+{
     if (!zones)
         return fault_memory(fault);
-    for (size_t i = 0; i < feed->zone_count; i++) {
-        size_t length = strlen(feed->zones[i]);
-        bool dot = feed->zones[i][length - 1] == '.';
-        zones[i] = (struct zone){feed->zones[i], dot ? length - 1 : length, i};
-    }
-    qsort(zones, feed->zone_count, sizeof(*zones), compare_zones);
-    bool good = check_sorted_zones(zones, feed->zone_count, fault);
+    qsort(zones, count, sizeof(*zones), compare_zones);
+    bool good = check_sorted_zones(list, zones, count, fault);
     free(zones);
     return good;
+}
+
+static bool check_feed_zones(const struct config_feed *feed, struct fault *fault)
+{
+    struct zone *zones = calloc(feed->zone_count, sizeof(*zones));
+    for (size_t i = 0; zones && i < feed->zone_count; i++)
+        zones[i] = zone_at(feed->zones[i], i);
+    return check_zones("feed.zones", zones, feed->zone_count, fault);
+}
+
+static bool check_zone_names(const struct config *config, size_t tier, struct fault *fault)
+{
+    char list[FAULT_MAX_KEY];
+    const struct config_tier *self = &config->tiers[tier];
+    struct zone *zones = calloc(self->zone_count + 1, sizeof(*zones));
+    for (size_t i = 0; zones && i < self->zone_count; i++)
+        zones[i] = zone_at(self->zones[i].name, i);
+    fault_key(list, "tiers[%zu].zones", tier);
+    return check_zones(list, zones, self->zone_count, fault);
 }
 
 bool check_config(const struct config *config, struct fault *fault)
@@ -232,9 +350,10 @@ bool check_config(const struct config *config, struct fault *fault)
     for (size_t i = 0; i < config->tier_count; i++)
         if (!check_name(config, i, fault) || !check_ttls(config, i, fault) ||
             !check_listen(config, i, fault) || !check_upstream(config, i, fault) ||
-            !check_needs_feed(config, i, fault))
+            !check_reachable(config, i, fault) || !check_tier_zones(config, i, fault) ||
+            !check_zone_names(config, i, fault) || !check_needs_feed(config, i, fault))
             return false;
     if (!check_metrics(config, fault))
         return false;
-    return !config->feed || check_zones(config->feed, fault);
+    return !config->feed || check_feed_zones(config->feed, fault);
 }

@@ -114,7 +114,7 @@ bool config_parse_network(const char *text, struct config_network *ret_network)
 
 /*
  * build(), free_fields() and find_difference() follow the table from a mapping into those within
- * it, and call themselves for them. The table bounds that (top, tier, cache), not the input.
+ * it, and call themselves for them. The table bounds that (top, tier, zone), not the input.
  */
 
 static void *get_pointer(const struct option *option, const void *base)
@@ -136,6 +136,12 @@ struct inner {
     size_t stride;
 };
 
+/* Bytes of one structure of a list of mappings. */
+static size_t list_stride(const struct option *option)
+{
+    return option->kind == OPTION_TIERS ? sizeof(struct config_tier) : sizeof(struct config_zone);
+}
+
 static struct inner inner_of(const struct option *option, const void *base)
 {
     switch (option->kind) {
@@ -143,9 +149,10 @@ static struct inner inner_of(const struct option *option, const void *base)
         char *feed = get_pointer(option, base);
         return (struct inner){feed, feed ? 1 : 0, 0};
     }
-    case OPTION_TIERS: {
+    case OPTION_TIERS:
+    case OPTION_TIER_ZONES: {
         const size_t *count = (const size_t *)((const char *)base + option->count);
-        return (struct inner){get_pointer(option, base), *count, sizeof(struct config_tier)};
+        return (struct inner){get_pointer(option, base), *count, list_stride(option)};
     }
     default:
         return (struct inner){(char *)base + option->field, 1, 0};
@@ -169,14 +176,14 @@ struct part {
 
 static bool build(const struct part *part, struct fault *fault);
 
-/* Makes room for what stands in `slot`: one feed, or so many tiers. */
+/* Makes room for what stands in `slot`: one feed, or so many tiers or zones. */
 static bool allocate_inner(const struct option *option, const struct schema_slot *slot, void *base)
 {
     bool feed = option->kind == OPTION_FEED;
     size_t count = feed ? 1 : slot->count;
     if (!slot->data || option->kind == OPTION_MAPPING)
         return true;
-    void *inner = calloc(count, feed ? sizeof(struct config_feed) : sizeof(struct config_tier));
+    void *inner = calloc(count, feed ? sizeof(struct config_feed) : list_stride(option));
     if (!inner)
         return false;
     set_pointer(option, base, inner);
@@ -196,7 +203,7 @@ static bool build_inner(const struct option *option, const struct schema_slot *s
     for (size_t i = 0; i < inner.count; i++) {
         char prefix[FAULT_MAX_KEY];
         const struct schema_slot *slots = slot->data;
-        if (option->kind == OPTION_TIERS)
+        if (option_shape(option->kind) == SHAPE_MAPPINGS)
             fault_key(prefix, "%s[%zu].", key, i);
         else
             fault_key(prefix, "%s.", key);
@@ -356,6 +363,8 @@ static bool find_inner_difference(const struct option *option, const char *key,
 {
     const struct inner running = inner_of(option, pair->running);
     const struct inner wanted = inner_of(option, pair->wanted);
+    if (option->reload == OPTION_RELOAD)
+        return false;
     if (running.count != wanted.count) {
         snprintf(ret_key, CONFIG_MAX_ERROR, "%s", key);
         return true;

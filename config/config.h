@@ -46,17 +46,36 @@ struct config_network {
     char *text;
 };
 
+/* A zone that is asked elsewhere than the rest of its tier. */
+struct config_zone {
+    char *name;                     /* presentation form, as written */
+    struct config_address *forward; /* exactly one of forward and parent has entries */
+    size_t forward_count;
+    struct config_address *parent;
+    size_t parent_count;
+};
+
 struct config_tier {
     char *name;
     struct config_address *listen;
     size_t listen_count;
     struct config_cache cache;
-    struct config_address *forward; /* exactly one of forward and parent has entries */
+    bool subscribe;  /* with a feed: changes evict and replace; false: TTLs alone */
+    bool per_client; /* each client has answers of its own */
+    char *above;     /* name of a tier of this file to ask; NULL: one of the next two has entries */
+    struct config_address *forward;
     size_t forward_count;
     struct config_address *parent; /* freshet tiers on the same feed, asked for their position */
     size_t parent_count;
     struct config_network *position_for; /* who is told our position; none written: loopback */
     size_t position_for_count;
+    struct config_zone *zones;
+    size_t zone_count;
+    bool special_use; /* names without a place in the public DNS are answered here (RFC 6761) */
+    char **hosts;     /* paths of files in the format of hosts(5) */
+    size_t host_count;
+    char **local; /* records in the text of zone files; whether they are is not checked here */
+    size_t local_count;
 };
 
 struct config_feed {

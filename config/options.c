@@ -178,11 +178,27 @@ static const struct option options[] = {
      .scope = SCOPE_TIER,
      .kind = OPTION_ADDRESSES,
      .reload = OPTION_RESTART,
-     .required = true,
      .min = 1,
      .max = 64,
      LIST_FIELD(config_tier, listen, listen_count),
-     .text = "Addresses to answer on, UDP and TCP. No two tiers share one."},
+     .text = "Addresses to answer on, UDP and TCP. No two tiers share one. May be left out where "
+             "another tier has this one as its `upstream.tier`."},
+    {.key = "subscribe",
+     .scope = SCOPE_TIER,
+     .kind = OPTION_BOOL,
+     .reload = OPTION_RESTART,
+     .preset = "true",
+     NUMBER_FIELD(config_tier, subscribe),
+     .text = "Whether changes from the feed evict and replace what the tier holds. `false`: it "
+             "is a cache by TTL alone, such as those that freshet is compared with."},
+    {.key = "per_client",
+     .scope = SCOPE_TIER,
+     .kind = OPTION_BOOL,
+     .reload = OPTION_RESTART,
+     .preset = "false",
+     NUMBER_FIELD(config_tier, per_client),
+     .text = "Whether each client has a cache of its own, as browsers do. Clients are told apart "
+             "by their DNS cookie (RFC 7873), or by their address; they share `cache.size`."},
     {.key = "cache",
      .scope = SCOPE_TIER,
      .inner = SCOPE_CACHE,
@@ -208,6 +224,46 @@ static const struct option options[] = {
      .text = "Clients in these networks that are freshet tiers on the same feed are told how far "
              "this one has applied the log (and are not bound by `client_ttl`). Left out: loopback "
              "only."},
+    {.key = "zones",
+     .scope = SCOPE_TIER,
+     .inner = SCOPE_ZONE,
+     .kind = OPTION_TIER_ZONES,
+     .reload = OPTION_RELOAD,
+     .min = 1,
+     .max = 1024,
+     LIST_FIELD(config_tier, zones, zone_count),
+     .text = "Zones that are asked elsewhere than `upstream`, each with all below it; of several "
+             "that have a name, the longest."},
+    {.key = "special_use",
+     .scope = SCOPE_TIER,
+     .kind = OPTION_BOOL,
+     .reload = OPTION_RELOAD,
+     .preset = "true",
+     NUMBER_FIELD(config_tier, special_use),
+     .text = "Whether names without a place in the public DNS are answered here and never asked "
+             "for: `localhost`, `invalid`, `test`, `onion`, `alt`, `home.arpa`, the reverse zones "
+             "of private addresses (RFC 6761, RFC 6303). A zone of `zones` or of the feed at or "
+             "below one of them is asked for all the same."},
+    {.key = "hosts",
+     .scope = SCOPE_TIER,
+     .kind = OPTION_TEXTS,
+     .reload = OPTION_RELOAD,
+     .min = 1,
+     .max = 64,
+     LIST_FIELD(config_tier, hosts, host_count),
+     .text = "Files in the format of hosts(5), such as `/etc/hosts`: their names have A, AAAA and "
+             "PTR records, and no others. Read again on a reload, and within seconds of a change."},
+    {.key = "local",
+     .scope = SCOPE_TIER,
+     .kind = OPTION_TEXTS,
+     .reload = OPTION_RELOAD,
+     .min = 1,
+     .max = 65536,
+     LIST_FIELD(config_tier, local, local_count),
+     .text =
+         "Records, as a zone file has them: `printer.lan. 3600 IN A 192.0.2.9`. They are all "
+         "there is of their name, whatever the DNS has; names below it are not touched. A CNAME "
+         "leads to another name of this list."},
 
     {.key = "size",
      .scope = SCOPE_CACHE,
@@ -286,6 +342,15 @@ static const struct option options[] = {
      .text = "Whether an answer in use is fetched again as soon as a change evicts it. Needs a "
              "`feed`."},
 
+    {.key = "tier",
+     .scope = SCOPE_UPSTREAM,
+     .kind = OPTION_TIER_NAME,
+     .reload = OPTION_RESTART,
+     .min = 1,
+     .max = 63,
+     FIELD(config_tier, above),
+     .text = "Name of another tier of this file to ask: by a call, without a packet. Either this, "
+             "`forward` or `parent` is given."},
     {.key = "forward",
      .scope = SCOPE_UPSTREAM,
      .kind = OPTION_TARGETS,
@@ -293,8 +358,7 @@ static const struct option options[] = {
      .min = 1,
      .max = MAX_SERVERS,
      LIST_FIELD(config_tier, forward, forward_count),
-     .text = "Resolvers to ask. None of them is an address that the tier itself listens on. Either "
-             "`forward` or `parent` is given."},
+     .text = "Resolvers to ask. None of them is an address that the tier itself listens on."},
     {.key = "parent",
      .scope = SCOPE_UPSTREAM,
      .kind = OPTION_TARGETS,
@@ -305,6 +369,31 @@ static const struct option options[] = {
      .text = "Freshet tiers on the same feed to ask, instead of `forward`. Each says with its "
              "answer how far it has applied the log; an answer of one that is behind is not "
              "cached. They name this machine in their `position_for`. Needs a `feed`."},
+
+    {.key = "name",
+     .scope = SCOPE_ZONE,
+     .kind = OPTION_ZONE,
+     .reload = OPTION_RELOAD,
+     .required = true,
+     FIELD(config_zone, name),
+     .text = "The zone, given once in a tier."},
+    {.key = "forward",
+     .scope = SCOPE_ZONE,
+     .kind = OPTION_TARGETS,
+     .reload = OPTION_RELOAD,
+     .min = 1,
+     .max = MAX_SERVERS,
+     LIST_FIELD(config_zone, forward, forward_count),
+     .text = "Resolvers to ask for it, or the zone's own servers. Either `forward` or `parent` is "
+             "given."},
+    {.key = "parent",
+     .scope = SCOPE_ZONE,
+     .kind = OPTION_TARGETS,
+     .reload = OPTION_RELOAD,
+     .min = 1,
+     .max = MAX_SERVERS,
+     LIST_FIELD(config_zone, parent, parent_count),
+     .text = "Freshet tiers on the same feed to ask for it, as in `upstream`. Needs a `feed`."},
 };
 
 enum { OPTION_COUNT = sizeof(options) / sizeof(options[0]) };
@@ -363,12 +452,14 @@ enum option_shape option_shape(enum option_kind kind)
     case OPTION_TARGETS:
     case OPTION_NETWORKS:
     case OPTION_ZONES:
+    case OPTION_TEXTS:
     case OPTION_PROPERTIES:
         return SHAPE_LIST;
     case OPTION_MAPPING:
     case OPTION_FEED:
         return SHAPE_MAPPING;
     case OPTION_TIERS:
+    case OPTION_TIER_ZONES:
         return SHAPE_MAPPINGS;
     default:
         return SHAPE_VALUE;
@@ -429,6 +520,8 @@ static const struct section sections[SCOPE_COUNT] = {
     [SCOPE_TIER] = {"`tiers`", "tiers[].", "A list; each entry is one cache with its listeners."},
     [SCOPE_CACHE] = {"`tiers[].cache`", "tiers[].cache.", "What a tier keeps, and for how long."},
     [SCOPE_UPSTREAM] = {"`tiers[].upstream`", "tiers[].upstream.", "What a tier asks."},
+    [SCOPE_ZONE] = {"`tiers[].zones`", "tiers[].zones[].",
+                    "A list; each entry is one zone and whom to ask for it."},
 };
 
 static const char *const kind_names[] = {
@@ -445,11 +538,14 @@ static const char *const kind_names[] = {
     [OPTION_ADDRESSES] = "list of addresses, port 53 unless written",
     [OPTION_TARGETS] = "list of addresses, port 53 unless written",
     [OPTION_NETWORKS] = "list of networks",
+    [OPTION_ZONE] = "domain name",
     [OPTION_ZONES] = "list of domain names",
+    [OPTION_TEXTS] = "list of texts",
     [OPTION_PROPERTIES] = "list of `property=value`",
     [OPTION_MAPPING] = "mapping",
     [OPTION_FEED] = "mapping",
     [OPTION_TIERS] = "list of mappings",
+    [OPTION_TIER_ZONES] = "list of mappings",
 };
 
 static const char *const reload_names[] = {

@@ -29,6 +29,7 @@ enum option_scope {
     SCOPE_TIER,
     SCOPE_CACHE,
     SCOPE_UPSTREAM,
+    SCOPE_ZONE,
     SCOPE_COUNT,
 };
 
@@ -48,11 +49,14 @@ enum option_kind {
     OPTION_ADDRESSES,  /* a list, port 53 unless written; range: how many */
     OPTION_TARGETS,    /* as OPTION_ADDRESSES, of servers to send to: no 0.0.0.0 */
     OPTION_NETWORKS,   /* a list of address prefixes */
+    OPTION_ZONE,       /* a domain name */
     OPTION_ZONES,      /* a list of domain names */
+    OPTION_TEXTS,      /* a list of texts: paths, records */
     OPTION_PROPERTIES, /* a list of librdkafka "property=value" */
     OPTION_MAPPING,    /* a mapping, its fields within the parent's structure at `field` */
     OPTION_FEED,       /* a mapping that may be left out, allocated */
     OPTION_TIERS,      /* a list of mappings */
+    OPTION_TIER_ZONES, /* likewise; with OPTION_RELOAD the list as a whole is replaced */
 };
 
 /* What the YAML node behind a kind looks like. */

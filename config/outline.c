@@ -7,7 +7,7 @@
 #include <yaml.h>
 
 enum {
-    MAX_DEPTH = 8, /* collections within each other; the deepest key of ours lies in four */
+    MAX_DEPTH = 8, /* collections within each other; the deepest key of ours lies in six */
     MAX_KEYS = 64, /* in one mapping */
     MAX_KEY = 48,  /* bytes of a key */
     MAX_PATH = MAX_DEPTH * (MAX_KEY + sizeof("[4294967295]")),

@@ -94,7 +94,7 @@ static void describe(struct schema *schema)
 /* ---- what libcyaml says, condensed ---------------------------------------------------------- */
 
 enum {
-    MAX_STEPS = 16, /* of a backtrace; the schema is five deep */
+    MAX_STEPS = 16, /* of a backtrace; the schema is seven deep */
     MAX_LINE = 512, /* bytes of a line of libcyaml's that are looked at */
     MAX_WORD = 64,  /* bytes of a key in it; outline.h lets no longer one through */
 };

@@ -13,6 +13,7 @@ enum {
     DNS_PORT = 53,
     MAX_LABEL = 63,                      /* bytes (RFC 1035 2.3.4) */
     MAX_RANGE = 2 * UNITS_MAX_TEXT + 16, /* bytes of option_range() */
+    MAX_ENTRY = 4096,                    /* bytes of a text in a list */
     MAX_NAME_WIRE = 255, /* bytes with the length bytes and the root (RFC 1035 2.3.4) */
 };
 
@@ -103,6 +104,15 @@ static bool check_length(const struct input *input)
     if (length == 0)
         return refuse(input, "is empty", "a text");
     return length > input->option->max ? refuse_range(input) : true;
+}
+
+/* A text of a list; the option's range counts the list's entries. */
+static bool check_entry(const struct input *input)
+{
+    size_t length = strlen(input->text);
+    if (length > 0 && length <= MAX_ENTRY)
+        return true;
+    return refuse(input, length == 0 ? "is empty" : "is too long", "1 to 4096 bytes");
 }
 
 static bool check_tier_name(const struct input *input)
@@ -206,8 +216,11 @@ static bool check_text(const struct input *input)
         return check_topic(input);
     case OPTION_LOG_LEVEL:
         return check_log_level(input);
+    case OPTION_ZONE:
     case OPTION_ZONES:
         return check_zone(input);
+    case OPTION_TEXTS:
+        return check_entry(input);
     case OPTION_PROPERTIES:
         return check_property(input);
     default:

@@ -8,7 +8,7 @@
 
 #include "dns/message.h"
 
-/* How replies travel: two implementations, UDP and TCP. All on the worker's thread. */
+/* How replies travel: UDP, TCP, and to another tier of this process. All on the worker's thread. */
 struct client;
 struct transport {
     /* Sends one message, now or from a buffer; a client that is gone is no error. */
@@ -16,6 +16,7 @@ struct transport {
     /* The endpoint may be freed once every hold is released. */
     void (*hold)(void *endpoint);
     void (*release)(void *endpoint);
+    bool inside; /* the client is a tier of this process */
 };
 
 union address {

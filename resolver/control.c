@@ -89,6 +89,13 @@ static json_t *answer_lookup(struct daemon *daemon, json_t *request)
     return status_lookup(daemon, name, (uint16_t)type);
 }
 
+static json_t *answer_drained(struct daemon *daemon, json_t *request)
+{
+    uint8_t name[NAME_MAX_SIZE];
+    const char *wrong = read_name(request, name);
+    return wrong ? complaint(wrong) : status_drained(daemon, name);
+}
+
 /* Inside the feed's zones a mark does it; elsewhere the stores are searched. */
 static json_t *answer_evict(struct daemon *daemon, json_t *request)
 {
@@ -128,12 +135,14 @@ static json_t *answer_request(struct visitor *visitor, const char *line)
         reply = status_report(daemon);
     else if (cmd && strcmp(cmd, "lookup") == 0)
         reply = answer_lookup(daemon, request);
+    else if (cmd && strcmp(cmd, "drained_by") == 0)
+        reply = answer_drained(daemon, request);
     else if (cmd && strcmp(cmd, "evict") == 0)
         reply = answer_evict(daemon, request);
     else if (cmd && strcmp(cmd, "dump") == 0)
         reply = answer_dump(visitor);
     else
-        reply = complaint("\"cmd\" is none of status, lookup, evict, dump");
+        reply = complaint("\"cmd\" is none of status, lookup, drained_by, evict, dump");
     json_decref(request);
     return reply;
 }

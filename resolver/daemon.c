@@ -1,5 +1,7 @@
 #include "resolver/daemon.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -74,21 +76,80 @@ done:
     return validity;
 }
 
+/* ---- local names ---------------------------------------------------------------------------- */
+
+/* Zones that special-use names must not hide: those of the feed, and those with upstreams of their own. */
+static char **exempt_zones(const struct config *config, const struct config_tier *tier,
+                           size_t *ret_count)
+{
+    size_t feed_count = config->feed ? config->feed->zone_count : 0;
+    char **zones = calloc(feed_count + tier->zone_count + 1, sizeof *zones);
+    for (size_t i = 0; zones && i < feed_count; i++)
+        zones[i] = config->feed->zones[i];
+    for (size_t i = 0; zones && i < tier->zone_count; i++)
+        zones[feed_count + i] = tier->zones[i].name;
+    *ret_count = feed_count + tier->zone_count;
+    return zones;
+}
+
+/* Reads the hosts files of a tier anew. False: no memory; it keeps what it has. */
+static bool make_local(struct daemon *daemon, const struct config *config, size_t i)
+{
+    const struct config_tier *tier = &config->tiers[i];
+    struct local_options options = {
+        .tier = tier->name,
+        .special_use = tier->special_use,
+        .hosts = tier->hosts,
+        .host_count = tier->host_count,
+        .records = tier->local,
+        .record_count = tier->local_count,
+    };
+    char **exempt = exempt_zones(config, tier, &options.exempt_count);
+    options.exempt = exempt;
+    struct local *local = exempt ? local_new(&options) : NULL;
+    free(exempt);
+    if (local)
+        tier_set_local(daemon->tiers[i], local);
+    return local != NULL;
+}
+
+int daemon_check(const struct config *config, char ret_error[DAEMON_MAX_ERROR])
+{
+    for (size_t i = 0; i < config->tier_count; i++) {
+        char why[LOCAL_MAX_ERROR];
+        const struct config_tier *tier = &config->tiers[i];
+        const struct local_options options = {
+            .tier = tier->name, .records = tier->local, .record_count = tier->local_count};
+        int error = local_check(&options, why);
+        if (error != ERR_OK) {
+            snprintf(ret_error, DAEMON_MAX_ERROR, "tiers[%zu].local%.*s", i, LOCAL_MAX_ERROR - 64,
+                     why);
+            return error;
+        }
+    }
+    return ERR_OK;
+}
+
+/* ---- assembly ------------------------------------------------------------------------------- */
+
 static bool make_tiers(struct daemon *daemon)
 {
     const struct config *config = daemon->config;
-    uint64_t key;
-    arc4random_buf(&key, sizeof key);
     daemon->tiers = calloc(config->tier_count, sizeof(struct tier *));
     daemon->stores = calloc(config->tier_count, sizeof(struct store *));
     if (!daemon->tiers || !daemon->stores)
         return false;
     for (size_t i = 0; i < config->tier_count; i++) {
-        daemon->tiers[i] = tier_new(&config->tiers[i], daemon->validity, key);
+        const struct config_tier *tier = &config->tiers[i];
+        daemon->tiers[i] =
+            tier_new(tier, tier->subscribe ? daemon->validity : daemon->plain_validity);
         if (!daemon->tiers[i])
             return false;
-        daemon->stores[i] = daemon->tiers[i]->store;
+        if (daemon->tiers[i]->subscribed)
+            daemon->stores[daemon->store_count++] = daemon->tiers[i]->store;
         daemon->tier_count++;
+        if (!make_local(daemon, config, i))
+            return false;
     }
     return true;
 }
@@ -102,8 +163,8 @@ static bool make_workers(struct daemon *daemon)
         daemon->workers[i] = worker_new(&(struct worker_options){
             .tiers = daemon->tiers,
             .tier_count = daemon->tier_count,
-            .validity = daemon->validity,
-            .positions = daemon->positions,
+            .follows = {daemon->validity, daemon->positions},
+            .follows_not = {daemon->plain_validity, daemon->plain_positions},
             .settings = settings_of(daemon->config),
         });
         if (!daemon->workers[i])
@@ -113,24 +174,67 @@ static bool make_workers(struct daemon *daemon)
     return true;
 }
 
+/* One address and one type of socket, as each worker gets it. */
+struct place {
+    const struct sockaddr *address;
+    socklen_t size;
+    int type;
+    int passed; /* handed over by the service manager; -1: each worker opens its own */
+};
+
+/* Finds out how a place is had, and whether it can be. */
+static int survey_place(struct daemon *daemon, struct place *place, char why[NET_MAX_ERROR])
+{
+    place->passed = service_take(daemon->service, place->address, place->type);
+    if (place->passed < 0)
+        return net_check_free(place->address, place->size, place->type, why);
+    return net_adopt(place->passed, place->address, place->type, why);
+}
+
+/* Workers share a socket that was handed over: another beside it may take privileges that we do not have. */
+static int open_place(const struct place *place, char why[NET_MAX_ERROR])
+{
+    if (place->passed < 0)
+        return net_open(place->address, place->size, place->type, why);
+    int fd = fcntl(place->passed, F_DUPFD_CLOEXEC, 0);
+    if (fd >= 0)
+        return fd;
+    snprintf(why, NET_MAX_ERROR, "%s", strerror(errno));
+    return ERR_SYSTEM;
+}
+
+static int open_pair(struct worker *worker, size_t tier_index, const struct place places[2],
+                     char why[NET_MAX_ERROR])
+{
+    int udp = open_place(&places[0], why);
+    if (udp < 0)
+        return udp;
+    int tcp = open_place(&places[1], why);
+    if (tcp < 0) {
+        close(udp);
+        return tcp;
+    }
+    return worker_listen(worker, tier_index, udp, tcp) ? ERR_OK : ERR_MEMORY;
+}
+
 /* One UDP and one TCP socket per worker at one address of one tier. */
 static int listen_at(struct daemon *daemon, size_t tier_index, const struct config_address *address,
                      char ret_error[DAEMON_MAX_ERROR])
 {
     char why[NET_MAX_ERROR] = "out of memory";
     const struct sockaddr *sa = (const struct sockaddr *)&address->addr;
-    int error = net_check_free(sa, address->addr_size, why);
-    for (size_t i = 0; i < daemon->worker_count && !error; i++) {
-        int udp = net_open(sa, address->addr_size, SOCK_DGRAM, why);
-        int tcp = udp < 0 ? udp : net_open(sa, address->addr_size, SOCK_STREAM, why);
-        if (tcp < 0) {
-            error = tcp;
-            if (udp >= 0)
-                close(udp);
-        } else if (!worker_listen(daemon->workers[i], tier_index, udp, tcp)) {
-            error = ERR_MEMORY;
-        }
-    }
+    struct place places[] = {
+        {.address = sa, .size = address->addr_size, .type = SOCK_DGRAM, .passed = -1},
+        {.address = sa, .size = address->addr_size, .type = SOCK_STREAM, .passed = -1},
+    };
+    int error = survey_place(daemon, &places[0], why);
+    if (!error)
+        error = survey_place(daemon, &places[1], why);
+    for (size_t i = 0; i < daemon->worker_count && !error; i++)
+        error = open_pair(daemon->workers[i], tier_index, places, why);
+    for (size_t i = 0; i < 2; i++)
+        if (places[i].passed >= 0)
+            close(places[i].passed);
     if (error)
         snprintf(ret_error, DAEMON_MAX_ERROR, "tiers[%zu].listen: %s: %s", tier_index,
                  address->text, why);
@@ -147,6 +251,7 @@ static int listen_everywhere(struct daemon *daemon, char ret_error[DAEMON_MAX_ER
                 return error;
         }
     }
+    service_report_left(daemon->service);
     return ERR_OK;
 }
 
@@ -199,15 +304,17 @@ static int assemble(struct daemon *daemon, char ret_error[DAEMON_MAX_ERROR])
 {
     snprintf(ret_error, DAEMON_MAX_ERROR, "out of memory");
     daemon->validity = make_validity(daemon->config->feed);
-    if (!daemon->validity || !make_tiers(daemon))
+    daemon->plain_validity = make_validity(NULL);
+    if (!daemon->validity || !daemon->plain_validity || !make_tiers(daemon))
         return ERR_MEMORY;
     daemon->positions = positions_new(daemon->validity);
-    if (!daemon->positions)
+    daemon->plain_positions = positions_new(daemon->plain_validity);
+    if (!daemon->positions || !daemon->plain_positions)
         return ERR_MEMORY;
     daemon->applier = applier_new(&(struct applier_options){
         .validity = daemon->validity,
         .stores = daemon->stores,
-        .store_count = daemon->tier_count,
+        .store_count = daemon->store_count,
         .evicted = warmer_evicted,
         .evicted_arg = &daemon->warmer,
     });
@@ -225,7 +332,7 @@ static int assemble(struct daemon *daemon, char ret_error[DAEMON_MAX_ERROR])
     return error ? error : start_workers(daemon, ret_error);
 }
 
-struct daemon *daemon_start(const char *config_path, struct config *config,
+struct daemon *daemon_start(const char *config_path, struct config *config, struct service *service,
                             char ret_error[DAEMON_MAX_ERROR])
 {
     struct daemon *daemon = calloc(1, sizeof *daemon);
@@ -237,6 +344,7 @@ struct daemon *daemon_start(const char *config_path, struct config *config,
     raise_descriptor_limit();
     log_set_level(log_level_from_text(config->log));
     daemon->config = config;
+    daemon->service = service;
     daemon->config_path = strdup(config_path);
     daemon->started = mono_now();
     if (assemble(daemon, ret_error) != ERR_OK) {
@@ -246,10 +354,54 @@ struct daemon *daemon_start(const char *config_path, struct config *config,
     return daemon;
 }
 
+static struct config *load_checked(const char *path, char ret_error[CONFIG_MAX_ERROR])
+{
+    char why[DAEMON_MAX_ERROR];
+    struct config *config = config_load(path, ret_error);
+    if (!config || daemon_check(config, why) == ERR_OK)
+        return config;
+    snprintf(ret_error, CONFIG_MAX_ERROR, "%.128s: %.380s", path, why);
+    config_free(config);
+    return NULL;
+}
+
+static void reload_workers(struct daemon *daemon, const struct config *config)
+{
+    struct worker_settings settings = settings_of(config);
+    for (size_t i = 0; i < daemon->worker_count; i++)
+        worker_reload(daemon->workers[i], &settings);
+}
+
+void daemon_look_at_hosts(struct daemon *daemon)
+{
+    bool changed = false;
+    for (size_t i = 0; i < daemon->tier_count; i++) {
+        const struct tier *tier = daemon->tiers[i];
+        if (!local_is_outdated(tier->local) || !make_local(daemon, daemon->config, i))
+            continue;
+        log_line(LOG_LEVEL_INFO, "msg=\"hosts files read again\" tier=%s names=%zu", tier->name,
+                 local_count(tier->local));
+        changed = true;
+    }
+    if (changed)
+        reload_workers(daemon, daemon->config);
+}
+
+bool daemon_is_alive(const struct daemon *daemon)
+{
+    bool alive = true;
+    for (size_t i = 0; i < daemon->worker_count; i++)
+        if (!worker_ping(daemon->workers[i])) {
+            log_line(LOG_LEVEL_ERROR, "msg=\"a worker is stuck\" worker=%zu", i);
+            alive = false;
+        }
+    return alive;
+}
+
 void daemon_reload(struct daemon *daemon)
 {
     char why[CONFIG_MAX_ERROR], quoted[LOG_MAX_QUOTED];
-    struct config *wanted = config_load(daemon->config_path, why);
+    struct config *wanted = load_checked(daemon->config_path, why);
     if (!wanted) {
         log_line(LOG_LEVEL_ERROR, "msg=\"reload refused, running on\" error=%s",
                  log_quote(why, quoted));
@@ -262,11 +414,13 @@ void daemon_reload(struct daemon *daemon)
         return;
     }
     log_set_level(log_level_from_text(wanted->log));
-    for (size_t i = 0; i < daemon->tier_count; i++)
+    for (size_t i = 0; i < daemon->tier_count; i++) {
         tier_configure(daemon->tiers[i], &wanted->tiers[i]);
-    struct worker_settings settings = settings_of(wanted);
-    for (size_t i = 0; i < daemon->worker_count; i++)
-        worker_reload(daemon->workers[i], &settings);
+        if (!make_local(daemon, wanted, i))
+            log_line(LOG_LEVEL_ERROR, "msg=\"local names not reloaded: no memory\" tier=%s",
+                     daemon->tiers[i]->name);
+    }
+    reload_workers(daemon, wanted);
     config_free(daemon->config);
     daemon->config = wanted;
     log_line(LOG_LEVEL_INFO, "msg=reloaded config=%s", log_quote(daemon->config_path, quoted));
@@ -285,9 +439,11 @@ void daemon_stop(struct daemon *daemon)
         worker_free(daemon->workers[i]);
     applier_free(daemon->applier);
     positions_free(daemon->positions);
+    positions_free(daemon->plain_positions);
     for (size_t i = 0; i < daemon->tier_count; i++)
         tier_free(daemon->tiers[i]);
     validity_free(daemon->validity);
+    validity_free(daemon->plain_validity);
     free(daemon->workers);
     free(daemon->stores);
     free(daemon->tiers);

@@ -14,6 +14,7 @@
 #include "config/config.h"
 #include "invalidation/apply.h"
 #include "invalidation/feed.h"
+#include "resolver/service.h"
 #include "resolver/tier.h"
 #include "resolver/warmer.h"
 #include "resolver/worker.h"
@@ -30,25 +31,41 @@ struct daemon {
     struct validity *validity;
     struct applier *applier;
     struct positions *positions;
+    struct validity *plain_validity; /* for tiers that do not subscribe: without zones */
+    struct positions *plain_positions;
     struct feed *feed; /* NULL: none */
     struct tier **tiers;
-    struct store **stores; /* of the tiers, for the applier */
+    struct store **stores; /* of the tiers that subscribe, for the applier */
+    size_t store_count;
     size_t tier_count;
     struct worker **workers;
     size_t worker_count;
     struct warmer warmer;
     struct mono started;
+    struct service *service; /* borrowed; NULL: none */
 };
 
 /*
- * Opens the sockets and starts the threads. Takes over `config`, also on failure. NULL with one line in
- * `ret_error`.
+ * What only the programs can tell of a config that config_load() has taken: whether its `local` records are
+ * records. ERR_OK; else ERR_CONFIG with one line in `ret_error`.
  */
-struct daemon *daemon_start(const char *config_path, struct config *config,
+MUST_CHECK int daemon_check(const struct config *config, char ret_error[DAEMON_MAX_ERROR]);
+
+/*
+ * Opens the sockets, or takes those that `service` was handed over, and starts the threads. Takes over `config`,
+ * also on failure. NULL with one line in `ret_error`.
+ */
+struct daemon *daemon_start(const char *config_path, struct config *config, struct service *service,
                             char ret_error[DAEMON_MAX_ERROR]);
+
+/* Whether each worker has been through its loop since this was asked last. Logs those that have not. */
+bool daemon_is_alive(const struct daemon *daemon);
 
 /* Reads the config file again and takes over what can change in a running process; caches stay. Logs. */
 void daemon_reload(struct daemon *daemon);
+
+/* Reads hosts files again that have changed since they were read. Logs. */
+void daemon_look_at_hosts(struct daemon *daemon);
 
 /* Answers what is under way, stops the threads and frees everything. NULL is fine. */
 void daemon_stop(struct daemon *daemon);

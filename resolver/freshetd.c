@@ -78,17 +78,32 @@ static int parse_options(int argc, char **argv, struct options *ret)
 
 struct program {
     struct event_base *base;
+    struct service *service;
     struct daemon *daemon;
     struct control *control;
     struct metrics *metrics;
     struct event *signals[3];
+    struct event *hosts;    /* looks whether hosts files have changed */
+    struct event *watchdog; /* tells the service manager that we are alive; NULL: it does not ask */
 };
+
+enum { HOSTS_LOOK_SECONDS = 5, STATUS_SIZE = 256 };
+
+static void tell_ready(const struct program *program)
+{
+    char status[STATUS_SIZE];
+    const struct config *config = program->daemon->config;
+    snprintf(status, sizeof status, "answering on %s%s", config->tiers[0].listen[0].text,
+             config->tier_count > 1 || config->tiers[0].listen_count > 1 ? " and others" : "");
+    service_ready(program->service, status);
+}
 
 static void on_stop(evutil_socket_t signal, short what, void *arg)
 {
     (void)what;
     struct program *program = arg;
     log_line(LOG_LEVEL_INFO, "msg=stopping signal=%d", (int)signal);
+    service_stopping(program->service);
     event_base_loopbreak(program->base);
 }
 
@@ -96,7 +111,43 @@ static void on_reload(evutil_socket_t signal, short what, void *arg)
 {
     (void)signal, (void)what;
     struct program *program = arg;
+    service_reloading(program->service);
     daemon_reload(program->daemon);
+    tell_ready(program);
+}
+
+static void on_hosts(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd, (void)what;
+    struct program *program = arg;
+    daemon_look_at_hosts(program->daemon);
+}
+
+static bool watch_hosts(struct program *program)
+{
+    const struct timeval pause = {.tv_sec = HOSTS_LOOK_SECONDS};
+    program->hosts = event_new(program->base, -1, EV_PERSIST, on_hosts, program);
+    return program->hosts && event_add(program->hosts, &pause) == 0;
+}
+
+static void on_watchdog(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd, (void)what;
+    struct program *program = arg;
+    if (daemon_is_alive(program->daemon))
+        service_alive(program->service);
+}
+
+/* Three looks in the time the manager waits: a worker has to be stuck for two of them. */
+static bool watch_workers(struct program *program)
+{
+    uint64_t us = service_watchdog_us(program->service) / 3;
+    const struct timeval pause = {.tv_sec = (time_t)(us / 1000000),
+                                  .tv_usec = (suseconds_t)(us % 1000000)};
+    if (us == 0)
+        return true;
+    program->watchdog = event_new(program->base, -1, EV_PERSIST, on_watchdog, program);
+    return program->watchdog && event_add(program->watchdog, &pause) == 0;
 }
 
 static bool watch_signals(struct program *program)
@@ -135,8 +186,13 @@ static void close_program(struct program *program)
     for (size_t i = 0; i < 3; i++)
         if (program->signals[i])
             event_free(program->signals[i]);
+    if (program->hosts)
+        event_free(program->hosts);
+    if (program->watchdog)
+        event_free(program->watchdog);
     if (program->base)
         event_base_free(program->base);
+    service_close(program->service);
 }
 
 static void announce(const struct daemon *daemon)
@@ -157,12 +213,13 @@ static int run(const char *config_path, struct config *config)
 {
     char error[DAEMON_MAX_ERROR] = "out of memory";
     int status = EXIT_FAILURE;
-    struct program program = {.base = event_base_new()};
+    struct program program = {.base = event_base_new(), .service = service_open()};
     signal(SIGPIPE, SIG_IGN);
-    program.daemon = daemon_start(config_path, config, error);
+    program.daemon = daemon_start(config_path, config, program.service, error);
     if (program.daemon && program.base && open_services(&program, error) &&
-        watch_signals(&program)) {
+        watch_signals(&program) && watch_hosts(&program) && watch_workers(&program)) {
         announce(program.daemon);
+        tell_ready(&program);
         event_base_dispatch(program.base);
         status = EXIT_SUCCESS;
     } else {
@@ -182,6 +239,12 @@ int main(int argc, char **argv)
     struct config *config = config_load(options.config_path, error);
     if (!config) {
         fprintf(stderr, "freshetd: %s\n", error);
+        return EXIT_FAILURE;
+    }
+    char why[DAEMON_MAX_ERROR];
+    if (daemon_check(config, why) != ERR_OK) {
+        fprintf(stderr, "freshetd: %s: %s\n", options.config_path, why);
+        config_free(config);
         return EXIT_FAILURE;
     }
     if (options.check_only) {

@@ -52,6 +52,8 @@ static const struct tier_metric tier_metrics[] = {
     {"refused_total", "counter", "Queries answered REFUSED, NOTIMP or BADVERS.", DESK(refused)},
     {"dropped_total", "counter", "Messages not answered, or not sendable.", DESK(dropped)},
     {"truncated_total", "counter", "Answers too long for their client.", DESK(truncated)},
+    {"local_total", "counter", "Queries answered from hosts files, local records or special use.",
+     DESK(local)},
     {"cache_hits_total", "counter", "Queries answered from the cache.", STORE(hits)},
     {"cache_misses_total", "counter", "Questions not held.", STORE(misses)},
     {"cache_expired_total", "counter", "Questions held past their TTL.", STORE(expired)},
@@ -107,8 +109,8 @@ static void write_upstreams(struct evbuffer *out, struct daemon *daemon, const c
     for (size_t i = 0; i < daemon->tier_count; i++) {
         struct tier *tier = daemon->tiers[i];
         pthread_mutex_lock(&tier->lock);
-        for (size_t k = 0; k < tier->address_count; k++) {
-            const struct upstream_stats *stats = tier->addresses[k].stats;
+        for (size_t k = 0; k < tier->used_count; k++) {
+            const struct upstream_stats *stats = tier->used[k];
             const struct counter *value = (const struct counter *)((const char *)stats + offset);
             evbuffer_add_printf(out, "freshet_%s{tier=\"%s\",address=\"%s\"} %llu\n", name,
                                 tier->name, stats->address, (unsigned long long)counter_get(value));

@@ -51,7 +51,7 @@ static size_t reply_unparsed(struct desk *desk, const struct query *query,
 /* Queries we never take further: the RCODE, with why in `ret_ede`; NOERROR for all others. */
 static int refusal(const struct query *query, int *ret_ede)
 {
-    const struct question *question = &query->question;
+    const struct question_view *question = &query->question;
     *ret_ede = EDE_NONE;
     if (question->type == 0 || question->type == TYPE_OPT || question->type == TYPE_TSIG ||
         question->type == TYPE_TKEY)
@@ -97,8 +97,8 @@ static size_t reply_any(const struct query *query, const struct query_input *inp
 struct asked {
     const struct query *query;
     const struct query_input *input;
+    const struct answer_key *key;
     struct reply_shape shape;
-    struct answer_key key;
     struct stamp arrived;
     uint8_t position[POSITION_MAX_SIZE]; /* our position, for a child */
 };
@@ -111,8 +111,9 @@ static bool wants_position(struct desk *desk, const struct asked *asked, uint64_
     int found = position_read(edns->options, edns->options_size, &theirs);
     if (found == 0)
         return false;
+    const struct client *client = asked->input->client;
     if (found == 1 && theirs.feed_id == feed_id &&
-        network_list_has(&desk->position_for, &asked->input->client->peer))
+        (client->transport->inside || network_list_has(&desk->position_for, &client->peer)))
         return true;
     counter_add(&desk->counters.position_ignored, 1);
     return false;
@@ -135,9 +136,11 @@ static void take_position(struct desk *desk, struct asked *asked)
 
 static size_t wait_for_it(struct desk *desk, const struct asked *asked, uint8_t *reply)
 {
+    struct question question;
+    question_copy(&asked->query->question, &question);
     struct inflight_wait wait = {
-        .key = &asked->key,
-        .question = &asked->query->question,
+        .key = asked->key,
+        .question = &question,
         .client = asked->input->client,
         .shape = &asked->shape,
         .arrived = asked->arrived,
@@ -148,14 +151,22 @@ static size_t wait_for_it(struct desk *desk, const struct asked *asked, uint8_t 
     return reply_error(asked->query, asked->input, RCODE_SERVFAIL, EDE_OTHER, reply);
 }
 
+/* Has an answer that is near its end fetched again. */
+static void refresh(struct desk *desk, const struct asked *asked)
+{
+    struct question question;
+    question_copy(&asked->query->question, &question);
+    inflight_prefetch(desk->inflight, asked->key, &question,
+                      mono_add(asked->input->now, desk->resolve_timeout_ms));
+}
+
 static size_t reply_hit(struct desk *desk, const struct asked *asked, const struct store_hit *hit,
                         bool truncated, uint8_t *reply)
 {
     if (truncated)
         counter_add(&desk->counters.truncated, 1);
     if (hit->aging)
-        inflight_prefetch(desk->inflight, &asked->key, &asked->query->question,
-                          mono_add(asked->input->now, desk->resolve_timeout_ms));
+        refresh(desk, asked);
     struct reply_content content = {
         .flags = hit->flags,
         .counts = {hit->counts[0], hit->counts[1], hit->counts[2]},
@@ -167,54 +178,133 @@ static size_t reply_hit(struct desk *desk, const struct asked *asked, const stru
                         &content);
 }
 
-static size_t answer(struct desk *desk, const struct query *query, const struct query_input *input,
-                     uint8_t *reply)
+/* Answers what needs neither cache nor upstream; 0: all other names. */
+static size_t reply_local(struct desk *desk, const struct asked *asked, uint8_t *reply)
 {
-    struct asked asked;
+    struct reply_content content;
+    struct question question;
+    question_copy(&asked->query->question, &question);
+    size_t question_end = asked->query->question_end;
+    const struct local_query local = {
+        .question = &question,
+        .reply = reply,
+        .limit = question_end + reply_room(&asked->shape, question_end),
+    };
+    if (!local_answer(desk->local, &local, &content))
+        return 0;
+    counter_add(&desk->counters.local, 1);
+    if (content.truncated)
+        counter_add(&desk->counters.truncated, 1);
+    return reply_finish(reply, question_end, &asked->shape, &content);
+}
+
+static size_t look_up(struct desk *desk, struct asked *asked, uint8_t *reply)
+{
     struct store_hit hit;
-    asked.query = query;
-    asked.input = input;
-    asked.shape = reply_shape_of(query, input->stream);
-    if (query->edns.options_size > 0)
-        take_position(desk, &asked);
-    asked.arrived = validity_now(desk->validity);
-    store_key(desk->tier->store,
-              &(struct key_parts){
-                  .name = query->question.name,
-                  .type = query->question.type,
-                  .class = query->question.class,
-                  .dnssec_ok = query->edns.dnssec_ok,
-                  .checking_disabled = query->flags & FLAG_CD,
-              },
-              &asked.key);
+    size_t question_end = asked->query->question_end;
+    asked->arrived = validity_now(desk->validity);
     enum store_result result = store_get(desk->tier->store,
                                          &(struct store_look){
-                                             .key = &asked.key,
-                                             .now = input->now,
-                                             .buffer = reply + query->question_end,
-                                             .room = reply_room(&asked.shape, query->question_end),
-                                             .child = asked.shape.option_size > 0,
+                                             .key = asked->key,
+                                             .now = asked->input->now,
+                                             .buffer = reply + question_end,
+                                             .room = reply_room(&asked->shape, question_end),
+                                             .child = asked->shape.option_size > 0,
                                          },
                                          &hit);
     if (result == STORE_HIT || result == STORE_TRUNCATED)
-        return reply_hit(desk, &asked, &hit, result == STORE_TRUNCATED, reply);
-    return wait_for_it(desk, &asked, reply);
+        return reply_hit(desk, asked, &hit, result == STORE_TRUNCATED, reply);
+    return wait_for_it(desk, asked, reply);
 }
 
-size_t query_handle(struct desk *desk, const struct query_input *input, uint8_t *reply)
+static size_t answer(struct desk *desk, const struct query_read *read,
+                     const struct query_input *input, uint8_t *reply)
 {
-    struct query query;
-    int ede;
-    counter_add(&desk->counters.queries, 1);
-    int error = query_parse(input->bytes, input->size, &query);
-    if (error != ERR_OK)
-        return reply_unparsed(desk, &query, input, error, reply);
-    int rcode = refusal(&query, &ede);
-    if (rcode != RCODE_NOERROR) {
-        counter_add(&desk->counters.refused, 1);
-        return reply_error(&query, input, rcode, ede, reply);
+    const struct query *query = &read->query;
+    struct asked asked;
+    asked.query = query;
+    asked.input = input;
+    asked.key = &read->key;
+    asked.shape = reply_shape_of(query, input->stream);
+    if (query->edns.options_size > 0)
+        take_position(desk, &asked);
+    if (desk->local &&
+        local_may_have(desk->local, query->question.name, query->question.name_size)) {
+        size_t size = reply_local(desk, &asked, reply);
+        if (size > 0)
+            return size;
     }
-    if (query.question.type == TYPE_ANY)
-        return reply_any(&query, input, reply);
-    return answer(desk, &query, input, reply);
+    return look_up(desk, &asked, reply);
+}
+
+/* The first eight bytes of the COOKIE option, the client's own part (RFC 7873 4); NULL: there is none. */
+static const uint8_t *client_cookie(const struct edns *edns)
+{
+    enum { COOKIE_SIZE = 8 };
+    struct wire_reader reader = wire_reader(edns->options, edns->options_size);
+    while (wire_left(&reader) > 0) {
+        uint16_t code = wire_read_u16(&reader), size = wire_read_u16(&reader);
+        const uint8_t *bytes = wire_read(&reader, size);
+        if (code == EDNS_OPTION_COOKIE && bytes && size >= COOKIE_SIZE)
+            return bytes;
+    }
+    return NULL;
+}
+
+/* Who asks, as a number that is never 0. */
+static uint64_t client_number(const struct desk *desk, const struct query_input *input,
+                              const struct edns *edns)
+{
+    const union address *peer = &input->client->peer;
+    const uint8_t *cookie = edns->options_size > 0 ? client_cookie(edns) : NULL;
+    uint64_t number;
+    if (cookie)
+        number = validity_hash(desk->validity, cookie, 8);
+    else if (peer->family == AF_INET)
+        number = validity_hash(desk->validity, (const uint8_t *)&peer->in.sin_addr,
+                               sizeof peer->in.sin_addr);
+    else
+        number = validity_hash(desk->validity, (const uint8_t *)&peer->in6.sin6_addr,
+                               sizeof peer->in6.sin6_addr);
+    return number | 1;
+}
+
+void query_read(struct desk *desk, const struct query_input *input, struct query_read *ret)
+{
+    const struct question_view *question = &ret->query.question;
+    ret->error = query_parse(input->bytes, input->size, &ret->query);
+    if (ret->error != ERR_OK)
+        return;
+    ret->rcode = refusal(&ret->query, &ret->ede);
+    if (ret->rcode != RCODE_NOERROR)
+        return;
+    store_key(
+        desk->tier->store,
+        &(struct key_parts){
+            .name = question->name,
+            .name_size = question->name_size,
+            .type = question->type,
+            .class = question->class,
+            .dnssec_ok = ret->query.edns.dnssec_ok,
+            .checking_disabled = ret->query.flags & FLAG_CD,
+            .client = desk->tier->per_client ? client_number(desk, input, &ret->query.edns) : 0,
+        },
+        &ret->key);
+    store_expect(desk->tier->store, &ret->key);
+}
+
+size_t query_answer(struct desk *desk, const struct query_input *input,
+                    const struct query_read *read, uint8_t *reply)
+{
+    const struct query *query = &read->query;
+    counter_add(&desk->counters.queries, 1);
+    if (read->error != ERR_OK)
+        return reply_unparsed(desk, query, input, read->error, reply);
+    if (read->rcode != RCODE_NOERROR) {
+        counter_add(&desk->counters.refused, 1);
+        return reply_error(query, input, read->rcode, read->ede, reply);
+    }
+    if (query->question.type == TYPE_ANY)
+        return reply_any(query, input, reply);
+    return answer(desk, read, input, reply);
 }

@@ -1,8 +1,9 @@
 /*
  * query.h - what happens to one query: parsed, refused, answered from the cache, or made to wait.
  *
- *     bytes -> query_parse -> may we? -> store_get --hit--> reply in the caller's buffer
- *                                            \---miss--> inflight, reply later by the transport
+ *     query_read       bytes -> query_parse -> may we? -> key
+ *     query_answer     -> store_get --hit--> reply in the caller's buffer
+ *                             \---miss--> inflight, reply later by the transport
  *
  * Threads: all on the worker's.
  */
@@ -24,8 +25,9 @@ struct desk {
     struct inflight *inflight;
     uint64_t resolve_timeout_ms;
     struct network_list position_for; /* who is told our position */
+    struct local *local;              /* answered before the cache is asked; NULL: nothing is */
     struct {
-        struct counter queries, malformed, refused, dropped, truncated;
+        struct counter queries, malformed, refused, dropped, truncated, local;
         struct counter position_asked, position_ignored; /* by children; by others, or malformed */
     } counters;
 };
@@ -38,10 +40,32 @@ struct query_input {
     struct mono now;
 };
 
+/* A query between its two steps. */
+struct query_read {
+    struct query query;
+    struct answer_key key; /* where the query goes on to the cache */
+    int error;             /* of query_parse() */
+    int rcode, ede;        /* why it is refused, or NOERROR */
+};
+
 /*
- * Handles one message from a client. `reply` has room for DNS_EDNS_UDP bytes, or DNS_MAX_MESSAGE for a
- * stream. Returns the size of a reply to send now; 0 when it comes later, or never (not a query).
+ * Handles one message from a client, in two steps: a batch takes the first step for each message, then the
+ * second, so that the memory the second will touch is on its way meanwhile. The message stays where it is.
+ *
+ * query_answer(): `reply` has room for DNS_EDNS_UDP bytes, or DNS_MAX_MESSAGE for a stream. Returns the
+ * size of a reply to send now; 0 when it comes later, or never (not a query).
  */
-size_t query_handle(struct desk *desk, const struct query_input *input, uint8_t *reply);
+void query_read(struct desk *desk, const struct query_input *input, struct query_read *ret);
+size_t query_answer(struct desk *desk, const struct query_input *input,
+                    const struct query_read *read, uint8_t *reply);
+
+/* Both steps. */
+static inline size_t query_handle(struct desk *desk, const struct query_input *input,
+                                  uint8_t *reply)
+{
+    struct query_read read;
+    query_read(desk, input, &read);
+    return query_answer(desk, input, &read, reply);
+}
 
 #endif

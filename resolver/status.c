@@ -87,8 +87,8 @@ static json_t *upstreams_json(struct tier *tier)
 {
     json_t *upstreams = json_array();
     pthread_mutex_lock(&tier->lock);
-    for (size_t i = 0; i < tier->address_count; i++) {
-        const struct upstream_stats *stats = tier->addresses[i].stats;
+    for (size_t i = 0; i < tier->used_count; i++) {
+        const struct upstream_stats *stats = tier->used[i];
         json_array_append_new(upstreams,
                               json_pack("{s:s, s:f, s:o, s:o, s:o, s:o}", "address", stats->address,
                                         "srtt_ms", (double)counter_get(&stats->srtt_us) / 1000,
@@ -168,6 +168,137 @@ json_t *status_report(struct daemon *daemon)
                      number(validity_now(daemon->validity).n), "feed", feed_json(daemon), "tiers",
                      tiers);
 }
+
+/* ---- until when clients may hold what is not so any more ---- */
+
+static bool has_parents(const struct tier *tier)
+{
+    bool found = tier->parents;
+    for (size_t i = 0; i < tier->zone_count && !found; i++)
+        found = tier->zones[i].parents;
+    return found;
+}
+
+/*
+ * For how long after a change was applied a client of the tier can still hold an older answer. Of what it was given
+ * before, for client_ttl (P7). While the change settles, a server that lags may be believed for a second at a time
+ * (P4), by a tier above and then by this one, and their clients keep that second's answer for another.
+ */
+static uint64_t window_ms(const struct daemon *daemon, const struct tier *tier)
+{
+    enum { SECOND_MS = 1000, SETTLING_MS = TTL_SETTLING_SECONDS * SECOND_MS };
+    const uint64_t client_ms = (uint64_t)store_policy(tier->store).client_ttl * SECOND_MS;
+    const struct config_feed *feed = daemon->config->feed;
+    if (!feed || feed->settle_ms == 0)
+        return client_ms;
+    const uint64_t lagging_ms = feed->settle_ms + SETTLING_MS * (has_parents(tier) ? 2 : 1) +
+                                (client_ms < SECOND_MS ? client_ms : SECOND_MS);
+    return client_ms > lagging_ms ? client_ms : lagging_ms;
+}
+
+/* The newest change that touched what is at a name of the feed. */
+struct touched {
+    bool known;         /* some change did, and its moment, or a later one, is remembered */
+    bool exact;         /* `moment` is its own */
+    struct stamp stamp; /* 0: none */
+    struct mono moment; /* when it was applied */
+};
+
+static struct touched touched_last(const struct daemon *daemon, const uint8_t *name,
+                                   struct mono now)
+{
+    const struct validity *validity = daemon->validity;
+    struct dependencies dependencies;
+    validity_depend_on_question(validity, name, false, &dependencies);
+    const struct dependent dependent = validity_dependent(validity, &dependencies);
+    struct touched touched = {.exact = true, .moment = now};
+    touched.stamp = validity_newest_mark(validity, &dependent);
+    if (touched.stamp.n == 0)
+        return touched;
+    /* A mark that the clock has not reached is being applied as we look. */
+    if (!stamp_after(touched.stamp, validity_now(validity)))
+        touched.exact = validity_moment(validity, touched.stamp, &touched.moment);
+    /* The first time the feed took its position has no moment. */
+    touched.known = touched.moment.ms > 0;
+    return touched;
+}
+
+/* What must be added to the monotonic clock for the time of day. */
+static int64_t wall_offset_us(struct mono now)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_REALTIME, &t);
+    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000 - (int64_t)now.ms * 1000;
+}
+
+static json_t *time_json(uint64_t moment_ms, int64_t offset_us)
+{
+    char text[TIME_MAX_TEXT];
+    return json_string(time_to_text((int64_t)moment_ms * 1000 + offset_us, text));
+}
+
+static json_t *drained_json(struct daemon *daemon, const struct tier *tier,
+                            const struct touched *touched, struct mono now)
+{
+    const uint64_t window = window_ms(daemon, tier), until = touched->moment.ms + window;
+    const int64_t offset = wall_offset_us(now);
+    json_t *object = json_pack("{s:s, s:f, s:n, s:n, s:n}", "tier", tier->name, "window_s",
+                               (double)window / 1000, "applied", "drained_by", "seconds_left");
+    if (!object || !touched->known)
+        return object;
+    json_object_set_new(object, "applied", time_json(touched->moment.ms, offset));
+    json_object_set_new(object, "exact", json_boolean(touched->exact));
+    json_object_set_new(object, "drained_by", time_json(until, offset));
+    json_object_set_new(object, "seconds_left",
+                        json_real(until > now.ms ? (double)(until - now.ms) / 1000 : 0));
+    return object;
+}
+
+static json_t *drained_tiers_json(struct daemon *daemon, const struct touched *touched,
+                                  struct mono now)
+{
+    json_t *tiers = json_array();
+    for (size_t i = 0; i < daemon->tier_count; i++) {
+        json_t *object = drained_json(daemon, daemon->tiers[i], touched, now);
+        json_object_set_new(object, "listen", listen_json(&daemon->config->tiers[i]));
+        json_array_append_new(tiers, object);
+    }
+    return tiers;
+}
+
+/* How far the feed is, and no more: for those who ask often. */
+static json_t *feed_place_json(struct daemon *daemon)
+{
+    if (!daemon->feed)
+        return json_null();
+    struct feed_status *feed = malloc(sizeof *feed);
+    if (!feed)
+        return NULL;
+    feed_status(daemon->feed, feed);
+    json_t *object = json_pack("{s:s, s:s, s:s, s:o}", "state", feed_state_text(feed->state),
+                               "reason", feed->reason, "topic", daemon->config->feed->updates,
+                               "partitions", positions_json(feed));
+    free(feed);
+    return object;
+}
+
+json_t *status_drained(struct daemon *daemon, const uint8_t *name)
+{
+    char name_text[NAME_MAX_TEXT], zone_text[NAME_MAX_TEXT];
+    /* The place in the log comes first: a change that it covers is among the marks read after it. */
+    json_t *feed = feed_place_json(daemon);
+    const struct mono now = mono_now();
+    const uint8_t *zone = validity_zone_of(daemon->validity, name, NULL);
+    const struct touched touched =
+        zone ? touched_last(daemon, name, now) : (struct touched){.known = false};
+    return json_pack("{s:b, s:s, s:o, s:i, s:o, s:o, s:o}", "ok", true, "name",
+                     name_to_text(name, name_text), "zone",
+                     zone ? json_string(name_to_text(zone, zone_text)) : json_null(), "pid",
+                     (int)getpid(), "stamp", number(touched.stamp.n), "feed", feed, "tiers",
+                     drained_tiers_json(daemon, &touched, now));
+}
+
+/* ---- what is held ---- */
 
 enum { COUNTS_OFFSET = 6, RDATA_MAX_TEXT = 4096 };
 

@@ -35,10 +35,10 @@ struct worker {
     pthread_t thread;
     bool running;
     struct event_base *base;
-    struct fetcher *fetcher;
-    struct desk *desks;          /* one per tier */
-    struct upstream **upstreams; /* in use, one per tier */
-    struct upstream *living;     /* these, and earlier ones with queries under way */
+    struct fetcher *fetcher; /* for tiers that subscribe */
+    struct fetcher *plain;   /* for those that do not */
+    struct desk *desks;      /* one per tier */
+    struct upstream *living; /* those in use, and earlier ones with queries under way */
     struct endpoint *endpoints;
     struct tcp_pool *tcp;
     int wake_fd;
@@ -46,7 +46,8 @@ struct worker {
     struct event *drain;
     struct event *warm;
     struct mono drain_until;
-    pthread_mutex_t lock; /* guards what follows: the mailbox */
+    _Atomic unsigned pings, pongs; /* asked whether it is alive; and answered up to here */
+    pthread_mutex_t lock;          /* guards what follows: the mailbox */
     struct worker_settings wanted;
     bool reload_wanted;
     bool stop_wanted;
@@ -55,31 +56,35 @@ struct worker {
     size_t warming_count;
 };
 
-static struct upstream *open_upstream(struct worker *worker, struct tier *tier)
+/* The desk of the tier that this one asks; NULL: it asks servers. */
+static struct desk *desk_above(struct worker *worker, const struct tier *tier)
 {
-    struct upstream *upstream = tier_upstream(tier, worker->base);
-    if (upstream)
-        upstream_enlist(upstream, &worker->living);
-    return upstream;
+    for (size_t i = 0; tier->above && i < worker->options.tier_count; i++)
+        if (strcmp(worker->options.tiers[i]->name, tier->above) == 0)
+            return &worker->desks[i];
+    return NULL;
 }
 
 static bool desk_open(struct worker *worker, size_t i)
 {
     struct desk *desk = &worker->desks[i];
     desk->tier = worker->options.tiers[i];
-    desk->validity = worker->options.validity;
-    desk->positions = worker->options.positions;
+    const struct following *follows =
+        desk->tier->subscribed ? &worker->options.follows : &worker->options.follows_not;
+    desk->validity = follows->validity;
+    desk->positions = follows->positions;
     tier_networks(desk->tier, &desk->position_for);
+    desk->local = tier_local(desk->tier);
     desk->resolve_timeout_ms = worker->options.settings.resolve_timeout_ms;
-    worker->upstreams[i] = open_upstream(worker, desk->tier);
-    if (!worker->upstreams[i])
+    struct routes *routes =
+        tier_routes(desk->tier, desk_above(worker, desk->tier), worker->base, &worker->living);
+    if (!routes)
         return false;
     desk->inflight = inflight_new(&(struct inflight_options){
-        .fetcher = worker->fetcher,
-        .validity = worker->options.validity,
+        .fetcher = desk->tier->subscribed ? worker->fetcher : worker->plain,
+        .validity = desk->validity,
         .store = desk->tier->store,
-        .upstream = worker->upstreams[i],
-        .base = worker->base,
+        .routes = routes,
     });
     return desk->inflight != NULL;
 }
@@ -117,15 +122,16 @@ static void take_settings(struct worker *worker, const struct worker_settings *s
         struct desk *desk = &worker->desks[i];
         desk->resolve_timeout_ms = settings->resolve_timeout_ms;
         tier_networks(desk->tier, &desk->position_for);
-        struct upstream *upstream = open_upstream(worker, desk->tier);
-        if (!upstream) {
+        local_unref(desk->local);
+        desk->local = tier_local(desk->tier);
+        struct routes *routes =
+            tier_routes(desk->tier, desk_above(worker, desk->tier), worker->base, &worker->living);
+        if (!routes) {
             log_line(LOG_LEVEL_ERROR, "msg=\"forwarders not reloaded: no memory\" tier=%s",
                      desk->tier->name);
             continue;
         }
-        inflight_set_upstream(desk->inflight, upstream);
-        upstream_unref(worker->upstreams[i]);
-        worker->upstreams[i] = upstream;
+        inflight_set_routes(desk->inflight, routes);
     }
 }
 
@@ -172,6 +178,7 @@ static void woken(evutil_socket_t fd, short what, void *arg)
     struct worker *worker = arg;
     eventfd_t count;
     (void)eventfd_read(fd, &count);
+    worker->pongs = worker->pings;
     pthread_mutex_lock(&worker->lock);
     struct worker_settings settings = worker->wanted;
     uint64_t grace_ms = worker->grace_ms;
@@ -187,23 +194,27 @@ static void woken(evutil_socket_t fd, short what, void *arg)
         start_draining(worker, grace_ms);
 }
 
+static struct fetcher *make_fetcher(struct worker *worker, const struct following *follows)
+{
+    return fetcher_new(worker->base, follows->validity, follows->positions);
+}
+
 static bool build(struct worker *worker)
 {
     size_t tiers = worker->options.tier_count;
     worker->desks = calloc(tiers, sizeof *worker->desks);
-    worker->upstreams = calloc(tiers, sizeof(struct upstream *));
     worker->base = event_base_new();
     worker->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    if (!worker->desks || !worker->upstreams || !worker->base || worker->wake_fd < 0)
+    if (!worker->desks || !worker->base || worker->wake_fd < 0)
         return false;
-    worker->fetcher =
-        fetcher_new(worker->base, worker->options.validity, worker->options.positions);
+    worker->fetcher = make_fetcher(worker, &worker->options.follows);
+    worker->plain = make_fetcher(worker, &worker->options.follows_not);
     worker->tcp = tcp_pool_new(worker->base, &worker->options.settings.tcp);
     worker->wake = event_new(worker->base, worker->wake_fd, EV_READ | EV_PERSIST, woken, worker);
     worker->drain = event_new(worker->base, -1, EV_PERSIST, look_if_drained, worker);
     worker->warm = event_new(worker->base, -1, 0, warm_up, worker);
-    if (!worker->fetcher || !worker->tcp || !worker->wake || !worker->drain || !worker->warm ||
-        event_add(worker->wake, NULL) != 0)
+    if (!worker->fetcher || !worker->plain || !worker->tcp || !worker->wake || !worker->drain ||
+        !worker->warm || event_add(worker->wake, NULL) != 0)
         return false;
     for (size_t i = 0; i < tiers; i++)
         if (!desk_open(worker, i))
@@ -297,6 +308,15 @@ void worker_warm(struct worker *worker, size_t tier_index, const struct answer_k
         free(warming);
 }
 
+bool worker_ping(struct worker *worker)
+{
+    bool alive = worker->pongs == worker->pings;
+    if (alive)
+        worker->pings++;
+    wake(worker);
+    return alive;
+}
+
 void worker_stop(struct worker *worker, uint64_t grace_ms)
 {
     pthread_mutex_lock(&worker->lock);
@@ -315,12 +335,13 @@ void worker_join(struct worker *worker)
 
 static void free_desks(struct worker *worker)
 {
-    for (size_t i = 0; worker->desks && i < worker->options.tier_count; i++)
+    for (size_t i = 0; worker->desks && i < worker->options.tier_count; i++) {
         inflight_free(worker->desks[i].inflight);
+        local_unref(worker->desks[i].local);
+    }
     while (worker->living)
         upstream_destroy(worker->living);
     free(worker->desks);
-    free(worker->upstreams);
 }
 
 void worker_free(struct worker *worker)
@@ -335,6 +356,7 @@ void worker_free(struct worker *worker)
         free(endpoint);
     }
     fetcher_free(worker->fetcher);
+    fetcher_free(worker->plain);
     if (worker->wake)
         event_free(worker->wake);
     if (worker->drain)
@@ -362,6 +384,7 @@ void worker_count(const struct worker *worker, size_t tier_index, struct desk_co
         .refused = counter_get(&desk->counters.refused),
         .dropped = counter_get(&desk->counters.dropped),
         .truncated = counter_get(&desk->counters.truncated),
+        .local = counter_get(&desk->counters.local),
         .jobs = counter_get(&inflight->jobs),
         .joined = counter_get(&inflight->joined),
         .superseded = counter_get(&inflight->superseded),

@@ -19,11 +19,17 @@ struct worker_settings {
     uint64_t resolve_timeout_ms;
 };
 
+/* What tiers know of changes: those that subscribe to the feed, and those that do not, to whom nothing changes. */
+struct following {
+    const struct validity *validity;
+    struct positions *positions;
+};
+
 struct worker_options {
     struct tier *const *tiers; /* borrowed, tier_count of them */
     size_t tier_count;
-    const struct validity *validity; /* borrowed */
-    struct positions *positions;     /* borrowed */
+    struct following follows; /* borrowed, as what is in it */
+    struct following follows_not;
     struct worker_settings settings;
 };
 
@@ -42,6 +48,9 @@ void worker_reload(struct worker *worker, const struct worker_settings *settings
 /* Any thread: has the question of `key` fetched again in a moment, for no client. Dropped when there are too many. */
 void worker_warm(struct worker *worker, size_t tier_index, const struct answer_key *key);
 
+/* Wakes it. Whether it has been awake since the last call, if there was one. One thread calls this. */
+bool worker_ping(struct worker *worker);
+
 /*
  * Answers what it has, for `grace_ms` at most, takes nothing new, and ends. worker_join() waits for that.
  */
@@ -53,7 +62,7 @@ void worker_free(struct worker *worker);
 
 /* Numbers of one tier on this worker; any thread. */
 struct desk_counters {
-    uint64_t queries, malformed, refused, dropped, truncated;
+    uint64_t queries, malformed, refused, dropped, truncated, local;
     uint64_t jobs, joined, superseded, asked_again, overloaded, failed, prefetched;
     uint64_t position_asked, position_ignored;
     uint64_t parent_behind, parent_unplaced, parent_uncached;

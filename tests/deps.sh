@@ -20,7 +20,7 @@ check="$build libcmocka-dev dnsperf python3-pytest python3-kafka
 
 servers="knot unbound pdns-recursor dnsdist knot-resolver bind9 dnsmasq"
 faults="$check nftables faketime"
-bench="$check python3-matplotlib python3-confluent-kafka unbound pdns-recursor dnsdist
+bench="$check python3-yaml python3-matplotlib python3-confluent-kafka unbound pdns-recursor dnsdist
     knot-resolver bind9 dnsmasq"
 
 policy=/usr/sbin/policy-rc.d

@@ -4,6 +4,8 @@
 
     two-level           freshet: a stub whose parent is a regional, both on the feed
     forwarding          the same, but the stub does not ask for its parent's position: P3 is not kept
+    four-level          freshet: browser, os, neighbourhood and regional in one process
+    four-processes      the same, each a process of its own
     flat                freshet: one tier
     lagging             two-level, with an authority that is 1.5 s behind what is published
     faults              two-level; broker paused, a tier killed, one paused, the authority behind, gone
@@ -77,6 +79,40 @@ def hierarchy(stack, args, authority, topic):
 
 def two_level(stack, args, authority, topic):
     return hierarchy(stack, args, authority, topic)[2], {}
+
+
+LEVELS = ["regional", "neighbourhood", "os", "browser"]
+
+
+class OneOfMany:
+    """A tier of a process that has several, as checking.tier() wants to see it."""
+
+    def __init__(self, daemon, name):
+        self.address = daemon.addresses[name]
+        self.control_path = daemon.control_path
+
+
+def four_level(stack, args, authority, topic):
+    sections = []
+    for name, above in zip(LEVELS, [None] + LEVELS):
+        section = freshet.tier(name, [authority])
+        if above:
+            section["upstream"] = {"tier": above}
+        sections.append(section)
+    daemon = freshet.Freshetd(
+        {"tiers": sections, "feed": freshet.feed(topic, [ZONE], lease=f"{args.lease}ms")}, log="info")
+    stack.callback(daemon.close)
+    return [checking.tier(name, OneOfMany(daemon, name), parent=above, ttl=5)
+            for name, above in zip(LEVELS, [None] + LEVELS)], {}
+
+
+def four_processes(stack, args, authority, topic):
+    tiers, above = [], None
+    for name in LEVELS:
+        daemon = fresh(stack, args, name, above[1] if above else authority, topic, parent=bool(above))
+        tiers.append(checking.tier(name, daemon, parent=above and above[0], ttl=5))
+        above = (name, daemon)
+    return tiers, {}
 
 
 def forwarding(stack, args, authority, topic):
@@ -159,6 +195,8 @@ def unbound(stack, _args, authority, topic, flush=None):
 
 SCENARIOS = {
     "two-level": two_level,
+    "four-level": four_level,
+    "four-processes": four_processes,
     "forwarding": forwarding,
     "flat": flat,
     "lagging": lagging,
