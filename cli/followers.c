@@ -123,8 +123,9 @@ static void note_tiers(struct follower *follower, const json_t *answer)
         const int64_t window = (int64_t)(number_of(tier, "window_s") * 1000);
         follower->window_ms = window > follower->window_ms ? window : follower->window_ms;
         if (at < sizeof follower->tiers)
-            at += (size_t)snprintf(follower->tiers + at, sizeof follower->tiers - at, "%s%s",
-                                   k > 0 ? ", " : "", member_text(tier, "tier"));
+            at += (size_t)snprintf(follower->tiers + at, sizeof follower->tiers - at, "%s%s%s",
+                                   k > 0 ? ", " : "", member_text(tier, "tier"),
+                                   member_true(tier, "subscribed") ? "" : " (outside)");
     }
     const json_t *first = json_array_get(json_object_get(answer, "tiers"), 0);
     const char *listen = json_string_value(json_array_get(json_object_get(first, "listen"), 0));

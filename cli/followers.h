@@ -61,7 +61,7 @@ int64_t followers_drained_ms(const struct followers *followers);
 /* The longest window. */
 int64_t followers_window_ms(const struct followers *followers);
 
-/* The names of all tiers: "os, regional". */
+/* The names of all tiers: "os, regional"; those that do not subscribe are "(outside)". */
 enum { FOLLOWERS_MAX_TEXT = 1000 };
 const char *followers_text(const struct followers *followers, char text[FOLLOWERS_MAX_TEXT]);
 

@@ -546,6 +546,7 @@ static const char details[] =
     "Name the control socket of every freshetd that clients ask, with --tier: one that it is not\n"
     "told of it does not wait for. Clients of other resolvers may hold an answer for its whole\n"
     "TTL, so that is waited for too, unless --outside-ttl says less: 0 if all ask the tiers.\n"
+    "Clients of a tier that does not subscribe to the feed are among these.\n"
     "--margin is for replies on their way and connections being made; and while an authority may\n"
     "lag, for tiers three or more levels deep, a second for each level from the third on.\n"
     "\n"

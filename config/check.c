@@ -6,6 +6,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "config/units.h"
+
 static bool same_address(const struct config_address *one, const struct config_address *two)
 {
     return one->addr_size == two->addr_size && memcmp(&one->addr, &two->addr, one->addr_size) == 0;
@@ -260,6 +262,37 @@ static bool check_needs_feed(const struct config *config, size_t tier, struct fa
     return true;
 }
 
+/* ---- experiments ---------------------------------------------------------------------------- */
+
+/* `mapping` is where the link stands: "feed.link". */
+static bool check_link(const struct config *config, const struct config_link *link,
+                       const char *mapping, struct fault *fault)
+{
+    char key[FAULT_MAX_KEY], jitter[UNITS_MAX_TEXT], delay[UNITS_MAX_TEXT];
+    if (!link)
+        return true;
+    if (!config->experiment)
+        return fault_set(fault, mapping,
+                         "is only for experiments; expected `experiment: true` at the top level");
+    if (link->jitter_ms <= link->delay_ms)
+        return true;
+    fault_key(key, "%s.jitter", mapping);
+    return fault_set(fault, key, "%s is above delay, %s; expected at most that",
+                     units_format(&units_durations, link->jitter_ms, jitter),
+                     units_format(&units_durations, link->delay_ms, delay));
+}
+
+static bool check_links(const struct config *config, struct fault *fault)
+{
+    char mapping[FAULT_MAX_KEY];
+    for (size_t i = 0; i < config->tier_count; i++) {
+        fault_key(mapping, "tiers[%zu].upstream.link", i);
+        if (!check_link(config, config->tiers[i].link, mapping, fault))
+            return false;
+    }
+    return !config->feed || check_link(config, config->feed->link, "feed.link", fault);
+}
+
 /* ---- the whole ------------------------------------------------------------------------------ */
 
 static bool check_metrics(const struct config *config, struct fault *fault)
@@ -353,7 +386,7 @@ bool check_config(const struct config *config, struct fault *fault)
             !check_reachable(config, i, fault) || !check_tier_zones(config, i, fault) ||
             !check_zone_names(config, i, fault) || !check_needs_feed(config, i, fault))
             return false;
-    if (!check_metrics(config, fault))
+    if (!check_metrics(config, fault) || !check_links(config, fault))
         return false;
     return !config->feed || check_feed_zones(config->feed, fault);
 }

@@ -114,7 +114,7 @@ bool config_parse_network(const char *text, struct config_network *ret_network)
 
 /*
  * build(), free_fields() and find_difference() follow the table from a mapping into those within
- * it, and call themselves for them. The table bounds that (top, tier, zone), not the input.
+ * it, and call themselves for them. The table bounds that (top, tier, upstream, link), not the input.
  */
 
 static void *get_pointer(const struct option *option, const void *base)
@@ -131,28 +131,38 @@ static void set_pointer(const struct option *option, void *base, void *pointer)
 
 /* The structures behind a mapping's row: where they start, how many, how far apart. */
 struct inner {
-    char *base; /* NULL: a feed left out */
+    char *base; /* NULL: one left out */
     size_t count;
     size_t stride;
 };
 
-/* Bytes of one structure of a list of mappings. */
-static size_t list_stride(const struct option *option)
+/* Bytes of one structure behind a mapping's row, where it is allocated. */
+static size_t inner_size(const struct option *option)
 {
-    return option->kind == OPTION_TIERS ? sizeof(struct config_tier) : sizeof(struct config_zone);
+    switch (option->kind) {
+    case OPTION_FEED:
+        return sizeof(struct config_feed);
+    case OPTION_LINK:
+        return sizeof(struct config_link);
+    case OPTION_TIERS:
+        return sizeof(struct config_tier);
+    default:
+        return sizeof(struct config_zone);
+    }
 }
 
 static struct inner inner_of(const struct option *option, const void *base)
 {
     switch (option->kind) {
-    case OPTION_FEED: {
-        char *feed = get_pointer(option, base);
-        return (struct inner){feed, feed ? 1 : 0, 0};
+    case OPTION_FEED:
+    case OPTION_LINK: {
+        char *one = get_pointer(option, base);
+        return (struct inner){one, one ? 1 : 0, 0};
     }
     case OPTION_TIERS:
     case OPTION_TIER_ZONES: {
         const size_t *count = (const size_t *)((const char *)base + option->count);
-        return (struct inner){get_pointer(option, base), *count, list_stride(option)};
+        return (struct inner){get_pointer(option, base), *count, inner_size(option)};
     }
     default:
         return (struct inner){(char *)base + option->field, 1, 0};
@@ -176,18 +186,18 @@ struct part {
 
 static bool build(const struct part *part, struct fault *fault);
 
-/* Makes room for what stands in `slot`: one feed, or so many tiers or zones. */
+/* Makes room for what stands in `slot`: one feed or link, or so many tiers or zones. */
 static bool allocate_inner(const struct option *option, const struct schema_slot *slot, void *base)
 {
-    bool feed = option->kind == OPTION_FEED;
-    size_t count = feed ? 1 : slot->count;
+    bool list = option_shape(option->kind) == SHAPE_MAPPINGS;
+    size_t count = list ? slot->count : 1;
     if (!slot->data || option->kind == OPTION_MAPPING)
         return true;
-    void *inner = calloc(count, feed ? sizeof(struct config_feed) : list_stride(option));
+    void *inner = calloc(count, inner_size(option));
     if (!inner)
         return false;
     set_pointer(option, base, inner);
-    if (!feed)
+    if (list)
         *(size_t *)((char *)base + option->count) = count;
     return true;
 }

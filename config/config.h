@@ -46,6 +46,13 @@ struct config_network {
     char *text;
 };
 
+/* A simulated distance: what happens to a message on its way. */
+struct config_link {
+    uint64_t delay_ms;
+    uint64_t jitter_ms; /* at most delay_ms */
+    uint32_t loss;      /* so many of a million are lost */
+};
+
 /* A zone that is asked elsewhere than the rest of its tier. */
 struct config_zone {
     char *name;                     /* presentation form, as written */
@@ -67,6 +74,7 @@ struct config_tier {
     size_t forward_count;
     struct config_address *parent; /* freshet tiers on the same feed, asked for their position */
     size_t parent_count;
+    struct config_link *link;            /* to those; NULL: none */
     struct config_network *position_for; /* who is told our position; none written: loopback */
     size_t position_for_count;
     struct config_zone *zones;
@@ -88,6 +96,7 @@ struct config_feed {
     uint64_t marks;     /* capacity of the marks table, in scopes */
     char **rdkafka;     /* "property=value", checked for the '=' only */
     size_t rdkafka_count;
+    struct config_link *link; /* NULL: none */
 };
 
 struct config {
@@ -98,6 +107,7 @@ struct config {
     char *control;                  /* path of the unix socket; NULL for none */
     struct config_address *metrics; /* NULL for none */
     char *log;                      /* error | warning | info | debug */
+    bool experiment;                /* only then there are links */
     struct config_feed *feed;       /* NULL: a plain caching forwarder */
     struct config_tier *tiers;
     size_t tier_count;

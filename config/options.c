@@ -80,6 +80,13 @@ static const struct option options[] = {
      .preset = "5s",
      NUMBER_FIELD(config, resolve_timeout_ms),
      .text = "A query is answered within this time, with SERVFAIL if the upstream gives nothing."},
+    {.key = "experiment",
+     .scope = SCOPE_TOP,
+     .kind = OPTION_BOOL,
+     .reload = OPTION_RESTART,
+     .preset = "false",
+     NUMBER_FIELD(config, experiment),
+     .text = "Whether this process is part of an experiment: only then a `link` is taken."},
     {.key = "feed",
      .scope = SCOPE_TOP,
      .inner = SCOPE_FEED,
@@ -163,6 +170,15 @@ static const struct option options[] = {
      LIST_FIELD(config_feed, rdkafka, rdkafka_count),
      .text = "Properties of librdkafka, each `property=value`, passed through: TLS, SASL, "
              "timeouts."},
+    {.key = "link",
+     .scope = SCOPE_FEED,
+     .inner = SCOPE_LINK,
+     .kind = OPTION_LINK,
+     .reload = OPTION_RESTART,
+     FIELD(config_feed, link),
+     .text = "A simulated distance to the brokers: messages are applied that much later, in their "
+             "order. With a `lease` that is not longer, changes keep the feed from being in sync. "
+             "Needs `experiment`."},
 
     {.key = "name",
      .scope = SCOPE_TIER,
@@ -369,6 +385,14 @@ static const struct option options[] = {
      .text = "Freshet tiers on the same feed to ask, instead of `forward`. Each says with its "
              "answer how far it has applied the log; an answer of one that is behind is not "
              "cached. They name this machine in their `position_for`. Needs a `feed`."},
+    {.key = "link",
+     .scope = SCOPE_UPSTREAM,
+     .inner = SCOPE_LINK,
+     .kind = OPTION_LINK,
+     .reload = OPTION_RESTART,
+     FIELD(config_tier, link),
+     .text = "A simulated distance to those servers, or to the tier above; those of `zones` stay "
+             "where they are. Needs `experiment`."},
 
     {.key = "name",
      .scope = SCOPE_ZONE,
@@ -394,6 +418,33 @@ static const struct option options[] = {
      .max = MAX_SERVERS,
      LIST_FIELD(config_zone, parent, parent_count),
      .text = "Freshet tiers on the same feed to ask for it, as in `upstream`. Needs a `feed`."},
+
+    {.key = "delay",
+     .scope = SCOPE_LINK,
+     .kind = OPTION_MILLISECONDS,
+     .reload = OPTION_RESTART,
+     .max = SECONDS(60),
+     .preset = "0s",
+     NUMBER_FIELD(config_link, delay_ms),
+     .text = "How long a message is under way, one way."},
+    {.key = "jitter",
+     .scope = SCOPE_LINK,
+     .kind = OPTION_MILLISECONDS,
+     .reload = OPTION_RESTART,
+     .max = SECONDS(60),
+     .preset = "0s",
+     NUMBER_FIELD(config_link, jitter_ms),
+     .text = "A message takes up to this much less or more than `delay`, evenly spread. At most "
+             "`delay`."},
+    {.key = "loss",
+     .scope = SCOPE_LINK,
+     .kind = OPTION_SHARE,
+     .reload = OPTION_RESTART,
+     .max = 1000000,
+     .preset = "0%",
+     NUMBER_FIELD(config_link, loss),
+     .text = "How many messages are lost, each way. By UDP they never arrive; by TCP, between "
+             "tiers of this process and in the feed they arrive 200 ms later."},
 };
 
 enum { OPTION_COUNT = sizeof(options) / sizeof(options[0]) };
@@ -457,6 +508,7 @@ enum option_shape option_shape(enum option_kind kind)
         return SHAPE_LIST;
     case OPTION_MAPPING:
     case OPTION_FEED:
+    case OPTION_LINK:
         return SHAPE_MAPPING;
     case OPTION_TIERS:
     case OPTION_TIER_ZONES:
@@ -476,6 +528,8 @@ const struct units *option_units(enum option_kind kind)
         return &units_durations;
     case OPTION_SIZE:
         return &units_sizes;
+    case OPTION_SHARE:
+        return &units_shares;
     default:
         return NULL;
     }
@@ -522,6 +576,9 @@ static const struct section sections[SCOPE_COUNT] = {
     [SCOPE_UPSTREAM] = {"`tiers[].upstream`", "tiers[].upstream.", "What a tier asks."},
     [SCOPE_ZONE] = {"`tiers[].zones`", "tiers[].zones[].",
                     "A list; each entry is one zone and whom to ask for it."},
+    [SCOPE_LINK] = {"`feed.link` and `tiers[].upstream.link`", "link.",
+                    "A distance that is simulated within this process, for experiments: a laptop "
+                    "stands for continents."},
 };
 
 static const char *const kind_names[] = {
@@ -529,6 +586,7 @@ static const char *const kind_names[] = {
     [OPTION_MILLISECONDS] = "duration",
     [OPTION_SECONDS] = "duration, whole seconds",
     [OPTION_SIZE] = "size",
+    [OPTION_SHARE] = "percentage",
     [OPTION_BOOL] = "true or false",
     [OPTION_TEXT] = "text",
     [OPTION_TIER_NAME] = "name",
@@ -544,6 +602,7 @@ static const char *const kind_names[] = {
     [OPTION_PROPERTIES] = "list of `property=value`",
     [OPTION_MAPPING] = "mapping",
     [OPTION_FEED] = "mapping",
+    [OPTION_LINK] = "mapping",
     [OPTION_TIERS] = "list of mappings",
     [OPTION_TIER_ZONES] = "list of mappings",
 };
@@ -606,6 +665,7 @@ void options_write_markdown(FILE *out)
     fprintf(out, "- duration: %s, such as `500ms` or `1d`.\n", units_durations.expected);
     fprintf(out, "- size: %s, such as `64MiB`; KB, MB and GB are powers of ten.\n",
             units_sizes.expected);
+    fprintf(out, "- percentage: %s, such as `5%%` or `0.1%%`.\n", units_shares.expected);
     fputs("- address: `192.0.2.1`, `192.0.2.1:5353`, `2001:db8::1` or `[2001:db8::1]:5353`; an\n"
           "  IPv6 address needs its brackets when a port follows, and in YAML its quotes. Host "
           "names are\n"

@@ -30,6 +30,7 @@ enum option_scope {
     SCOPE_CACHE,
     SCOPE_UPSTREAM,
     SCOPE_ZONE,
+    SCOPE_LINK,
     SCOPE_COUNT,
 };
 
@@ -40,6 +41,7 @@ enum option_kind {
     OPTION_MILLISECONDS, /* a duration, stored in milliseconds */
     OPTION_SECONDS,      /* a duration of whole seconds, stored in seconds */
     OPTION_SIZE,         /* stored in bytes */
+    OPTION_SHARE,        /* a percentage, stored in millionths */
     OPTION_BOOL,         /* true or false */
     OPTION_TEXT,         /* range: its length in bytes */
     OPTION_TIER_NAME,
@@ -55,6 +57,7 @@ enum option_kind {
     OPTION_PROPERTIES, /* a list of librdkafka "property=value" */
     OPTION_MAPPING,    /* a mapping, its fields within the parent's structure at `field` */
     OPTION_FEED,       /* a mapping that may be left out, allocated */
+    OPTION_LINK,       /* likewise */
     OPTION_TIERS,      /* a list of mappings */
     OPTION_TIER_ZONES, /* likewise; with OPTION_RELOAD the list as a whole is replaced */
 };

@@ -24,7 +24,8 @@ struct inside {
     struct desk *desk;
     struct event *tell;
     struct call *under_way;
-    struct call *settled; /* to be told from the loop */
+    struct call *settled;            /* to be told from the loop */
+    struct forward_request *refused; /* no memory for a call; likewise */
     uint8_t reply[DNS_MAX_MESSAGE];
 };
 
@@ -62,7 +63,11 @@ static void tell(evutil_socket_t fd, short what, void *arg)
     (void)fd, (void)what;
     struct inside *inside = arg;
     struct call *calls = inside->settled, *call, *next;
+    struct forward_request *refused = inside->refused, *request, *next_request;
     inside->settled = NULL;
+    inside->refused = NULL;
+    DL_FOREACH_SAFE (refused, request, next_request)
+        request->done(request, ERR_SYSTEM, NULL, 0);
     DL_FOREACH_SAFE (calls, call, next) {
         call->request->done(call->request, call->status, call->reply, call->size);
         call_unhold(call);
@@ -109,8 +114,11 @@ static struct client client_of(struct call *call)
 void inside_send(struct inside *inside, struct forward_request *request)
 {
     struct call *call = calloc(1, sizeof *call);
-    if (!call)
-        return; /* the query's deadline will tell */
+    if (!call) {
+        DL_APPEND(inside->refused, request);
+        event_active(inside->tell, EV_TIMEOUT, 0);
+        return;
+    }
     *call = (struct call){.inside = inside, .request = request, .holds = 1};
     DL_APPEND(inside->under_way, call);
     struct client client = client_of(call);

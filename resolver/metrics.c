@@ -88,7 +88,7 @@ static void write_tiers(struct evbuffer *out, struct daemon *daemon)
         return;
     for (size_t i = 0; i < daemon->tier_count; i++) {
         status_count(daemon, i, &numbers[i].desk);
-        store_count(daemon->stores[i], &numbers[i].store);
+        store_count(daemon->tiers[i]->store, &numbers[i].store);
     }
     for (size_t k = 0; k < sizeof tier_metrics / sizeof *tier_metrics; k++) {
         const struct tier_metric *metric = &tier_metrics[k];

@@ -242,9 +242,13 @@ static json_t *drained_json(struct daemon *daemon, const struct tier *tier,
 {
     const uint64_t window = window_ms(daemon, tier), until = touched->moment.ms + window;
     const int64_t offset = wall_offset_us(now);
-    json_t *object = json_pack("{s:s, s:f, s:n, s:n, s:n}", "tier", tier->name, "window_s",
-                               (double)window / 1000, "applied", "drained_by", "seconds_left");
-    if (!object || !touched->known)
+    json_t *object =
+        json_pack("{s:s, s:b, s:n, s:n, s:n, s:n}", "tier", tier->name, "subscribed",
+                  tier->subscribed ? 1 : 0, "window_s", "applied", "drained_by", "seconds_left");
+    if (!object || !tier->subscribed)
+        return object;
+    json_object_set_new(object, "window_s", json_real((double)window / 1000));
+    if (!touched->known)
         return object;
     json_object_set_new(object, "applied", time_json(touched->moment.ms, offset));
     json_object_set_new(object, "exact", json_boolean(touched->exact));

@@ -25,6 +25,7 @@ json_t *status_lookup(struct daemon *daemon, const uint8_t *name, uint16_t type)
  *     "drained_by"     the time after which every client's answer is newer than it
  *     "seconds_left"   until then
  *     "window_s"       how much later than "applied" that is, for any change
+ *     "subscribed"     false: the tier hears of no change, its clients live by TTLs; all else is null
  *
  * Clients are those that do not follow the feed; tiers below do, and tell for themselves. Above all that, how far the
  * feed is; a change at an offset before those is among the changes looked at. A chain of names has one such time

@@ -16,6 +16,7 @@ QUANTILES = ("p50", "p99", "p999")
 USER_FIELDS = ("user", "nice")
 KERNEL_FIELDS = ("system", "irq", "softirq")
 SERVER_CORE, OTHER_CORE = "0", "1"
+DISTURBED = 0.05  # of a run's time, somebody else on the server's core
 
 
 def of(records, **wanted):

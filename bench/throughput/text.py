@@ -60,7 +60,7 @@ def notes_of(case, name, row):
         yield f"{bad} replies were errors or empty; not counted"
     if row["reconnects"]:
         yield f"closed {row['reconnects']} connections; what was under way on them counts as lost"
-    if row["others_on_core"] > 0.05:
+    if row["others_on_core"] > report.DISTURBED:
         yield (f"somebody else ran on its core for {row['others_on_core']:.0%} of the time; its"
                " user and system shares are not to be trusted, nor its latencies")
     if row["server_core"] < 0.95:
@@ -104,7 +104,8 @@ def changes_notes(changes):
     return "\n".join(
         f"- {row['server']}, {row['share']:.0%}, {side} changes: somebody else ran on its core for"
         f" {row[side + '_others_on_core']:.0%} of the time; not to be trusted."
-        for row in changes for side in ("without", "with") if row[side + "_others_on_core"] > 0.05)
+        for row in changes for side in ("without", "with")
+        if row[side + "_others_on_core"] > report.DISTURBED)
 
 
 def workers_table(workers):

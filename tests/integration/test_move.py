@@ -445,24 +445,28 @@ def test_drained_by(world, freshetd):
     feed = freshet.feed(world.topic, [ZONE])  # settle 2 s
     tiers = [freshet.tier("short", [world.authority], client_ttl="1s"),
              freshet.tier("child", [world.regional], way="parent", client_ttl="0s"),
-             freshet.tier("long", [world.authority], client_ttl="30s")]
+             freshet.tier("long", [world.authority], client_ttl="30s"),
+             freshet.tier("deaf", [world.authority])]
+    tiers[3]["subscribe"] = False
     daemon = freshetd({"tiers": tiers, "feed": feed})
     process.eventually(lambda: daemon.status()["feed"]["state"] == "live", 20)
     before = drained(daemon)
     assert before["zone"] == ZONE and before["feed"]["state"] == "live"
-    assert [tier["applied"] for tier in before["tiers"]] == [None] * 3
+    assert [tier["applied"] for tier in before["tiers"]] == [None] * 4
     start = time.time()
     world.topic.publish(ZONE, [changes.set_(NAME, "A", TTL, world.new)], serial=None)
     after = process.eventually(
         lambda: (now := drained(daemon))["stamp"] > before["stamp"] and now)
     end = time.time()
-    assert [tier["window_s"] for tier in after["tiers"]] == [4.0, 4.0, 30.0]
-    for tier in after["tiers"]:
+    assert [tier["window_s"] for tier in after["tiers"]] == [4.0, 4.0, 30.0, None]
+    assert [tier["subscribed"] for tier in after["tiers"]] == [True, True, True, False]
+    assert after["tiers"][3]["drained_by"] is None
+    for tier in after["tiers"][:3]:
         assert start - 0.01 <= wall(tier["applied"]) <= end + 0.01 and tier["exact"] is True
         assert wall(tier["drained_by"]) - wall(tier["applied"]) == pytest.approx(tier["window_s"])
         assert tier["seconds_left"] == pytest.approx(wall(tier["drained_by"]) - end, abs=0.5)
     other = drained(daemon, "other.example.com.")
-    assert [tier["drained_by"] for tier in other["tiers"]] == [None] * 3
+    assert [tier["drained_by"] for tier in other["tiers"]] == [None] * 4
     assert drained(daemon, "www.example.org.")["zone"] is None
     assert not drained(daemon, "a..b")["ok"]
     process.eventually(lambda: drained(daemon)["tiers"][0]["seconds_left"] == 0)

@@ -265,7 +265,8 @@ static void test_unknown_key(void **state)
          "feed.zone: unknown key (line 3); known here: brokers, updates, zones, lease, settle, "
          "marks, rdkafka"},
         {"tiers:\n- name: a\n  listen: [\"::1\"]\n  cahce: {}\n",
-         "tiers[0].cahce: unknown key (line 4); known here: name, listen, subscribe, per_client, cache, upstream, "
+         "tiers[0].cahce: unknown key (line 4); known here: name, listen, subscribe, per_client, "
+         "cache, upstream, "
          "position_for, zones, special_use, hosts, local"},
         {"tiers:\n- name: a\n  listen:\n  - ::1\n  " UPSTREAM "\n- name: b\n  cache:\n"
          "    sise: 1\n",
