@@ -29,6 +29,7 @@ struct job {
     struct question question; /* canonical */
     struct dependent itself;  /* the question, as a change would touch it */
     struct stamp stamp;       /* taken before the first query left */
+    struct mono started;      /* when that was */
     struct fetch *fetch;
     struct waiter *waiters;
     struct wheel_timer patience; /* with serve_stale: when clients get the stale answer */
@@ -292,17 +293,17 @@ static bool is_failure(const struct answer *answer)
 }
 
 /*
- * Bounds the answer's life: by the policy; and to next to nothing while a change of something in it settles,
- * since the server that gave it may not have had the change (P4).
+ * Bounds the answer's life: by the policy; and to next to nothing if a change of something in it still settled
+ * when it was asked for, since the server that gave it may not have had the change (P4).
  */
 static void bound_life(const struct inflight *inflight, struct answer *answer,
-                       const struct ttl_policy *policy, struct mono now)
+                       const struct ttl_policy *policy, struct mono asked)
 {
     const struct validity *validity = inflight->options.validity;
     struct dependent dependent = validity_dependent(validity, &answer->dependencies);
     if (!is_failure(answer))
         answer_bound_ttls(answer, policy);
-    if (validity_is_settling(validity, validity_newest_mark(validity, &dependent), now))
+    if (validity_is_settling(validity, validity_newest_mark(validity, &dependent), asked))
         answer_settle(answer);
 }
 
@@ -320,7 +321,8 @@ static void fetched(void *arg, struct answer *answer)
         counter_add(&inflight->counters.failed, 1);
         serve_stale(job);
     }
-    bound_life(inflight, answer, &policy, now);
+    /* Whoever answered may have done so right after the question set out, however late it got here. */
+    bound_life(inflight, answer, &policy, job->started);
     bool fresh = validity_holds(validity, &dependent, job->stamp);
     /* The store checks again by itself: a change may come between. */
     store_put(inflight->options.store, &job->key, answer, job->stamp, now);
@@ -373,6 +375,7 @@ static int start_job(struct inflight *inflight, const struct answer_key *key,
         return ERR_SPACE;
     /* The stamp comes first: what leaves after it can only be newer. */
     job->stamp = validity_now(inflight->options.validity);
+    job->started = mono_now();
     job->itself = validity_question(inflight->options.validity, job->question.name);
     job->fetch = fetch_start(inflight->options.fetcher,
                              &(struct fetch_request){

@@ -5,8 +5,8 @@ import matplotlib
 matplotlib.use("svg")
 
 import matplotlib.pyplot as plt  # noqa: E402  pylint: disable=wrong-import-position
+from matplotlib import ticker  # noqa: E402  pylint: disable=wrong-import-position
 from matplotlib.patches import Patch  # noqa: E402  pylint: disable=wrong-import-position
-from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter  # noqa: E402  pylint: disable=wrong-import-position
 import lineup  # noqa: E402  pylint: disable=wrong-import-position
 
 OURS, LIMIT, OTHERS, KERNEL = "#0b6e99", "#555555", "#9aa9b4", "#dde2e6"
@@ -83,9 +83,9 @@ def draw_latencies(axes, values, colours):
         axes.scatter([value[column] for value in values], places, color=colours, marker=marker,
                      s=size, zorder=3)
     axes.set_xscale("log")
-    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axes.xaxis.set_major_formatter(ScalarFormatter())
-    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter(ticker.ScalarFormatter())
+    axes.xaxis.set_minor_formatter(ticker.NullFormatter())
     axes.grid(axis="x", alpha=0.25)
 
 

@@ -29,6 +29,7 @@ import json
 import os
 import platform
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -393,6 +394,7 @@ def main():
     os.makedirs(args.output, exist_ok=True)
     if os.cpu_count() < 2:
         sys.exit("two cores are needed")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # and so stops what it has started
     keep_off_disks()
     os.sched_setaffinity(0, OTHER_CORE)  # and all that is started, where nothing else is said
     before, absences = earlier(os.path.join(args.output, "result.json"), args.add or args.table)

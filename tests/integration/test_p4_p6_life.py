@@ -40,6 +40,20 @@ def test_p4_a_lagging_authority_cannot_pin_the_old(freshetd, topic, scripted):
     assert scripted.count(NAME) <= 4
 
 
+def test_p4_counts_from_when_the_authority_was_asked(freshetd, topic, scripted):
+    """It answered while the change settled, with the old answer; that took longer than the settling."""
+    scripted.set(NAME, "A", "192.0.2.1", ttl=3600)
+    daemon = start(freshetd, topic, scripted, settle="1s")
+    topic.publish("example.com.", [changes.flush(NAME)])
+    applied(daemon, 1)
+    scripted.script(NAME, script.delay(1.6))
+    response = ask(daemon, NAME)
+    assert addresses(response) == ["192.0.2.1"] and response.answer[0].ttl <= 1
+    scripted.script(NAME, script.lookup)
+    scripted.set(NAME, "A", "192.0.2.2")
+    eventually(lambda: addresses(ask(daemon, NAME)) == ["192.0.2.2"], within=1.8)
+
+
 def test_p4_a_child_does_not_hold_what_settles_above(freshetd, topic, scripted):
     """The parent's answer was shortened because a change settles; the child, whose own settling is
     over (0 s here), must not hold it for longer."""
