@@ -10,7 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
+#include "invalidation/held.h"
 #include "invalidation/kafka.h"
 #include "invalidation/survey.h"
 
@@ -61,6 +63,7 @@ struct feed {
     rd_kafka_t *consumer;
     rd_kafka_queue_t *queue; /* the consumer's: to wake it */
     struct surveyor *surveyor;
+    struct held *held; /* what has been read and is not here yet; NULL: no distance is simulated */
     pthread_t thread;
     bool running;
     atomic_bool stop;
@@ -228,6 +231,7 @@ static void invalidate_all(struct feed *f, struct mono when)
 static void reset(struct feed *f, const char *reason)
 {
     rd_kafka_assign(f->consumer, NULL);
+    held_drop(f->held);
     f->assigned = f->lost = false;
     f->stale_before = now();
     f->hold_until = mono_add(f->assigned_at, RESET_SPACING_MS);
@@ -248,6 +252,7 @@ static int assign(struct feed *f)
         offsets[k] = f->status.positions[k].offset;
     memset(f->drained, 0, sizeof f->drained);
     f->drained_count = 0;
+    held_drop(f->held);
     f->assigned_at = now();
     char error[KAFKA_MAX_ERROR];
     int result = kafka_assign(f->consumer, f->topic, offsets, count, error);
@@ -672,13 +677,39 @@ static void consume(struct feed *f, uint64_t tick_ms)
     }
 }
 
+/* As consume(), over a distance: takes what has set out, and applies what has arrived. */
+static void consume_far(struct feed *f, uint64_t tick_ms)
+{
+    const uint64_t wait_ms = held_wait_ms(f->held, (uint64_t)clock_us(CLOCK_MONOTONIC), tick_ms);
+    rd_kafka_message_t *message;
+    for (int k = 0; k < BATCH_MESSAGES && held_has_room(f->held); k++) {
+        if (!(message = rd_kafka_consumer_poll(f->consumer, k == 0 ? (int)wait_ms : 0)))
+            break;
+        if (!held_add(f->held, message, (uint64_t)clock_us(CLOCK_MONOTONIC))) {
+            handle(f, message);
+            rd_kafka_message_destroy(message);
+        }
+    }
+    if (!held_has_room(f->held))
+        usleep((useconds_t)wait_ms * 1000);
+    for (int k = 0; k < BATCH_MESSAGES; k++) {
+        if (!(message = held_take(f->held, (uint64_t)clock_us(CLOCK_MONOTONIC))))
+            return;
+        handle(f, message);
+        rd_kafka_message_destroy(message);
+    }
+}
+
 static void *feed_main(void *arg)
 {
     struct feed *f = arg;
     const uint64_t share_ms = f->lease_ms / TICK_SHARE;
     const uint64_t tick_ms = share_ms < TICK_MS ? share_ms : TICK_MS;
     while (!atomic_load(&f->stop)) {
-        consume(f, tick_ms);
+        if (f->held)
+            consume_far(f, tick_ms);
+        else
+            consume(f, tick_ms);
         surveyor_poll(f->surveyor);
         take_survey(f);
         judge(f, tick_ms);
@@ -774,12 +805,17 @@ static struct feed *new_feed(const struct feed_options *options)
 {
     struct feed *f = calloc(1, sizeof *f);
     char *topic = strdup(options->topic);
-    if (!f || !topic) {
+    const struct held_options way = {options->delay_ms, options->jitter_ms, options->loss};
+    const bool near = way.delay_ms == 0 && way.loss == 0;
+    struct held *held = near ? NULL : held_new(&way);
+    if (!f || !topic || (!near && !held)) {
+        held_free(held);
         free(f);
         free(topic);
         return NULL;
     }
     f->topic = topic;
+    f->held = held;
     f->lease_ms = options->lease_ms > 0 ? options->lease_ms : DEFAULT_LEASE_MS;
     f->applier = options->applier;
     f->positions = options->positions;
@@ -845,6 +881,7 @@ void feed_stop(struct feed *f)
         pthread_join(f->thread, NULL);
     }
     surveyor_stop(f->surveyor);
+    held_free(f->held);
     if (f->queue)
         rd_kafka_queue_destroy(f->queue);
     if (f->consumer)

@@ -47,6 +47,10 @@ struct feed_options {
     uint64_t lease_ms;
     struct applier *applier;     /* borrowed */
     struct positions *positions; /* borrowed: kept up to date, for tiers above and below */
+    /* A simulated distance, for experiments (held.h): messages are applied that much later. */
+    uint64_t delay_ms;
+    uint64_t jitter_ms; /* at most delay_ms */
+    uint32_t loss;      /* so many of a million come late */
     /* Called from the feed's thread; `text` is one line of key=value pairs without a newline. */
     void (*report)(void *arg, enum feed_severity severity, const char *text);
     void *report_arg;

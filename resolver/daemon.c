@@ -270,6 +270,9 @@ static int start_feed(struct daemon *daemon, char ret_error[DAEMON_MAX_ERROR])
             .lease_ms = feed->lease_ms,
             .applier = daemon->applier,
             .positions = daemon->positions,
+            .delay_ms = feed->link ? feed->link->delay_ms : 0,
+            .jitter_ms = feed->link ? feed->link->jitter_ms : 0,
+            .loss = feed->link ? feed->link->loss : 0,
             .report = report_feed,
         },
         why);

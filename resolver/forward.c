@@ -12,6 +12,7 @@
 
 #include "dns/message.h"
 #include "resolver/inside.h"
+#include "resolver/link.h"
 
 enum {
     CHANNEL_SOCKETS =
@@ -36,8 +37,9 @@ struct channel {
 };
 
 struct forward {
-    struct inside
-        *inside; /* the way to a tier of this process; else NULL, and all of the rest is used */
+    struct inside *inside; /* the way to a tier of this process; NULL: none */
+    struct link
+        *link; /* a distance before another one; NULL: none. With neither, the rest is used */
     struct event_base *base;
     struct sockaddr_storage address;
     ares_channel udp;
@@ -441,6 +443,19 @@ struct forward *forward_new_inside(struct event_base *base, struct desk *desk)
     return forward;
 }
 
+struct forward *forward_new_far(struct event_base *base, struct forward *near,
+                                const struct link_options *options)
+{
+    struct forward *forward = calloc(1, sizeof *forward);
+    if (forward)
+        forward->link = link_new(base, near, near->inside != NULL, options);
+    if (forward && forward->link)
+        return forward;
+    forward_free(near);
+    free(forward);
+    return NULL;
+}
+
 struct forward *forward_new(struct event_base *base, const struct sockaddr *address)
 {
     struct forward *forward = calloc(1, sizeof *forward);
@@ -463,6 +478,7 @@ void forward_free(struct forward *forward)
     if (!forward)
         return;
     inside_free(forward->inside);
+    link_free(forward->link);
     if (forward->udp)
         ares_destroy(forward->udp);
     while (forward->channels)
@@ -477,13 +493,22 @@ void forward_free(struct forward *forward)
     free(forward);
 }
 
+static void send_without_packet(struct forward *forward, enum forward_way way,
+                                struct forward_request *request)
+{
+    if (forward->link)
+        link_send(forward->link, way, request);
+    else
+        inside_send(forward->inside, request);
+}
+
 void forward_send(struct forward *forward, enum forward_way way, struct forward_request *request)
 {
     request->forward = forward;
     request->way = way;
     request->passage.port = NULL;
-    if (forward->inside) {
-        inside_send(forward->inside, request);
+    if (!forward->ports) {
+        send_without_packet(forward, way, request);
         return;
     }
     if (!forward->ticking)

@@ -20,6 +20,7 @@
 #define FRESHET_RESOLVER_FORWARD_H
 
 #include <event2/event.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/socket.h>
@@ -56,6 +57,11 @@ struct forward_request {
 struct desk;
 struct forward *forward_new_inside(struct event_base *base, struct desk *desk);
 
+/* At a simulated distance (link.h): takes over `near`. NULL: no memory, and `near` was freed. */
+struct link_options;
+struct forward *forward_new_far(struct event_base *base, struct forward *near,
+                                const struct link_options *options);
+
 /* NULL: no memory. The address is copied. */
 struct forward *forward_new(struct event_base *base, const struct sockaddr *address);
 
@@ -64,5 +70,11 @@ void forward_free(struct forward *forward);
 
 /* Sends the query in `request->passage`, a whole message, whose ID is random and whose question c-ares matches. */
 void forward_send(struct forward *forward, enum forward_way way, struct forward_request *request);
+
+/* Whether a query that went by UDP was asked again over TCP. It was zeroed before it was sent. */
+static inline bool forward_fell_back(const struct forward_request *request)
+{
+    return request->channel && request->way != FORWARD_TCP;
+}
 
 #endif

@@ -198,6 +198,8 @@ static void close_program(struct program *program)
 static void announce(const struct daemon *daemon)
 {
     const struct config *config = daemon->config;
+    if (config->experiment)
+        log_line(LOG_LEVEL_WARNING, "msg=\"an experiment: distances may be simulated\"");
     for (size_t i = 0; i < config->tier_count; i++)
         for (size_t k = 0; k < config->tiers[i].listen_count; k++)
             log_line(LOG_LEVEL_INFO, "msg=listening tier=%s address=%s", config->tiers[i].name,

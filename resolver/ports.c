@@ -15,14 +15,14 @@ enum {
 
 struct port {
     struct ports *ports;
-    struct port *next; /* in the list of those with a queue */
+    struct port *next; /* in the list of those to look at */
     int fd;
     struct event *readable;
     uint16_t used;   /* queries taken */
     uint16_t count;  /* outstanding */
     uint16_t index;  /* among all */
     uint16_t queued; /* in the queue */
-    bool dirty;      /* in that list */
+    bool dirty;      /* in that list: somebody looks at it at the end of the iteration */
     bool refused;    /* sending failed: nobody there */
     struct passage *queue[PORTS_BATCH];
     uint16_t ids[PORTS_MOST_ON];
@@ -165,19 +165,25 @@ static void flush(evutil_socket_t fd, short what, void *arg)
     }
 }
 
-static void queue(struct port *port, struct passage *passage)
+/* To be flushed, and closed when drained, at the end of the loop's iteration. */
+static void look_later(struct port *port)
 {
     struct ports *ports = port->ports;
-    if (port->queued == PORTS_BATCH)
-        port_flush(port);
-    port->queue[port->queued++] = passage;
-    passage->queued = true;
     if (port->dirty)
         return;
     if (!ports->dirty)
         event_active(ports->flush, EV_TIMEOUT, 0);
     port->dirty = true;
     LL_PREPEND(ports->dirty, port);
+}
+
+static void queue(struct port *port, struct passage *passage)
+{
+    if (port->queued == PORTS_BATCH)
+        port_flush(port);
+    port->queue[port->queued++] = passage;
+    passage->queued = true;
+    look_later(port);
 }
 
 static void unqueue(struct port *port, const struct passage *passage)
@@ -344,7 +350,8 @@ static void readable(evutil_socket_t fd, short what, void *arg)
     } else if (count < 0 && errno != EAGAIN && errno != EINTR) {
         refuse_all(port);
     }
-    port_settle(port);
+    if (port->count == 0)
+        look_later(port); /* clients' replies leave first, then it is closed */
 }
 
 /* -- all --------------------------------------------------------------------------------------- */

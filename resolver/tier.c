@@ -71,6 +71,17 @@ static size_t take_above(struct tier *tier, const char *name)
     return 1;
 }
 
+/* The distance to the upstream; that of zones of its own stays what it is. */
+static void take_link(struct tier *tier, const struct config_link *config)
+{
+    if (!config)
+        return;
+    tier->link = (struct link_options){
+        .delay_ms = config->delay_ms, .jitter_ms = config->jitter_ms, .loss = config->loss};
+    for (size_t i = 0; i < tier->address_count; i++)
+        tier->addresses[i].link = &tier->link;
+}
+
 static void take_zone(struct tier *tier, const struct config_zone *config)
 {
     struct tier_zone *zone = &tier->zones[tier->zone_count];
@@ -103,6 +114,7 @@ static bool set_addresses(struct tier *tier, const struct config_tier *config)
         : tier->parents
             ? take_addresses(tier, config->parent, config->parent_count, tier->addresses)
             : take_addresses(tier, config->forward, config->forward_count, tier->addresses);
+    take_link(tier, config->link);
     for (size_t i = 0; i < config->zone_count; i++)
         take_zone(tier, &config->zones[i]);
     network_list_set(&tier->position_for, config->position_for, config->position_for_count);
@@ -190,7 +202,8 @@ static struct upstream *zone_upstream(const struct tier *tier, size_t i, struct 
 static struct routes *make_routes(const struct tier *tier, struct desk *above,
                                   struct event_base *base, struct upstream **list)
 {
-    struct upstream_address within = {.desk = above, .stats = tier->addresses[0].stats};
+    struct upstream_address within = {
+        .desk = above, .stats = tier->addresses[0].stats, .link = tier->addresses[0].link};
     struct upstream *rest =
         above ? open_upstream(base, list, &within, 1, tier->parents)
               : open_upstream(base, list, tier->addresses, tier->address_count, tier->parents);

@@ -34,6 +34,7 @@ struct tier {
     size_t origin_count;
     struct upstream_stats
         *origins[ORIGIN_MAX]; /* every address this tier ever had; never freed before it */
+    struct link_options link; /* the distance to the upstream, where one is simulated */
     /* the forwarders or parents in use now, and who is told our position */
     bool parents;
     _Atomic bool warm;

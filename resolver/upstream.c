@@ -20,6 +20,14 @@ static void release(evutil_socket_t fd, short what, void *arg)
     upstream_destroy(arg);
 }
 
+static struct forward *open_forward(struct event_base *base, const struct upstream_address *address)
+{
+    struct forward *forward = address->desk
+                                  ? forward_new_inside(base, address->desk)
+                                  : forward_new(base, (const struct sockaddr *)&address->address);
+    return forward && address->link ? forward_new_far(base, forward, address->link) : forward;
+}
+
 struct upstream *upstream_new(struct event_base *base, const struct upstream_address *addresses,
                               size_t count)
 {
@@ -32,9 +40,7 @@ struct upstream *upstream_new(struct event_base *base, const struct upstream_add
         struct upstream_server *server = &upstream->servers[upstream->count];
         server->stats = addresses[i].stats;
         server->inside = addresses[i].desk != NULL;
-        server->forward = server->inside
-                              ? forward_new_inside(base, addresses[i].desk)
-                              : forward_new(base, (const struct sockaddr *)&addresses[i].address);
+        server->forward = open_forward(base, &addresses[i]);
         if (server->forward)
             upstream->count++;
     }

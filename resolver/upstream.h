@@ -19,6 +19,7 @@
 #include "resolver/counter.h"
 #include "resolver/entropy.h"
 #include "resolver/forward.h"
+#include "resolver/link.h"
 
 enum { UPSTREAM_MAX_SERVERS = 32, ADDRESS_MAX_TEXT = 64 };
 
@@ -55,8 +56,9 @@ struct upstream {
 
 struct upstream_address {
     struct sockaddr_storage address;
-    struct desk *desk;            /* of a tier of this process, instead of an address; or NULL */
-    struct upstream_stats *stats; /* borrowed */
+    struct desk *desk;               /* of a tier of this process, instead of an address; or NULL */
+    struct upstream_stats *stats;    /* borrowed */
+    const struct link_options *link; /* the distance to it; borrowed. NULL: none is simulated */
 };
 
 /* With one reference held; `parents` is to be set by the caller. NULL: no memory. */

@@ -41,6 +41,7 @@ def _differences(pairs):
 
 def tier_samples(changes, place, inside):
     """All that is said of one tier. `inside` is where its process stands among those asked."""
+    changes = [change for change in changes if change["tiers"][place]["asked"]]
     seen = [change["tiers"][place] for change in changes]
     samples = {"new": [item["new"] for item in seen if was_held(item)],
                "old": [item["old"] for item in seen if item["old"] is not None],

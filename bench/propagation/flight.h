@@ -40,6 +40,7 @@ struct flight {
     _Atomic int64_t acked_us, read_us; /* 0: not yet */
     _Atomic int64_t offset;            /* in the log; -1: not known */
     bool watched;
+    uint32_t asked; /* a bit for each tier that gets probes for it */
     struct seen seen[TIERS_MAX];
 };
 

@@ -4,7 +4,9 @@
 
 What a file says of addresses, brokers and topic is replaced: each listen address by a free port of
 127.0.0.1, each upstream that names one of them by the same, and each other upstream by the
-authority's address. All else (tiers, their order, options) is taken as it is.
+authority's address. There is one authority here, and it has a change before it is published:
+nothing to settle. All else (tiers, their order, options) is taken as it is; without a feed, less
+what would make more of a cache than its TTLs do.
 """
 
 import copy
@@ -16,6 +18,7 @@ import freshet
 import process
 
 ZONE = "check.example."
+BEYOND_TTL = ("serve_stale", "prefetch", "warm")  # of `cache`
 
 
 def address_of(text):
@@ -79,12 +82,14 @@ class Hierarchy(Running):
             config.pop(key, None)
         feed = config.pop("feed", None)
         if feed and self._topic:
-            config["feed"] = {**feed, **freshet.feed(self._topic, [ZONE])}
+            config["feed"] = {**feed, **freshet.feed(self._topic, [ZONE]), "settle": "0s"}
         for tier in config["tiers"]:
             tier["listen"] = [freshet.address_text(self.tiers[tier["name"]])]
             tier["upstream"] = self._upstream(tier["upstream"])
             if not self._topic:
                 tier.pop("subscribe", None)
+                for key in BEYOND_TTL:
+                    tier.get("cache", {}).pop(key, None)
 
     def _upstream(self, upstream):
         """A tier of the same process stays one, unless each gets its own; other words stay."""

@@ -9,7 +9,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { PAUSE_US = 4000, RETRY_US = 50000, PATIENCE_S = 1 };
+enum { PAUSE_US = 10000, RETRY_US = 50000, PATIENCE_S = 1 };
 
 static FILE *connect_to(const char *path)
 {

@@ -24,7 +24,7 @@
  *
  * Threads: this loop; those of topic.h and inside.h. The loop runs at a higher priority, where that
  * is permitted, so that what is late is the tiers; librdkafka's threads do not, as the tiers' own
- * do not.
+ * do not. (At a real-time priority it keeps a broker on its core from the change it waits for.)
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -46,6 +46,7 @@
 
 enum {
     EVENTS = 64,
+    WHOLE_EVERY = 16, /* of the changes that one tier is asked for, so many go to all */
     PRIORITY = -10,
     TIMER_SLACK_NS = 1000,
     SLEEP_MAX_US = 20000,
@@ -86,7 +87,7 @@ struct probe {
     struct counts before, after; /* at its begin and its end */
     double next_change_us, next_sweep_us, next_client_us;
     uint64_t walked, swept; /* names and tiers asked in WARM, and by the sweep */
-    uint64_t changes, probes, late;
+    uint64_t changes, probes, late, turns;
     int64_t latest_us; /* the most a probe was late */
     unsigned seconds;
 };
@@ -102,6 +103,29 @@ static double chance(struct probe *p)
 
 /* ---- what is sent ---- */
 
+/* All tiers as bits; or with `rotate`, mostly one after the other, as their probes are a load too. */
+static uint32_t choose_tiers(struct probe *p)
+{
+    const uint64_t turn = p->turns++;
+    const unsigned count = p->options.tier_count;
+    if (p->options.rotate && turn % WHOLE_EVERY != 0)
+        return UINT32_C(1) << (turn + turn / WHOLE_EVERY) % count;
+    return (UINT32_C(1) << count) - 1;
+}
+
+static void ask_about(struct probe *p, struct flight *flight, uint32_t version)
+{
+    const struct options *o = &p->options;
+    flight->asked = choose_tiers(p);
+    /* The tiers are not asked in the same instant, but evenly spread over a `fine`. */
+    for (unsigned k = 0; k < o->tier_count; k++)
+        if (flight->asked >> k & 1)
+            dues_add(&p->dues, (struct due){.at_us = flight->published_us + o->first_us +
+                                                     o->fine_us * k / o->tier_count,
+                                            .version = version,
+                                            .tier = k});
+}
+
 /* All changes at a fixed rate, each at a random moment of its slot. */
 static void change_one(struct probe *p)
 {
@@ -112,17 +136,13 @@ static void change_one(struct probe *p)
     if (!version)
         return;
     p->changes++;
-    const struct flight *flight = flights_begin(&p->flights, version, watched, clock_us());
+    struct flight *flight = flights_begin(&p->flights, version, watched, clock_us());
     if (p->topic)
         topic_publish(p->topic, version);
     else if (p->primary.zone)
         primary_publish(&p->primary, version);
-    /* The tiers are not asked in the same instant, but evenly spread over a `fine`. */
-    for (unsigned k = 0; watched && k < o->tier_count; k++)
-        dues_add(&p->dues, (struct due){.at_us = flight->published_us + o->first_us +
-                                                 o->fine_us * k / o->tier_count,
-                                        .version = version,
-                                        .tier = k});
+    if (watched)
+        ask_about(p, flight, version);
 }
 
 static void probe_one(struct probe *p, int64_t now_us)
@@ -368,7 +388,8 @@ static void print_change(struct probe *p, uint32_t version)
     printf(",\"tiers\":[");
     for (unsigned k = 0; k < p->options.tier_count; k++) {
         const struct seen *seen = &flight->seen[k];
-        printf("%s{\"tier\":%u", k ? "," : "", k);
+        printf("%s{\"tier\":%u,\"asked\":%s", k ? "," : "", k,
+               flight->asked >> k & 1 ? "true" : "false");
         print_time("applied", flights_applied_us(&p->flights, k, version), began_us);
         print_time("new", seen->new_us, began_us);
         print_time("old", seen->old_us, began_us);

@@ -48,11 +48,13 @@ class Mode:
     seconds: int = 20
     watched: float = 60
     horizon: int = 5000   # milliseconds
+    fine: int = 100       # microseconds
     coarse: int = 100000  # microseconds
     settle: int = 4000    # milliseconds
     price: bool = True
     price_seconds: int = 8
     tuned: bool = False
+    rotate: bool = False  # a change is looked for at one tier, another each time; some at all
 
 
 def kafka_pids(place):
@@ -145,10 +147,11 @@ def by_ttl(ttl, **options):
 MODES = [
     Mode("push", "freshet, one process", "freshet",
          "All tiers of the hierarchy file in one freshetd, with one subscription. TTL 3600 s.",
-         freshet_tiers, seconds=30),
+         freshet_tiers, seconds=30, watched=150, rotate=True),
     Mode("push-split", "freshet, a process per tier", "freshet",
          "Each tier of the hierarchy file in a freshetd of its own, each following the topic.",
-         lambda place, ttl: freshet_tiers(place, ttl, split=True), seconds=20),
+         lambda place, ttl: freshet_tiers(place, ttl, split=True), seconds=20,
+         watched=150, rotate=True),
     by_ttl(5, seconds=14, watched=20, horizon=8000, settle=6000, price_seconds=10),
     by_ttl(30, seconds=10, watched=10, horizon=35000, coarse=400000, price=False),
     *pair("unbound-auth", "Knot NOTIFY + IXFR to Unbound auth-zone", "Unbound auth-zone",

@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <getopt.h>
 #include <inttypes.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,8 +35,10 @@ static const char usage[] =
     "  --seconds=S             of changes after that (20)\n"
     "  --horizon=MS            a change is looked for so long (5000)\n"
     "  --first=US --fine=US --fine-for=US --coarse=US  when probes are sent; see flight.h\n"
+    "  --rotate                most of them at one tier only, another each time\n"
     "  --flush                 the messages say FLUSH, not SET\n"
     "  --no-reader             no plain consumer beside the tiers\n"
+    "  --reader-core=N         that it runs on, as the tiers do (any)\n"
     "  --seed=N\n";
 
 __attribute__((noreturn)) static void fail(const char *what, const char *text)
@@ -110,8 +113,10 @@ enum {
     OPTION_FINE,
     OPTION_FINE_FOR,
     OPTION_COARSE,
+    OPTION_ROTATE,
     OPTION_FLUSH,
     OPTION_NO_READER,
+    OPTION_READER_CORE,
     OPTION_SEED,
     OPTION_HELP,
 };
@@ -139,8 +144,10 @@ static const struct option long_options[] = {
     {"fine", 1, NULL, OPTION_FINE},
     {"fine-for", 1, NULL, OPTION_FINE_FOR},
     {"coarse", 1, NULL, OPTION_COARSE},
+    {"rotate", 0, NULL, OPTION_ROTATE},
     {"flush", 0, NULL, OPTION_FLUSH},
     {"no-reader", 0, NULL, OPTION_NO_READER},
+    {"reader-core", 1, NULL, OPTION_READER_CORE},
     {"seed", 1, NULL, OPTION_SEED},
     {"help", 0, NULL, OPTION_HELP},
     {NULL, 0, NULL, 0},
@@ -194,6 +201,9 @@ static bool read_count(struct options *o, int option, const char *text)
     case OPTION_SECONDS:
         o->seconds = (int64_t)number(text, 1, 1e6);
         return true;
+    case OPTION_READER_CORE:
+        o->reader_core = (int)number(text, 0, CPU_SETSIZE - 1);
+        return true;
     case OPTION_SEED:
         o->seed = (uint64_t)number(text, 0, 1e15);
         return true;
@@ -241,7 +251,9 @@ static void read_option(struct options *o, int option, char *text)
     if (read_rate(o, option, text) || read_time(o, option, text) || read_count(o, option, text) ||
         read_word(o, option, text))
         return;
-    if (option == OPTION_FLUSH)
+    if (option == OPTION_ROTATE)
+        o->rotate = true;
+    else if (option == OPTION_FLUSH)
         o->flush = true;
     else if (option == OPTION_NO_READER)
         o->reader = false;
@@ -269,6 +281,7 @@ void options_read(struct options *ret_options, int argc, char **argv)
         .fine_for_us = 3 * US_PER_MS,
         .coarse_us = 500 * US_PER_MS,
         .reader = true,
+        .reader_core = -1,
         .seed = 1,
     };
     int option;

@@ -53,8 +53,9 @@ METHOD = """<h2>How it is measured</h2>
 <ul>
 <li>One process with one clock publishes, reads the topic, and asks. A time is when the answer
 is in the client's hands: late by its way there and back and by up to the distance of two
-questions (0.1 ms in the first 3 ms, then 15 % of the time since the change, at most {coarse}),
+questions ({fine} in the first 3 ms, then 15 % of the time since the change, at most {coarse}),
 never early.</li>
+<li>{cores}</li>
 <li>{watched:g} of the {changes:g} changes a second are looked for (fewer with TTLs); all
 {names} names are asked for at every tier every two seconds or so ({sweep:g} queries/s), so that
 they are in use. Where a cache did not hold the name when it changed (no old answer was seen
@@ -75,6 +76,11 @@ interface (in a network namespace of its own) besides the clients' queries and a
 by the changes: the publishing of a change is in it. For TTLs not waited for: 1/(1 + rate x TTL)
 of a name's questions miss.</li>
 </ul>"""
+
+APART = """This machine stands for two: the caches, the plain consumer beside them and the script have
+one core; Kafka, the primary servers, the authority and the program that publishes and asks have
+the other, as they would be machines of their own. It asks before all else on its core."""
+TOGETHER = "Every process runs on every core, Kafka and the program that asks among them."
 
 COLOURS = {"freshet": "#0b5fa5", "TTL": "#7a7f87", "Unbound auth-zone": "#1b7f4b",
            "BIND secondary": "#c4610a", "PowerDNS Recursor": "#8a3ea8", "Unbound flush": "#b3203a"}
@@ -225,7 +231,8 @@ def _method(records):
     options = records[0]["options"]
     latency = records[0]["counts"]["tiers"][0]["latency"]
     return METHOD.format(
-        **options, coarse=tables.time_text(max(record["coarse_us"] for record in records)),
+        **options, fine=tables.time_text(options["fine"]),
+        cores=APART if options["pinned"] else TOGETHER, coarse=tables.time_text(max(record["coarse_us"] for record in records)),
         rtt=f"{tables.time_text(latency['p50'])} and {tables.time_text(latency['p99'])}")
 
 

@@ -74,6 +74,25 @@ def own_network():
     return False
 
 
+# --- which processor
+
+
+CACHES, ELSEWHERE = 0, 1  # cores
+NOT_CACHES = ("Kafka", "Knot")  # of a stage's processes
+
+
+def pin(pid, core):
+    """All threads of it, and so those that they will start."""
+    for thread in os.listdir(f"/proc/{pid}/task"):
+        os.sched_setaffinity(int(thread), {core})
+
+
+def pin_stage(stage):
+    for name, pids in stage.processes.items():
+        for pid in pids:
+            pin(pid, ELSEWHERE if name in NOT_CACHES else CACHES)
+
+
 # --- one run of the probe
 
 
@@ -154,9 +173,11 @@ def common_words(args, mode):
 
 
 def time_words(args, mode):
-    return [*common_words(args, mode), f"--sweep={args.sweep:g}", f"--watched={mode.watched:g}",
+    return [*common_words(args, mode), f"--sweep={args.sweep:g}", f"--watched={args.watched or mode.watched:g}",
             f"--seconds={mode.seconds * args.length:.0f}", f"--settle={mode.settle}",
-            f"--horizon={mode.horizon}", f"--coarse={mode.coarse}"]
+            f"--horizon={mode.horizon}", f"--fine={args.fine or mode.fine}",
+            f"--coarse={mode.coarse}", *(["--rotate"] if mode.rotate else []),
+            *([f"--reader-core={CACHES}"] if args.pinned else [])]
 
 
 def price_words(args, mode):
@@ -170,6 +191,8 @@ def measure_times(args, mode, place):
     """When which tier had the new answer."""
     bar = Bar(mode.title, mode.seconds * args.length + mode.horizon / 1000)
     with mode.set_up(place, mode.ttl) as stage:
+        if args.pinned:
+            pin_stage(stage)
         counter = Counter(stage)
         changes, result = probe(stage, time_words(args, mode), bar, counter)
         asked = sum(word.startswith("--control") for word in stage.words)
@@ -177,7 +200,7 @@ def measure_times(args, mode, place):
         for number, name in enumerate(stage.tiers):
             inside = None if not asked else number if asked > 1 else 0
             samples = figures.tier_samples(changes, number, inside)
-            tiers[name] = {"samples": samples, "watched": len(changes),
+            tiers[name] = {"samples": samples, "watched": len(samples["new"]),
                            "summary": {key: figures.summary(values)
                                        for key, values in samples.items()}}
     common = figures.common_samples(changes)
@@ -196,7 +219,7 @@ def milliseconds(value):
 def example(changes):
     """A typical change: the one whose slowest tier is the median."""
     whole = [change for change in changes
-             if all(tier["new"] is not None for tier in change["tiers"])]
+             if all(tier["asked"] and tier["new"] is not None for tier in change["tiers"])]
     if not whole:
         return None
     whole.sort(key=lambda change: max(tier["new"] for tier in change["tiers"]))
@@ -208,6 +231,8 @@ def measure_price(args, mode, place):
     bar = Bar(f"{mode.title}: price", mode.price_seconds)
     with mode.set_up(place, mode.ttl) as stage:
         stage.words = [word for word in stage.words if not word.startswith("--control")]
+        if args.pinned:
+            pin_stage(stage)
         counter = Counter(stage)
         _, result = probe(stage, price_words(args, mode), bar, counter)
     clients = result["tiers"][0]
@@ -233,7 +258,8 @@ def measure(args, mode, place):
               "horizon_ms": mode.horizon,
               "when": time.strftime("%Y-%m-%d %H:%M:%S %Z"), "machine": machine(),
               "options": {"names": args.names, "changes": args.changes, "sweep": args.sweep,
-                          "clients": args.clients, "watched": mode.watched},
+                          "clients": args.clients, "watched": args.watched or mode.watched,
+                          "rotate": mode.rotate, "fine": args.fine or mode.fine, "pinned": args.pinned},
               **measure_times(args, mode, place), "price": None}
     if mode.price and args.price:
         record["price"] = measure_price(args, mode, place)
@@ -295,6 +321,8 @@ def run(args):
             print("  starting Kafka", flush=True)
             cluster = kafka_cluster.connect(build=freshet.build_directory())
             stack.callback(cluster.stop)
+        if args.pinned:
+            pin(os.getpid(), ELSEWHERE)  # and with it the probe
         place = modes.Place(cluster, args.hierarchy, args.names, args.attach)
         for mode in chosen:
             write(measure(args, mode, place), args.output)
@@ -305,10 +333,14 @@ def arguments():
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("modes", nargs="*", metavar="WAY", help=", ".join(
         mode.key for mode in modes.MODES))
-    parser.add_argument("--hierarchy", default=os.path.join(HERE, "hierarchy.yaml"))
+    parser.add_argument("--hierarchy", default=os.path.join(ROOT, "config", "hierarchy.yaml"))
     parser.add_argument("--attach", action="store_true")
     parser.add_argument("--report", action="store_true")
     parser.add_argument("--no-price", dest="price", action="store_false")
+    parser.add_argument("--no-pin", dest="pinned", action="store_false",
+                        help="let every process run on every core")
+    parser.add_argument("--fine", type=int, help="microseconds between two first questions")
+    parser.add_argument("--watched", type=float, help="changes a second that are looked for")
     parser.add_argument("--changes", type=float, default=200, help="a second")
     parser.add_argument("--names", type=int, default=500)
     parser.add_argument("--sweep", type=float, default=1000,
@@ -322,6 +354,7 @@ def arguments():
     unknown = [key for key in args.modes if key not in modes.BY_KEY or key == "attached"]
     if unknown:
         parser.error(f"no such way: {', '.join(unknown)}")
+    args.pinned = args.pinned and not args.attach and os.cpu_count() > 1
     args.modes = args.modes or [mode.key for mode in modes.MODES]
     return args
 

@@ -15,7 +15,8 @@
 #include "tests/unit/config_texts.h"
 
 #define TOP_KEYS                                                                                   \
-    "workers, control, metrics, log, tcp_clients, tcp_idle, resolve_timeout, feed, tiers"
+    "workers, control, metrics, log, tcp_clients, tcp_idle, resolve_timeout, experiment, feed, "   \
+    "tiers"
 #define LABEL    "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" /* 63 bytes */
 #define LABEL_62 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 
@@ -263,7 +264,7 @@ static void test_unknown_key(void **state)
         {"? \"a\\nb\"\n: 1\n", "a\\x0ab: unknown key (line 1); known here: " TOP_KEYS},
         {"feed:\n  brokers: a\n  zone: [a]\n",
          "feed.zone: unknown key (line 3); known here: brokers, updates, zones, lease, settle, "
-         "marks, rdkafka"},
+         "marks, rdkafka, link"},
         {"tiers:\n- name: a\n  listen: [\"::1\"]\n  cahce: {}\n",
          "tiers[0].cahce: unknown key (line 4); known here: name, listen, subscribe, per_client, "
          "cache, upstream, "
@@ -272,8 +273,8 @@ static void test_unknown_key(void **state)
          "    sise: 1\n",
          "tiers[1].cache.sise: unknown key (line 8); known here: size, min_ttl, max_ttl, "
          "negative_ttl, client_ttl, hold, serve_stale, prefetch, warm"},
-        {"tiers: [{upstream: {forwards: []}}]\n",
-         "tiers[0].upstream.forwards: unknown key (line 1); known here: tier, forward, parent"},
+        {"tiers: [{upstream: {forwards: []}}]\n", "tiers[0].upstream.forwards: unknown key (line "
+                                                  "1); known here: tier, forward, parent, link"},
         {NULL, NULL}};
     refused_all(bad);
 }
@@ -679,8 +680,8 @@ static void test_units_round_trip(void **state)
 {
     (void)state;
     static const uint64_t values[] = {0, 1, 999, 1000, 60000, 86400000, 604800000, 65536, 1 << 20};
-    const struct units *const all[] = {&units_none, &units_durations, &units_sizes};
-    for (size_t u = 0; u < 3; u++)
+    const struct units *const all[] = {&units_none, &units_durations, &units_sizes, &units_shares};
+    for (size_t u = 0; u < 4; u++)
         for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
             char text[UNITS_MAX_TEXT];
             uint64_t value;
