@@ -45,7 +45,6 @@ struct forward {
     ares_channel udp;
     struct ports *ports;
     struct forward_request *leaving; /* within ares_send() on the UDP channel */
-    struct arrival arrival;          /* what c-ares was given last; port NULL: nothing */
     struct channel *channels;        /* the first FORWARD_CONNECTIONS take turns */
     size_t channel_count;
     size_t outstanding;
@@ -325,17 +324,16 @@ static ares_ssize_t read_message(ares_socket_t fd, void *buffer, size_t room, in
 {
     (void)fd, (void)flags;
     struct forward *forward = arg;
-    struct arrival *arrival = &forward->arrival;
-    if (!ports_next(forward->ports, arrival)) {
-        arrival->port = NULL;
+    struct arrival arrival;
+    if (!ports_next(forward->ports, &arrival)) {
         errno = EAGAIN;
         return -1;
     }
     if (from) {
         memcpy(from, &forward->address, *from_size);
     }
-    size_t size = arrival->size < room ? arrival->size : room;
-    memcpy(buffer, arrival->bytes, size);
+    size_t size = arrival.size < room ? arrival.size : room;
+    memcpy(buffer, arrival.bytes, size);
     return (ares_ssize_t)size;
 }
 
@@ -347,12 +345,15 @@ static const struct ares_socket_functions none = {
     .asendv = write_message,
 };
 
-/* Called by `ports`: c-ares reads until there is no more. */
+/* Called by `ports`. c-ares reads until there is no more; newer ones read one, and are called again. */
 static void arrived(void *arg)
 {
     struct forward *forward = arg;
-    ares_process_fd(forward->udp, NO_SOCKET, ARES_SOCKET_BAD);
-    forward->arrival.port = NULL;
+    size_t before;
+    do {
+        before = ports_left(forward->ports);
+        ares_process_fd(forward->udp, NO_SOCKET, ARES_SOCKET_BAD);
+    } while (ports_left(forward->ports) > 0 && ports_left(forward->ports) < before);
 }
 
 /* More than it was told we take, or more than it could send: TCP has all of it (RFC 7766 5). */
@@ -364,26 +365,25 @@ static bool is_truncated(const struct arrival *arrival, enum forward_way way)
            arrival->cut_off;
 }
 
-/* c-ares hands over at most 512 bytes of what it was given: the arrival has all. */
+/* c-ares hands over at most 512 bytes of what it was given, or what it makes of it: the arrival has all. */
 static void answered_by_udp(void *arg, int status, int timeouts, unsigned char *response, int size)
 {
     (void)timeouts, (void)response, (void)size;
     struct forward_request *request = arg;
     struct forward *forward = request->forward;
-    struct arrival arrival = forward->arrival;
-    /* c-ares does not look at ports. */
-    bool foreign = !passage_fits(&request->passage, &arrival);
-    bool refused = request->passage.refused;
-    ports_done(forward->ports, &request->passage);
+    struct passage *passage = &request->passage;
+    /* None for a response that came in by another port: c-ares does not look at ports. */
+    const struct arrival *arrival = ports_arrival(forward->ports, passage);
+    ports_done(forward->ports, passage);
     forward->outstanding--;
     if (status != ARES_SUCCESS)
         fail(forward, request, status);
-    else if (foreign || refused)
+    else if (!arrival || passage->refused)
         fail(forward, request, ARES_ECONNREFUSED);
-    else if (is_truncated(&arrival, request->way))
+    else if (is_truncated(arrival, request->way))
         send_by_tcp(forward, request);
     else
-        request->done(request, ERR_OK, arrival.bytes, arrival.size);
+        request->done(request, ERR_OK, arrival->bytes, arrival->size);
 }
 
 static void send_by_udp(struct forward *forward, struct forward_request *request)

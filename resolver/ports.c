@@ -41,6 +41,7 @@ struct ports {
     size_t taking_count;
     struct entropy entropy;
     struct port *reading; /* the one whose batch is handed out */
+    uint64_t batch;       /* its number, from 1 */
     size_t next, arrived; /* of its batch */
     size_t refusing;      /* its passages still to be told that they were refused */
     struct iovec out_iov[PORTS_BATCH], in_iov[PORTS_BATCH];
@@ -224,6 +225,7 @@ int ports_send(struct ports *ports, struct passage *passage)
     passage->id = wire_get_u16(passage->bytes);
     passage->place = port->count;
     passage->refused = false;
+    passage->batch = 0;
     port->ids[port->count] = passage->id;
     port->passages[port->count++] = passage;
     if (++port->used == PORTS_QUERIES)
@@ -267,30 +269,33 @@ void ports_done(struct ports *ports, struct passage *passage)
 
 /* -- in ---------------------------------------------------------------------------------------- */
 
-/* Whether a query with this ID has left by this port. */
-static bool has_left(const struct port *port, uint16_t id)
+/* Gives it to every query with its ID that has left by this port. Whether there is any. */
+static bool deliver(struct port *port, const struct arrival *arrival)
 {
-    for (size_t i = 0; i < port->count; i++)
-        if (port->ids[i] == id && !port->passages[i]->queued)
-            return true;
-    return false;
+    uint16_t id = wire_get_u16(arrival->bytes);
+    bool wanted = false;
+    for (size_t i = 0; i < port->count; i++) {
+        if (port->ids[i] != id || port->passages[i]->queued)
+            continue;
+        port->passages[i]->arrival = *arrival;
+        port->passages[i]->batch = port->ports->batch;
+        wanted = true;
+    }
+    return wanted;
 }
 
 static bool next_response(struct ports *ports, struct arrival *ret)
 {
     while (ports->next < ports->arrived) {
         size_t i = ports->next++;
-        if (ports->in[i].msg_len < DNS_HEADER_SIZE)
-            continue;
-        const uint8_t *bytes = ports->responses[i];
-        if (!has_left(ports->reading, wire_get_u16(bytes)))
-            continue;
-        *ret = (struct arrival){
-            .port = ports->reading,
-            .bytes = bytes,
+        struct arrival arrival = {
+            .bytes = ports->responses[i],
             .size = ports->in[i].msg_len,
             .cut_off = ports->in[i].msg_hdr.msg_flags & MSG_TRUNC,
         };
+        if (arrival.size < DNS_HEADER_SIZE || !deliver(ports->reading, &arrival))
+            continue;
+        *ret = arrival;
         return true;
     }
     return false;
@@ -306,8 +311,9 @@ static bool next_refused(struct ports *ports, struct arrival *ret)
             continue;
         wire_put_u16(passage->bytes + FLAGS_AT, FLAG_QR | FLAG_RD | RCODE_SERVFAIL);
         passage->refused = true;
-        *ret = (struct arrival){
-            .port = ports->reading, .bytes = passage->bytes, .size = passage->size};
+        *ret = (struct arrival){.bytes = passage->bytes, .size = passage->size};
+        passage->arrival = *ret;
+        passage->batch = ports->batch;
         return true;
     }
     return false;
@@ -318,10 +324,22 @@ bool ports_next(struct ports *ports, struct arrival *ret)
     return ports->reading && (next_response(ports, ret) || next_refused(ports, ret));
 }
 
+size_t ports_left(const struct ports *ports)
+{
+    return ports->arrived - ports->next + ports->refusing;
+}
+
+const struct arrival *ports_arrival(const struct ports *ports, const struct passage *passage)
+{
+    bool has = ports->reading && passage->batch == ports->batch;
+    return has ? &passage->arrival : NULL;
+}
+
 static void hand_out(struct port *port)
 {
     struct ports *ports = port->ports;
     ports->reading = port;
+    ports->batch++;
     ports->options.arrived(ports->options.arg);
     ports->reading = NULL;
 }

@@ -2,7 +2,7 @@
  * ports.h - the UDP sockets towards one upstream address: queries out and responses in, by the batch.
  *
  *      ports_send() -> the queue of a port -> at the end of the loop's iteration, one sendmmsg per port
- *      one recvmmsg per readable port -> arrived() -> ports_next(): a response, and the port it came in by
+ *      one recvmmsg per readable port -> arrived() -> ports_next(), ports_arrival()
  *
  * Source ports are half of what an attacker who does not see the queries must guess (RFC 5452 4.5, 9.2). A query
  * goes by one of a few open ports at random; a port takes no more after PORTS_QUERIES, and is closed as soon as
@@ -37,13 +37,22 @@ enum {
 
 struct ports;
 
+/* What came in. For a query that was refused it is a SERVFAIL to it of our own making. */
+struct arrival {
+    const uint8_t *bytes; /* at least a header; good until arrived() returns */
+    size_t size;
+    bool cut_off; /* longer than PORTS_MAX_RESPONSE */
+};
+
 /* A query under way; the caller's memory, in place from ports_send() to ports_done(). */
 struct passage {
     struct port *port; /* NULL: not under way */
-    uint16_t place;    /* private: on the port */
-    uint16_t id;       /* private */
-    bool queued;       /* private: not sent yet */
-    bool refused;      /* what has arrived says only that the query was refused (ICMP) */
+    uint64_t batch;    /* private: `arrival` is of this one; 0: there is none */
+    struct arrival arrival;
+    uint16_t place; /* private: on the port */
+    uint16_t id;    /* private */
+    bool queued;    /* private: not sent yet */
+    bool refused;   /* what has arrived says only that the query was refused (ICMP) */
     uint16_t size;
     uint8_t bytes[PORTS_MAX_QUERY];
 };
@@ -73,21 +82,16 @@ struct passage *ports_find(struct ports *ports, uint16_t id);
 /* No response is wanted any more. Nothing happens when it is not under way. */
 void ports_done(struct ports *ports, struct passage *passage);
 
-/* What came in. For a query that was refused, `bytes` is a SERVFAIL to it of our own making. */
-struct arrival {
-    const struct port *port; /* a query with the same ID has left by it */
-    const uint8_t *bytes;    /* at least a header; good until arrived() returns */
-    size_t size;
-    bool cut_off; /* longer than PORTS_MAX_RESPONSE */
-};
-
 /* Within arrived(): the next of this batch. False when there is none. */
 bool ports_next(struct ports *ports, struct arrival *ret);
 
-/* Whether the query has left by the port that this came in by: another query may have the same ID. */
-static inline bool passage_fits(const struct passage *passage, const struct arrival *arrival)
-{
-    return passage->port && passage->port == arrival->port && !passage->queued;
-}
+/* Within arrived(): how many more there may be. */
+size_t ports_left(const struct ports *ports);
+
+/*
+ * Within arrived(): what this batch brought by the port that the query left by, with its ID; NULL when nothing.
+ * Another query may have the same ID: whether the question is the same is not looked at here.
+ */
+const struct arrival *ports_arrival(const struct ports *ports, const struct passage *passage);
 
 #endif

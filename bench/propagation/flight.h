@@ -12,11 +12,12 @@
  * client's hands: a tier's times are late by the way there and back and by up to the distance of
  * two probes, never early.
  *
- * Probes of a watched change go to each tier at times fixed by the moment of publishing, whether or
- * not the last was answered: `first` after it, then every `fine`, from `fine_for` on each at 1.15
- * times the time of the last, but at most `coarse` apart. When the new answer has come they thin
- * out: 2, 20, 200 and 1,000 ms later it is looked whether the old one is back. After `horizon` it
- * is given up.
+ * Probes of a watched change go to each tier (with `rotate` mostly to one alone: the probes of all
+ * are a load that delays what they look for), at times fixed by the moment of publishing, whether
+ * or not the last was answered: `first` after it, then every `fine`, from `fine_for` on each at
+ * 1.15 times the time of the last, but at most `coarse` apart. When the new answer has come they
+ * thin out: 2, 20, 200 and 1,000 ms later it is looked whether the old one is back. After `horizon`
+ * it is given up.
  *
  *     | . . . . . . . . . . .  .  .   .    .     .       .         .            .
  *     published  ^first       ^fine_for

@@ -103,7 +103,7 @@ static double chance(struct probe *p)
 
 /* ---- what is sent ---- */
 
-/* All tiers as bits; or with `rotate`, mostly one after the other, as their probes are a load too. */
+/* All tiers as bits; with `rotate` mostly one, in turn, as the probes of all are a load. */
 static uint32_t choose_tiers(struct probe *p)
 {
     const uint64_t turn = p->turns++;

@@ -56,7 +56,7 @@ is in the client's hands: late by its way there and back and by up to the distan
 questions ({fine} in the first 3 ms, then 15 % of the time since the change, at most {coarse}),
 never early.</li>
 <li>{cores}</li>
-<li>{watched:g} of the {changes:g} changes a second are looked for (fewer with TTLs); all
+<li>{watched:g} of the {changes:g} changes a second are looked for (fewer with TTLs and the other ways){rotation}; all
 {names} names are asked for at every tier every two seconds or so ({sweep:g} queries/s), so that
 they are in use. Where a cache did not hold the name when it changed (no old answer was seen
 after the change was published), it had nothing to be told, and the change is not counted
@@ -80,6 +80,8 @@ of a name's questions miss.</li>
 APART = """This machine stands for two: the caches, the plain consumer beside them and the script have
 one core; Kafka, the primary servers, the authority and the program that publishes and asks have
 the other, as they would be machines of their own. It asks before all else on its core."""
+ROTATION = """, most of them at one tier of the four, another each time, as questions to all at
+once are a load of their own; every 16th at all of them"""
 TOGETHER = "Every process runs on every core, Kafka and the program that asks among them."
 
 COLOURS = {"freshet": "#0b5fa5", "TTL": "#7a7f87", "Unbound auth-zone": "#1b7f4b",
@@ -231,7 +233,8 @@ def _method(records):
     options = records[0]["options"]
     latency = records[0]["counts"]["tiers"][0]["latency"]
     return METHOD.format(
-        **options, fine=tables.time_text(options["fine"]),
+        **{**options, "fine": tables.time_text(options["fine"])},
+        rotation=ROTATION if options["rotate"] else "",
         cores=APART if options["pinned"] else TOGETHER, coarse=tables.time_text(max(record["coarse_us"] for record in records)),
         rtt=f"{tables.time_text(latency['p50'])} and {tables.time_text(latency['p99'])}")
 

@@ -173,7 +173,8 @@ def common_words(args, mode):
 
 
 def time_words(args, mode):
-    return [*common_words(args, mode), f"--sweep={args.sweep:g}", f"--watched={args.watched or mode.watched:g}",
+    return [*common_words(args, mode), f"--sweep={args.sweep:g}",
+            f"--watched={args.watched or mode.watched:g}",
             f"--seconds={mode.seconds * args.length:.0f}", f"--settle={mode.settle}",
             f"--horizon={mode.horizon}", f"--fine={args.fine or mode.fine}",
             f"--coarse={mode.coarse}", *(["--rotate"] if mode.rotate else []),
@@ -259,7 +260,8 @@ def measure(args, mode, place):
               "when": time.strftime("%Y-%m-%d %H:%M:%S %Z"), "machine": machine(),
               "options": {"names": args.names, "changes": args.changes, "sweep": args.sweep,
                           "clients": args.clients, "watched": args.watched or mode.watched,
-                          "rotate": mode.rotate, "fine": args.fine or mode.fine, "pinned": args.pinned},
+                          "rotate": mode.rotate, "fine": args.fine or mode.fine,
+                          "pinned": args.pinned},
               **measure_times(args, mode, place), "price": None}
     if mode.price and args.price:
         record["price"] = measure_price(args, mode, place)
@@ -337,8 +339,8 @@ def arguments():
     parser.add_argument("--attach", action="store_true")
     parser.add_argument("--report", action="store_true")
     parser.add_argument("--no-price", dest="price", action="store_false")
-    parser.add_argument("--no-pin", dest="pinned", action="store_false",
-                        help="let every process run on every core")
+    parser.add_argument("--pin", dest="pinned", action="store_true",
+                        help="the caches on one core, Kafka and all else on another")
     parser.add_argument("--fine", type=int, help="microseconds between two first questions")
     parser.add_argument("--watched", type=float, help="changes a second that are looked for")
     parser.add_argument("--changes", type=float, default=200, help="a second")
