@@ -97,7 +97,12 @@ static void open_bench(struct bench *bench)
         .policy = {.max_ttl = 86400, .negative_ttl = 900, .client_ttl = 5},
         .validity = bench->validity,
     });
-    bench->desk = (struct desk){.tier = &bench->tier, .validity = bench->validity};
+    bench->desk = (struct desk){
+        .tier = &bench->tier,
+        .validity = bench->validity,
+        .local = local_new(&(struct local_options){.tier = "bench", .special_use = true}),
+    };
+    assert(bench->desk.local);
     for (size_t i = 0; i < NAMES; i++)
         prepare(bench, i);
 }
@@ -207,6 +212,7 @@ int main(void)
         printf("%s %zu\n", parts[i].name, good);
         all_good = all_good && good == (size_t)NAMES * ROUNDS;
     }
+    local_unref(bench.desk.local);
     store_free(bench.tier.store);
     validity_free(bench.validity);
     return all_good ? EXIT_SUCCESS : EXIT_FAILURE;

@@ -16,7 +16,6 @@ void entry_write(struct entry *entry, const struct answer_key *key, const struct
     *entry = (struct entry){
         .units = entry->units,
         .state = (uint8_t)(state | (answer->covered ? ENTRY_COVERED : 0) |
-                           (answer->negative ? ENTRY_NEGATIVE : 0) |
                            dependencies->own << ENTRY_OWN_SHIFT),
         .body_size = (uint16_t)answer->body_size,
         .name_size = key->name_size,

@@ -210,11 +210,11 @@ static void shard_tidy(struct shard *shard)
 /* Moves what fits of a shard's entries, the youngest, to a shelf of another size. */
 static void move_entries(struct shard *shard, const struct shelf *from)
 {
-    struct mono forever = {0};
+    struct mono start = {0}; /* nothing is too old to be moved */
     const struct ring_block *block = NULL;
     while ((block = ring_next(&from->ring, block))) {
         const struct entry *old = (const struct entry *)block;
-        struct entry *entry = old->gone ? NULL : shard_take(shard, old->units, forever);
+        struct entry *entry = old->gone ? NULL : shard_take(shard, old->units, start);
         if (!entry)
             continue;
         memcpy(entry, old, (size_t)old->units * RING_UNIT);
@@ -428,37 +428,6 @@ static void count_get(struct shard *shard, enum store_result result)
     }
 }
 
-/* The answer as a tier below may keep it: what is left of its life, and all it depends on. */
-static void take(const struct shard *shard, const struct entry *entry, uint64_t age_ms,
-                 const struct store_look *look)
-{
-    struct answer *answer = look->ret_answer;
-    bool expired = entry_is_expired(entry, age_ms);
-    uint32_t cap = ttl_cap(shard, entry, look->child);
-    uint32_t left = expired ? shard->policy.client_ttl : entry->ttl - (uint32_t)(age_ms / 1000);
-    size_t offsets = entry_ttl_count(entry);
-    *answer = (struct answer){
-        .flags = entry->flags,
-        .counts = {entry->counts[0], entry->counts[1], entry->counts[2]},
-        .negative = entry->state & ENTRY_NEGATIVE,
-        .uncacheable = expired && !entry_is_held(shard, entry, look->now),
-        .covered = entry->state & ENTRY_COVERED,
-        .ttl = left < cap ? left : cap,
-        .ede = entry->ede,
-        .body = look->buffer,
-        .body_size = entry->body_size,
-        .ttl_offsets = look->ttl_offsets,
-        .ttl_count = offsets,
-    };
-    memcpy(look->ttl_offsets, entry_ttl_offsets(entry), offsets * sizeof(uint16_t));
-    struct dependencies *dependencies = &answer->dependencies;
-    dependencies->zone = (uint32_t)entry->zone;
-    dependencies->own = (entry->state & ENTRY_OWN) >> ENTRY_OWN_SHIFT;
-    dependencies->question = answer_key_name(look->key->bytes);
-    dependencies->count = entry->scope_count;
-    memcpy(dependencies->scopes, entry_scopes(entry), entry->scope_count * sizeof(struct scope));
-}
-
 /* Fills `ret` and the buffer from a good entry. Returns STORE_HIT, or STORE_TRUNCATED. */
 static enum store_result give(const struct shard *shard, struct entry *entry,
                               const struct store_look *look, struct store_hit *ret)
@@ -477,8 +446,6 @@ static enum store_result give(const struct shard *shard, struct entry *entry,
         copy_overtime(shard, entry, look, ret);
     else
         copy_hit(shard, entry, age_ms, look);
-    if (look->ret_answer)
-        take(shard, entry, age_ms, look);
     return STORE_HIT;
 }
 

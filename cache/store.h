@@ -77,10 +77,6 @@ struct store_look {
     uint8_t *buffer;
     size_t room;
     bool child; /* the client follows the feed itself: client_ttl does not bind it */
-    /* For a tier of this process below this one: the answer as it may be kept there, its body in `buffer`, its
-     * offsets in `ttl_offsets` (ANSWER_MAX_TTLS). A stale one is not to be kept. NULL: not wanted. */
-    struct answer *ret_answer;
-    uint16_t *ttl_offsets;
 };
 enum store_result store_get(struct store *store, const struct store_look *look,
                             struct store_hit *ret);

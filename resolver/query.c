@@ -237,10 +237,11 @@ static size_t answer(struct desk *desk, const struct query_read *read,
     return look_up(desk, &asked, reply);
 }
 
+enum { COOKIE_SIZE = 8 };
+
 /* The first eight bytes of the COOKIE option, the client's own part (RFC 7873 4); NULL: there is none. */
 static const uint8_t *client_cookie(const struct edns *edns)
 {
-    enum { COOKIE_SIZE = 8 };
     struct wire_reader reader = wire_reader(edns->options, edns->options_size);
     while (wire_left(&reader) > 0) {
         uint16_t code = wire_read_u16(&reader), size = wire_read_u16(&reader);
@@ -259,7 +260,7 @@ static uint64_t client_number(const struct desk *desk, const struct query_input 
     const uint8_t *cookie = edns->options_size > 0 ? client_cookie(edns) : NULL;
     uint64_t number;
     if (cookie)
-        number = validity_hash(desk->validity, cookie, 8);
+        number = validity_hash(desk->validity, cookie, COOKIE_SIZE);
     else if (peer->family == AF_INET)
         number = validity_hash(desk->validity, (const uint8_t *)&peer->in.sin_addr,
                                sizeof peer->in.sin_addr);
