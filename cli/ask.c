@@ -58,6 +58,8 @@ static size_t exchange(int fd, const uint8_t *query, size_t size, uint8_t *respo
     if (send(fd, query, size, MSG_NOSIGNAL) != (ssize_t)size || !receive(fd, length, LENGTH_SIZE))
         return 0;
     const size_t wanted = wire_get_u16(length);
+    if (wanted == 0)
+        errno = EBADMSG;
     return receive(fd, response, wanted) ? wanted : 0;
 }
 

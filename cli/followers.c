@@ -112,24 +112,30 @@ static int64_t left_ms(const json_t *answer)
     return (int64_t)(most * 1000) + 1;
 }
 
+/* What the first tier listens on that can be asked what holds now: it listens, and hears of changes. */
+static void note_listen(struct follower *follower, const json_t *tier)
+{
+    const char *listen = json_string_value(json_array_get(json_object_get(tier, "listen"), 0));
+    if (listen && follower->listen[0] == '\0' && member_true(tier, "subscribed"))
+        snprintf(follower->listen, sizeof follower->listen, "%s", listen);
+}
+
 static void note_tiers(struct follower *follower, const json_t *answer)
 {
     size_t k, at = 0;
     json_t *tier;
     follower->window_ms = 0;
-    follower->tiers[0] = '\0';
+    follower->tiers[0] = follower->listen[0] = '\0';
     json_array_foreach(json_object_get(answer, "tiers"), k, tier)
     {
         const int64_t window = (int64_t)(number_of(tier, "window_s") * 1000);
         follower->window_ms = window > follower->window_ms ? window : follower->window_ms;
+        note_listen(follower, tier);
         if (at < sizeof follower->tiers)
             at += (size_t)snprintf(follower->tiers + at, sizeof follower->tiers - at, "%s%s%s",
                                    k > 0 ? ", " : "", member_text(tier, "tier"),
                                    member_true(tier, "subscribed") ? "" : " (outside)");
     }
-    const json_t *first = json_array_get(json_object_get(answer, "tiers"), 0);
-    const char *listen = json_string_value(json_array_get(json_object_get(first, "listen"), 0));
-    snprintf(follower->listen, sizeof follower->listen, "%s", listen ? listen : "");
 }
 
 static bool is_ready(const struct followers *followers, struct follower *follower)

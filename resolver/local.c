@@ -298,11 +298,14 @@ static void on_entry(void *arg, const struct hosts_entry *entry)
         .type = entry->address_size == 4 ? TYPE_A : TYPE_AAAA,
         .class = CLASS_IN,
     };
-    add_record(local, &record);
+    /* Beside a CNAME of the config there can be nothing else (RFC 1034 3.6.2). */
+    if (!find_type(find_name(local->data, entry->name), TYPE_CNAME))
+        add_record(local, &record);
     if (!entry->first)
         return;
     hosts_reverse_name(entry->address, entry->address_size, reverse);
-    if (find_type(find_name(local->data, reverse), TYPE_PTR))
+    const struct local_name *held = find_name(local->data, reverse);
+    if (find_type(held, TYPE_PTR) || find_type(held, TYPE_CNAME))
         return; /* an address is called what its first line calls it */
     record.owner = reverse;
     record.type = TYPE_PTR;
@@ -335,7 +338,7 @@ static char *read_file(struct hosts_file *file, size_t *ret_size)
     int fd = open(file->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0) {
         int why = errno;
-        if (stat(file->path, &file->seen) != 0)
+        if (why == ENOENT || stat(file->path, &file->seen) != 0)
             file->seen = (struct stat){0};
         errno = why;
         return NULL;
@@ -407,7 +410,7 @@ bool local_is_outdated(const struct local *local)
         if (stat(file->path, &now) != 0)
             now = (struct stat){0};
         if (now.st_ino != file->seen.st_ino || now.st_dev != file->seen.st_dev ||
-            now.st_size != file->seen.st_size || !same_time(&now.st_mtim, &file->seen.st_mtim))
+            now.st_size != file->seen.st_size || !same_time(&now.st_ctim, &file->seen.st_ctim))
             return true;
     }
     return false;

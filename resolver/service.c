@@ -9,9 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "resolver/clock.h"
 #include "resolver/log.h"
 
 enum {
@@ -120,10 +120,7 @@ void service_ready(struct service *service, const char *status)
 void service_reloading(struct service *service)
 {
     char text[MAX_MESSAGE];
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    snprintf(text, sizeof text, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64 "\n",
-             (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000);
+    snprintf(text, sizeof text, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64 "\n", mono_now_us());
     tell(service, text);
 }
 

@@ -462,6 +462,35 @@ static void test_hosts_are_local_names(void **state)
     unlink(file.path);
 }
 
+/* RFC 1034 3.6.2: what the config calls an alias has no records of its own, whatever a file says. */
+static void test_hosts_add_nothing_beside_a_cname(void **state)
+{
+    (void)state;
+    struct file file;
+    make_from_hosts(&file, "192.0.2.7 box.lan\n192.0.2.1 ipp.lan\n");
+    make(&(struct local_options){
+        .tier = "t",
+        .hosts = (char *const[]){file.path},
+        .host_count = 1,
+        .records = (char *const[]){"ipp.lan CNAME box.lan", "box.lan A 192.0.2.9"},
+        .record_count = 2});
+    assert_string_equal(ask("ipp.lan", "TXT"), "NOERROR; ipp.lan. 3600 CNAME box.lan.");
+    assert_null(strstr(ask("ipp.lan", "A"), "192.0.2.1"));
+    unlink(file.path);
+}
+
+static void test_a_file_that_may_be_read_again_is_noticed(void **state)
+{
+    (void)state;
+    struct file file;
+    make_from_hosts(&file, "192.0.2.7 nas\n");
+    assert_false(local_is_outdated(made));
+    usleep(20 * 1000); /* file times may go by the kernel's ticks */
+    assert_int_equal(chmod(file.path, 0644), 0);
+    assert_true(local_is_outdated(made));
+    unlink(file.path);
+}
+
 static void test_a_changed_file_is_noticed(void **state)
 {
     (void)state;
@@ -541,6 +570,8 @@ int main(void)
         TEST(test_long_answers_are_truncated),
         TEST(test_the_bitmaps_lose_nothing),
         TEST(test_hosts_are_local_names),
+        TEST(test_hosts_add_nothing_beside_a_cname),
+        TEST(test_a_file_that_may_be_read_again_is_noticed),
         TEST(test_a_changed_file_is_noticed),
         TEST(test_other_files_are_left_out),
         TEST(test_check),
