@@ -507,6 +507,7 @@ void forward_send(struct forward *forward, enum forward_way way, struct forward_
     request->forward = forward;
     request->way = way;
     request->passage.port = NULL;
+    request->passage.batch = 0;
     if (!forward->ports) {
         send_without_packet(forward, way, request);
         return;

@@ -20,7 +20,6 @@ struct call {
 };
 
 struct inside {
-    struct event_base *base;
     struct desk *desk;
     struct event *tell;
     struct call *under_way;
@@ -141,7 +140,6 @@ struct inside *inside_new(struct event_base *base, struct desk *desk)
     struct inside *inside = calloc(1, sizeof *inside);
     if (!inside)
         return NULL;
-    inside->base = base;
     inside->desk = desk;
     inside->tell = event_new(base, -1, 0, tell, inside);
     if (!inside->tell) {

@@ -136,8 +136,8 @@ struct tier *tier_new(const struct config_tier *config, const struct validity *v
         .policy = policy_of(&config->cache),
         .validity = validity,
     });
-    if (!set_addresses(tier, config) || !tier->name || !tier->store ||
-        (config->above ? !tier->above : tier->address_count == 0)) {
+    if (!set_addresses(tier, config) || !tier->name || !tier->store || tier->address_count == 0 ||
+        (config->above && !tier->above)) {
         tier_free(tier);
         return NULL;
     }
