@@ -73,6 +73,20 @@ void store_key(const struct store *store, const struct key_parts *parts, struct 
         add_client(ret_key, parts->client);
 }
 
+/* The key of the same question, whoever asks. */
+static void key_of_all(const struct answer_key *key, struct answer_key *ret_key)
+{
+    *ret_key = *key;
+    ret_key->bytes[ENTRY_KEY_BITS] &= (uint8_t)~KEY_OF_CLIENT;
+    ret_key->size -= KEY_CLIENT_SIZE;
+    ret_key->hash = key_hash(key->name_hash, ret_key->bytes);
+}
+
+static bool is_of_client(const struct answer_key *key)
+{
+    return key->bytes[ENTRY_KEY_BITS] & KEY_OF_CLIENT;
+}
+
 void store_key_variant(const struct store *store, const uint8_t *name, uint16_t type, int bits,
                        struct answer_key *ret_key)
 {
@@ -449,6 +463,26 @@ static enum store_result give(const struct shard *shard, struct entry *entry,
     return STORE_HIT;
 }
 
+/*
+ * What a change brought in place of a client's own answer. To replace those one by one, a change would have to
+ * know who holds what; so there is one answer for all (leave_for_all), which only such a client gets.
+ */
+static enum store_result get_told(struct store *store, const struct store_look *look,
+                                  struct store_hit *ret)
+{
+    struct answer_key key;
+    key_of_all(look->key, &key);
+    struct shard *shard = shard_lock(store, key.hash);
+    struct entry *entry = shard_find(shard, &key);
+    enum store_result result = STORE_INVALID;
+    if (entry && entry->state & ENTRY_TOLD &&
+        entry_judge(shard, entry, key.name_hash, look->now) == STORE_HIT)
+        result = give(shard, entry, look, ret);
+    count_get(shard, result);
+    pthread_mutex_unlock(&shard->lock);
+    return result;
+}
+
 enum store_result store_get(struct store *store, const struct store_look *look,
                             struct store_hit *ret)
 {
@@ -456,11 +490,13 @@ enum store_result store_get(struct store *store, const struct store_look *look,
     struct entry *entry = shard_find(shard, look->key);
     enum store_result result =
         entry ? entry_judge(shard, entry, look->key->name_hash, look->now) : STORE_MISS;
+    bool elsewhere = result == STORE_INVALID && is_of_client(look->key);
     if (result == STORE_HIT)
         result = give(shard, entry, look, ret);
-    count_get(shard, result);
+    if (!elsewhere)
+        count_get(shard, result);
     pthread_mutex_unlock(&shard->lock);
-    return result;
+    return elsewhere ? get_told(store, look, ret) : result;
 }
 
 /* ---- keeping answers ---- */
@@ -556,9 +592,21 @@ static bool put(struct store *store, const struct answer_key *key, const struct 
     return kept;
 }
 
+/* A change replaces what is held for all: the first client's answer is where it will go. */
+static void leave_for_all(struct store *store, const struct answer_key *key,
+                          const struct answer *answer, struct stamp stamp, struct mono now)
+{
+    struct answer_key all;
+    key_of_all(key, &all);
+    if (!store_has(store, &all))
+        put(store, &all, answer, stamp, now, false);
+}
+
 bool store_put(struct store *store, const struct answer_key *key, const struct answer *answer,
                struct stamp stamp, struct mono now)
 {
+    if (is_of_client(key) && answer->dependencies.zone != ZONE_NONE)
+        leave_for_all(store, key, answer, stamp, now);
     return put(store, key, answer, stamp, now, false);
 }
 

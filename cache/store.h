@@ -8,7 +8,9 @@
  * to move once more. What is used stays, a hit sets one bit, and no memory is allocated or freed on the way.
  *
  * An entry that fails its validity check stays where it is until it is replaced or evicted: a later change
- * set may carry its new content, and then it is installed in place (store_replace).
+ * set may carry its new content, and then it is installed in place (store_replace). For clients with answers of
+ * their own it is installed once for all: whose answer the change made invalid gets that one in its place, and whoever
+ * never asked still gets nothing.
  *
  * Threads: all calls but new and free from any thread. A shard's lock is held for a lookup and a copy,
  * never for I/O.

@@ -76,16 +76,38 @@ def test_negative_answers_and_chains_go_up_too(four, scripted):
     assert scripted.count("none.example.com.", "A") == 1
 
 
+def misses_of(daemon, level):
+    (tier,) = [t for t in daemon.status()["tiers"] if t["name"] == level]
+    return tier["misses"]
+
+
+def ask_browser(daemon, source=None, cookie=None):
+    host, port = daemon.addresses["browser"]
+    query = dns.message.make_query(NAME, "A", use_edns=0, options=[
+        dns.edns.GenericOption(dns.edns.OptionType.COOKIE, cookie)] if cookie else [])
+    return dns.query.udp(query, host, port=port, timeout=5, source=source)
+
+
+def test_a_change_replaces_what_each_client_holds(four, topic, scripted):
+    first, second, third = "127.0.0.2", "127.0.0.3", "127.0.0.4"
+    for source in (first, second):
+        assert addresses(ask_browser(four, source)) == ["192.0.2.1"]
+    before = misses_of(four, "browser")
+    scripted.set(NAME, "A", "192.0.2.2")
+    change(four, topic, changes.set_(NAME, "A", 3600, "192.0.2.2"))
+    for source in (first, second):
+        assert addresses(ask_browser(four, source)) == ["192.0.2.2"]
+    assert misses_of(four, "browser") == before
+    assert addresses(ask_browser(four, third)) == ["192.0.2.2"]
+    assert misses_of(four, "browser") == before + 1, "this one had asked for nothing yet"
+
+
 def test_each_client_has_a_browser_of_its_own(four):
     def misses(level):
-        (tier,) = [t for t in four.status()["tiers"] if t["name"] == level]
-        return tier["misses"]
-    host, port = four.addresses["browser"]
+        return misses_of(four, level)
 
     def ask_as(source=None, cookie=None):
-        query = dns.message.make_query(NAME, "A", use_edns=0, options=[
-            dns.edns.GenericOption(dns.edns.OptionType.COOKIE, cookie)] if cookie else [])
-        return dns.query.udp(query, host, port=port, timeout=5, source=source)
+        return ask_browser(four, source, cookie)
 
     for known in range(3):
         assert addresses(ask_as(source=f"127.0.0.{known + 2}")) == ["192.0.2.1"]

@@ -171,6 +171,64 @@ static void a_set_replaces_a_negative_answer(void **state)
     assert_int_equal(look(f, "www.example.com.", false).answers, 1);
 }
 
+/* What the answer for (www.example.com., A) of one client is; `put`: it has asked, and was told 0.0.0.0. */
+static struct held of_client(struct fixture *f, uint64_t client, bool put)
+{
+    uint8_t name[NAME_MAX_SIZE], body[16] = {0};
+    struct held held = {0};
+    struct store_hit hit;
+    struct answer_key key;
+    struct answer answer = {.ttl = 3600, .body = body, .body_size = sizeof body, .ede = EDE_NONE};
+    assert_true(name_from_text("www.example.com.", name) > 0);
+    validity_depend_on_question(f->validity, name, false, &answer.dependencies);
+    store_key(f->store,
+              &(struct key_parts){.name = name, .type = TYPE_A, .class = CLASS_IN, .client = client},
+              &key);
+    if (put)
+        assert_true(store_put(f->store, &key, &answer, validity_now(f->validity), start));
+    held.result =
+        store_get(f->store,
+                  &(struct store_look){
+                      .key = &key, .now = start, .buffer = held.body, .room = sizeof held.body},
+                  &hit);
+    return held;
+}
+
+static void a_set_replaces_what_each_client_holds(void **state)
+{
+    struct fixture *f = *state;
+    struct store_counters counters;
+    of_client(f, 1, true);
+    of_client(f, 3, true);
+    assert_int_equal(of_client(f, 5, false).result, STORE_MISS);
+    assert_int_equal(apply(f, SET_WWW(300, "192.0.2.7")).installed, 1);
+    for (uint64_t client = 1; client <= 3; client += 2) {
+        struct held held = of_client(f, client, false);
+        assert_int_equal(held.result, STORE_HIT);
+        assert_memory_equal(held.body + 12, ((uint8_t[]){192, 0, 2, 7}), 4);
+    }
+    store_count(f->store, &counters);
+    assert_int_equal(counters.hits, 4); /* once for each look */
+    assert_int_equal(counters.invalid, 0);
+    /* who never asked has nothing that could be replaced, and what a client fetches is its own */
+    assert_int_equal(of_client(f, 5, false).result, STORE_MISS);
+    assert_memory_equal(of_client(f, 5, true).body + 12, ((uint8_t[4]){0}), 4);
+    assert_memory_equal(of_client(f, 1, false).body + 12, ((uint8_t[]){192, 0, 2, 7}), 4);
+}
+
+static void test_p1_a_flush_evicts_what_each_client_holds(void **state)
+{
+    static const char flush[] = "{\"op\":\"FLUSH\",\"name\":\"www.example.com.\"}";
+    struct fixture *f = *state;
+    of_client(f, 1, true);
+    apply(f, flush);
+    assert_int_equal(of_client(f, 1, false).result, STORE_INVALID);
+    apply(f, SET_WWW(300, "192.0.2.7"));
+    assert_int_equal(of_client(f, 1, false).result, STORE_HIT);
+    apply(f, flush);
+    assert_int_equal(of_client(f, 1, false).result, STORE_INVALID);
+}
+
 static void partial_changes_evict(void **state)
 {
     static const char *const changes[] = {
@@ -519,6 +577,8 @@ int main(void)
         TEST(a_set_is_installed_where_it_is_held),
         TEST(a_set_of_something_not_held_fills_nothing),
         TEST(a_set_replaces_a_negative_answer),
+        TEST(a_set_replaces_what_each_client_holds),
+        TEST(test_p1_a_flush_evicts_what_each_client_holds),
         TEST(partial_changes_evict),
         TEST(unrelated_names_stay),
         TEST(a_chain_goes_with_each_of_its_links),
