@@ -13,6 +13,7 @@
 #include "resolver/daemon.h"
 #include "resolver/log.h"
 #include "resolver/metrics.h"
+#include "resolver/slice.h"
 
 struct options {
     const char *config_path;
@@ -217,6 +218,7 @@ static int run(const char *config_path, struct config *config)
     int status = EXIT_FAILURE;
     struct program program = {.base = event_base_new(), .service = service_open()};
     signal(SIGPIPE, SIG_IGN);
+    slice_shorten();
     program.daemon = daemon_start(config_path, config, program.service, error);
     if (program.daemon && program.base && open_services(&program, error) &&
         watch_signals(&program) && watch_hosts(&program) && watch_workers(&program)) {

@@ -514,6 +514,21 @@ def test_evict(upstream, freshetd, feed):
     assert asked_again() == [0, 0, 0]
 
 
+def test_without_a_feed_nothing_was_applied(daemon):
+    assert daemon.control({"cmd": "applied"}) == {"ok": True, "first": 1, "age_us": [], "took_us": []}
+
+
+def test_every_thread_has_short_time_slices(daemon):
+    release = tuple(int(part) for part in re.findall(r"\d+", os.uname().release)[:2])
+    if release < (6, 12) or not os.path.exists("/proc/self/sched"):
+        pytest.skip("this kernel gives no thread a slice of its own, or does not show it")
+    slices = set()
+    for thread in os.listdir(f"/proc/{daemon.pid}/task"):
+        with open(f"/proc/{daemon.pid}/task/{thread}/sched", encoding="ascii") as file:
+            slices |= {int(line.split(":")[1]) for line in file if line.startswith("se.slice")}
+    assert slices == {100000}, "nanoseconds"
+
+
 def test_dump(upstream, daemon):
     upstream.script("*", wire.records(b"\xc0\0\2\1"))
     names = {f"n{n}.example.com." for n in range(3000)}
@@ -530,6 +545,7 @@ def test_dump(upstream, daemon):
     b'{"cmd": "lookup", "name": "a..b"}', b'{"cmd": "lookup", "name": "a.", "type": "NONSENSE"}',
     b'{"cmd": "evict"}', b'{"cmd": "evict", "name": ""}', b'{"cmd": "evict", "name": "a\\u0000b"}',
     b'{"cmd": "evict", "name": "' + b"x" * 300 + b'"}', b'{"cmd": "status", "cmd": "dump"}',
+    b'{"cmd": "applied", "after": -1}', b'{"cmd": "applied", "after": "x"}',
     b'{"cmd":"status"} {"cmd":"status"}', b"[" * 10000, b'{"a":' * 10000, b"\0\0\0\0",
 ])
 def test_wrong_requests_get_a_reason(daemon, request_line):
