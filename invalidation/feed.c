@@ -14,6 +14,7 @@
 
 #include "invalidation/held.h"
 #include "invalidation/kafka.h"
+#include "invalidation/limiter.h"
 #include "invalidation/survey.h"
 
 enum {
@@ -24,7 +25,6 @@ enum {
     SEARCH_MS = 200, /* between surveys while not live */
     LEARN_MS = 450,  /* to find the leaders before the first fetch */
     RESET_SPACING_MS = 1000,
-    REPORT_SPACING_MS = 1000, /* per kind */
     DEFAULT_LEASE_MS = 3000,
     DESTROY_S = 1,
     MAX_LINE = 1024,
@@ -33,12 +33,6 @@ enum {
 
 static_assert((int)FEED_MAX_PARTITIONS == (int)KAFKA_MAX_PARTITIONS, "one bound for partitions");
 static_assert((int)FEED_MAX_ERROR >= (int)KAFKA_MAX_ERROR, "errors of kafka.h fit");
-
-/* At most one report per kind and second; the rest is counted. */
-struct limiter {
-    struct mono next;
-    uint64_t suppressed;
-};
 
 /*
  * The proof that nothing is missed: all positions have passed the ends of a survey asked at
@@ -87,6 +81,7 @@ struct feed {
 
     pthread_mutex_t lock; /* of what follows; only the feed thread writes */
     struct feed_status status;
+    struct recent recent;
 };
 
 const char *feed_state_text(enum feed_state state)
@@ -140,19 +135,6 @@ static const char *quoted(const char *text, char buffer[MAX_QUOTED])
     return buffer;
 }
 
-/* Whether to report now; then `ret_suppressed` says how many were not since the last one. */
-static bool may_report(struct limiter *limiter, uint64_t *ret_suppressed)
-{
-    const struct mono t = now();
-    if (!mono_reached(t, limiter->next)) {
-        limiter->suppressed++;
-        return false;
-    }
-    *ret_suppressed = limiter->suppressed;
-    *limiter = (struct limiter){.next = mono_add(t, REPORT_SPACING_MS)};
-    return true;
-}
-
 /* librdkafka's levels are syslog's; debug lines were asked for one by one and are not held back. */
 static void on_log(const rd_kafka_t *client, int level, const char *facility, const char *text)
 {
@@ -167,7 +149,7 @@ static void on_log(const rd_kafka_t *client, int level, const char *facility, co
                                                              : FEED_WARNING;
     uint64_t suppressed = 0;
     char quote[MAX_QUOTED];
-    if (severity == FEED_DEBUG || may_report(&f->logs, &suppressed))
+    if (severity == FEED_DEBUG || limiter_lets(&f->logs, now(), &suppressed))
         report(f, severity, "msg=\"kafka client\" facility=%s text=%s suppressed=%" PRIu64,
                facility, quoted(text, quote), suppressed);
 }
@@ -177,7 +159,7 @@ static void report_error(struct feed *f, const char *error)
 {
     uint64_t suppressed;
     char quote[MAX_QUOTED];
-    if (may_report(&f->errors, &suppressed))
+    if (limiter_lets(&f->errors, now(), &suppressed))
         report(f, FEED_WARNING, "msg=\"kafka client error\" error=%s suppressed=%" PRIu64,
                quoted(error, quote), suppressed);
 }
@@ -415,7 +397,7 @@ static void use_failure(struct feed *f, const struct survey *survey)
     set_state(f, FEED_COLD, reason);
     uint64_t suppressed;
     char topic[MAX_QUOTED], quote[MAX_QUOTED];
-    if (news && may_report(&f->waits, &suppressed))
+    if (news && limiter_lets(&f->waits, now(), &suppressed))
         report(f, FEED_WARNING, "msg=\"feed is waiting\" topic=%s reason=%s suppressed=%" PRIu64,
                quoted(f->topic, topic), quoted(reason, quote), suppressed);
 }
@@ -478,6 +460,7 @@ static void count_applied(struct feed *f, const struct apply_result *result, int
     f->status.marked += result->marked;
     f->status.last_apply_us = apply_us;
     f->status.last_delay_us = delay_us > 0 ? delay_us : 0; /* clocks may disagree */
+    recent_add(&f->recent, delay_us, apply_us);
     pthread_mutex_unlock(&f->lock);
 }
 
@@ -503,7 +486,7 @@ static void report_refusal(struct feed *f, const rd_kafka_message_t *message,
                            const struct changeset_error *error, const uint8_t *zone)
 {
     uint64_t suppressed;
-    if (!may_report(&f->refusals[-error->code], &suppressed))
+    if (!limiter_lets(&f->refusals[-error->code], now(), &suppressed))
         return;
     char reason[MAX_QUOTED], where[MAX_QUOTED], name[NAME_MAX_TEXT], quote[MAX_QUOTED];
     report(f, FEED_WARNING,
@@ -896,4 +879,13 @@ void feed_status(struct feed *f, struct feed_status *ret)
     pthread_mutex_lock(&f->lock);
     *ret = f->status;
     pthread_mutex_unlock(&f->lock);
+}
+
+size_t feed_recent(struct feed *f, uint64_t after, struct recent_set ret_sets[RECENT_MOST],
+                   uint64_t *ret_first)
+{
+    pthread_mutex_lock(&f->lock);
+    const size_t count = recent_after(&f->recent, after, ret_sets, ret_first);
+    pthread_mutex_unlock(&f->lock);
+    return count;
 }

@@ -96,6 +96,14 @@ static json_t *answer_drained(struct daemon *daemon, json_t *request)
     return wrong ? complaint(wrong) : status_drained(daemon, name);
 }
 
+static json_t *answer_applied(struct daemon *daemon, json_t *request)
+{
+    json_t *after = json_object_get(request, "after");
+    if (after && (!json_is_integer(after) || json_integer_value(after) < 0))
+        return complaint("\"after\" is not a count of change sets");
+    return status_applied(daemon, (uint64_t)json_integer_value(after));
+}
+
 /* Inside the feed's zones a mark does it; elsewhere the stores are searched. */
 static json_t *answer_evict(struct daemon *daemon, json_t *request)
 {
@@ -137,12 +145,14 @@ static json_t *answer_request(struct visitor *visitor, const char *line)
         reply = answer_lookup(daemon, request);
     else if (cmd && strcmp(cmd, "drained_by") == 0)
         reply = answer_drained(daemon, request);
+    else if (cmd && strcmp(cmd, "applied") == 0)
+        reply = answer_applied(daemon, request);
     else if (cmd && strcmp(cmd, "evict") == 0)
         reply = answer_evict(daemon, request);
     else if (cmd && strcmp(cmd, "dump") == 0)
         reply = answer_dump(visitor);
     else
-        reply = complaint("\"cmd\" is none of status, lookup, drained_by, evict, dump");
+        reply = complaint("\"cmd\" is none of status, lookup, drained_by, applied, evict, dump");
     json_decref(request);
     return reply;
 }

@@ -83,6 +83,20 @@ static json_t *feed_json(struct daemon *daemon)
     return object;
 }
 
+json_t *status_applied(struct daemon *daemon, uint64_t after)
+{
+    struct recent_set sets[RECENT_MOST];
+    uint64_t first = 1;
+    size_t count = daemon->feed ? feed_recent(daemon->feed, after, sets, &first) : 0;
+    json_t *ages = json_array(), *times = json_array();
+    for (size_t i = 0; i < count; i++) {
+        json_array_append_new(ages, number(sets[i].age_us));
+        json_array_append_new(times, number(sets[i].took_us));
+    }
+    return json_pack("{s:b, s:o, s:o, s:o}", "ok", true, "first", number(first), "age_us", ages,
+                     "took_us", times);
+}
+
 static json_t *upstreams_json(struct tier *tier)
 {
     json_t *upstreams = json_array();

@@ -13,6 +13,12 @@
 /* The whole process: feed, zones, tiers, upstreams. */
 json_t *status_report(struct daemon *daemon);
 
+/*
+ * How the change sets after the `after`-th that the feed has applied came, as far as that is remembered (the newest
+ * 512): the number of the "first" of them, and of each "age_us", how old it was when applied, and "took_us".
+ */
+json_t *status_applied(struct daemon *daemon, uint64_t after);
+
 /* What each tier holds for a canonical name and type. */
 json_t *status_lookup(struct daemon *daemon, const uint8_t *name, uint16_t type);
 

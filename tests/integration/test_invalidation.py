@@ -386,6 +386,20 @@ def test_what_was_cached_before_the_feed_is_not_trusted(freshetd, fresh_topic, s
     eventually(lambda: addresses(ask(daemon, "www.example.com.")) == ["192.0.2.2"])
 
 
+def test_how_changes_came_is_told(resolver):
+    before = resolver.daemon.status()["feed"]["applied"]
+    for _ in range(3):
+        resolver.change(changes.flush("n1.example.com."))
+    status = resolver.daemon.status()["feed"]
+    told = resolver.daemon.control({"cmd": "applied", "after": before})
+    assert told["ok"] and told["first"] == before + 1
+    assert len(told["age_us"]) == len(told["took_us"]) == 3
+    assert told["age_us"][-1] == status["last_delay_us"]
+    assert told["took_us"][-1] == status["last_apply_us"]
+    assert all(0 <= took < 1e6 for took in told["took_us"])
+    assert resolver.daemon.control({"cmd": "applied", "after": before + 3})["age_us"] == []
+
+
 def test_evict_is_for_this_cache_alone(resolver):
     resolver.ask("n1.example.com.")
     resolver.ask("n2.example.com.")
