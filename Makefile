@@ -102,7 +102,8 @@ $(CHECKER): $(call objects,$(wildcard bench/checker/*.c)) $(RUNTIME)
 
 PROBE := $(BUILD)/propagation/probe
 
-$(PROBE): $(call objects,$(wildcard bench/propagation/*.c) $(addprefix bench/checker/,authority.c histogram.c history.c wire.c)) \
+$(PROBE): $(call objects,$(wildcard bench/propagation/*.c) $(addprefix bench/checker/,authority.c histogram.c history.c wire.c) \
+                         resolver/slice.c) \
           $(RUNTIME)
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)

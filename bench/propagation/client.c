@@ -1,5 +1,6 @@
 #include "bench/propagation/client.h"
 
+#include <stdalign.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -21,11 +22,12 @@ enum {
 
 static int open_socket(const struct sockaddr_in *address)
 {
-    const int buffer = RECEIVE_BUFFER;
+    const int buffer = RECEIVE_BUFFER, on = 1;
     int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return -1;
     setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof buffer);
+    setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof on);
     return connect(fd, (const struct sockaddr *)address, sizeof *address) == 0 ? fd : -1;
 }
 
@@ -147,8 +149,9 @@ static int64_t offset_of(const struct client *client, const uint8_t *bytes, size
     return -1;
 }
 
-static void take(struct client *client, const uint8_t *bytes, size_t size, int64_t now_us)
+static void take(struct client *client, const uint8_t *bytes, size_t size, struct receipt receipt)
 {
+    const int64_t now_us = receipt.now_us;
     const uint16_t id = wire_id(bytes);
     const int64_t sent_us = client->asked[id].sent_us;
     if (!sent_us || now_us - sent_us > CLIENT_PATIENCE_US)
@@ -165,20 +168,42 @@ static void take(struct client *client, const uint8_t *bytes, size_t size, int64
     client->counts.bytes += size + FRAME;
     if (client->timed)
         histogram_add(&client->latency, now_us - sent_us);
-    flights_answer(client->flights, client->tier, answer.version, sent_us, now_us);
+    flights_answer(client->flights, client->tier, answer.version, sent_us, receipt);
     const int64_t offset = client->feed_id ? offset_of(client, bytes, size) : -1;
     if (offset >= 0)
         flights_applied(client->flights, client->tier, offset, now_us);
 }
 
+/* When the kernel had the datagram, by its stamp; as it is now without one. */
+static struct receipt receipt_of(struct msghdr *message)
+{
+    struct timespec stamp, now;
+    struct receipt receipt = {.now_us = clock_us()};
+    clock_gettime(CLOCK_REALTIME, &now);
+    receipt.arrived_us = receipt.now_us;
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c; c = CMSG_NXTHDR(message, c))
+        if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_TIMESTAMPNS) {
+            memcpy(&stamp, CMSG_DATA(c), sizeof stamp);
+            receipt.arrived_us -= (int64_t)(now.tv_sec - stamp.tv_sec) * US_PER_S +
+                                  (now.tv_nsec - stamp.tv_nsec) / 1000;
+        }
+    return receipt;
+}
+
 void client_receive(struct client *client, int fd)
 {
     uint8_t bytes[WIRE_MAX];
+    alignas(struct cmsghdr) uint8_t control[CMSG_SPACE(sizeof(struct timespec))];
+    struct iovec part = {.iov_base = bytes, .iov_len = sizeof bytes};
     for (int k = 0; k < BATCH; k++) {
-        const ssize_t size = recv(fd, bytes, sizeof bytes, 0);
+        struct msghdr message = {.msg_iov = &part,
+                                 .msg_iovlen = 1,
+                                 .msg_control = control,
+                                 .msg_controllen = sizeof control};
+        const ssize_t size = recvmsg(fd, &message, 0);
         if (size < 0)
             return;
         if (size >= HEADER)
-            take(client, bytes, (size_t)size, clock_us());
+            take(client, bytes, (size_t)size, receipt_of(&message));
     }
 }

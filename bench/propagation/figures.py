@@ -44,6 +44,8 @@ def tier_samples(changes, place, inside):
     changes = [change for change in changes if change["tiers"][place]["asked"]]
     seen = [change["tiers"][place] for change in changes]
     samples = {"new": [item["new"] for item in seen if was_held(item)],
+               "read": [change["read"] for item, change in zip(seen, changes)
+                        if was_held(item) and change["read"] is not None],
                "old": [item["old"] for item in seen if item["old"] is not None],
                "read_to_new": _differences(
                    (item["new"], change["read"]) for item, change in zip(seen, changes)),
@@ -53,12 +55,13 @@ def tier_samples(changes, place, inside):
                                  if item["old"] and item["new"] and item["old"] > item["new"]],
                "said_applied": [item["applied"] for item in seen if item["applied"] is not None]}
     if inside is not None:
-        told = [(change["inside"][inside], item["new"]) for change, item in zip(changes, seen)
+        # The cache's own share ends when its answer is there: when the client is woken is not its part.
+        told = [(change["inside"][inside], item["arrived"]) for change, item in zip(changes, seen)
                 if change["inside"][inside]]
         samples["applied"] = [inner["applied"] for inner, _ in told]
         samples["apply"] = [inner["took"] for inner, _ in told]
-        samples["own"] = [new - inner["applied"] + inner["took"] for inner, new in told
-                          if new is not None]
+        samples["own"] = [arrived - inner["applied"] + inner["took"] for inner, arrived in told
+                          if arrived is not None]
     return samples
 
 

@@ -37,22 +37,24 @@ struct flight *flights_begin(struct flights *flights, uint32_t version, bool wat
 }
 
 /* All that this answer is new to: this version and those before that were not seen. */
-static void note_new(struct flights *flights, unsigned tier, uint32_t version, int64_t now_us)
+static void note_new(struct flights *flights, unsigned tier, uint32_t version,
+                     struct receipt receipt)
 {
     while (version > flights->history->names && !flights->all[version].seen[tier].new_us) {
-        flights->all[version].seen[tier].new_us = now_us;
+        flights->all[version].seen[tier].new_us = receipt.now_us;
+        flights->all[version].seen[tier].arrived_us = receipt.arrived_us;
         version = flights->history->changes[version].previous;
     }
 }
 
 void flights_answer(struct flights *flights, unsigned tier, uint32_t version, int64_t sent_us,
-                    int64_t now_us)
+                    struct receipt receipt)
 {
-    note_new(flights, tier, version, now_us);
+    note_new(flights, tier, version, receipt);
     for (uint32_t later = flights->history->changes[version].next; later;
          later = flights->history->changes[later].next)
         if (flights->all[later].published_us && sent_us > flights->all[later].published_us)
-            flights->all[later].seen[tier].old_us = now_us;
+            flights->all[later].seen[tier].old_us = receipt.now_us;
 }
 
 void flights_applied(struct flights *flights, unsigned tier, int64_t offset, int64_t now_us)

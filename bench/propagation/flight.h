@@ -6,10 +6,11 @@
  *     read                      a plain Kafka consumer has the message in its hands
  *     applied[tier]             the tier's first answer that says so (freshet's position option)
  *     new[tier]                 the first answer with this version or a later one
+ *     arrived[tier]             the same, when the kernel had it: before the client was woken
  *     old[tier]                 the last answer with an earlier version to a query sent since
  *
- * Times are microseconds of one clock (CLOCK_MONOTONIC) in one process, when the answer is in the
- * client's hands: a tier's times are late by the way there and back and by up to the distance of
+ * Times are microseconds of one clock (CLOCK_MONOTONIC) in one process, but for `arrived` when the
+ * answer is in the client's hands: a tier's times are late by the way there and back and by up to the distance of
  * two probes, never early.
  *
  * Probes of a watched change go to each tier (with `rotate` mostly to one alone: the probes of all
@@ -33,7 +34,7 @@
 #include "bench/propagation/options.h"
 
 struct seen {
-    int64_t new_us, old_us; /* 0: not seen */
+    int64_t new_us, arrived_us, old_us; /* 0: not seen */
 };
 
 struct flight {
@@ -69,9 +70,14 @@ void flights_free(struct flights *flights);
 struct flight *flights_begin(struct flights *flights, uint32_t version, bool watched,
                              int64_t now_us);
 
-/* A tier answered `version` at `now_us` to a query for the name sent at `sent_us`. */
+struct receipt {
+    int64_t arrived_us; /* at the client's socket, by the kernel */
+    int64_t now_us;     /* in its hands */
+};
+
+/* A tier answered `version` to a query for the name sent at `sent_us`. */
 void flights_answer(struct flights *flights, unsigned tier, uint32_t version, int64_t sent_us,
-                    int64_t now_us);
+                    struct receipt receipt);
 
 /* A tier said at `now_us` that it has applied what lies before `offset`. */
 void flights_applied(struct flights *flights, unsigned tier, int64_t offset, int64_t now_us);

@@ -1,5 +1,6 @@
 #include "bench/propagation/inside.h"
 
+#include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,7 +10,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { PAUSE_US = 10000, RETRY_US = 50000, PATIENCE_S = 1 };
+enum { PAUSE_US = 200000, RETRY_US = 50000, PATIENCE_S = 1 };
 
 static FILE *connect_to(const char *path)
 {
@@ -26,34 +27,34 @@ static FILE *connect_to(const char *path)
     return stream;
 }
 
-static int64_t integer(json_t *object, const char *key)
-{
-    return json_integer_value(json_object_get(object, key));
-}
-
+/* Takes an answer; `begun`: the question was asked after the first change. */
 static void note(struct inside *inside, const char *line, bool begun)
 {
-    json_t *status = json_loads(line, 0, NULL);
-    json_t *feed = json_object_get(status, "feed");
-    const uint64_t applied = (uint64_t)integer(feed, "applied");
-    if (!begun && !atomic_load(&inside->begun))
-        inside->before = applied;
-    else if (begun && applied > inside->before && applied - inside->before <= inside->capacity) {
-        inside->applied[applied - inside->before - 1].age_us = integer(feed, "last_delay_us");
-        inside->applied[applied - inside->before - 1].took_us = integer(feed, "last_apply_us");
+    json_t *answer = json_loads(line, 0, NULL);
+    json_t *ages = json_object_get(answer, "age_us"), *times = json_object_get(answer, "took_us");
+    const uint64_t first = (uint64_t)json_integer_value(json_object_get(answer, "first"));
+    for (size_t k = 0; k < json_array_size(ages); k++) {
+        inside->known = first + k;
+        const uint64_t at = inside->known - inside->before - 1;
+        if (!begun && !atomic_load(&inside->begun))
+            inside->before = inside->known;
+        else if (inside->known > inside->before && at < inside->capacity) {
+            inside->applied[at].age_us = json_integer_value(json_array_get(ages, k));
+            inside->applied[at].took_us = json_integer_value(json_array_get(times, k));
+        }
     }
-    json_decref(status);
+    json_decref(answer);
 }
 
 /* Until the connection ends. */
 static void observe(struct inside *inside, FILE *stream)
 {
-    static const char question[] = "{\"cmd\":\"status\"}\n";
-    const ssize_t length = sizeof question - 1;
-    char *line = NULL;
+    char question[64], *line = NULL;
     size_t size = 0;
     while (!atomic_load(&inside->stop)) {
-        const bool begun = atomic_load(&inside->begun); /* of the question, not of the answer */
+        const bool begun = atomic_load(&inside->begun);
+        const int length = snprintf(question, sizeof question,
+                                    "{\"cmd\":\"applied\",\"after\":%" PRIu64 "}\n", inside->known);
         if (send(fileno(stream), question, (size_t)length, MSG_NOSIGNAL) != length ||
             getline(&line, &size, stream) <= 0)
             break;

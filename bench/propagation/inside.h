@@ -1,11 +1,11 @@
 /*
  * inside.h - asks a freshetd, over its control socket, when it had applied a change; by its clock.
  *
- * "status" tells how many change sets were applied, how old the last of them was then (by its
- * "time" and the clock of this same machine), and how long applying it took. Asked every few
- * milliseconds, that is known of many changes, and exactly, where answers only show it at the next
- * probe. The probe is the topic's only publisher, so the n-th applied is the n-th published.
- * Reading the message's JSON comes before "took": some microseconds that are in `age` only.
+ * "applied" tells of each change set how old it was then (by its "time" and the clock of this same
+ * machine), and how long applying it took: exact, where answers only show it at the next probe.
+ * Asked seldom, as asking takes the processor from what is measured. The probe is the topic's only
+ * publisher, so the n-th applied is the n-th published. Reading the message's JSON comes before
+ * "took": some microseconds that are in `age` only.
  *
  *     published            handed to freshet     applied           first new answer
  *         |---- Kafka ---------->|------ took ------->|--- worker, probe ---->|
@@ -26,7 +26,8 @@ struct inside {
     uint64_t capacity; /* changes that may come */
     pthread_t thread;
     atomic_bool stop, begun;
-    uint64_t before; /* change sets applied before the first of ours */
+    uint64_t known;  /* change sets that were applied, as far as was told */
+    uint64_t before; /* of these, before the first of ours */
     struct {
         int64_t age_us, took_us; /* age 0: not known */
     } * applied;                 /* by change, the first is 0 */

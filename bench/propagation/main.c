@@ -22,9 +22,10 @@
  * {"type":"over"} at the end of that; then {"type":"change",...} for each change that was watched,
  * and {"type":"result",...} last.
  *
- * Threads: this loop; those of topic.h and inside.h. The loop runs at a higher priority, where that
- * is permitted, so that what is late is the tiers; librdkafka's threads do not, as the tiers' own
- * do not. (At a real-time priority it keeps a broker on its core from the change it waits for.)
+ * Threads: this loop; those of topic.h and inside.h. All have the short time slices that freshetd's
+ * have, so that the plain consumer waits for the processor no longer than a tier does; the loop has
+ * a higher priority besides, where that is permitted, so that what is late is the tiers. (At a
+ * real-time priority it keeps a broker on its core from the change it waits for.)
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -43,10 +44,11 @@
 #include "bench/propagation/inside.h"
 #include "bench/propagation/primary.h"
 #include "bench/propagation/topic.h"
+#include "resolver/slice.h"
 
 enum {
     EVENTS = 64,
-    WHOLE_EVERY = 16, /* of the changes that one tier is asked for, so many go to all */
+    WHOLE_EVERY = 64, /* of the changes that one tier is asked for, so many go to all */
     PRIORITY = -10,
     TIMER_SLACK_NS = 1000,
     SLEEP_MAX_US = 20000,
@@ -392,6 +394,7 @@ static void print_change(struct probe *p, uint32_t version)
                flight->asked >> k & 1 ? "true" : "false");
         print_time("applied", flights_applied_us(&p->flights, k, version), began_us);
         print_time("new", seen->new_us, began_us);
+        print_time("arrived", seen->arrived_us, began_us);
         print_time("old", seen->old_us, began_us);
         printf("}");
     }
@@ -530,6 +533,7 @@ int main(int argc, char **argv)
 {
     static struct probe p;
     options_read(&p.options, argc, argv);
+    slice_shorten();
     const char *wrong = set_up(&p);
     if (wrong) {
         fprintf(stderr, "probe: %s\n", wrong);

@@ -15,6 +15,7 @@ import contextlib
 import json
 import os
 import platform
+import struct
 import subprocess
 import sys
 import time
@@ -91,6 +92,20 @@ def pin_stage(stage):
     for name, pids in stage.processes.items():
         for pid in pids:
             pin(pid, ELSEWHERE if name in NOT_CACHES else CACHES)
+
+
+@contextlib.contextmanager
+def awake():
+    """Idle processors do not sleep meanwhile, where that is permitted: to wake one takes about as
+    long as what is measured. A request that holds while the file is open, as cyclictest(8) has it."""
+    try:
+        file = open("/dev/cpu_dma_latency", "wb", buffering=0)
+    except OSError:
+        yield False
+        return
+    with file:
+        file.write(struct.pack("i", 0))  # microseconds
+        yield True
 
 
 # --- one run of the probe
@@ -261,7 +276,7 @@ def measure(args, mode, place):
               "options": {"names": args.names, "changes": args.changes, "sweep": args.sweep,
                           "clients": args.clients, "watched": args.watched or mode.watched,
                           "rotate": mode.rotate, "fine": args.fine or mode.fine,
-                          "pinned": args.pinned},
+                          "pinned": args.pinned, "awake": args.awake},
               **measure_times(args, mode, place), "price": None}
     if mode.price and args.price:
         record["price"] = measure_price(args, mode, place)
@@ -325,6 +340,7 @@ def run(args):
             stack.callback(cluster.stop)
         if args.pinned:
             pin(os.getpid(), ELSEWHERE)  # and with it the probe
+        args.awake = stack.enter_context(awake())
         place = modes.Place(cluster, args.hierarchy, args.names, args.attach)
         for mode in chosen:
             write(measure(args, mode, place), args.output)

@@ -64,13 +64,14 @@ def stage_rows(record):
 
 
 def ratios(record):
-    """Publish to visible against the plain consumer: rows of tier, quantile, ratio, bar, met."""
-    read = record["common_summary"]["read"]
+    """Publish to visible against the plain consumer, over the same changes: rows of tier, quantile,
+    ratio, bar, met. One change that Kafka delays is then among both or among neither."""
     rows = []
     for name, tier in record["tiers"].items():
+        new, read = tier["summary"]["new"], tier["summary"]["read"]
         for key, bar in BARS.items():
-            if read.get(key) and tier["summary"]["new"].get(key):
-                ratio = tier["summary"]["new"][key] / read[key]
+            if read.get(key) and new.get(key):
+                ratio = new[key] / read[key]
                 rows.append((name, key, ratio, bar, ratio <= bar))
     return rows
 

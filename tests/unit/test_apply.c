@@ -181,9 +181,10 @@ static struct held of_client(struct fixture *f, uint64_t client, bool put)
     struct answer answer = {.ttl = 3600, .body = body, .body_size = sizeof body, .ede = EDE_NONE};
     assert_true(name_from_text("www.example.com.", name) > 0);
     validity_depend_on_question(f->validity, name, false, &answer.dependencies);
-    store_key(f->store,
-              &(struct key_parts){.name = name, .type = TYPE_A, .class = CLASS_IN, .client = client},
-              &key);
+    store_key(
+        f->store,
+        &(struct key_parts){.name = name, .type = TYPE_A, .class = CLASS_IN, .client = client},
+        &key);
     if (put)
         assert_true(store_put(f->store, &key, &answer, validity_now(f->validity), start));
     held.result =
