@@ -14,7 +14,7 @@
 
 #include "invalidation/held.h"
 #include "invalidation/kafka.h"
-#include "invalidation/limiter.h"
+#include "invalidation/report.h"
 #include "invalidation/survey.h"
 
 enum {
@@ -22,13 +22,12 @@ enum {
     TICK_SHARE = 8,        /* of a short lease, one tick is at most this part */
     BATCH_MESSAGES = 1000, /* applied between two looks at everything else */
     PROOFS_PER_LEASE = 3,
-    SEARCH_MS = 200, /* between surveys while not live */
+    SEARCH_MS = 200, /* between the first two surveys while not live */
     LEARN_MS = 450,  /* to find the leaders before the first fetch */
     RESET_SPACING_MS = 1000,
     DEFAULT_LEASE_MS = 3000,
     DESTROY_S = 1,
     MAX_LINE = 1024,
-    MAX_QUOTED = 400,
 };
 
 static_assert((int)FEED_MAX_PARTITIONS == (int)KAFKA_MAX_PARTITIONS, "one bound for partitions");
@@ -117,24 +116,6 @@ report(struct feed *f, enum feed_severity severity, const char *format, ...)
     f->report(f->report_arg, severity, line);
 }
 
-/* A value of key=value: in quotes, printable ASCII, cut when long. */
-static const char *quoted(const char *text, char buffer[MAX_QUOTED])
-{
-    size_t at = 0;
-    buffer[at++] = '"';
-    for (; *text && at + 10 < MAX_QUOTED; text++) {
-        const uint8_t c = (uint8_t)*text;
-        if (c == '"' || c == '\\')
-            at += (size_t)snprintf(buffer + at, MAX_QUOTED - at, "\\%c", c);
-        else if (c < ' ' || c > '~')
-            at += (size_t)snprintf(buffer + at, MAX_QUOTED - at, "\\x%02x", c);
-        else
-            buffer[at++] = (char)c;
-    }
-    snprintf(buffer + at, MAX_QUOTED - at, *text ? "...\"" : "\"");
-    return buffer;
-}
-
 /* librdkafka's levels are syslog's; debug lines were asked for one by one and are not held back. */
 static void on_log(const rd_kafka_t *client, int level, const char *facility, const char *text)
 {
@@ -148,23 +129,34 @@ static void on_log(const rd_kafka_t *client, int level, const char *facility, co
                                         : level > 4          ? FEED_INFO
                                                              : FEED_WARNING;
     uint64_t suppressed = 0;
-    char quote[MAX_QUOTED];
+    char quote[REPORT_MAX_QUOTED];
     if (severity == FEED_DEBUG || limiter_lets(&f->logs, now(), &suppressed))
         report(f, severity, "msg=\"kafka client\" facility=%s text=%s suppressed=%" PRIu64,
-               facility, quoted(text, quote), suppressed);
+               facility, report_quote(text, quote), suppressed);
 }
 
 /* An error that is neither a gap nor a loss. */
 static void report_error(struct feed *f, const char *error)
 {
     uint64_t suppressed;
-    char quote[MAX_QUOTED];
+    char quote[REPORT_MAX_QUOTED];
     if (limiter_lets(&f->errors, now(), &suppressed))
         report(f, FEED_WARNING, "msg=\"kafka client error\" error=%s suppressed=%" PRIu64,
-               quoted(error, quote), suppressed);
+               report_quote(error, quote), suppressed);
 }
 
 /* ---- state ---- */
+
+/*
+ * Not live, the feed soon looks again; but not for long more often than a live one does, or brokers that do
+ * not keep up would be asked the more.
+ */
+static void set_pace(struct feed *f, bool live)
+{
+    const uint64_t steady_ms = f->lease_ms / PROOFS_PER_LEASE;
+    const bool soon = !live && SEARCH_MS < steady_ms;
+    surveyor_pace(f->surveyor, soon ? SEARCH_MS : steady_ms, steady_ms);
+}
 
 static void set_state(struct feed *f, enum feed_state state, const char *reason)
 {
@@ -177,16 +169,15 @@ static void set_state(struct feed *f, enum feed_state state, const char *reason)
     pthread_mutex_unlock(&f->lock);
     if (!moved)
         return;
-    surveyor_pace(f->surveyor,
-                  state == FEED_LIVE ? f->lease_ms / PROOFS_PER_LEASE : (uint64_t)SEARCH_MS);
-    char topic[MAX_QUOTED], why[MAX_QUOTED];
+    set_pace(f, state == FEED_LIVE);
+    char topic[REPORT_MAX_QUOTED], why[REPORT_MAX_QUOTED];
     if (state == FEED_LIVE)
         report(f, FEED_INFO, "msg=\"feed is live\" topic=%s partitions=%zu",
-               quoted(f->topic, topic), f->status.partition_count);
+               report_quote(f->topic, topic), f->status.partition_count);
     else
         report(f, state == FEED_CATCHUP ? FEED_INFO : FEED_WARNING,
                "msg=\"feed is %s\" topic=%s reason=%s", feed_state_text(state),
-               quoted(f->topic, topic), quoted(reason, why));
+               report_quote(f->topic, topic), report_quote(reason, why));
 }
 
 /* The brokers are gone. Positions are kept, but only a survey asked from now on proves anything. */
@@ -396,10 +387,10 @@ static void use_failure(struct feed *f, const struct survey *survey)
     const bool news = strcmp(reason, f->status.reason) != 0;
     set_state(f, FEED_COLD, reason);
     uint64_t suppressed;
-    char topic[MAX_QUOTED], quote[MAX_QUOTED];
+    char topic[REPORT_MAX_QUOTED], quote[REPORT_MAX_QUOTED];
     if (news && limiter_lets(&f->waits, now(), &suppressed))
         report(f, FEED_WARNING, "msg=\"feed is waiting\" topic=%s reason=%s suppressed=%" PRIu64,
-               quoted(f->topic, topic), quoted(reason, quote), suppressed);
+               report_quote(f->topic, topic), report_quote(reason, quote), suppressed);
 }
 
 static void take_survey(struct feed *f)
@@ -488,12 +479,13 @@ static void report_refusal(struct feed *f, const rd_kafka_message_t *message,
     uint64_t suppressed;
     if (!limiter_lets(&f->refusals[-error->code], now(), &suppressed))
         return;
-    char reason[MAX_QUOTED], where[MAX_QUOTED], name[NAME_MAX_TEXT], quote[MAX_QUOTED];
+    char reason[REPORT_MAX_QUOTED], where[REPORT_MAX_QUOTED], name[NAME_MAX_TEXT],
+        quote[REPORT_MAX_QUOTED];
     report(f, FEED_WARNING,
            "msg=\"change set refused\" reason=%s where=%s invalidated=%s partition=%" PRId32
            " offset=%" PRId64 " suppressed=%" PRIu64,
-           quoted(error_text(error->code), reason), quoted(error->where, where),
-           zone ? quoted(name_to_text(zone, name), quote) : "all", message->partition,
+           report_quote(error_text(error->code), reason), report_quote(error->where, where),
+           zone ? report_quote(name_to_text(zone, name), quote) : "all", message->partition,
            message->offset, suppressed);
 }
 
@@ -769,7 +761,7 @@ static int start_surveyor(struct feed *f, const struct feed_options *options,
     f->surveyor = surveyor_start(&surveying, error);
     if (!f->surveyor)
         return ERR_KAFKA;
-    surveyor_pace(f->surveyor, SEARCH_MS);
+    set_pace(f, false);
     return 0;
 }
 

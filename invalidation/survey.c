@@ -23,7 +23,8 @@ struct surveyor {
     pthread_cond_t moved;
     bool stop;
     bool full;            /* `found` waits to be taken */
-    uint64_t interval_ms; /* after a success */
+    uint64_t interval_ms; /* to the next survey, after a success */
+    uint64_t last_ms;     /* that it is doubled up to */
     struct survey found;  /* the thread's while not full */
     struct survey taken;  /* the taker's */
 };
@@ -63,10 +64,12 @@ static void wait_pace(struct surveyor *s, uint64_t retry_ms)
         const uint64_t wait_ms = retry_ms > 0 ? retry_ms : s->interval_ms;
         const struct mono until = mono_add(since, wait_ms);
         if (mono_reached(now(), until))
-            return;
+            break;
         const struct timespec t = deadline(until);
         pthread_cond_timedwait(&s->moved, &s->lock, &t);
     }
+    if (retry_ms == 0)
+        s->interval_ms = s->interval_ms * 2 < s->last_ms ? s->interval_ms * 2 : s->last_ms;
 }
 
 static uint64_t next_retry(uint64_t retry_ms, int code)
@@ -166,10 +169,11 @@ void surveyor_stop(struct surveyor *s)
     free(s);
 }
 
-void surveyor_pace(struct surveyor *s, uint64_t interval_ms)
+void surveyor_pace(struct surveyor *s, uint64_t first_ms, uint64_t last_ms)
 {
     pthread_mutex_lock(&s->lock);
-    s->interval_ms = interval_ms;
+    s->interval_ms = first_ms;
+    s->last_ms = last_ms;
     pthread_cond_signal(&s->moved);
     pthread_mutex_unlock(&s->lock);
 }

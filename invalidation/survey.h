@@ -46,8 +46,11 @@ struct surveyor *surveyor_start(const struct surveyor_options *options,
 /* Ends the thread within about a second; NULL is fine. */
 void surveyor_stop(struct surveyor *surveyor);
 
-/* From now on the next survey starts `interval_ms` after one was taken; 0 ms: at once. */
-void surveyor_pace(struct surveyor *surveyor, uint64_t interval_ms);
+/*
+ * From now on the next survey starts `first_ms` after one was taken (0: at once), and each after that twice as long
+ * after the one before it, up to `last_ms`. A failure is followed by another try within a second, whatever the pace.
+ */
+void surveyor_pace(struct surveyor *surveyor, uint64_t first_ms, uint64_t last_ms);
 
 /* The survey that is ready, if there is one. It stays valid until the next call; NULL: none. */
 const struct survey *surveyor_take(struct surveyor *surveyor);

@@ -1,17 +1,20 @@
 /*
- * limiter.h - not the same complaint a thousand times a second.
+ * report.h - the lines a feed reports: a text as a value in them, and not the same complaint a thousand times a second.
  *
  * Threads: the caller's.
  */
-#ifndef FRESHET_INVALIDATION_LIMITER_H
-#define FRESHET_INVALIDATION_LIMITER_H
+#ifndef FRESHET_INVALIDATION_REPORT_H
+#define FRESHET_INVALIDATION_REPORT_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "cache/stamp.h"
 
-enum { LIMITER_SPACING_MS = 1000 };
+enum { LIMITER_SPACING_MS = 1000, REPORT_MAX_QUOTED = 400 };
+
+/* A value of key=value: in quotes, printable ASCII, cut when long. Returns `ret_quoted`. */
+const char *report_quote(const char *text, char ret_quoted[REPORT_MAX_QUOTED]);
 
 /* At most one report of a kind per second; the rest is counted. */
 struct limiter {
