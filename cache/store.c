@@ -322,7 +322,7 @@ static bool entry_has_key(const struct entry *entry, const struct answer_key *ke
            memcmp(bytes, key->bytes, key->size) == 0;
 }
 
-static struct entry *shard_find(const struct shard *shard, const struct answer_key *key)
+static inline struct entry *shard_find(const struct shard *shard, const struct answer_key *key)
 {
     struct index_cursor cursor = index_find(&shard->shelf.index, key->hash);
     uint32_t ref;
@@ -367,7 +367,7 @@ static bool entry_holds(const struct shard *shard, const struct entry *entry, ui
  * The check of every hit: its time is not over, and nothing it depends on was marked since its stamp. The
  * clock is read first, so that a check that passes may move the stamp there.
  */
-static enum store_result entry_judge(const struct shard *shard, struct entry *entry,
+static inline enum store_result entry_judge(const struct shard *shard, struct entry *entry,
                                      uint64_t name_hash, struct mono now)
 {
     if (entry_is_expired(entry, entry_age_ms(entry, now)) && !entry_is_held(shard, entry, now) &&
@@ -443,7 +443,7 @@ static void count_get(struct shard *shard, enum store_result result)
 }
 
 /* Fills `ret` and the buffer from a good entry. Returns STORE_HIT, or STORE_TRUNCATED. */
-static enum store_result give(const struct shard *shard, struct entry *entry,
+static inline enum store_result give(const struct shard *shard, struct entry *entry,
                               const struct store_look *look, struct store_hit *ret)
 {
     uint64_t age_ms = entry_age_ms(entry, look->now);
@@ -464,20 +464,34 @@ static enum store_result give(const struct shard *shard, struct entry *entry,
 }
 
 /*
- * What a change brought in place of a client's own answer. To replace those one by one, a change would have to
- * know who holds what; so there is one answer for all (leave_for_all), which only such a client gets.
+ * Clients with answers of their own: to replace those one by one, a change would have to know who holds what. So
+ * there is one entry for all (leave_for_all) that it replaces, and whose own answer a change has touched gets that.
  */
-static enum store_result get_told(struct store *store, const struct store_look *look,
-                                  struct store_hit *ret)
+static bool is_own_and_changed(const struct shard *shard, const struct entry *entry,
+                               const struct answer_key *key)
 {
-    struct answer_key key;
-    key_of_all(look->key, &key);
-    struct shard *shard = shard_lock(store, key.hash);
-    struct entry *entry = shard_find(shard, &key);
-    enum store_result result = STORE_INVALID;
-    if (entry && entry->state & ENTRY_TOLD &&
-        entry_judge(shard, entry, key.name_hash, look->now) == STORE_HIT)
-        result = give(shard, entry, look, ret);
+    return entry && is_of_client(key) && !entry_holds(shard, entry, key->name_hash);
+}
+
+/* Finds what a change brought for all; NULL: nothing. Its shard is locked in any case. */
+static struct entry *told_lock(struct store *store, const struct answer_key *key,
+                               struct shard **ret_shard)
+{
+    struct answer_key all;
+    key_of_all(key, &all);
+    *ret_shard = shard_lock(store, all.hash);
+    struct entry *entry = shard_find(*ret_shard, &all);
+    return entry && entry->state & ENTRY_TOLD ? entry : NULL;
+}
+
+/* `result` is what became of the client's own. */
+static enum store_result get_told(struct store *store, const struct store_look *look,
+                                  enum store_result result, struct store_hit *ret)
+{
+    struct shard *shard;
+    struct entry *told = told_lock(store, look->key, &shard);
+    if (told && entry_judge(shard, told, look->key->name_hash, look->now) == STORE_HIT)
+        result = give(shard, told, look, ret);
     count_get(shard, result);
     pthread_mutex_unlock(&shard->lock);
     return result;
@@ -490,13 +504,13 @@ enum store_result store_get(struct store *store, const struct store_look *look,
     struct entry *entry = shard_find(shard, look->key);
     enum store_result result =
         entry ? entry_judge(shard, entry, look->key->name_hash, look->now) : STORE_MISS;
-    bool elsewhere = result == STORE_INVALID && is_of_client(look->key);
+    bool elsewhere = result != STORE_HIT && is_own_and_changed(shard, entry, look->key);
     if (result == STORE_HIT)
         result = give(shard, entry, look, ret);
     if (!elsewhere)
         count_get(shard, result);
     pthread_mutex_unlock(&shard->lock);
-    return elsewhere ? get_told(store, look, ret) : result;
+    return elsewhere ? get_told(store, look, result, ret) : result;
 }
 
 /* ---- keeping answers ---- */
@@ -556,22 +570,31 @@ static struct entry *shard_place(struct shard *shard, const struct answer_key *k
     return entry;
 }
 
+/* Where an answer to be kept comes from. */
+enum put_kind {
+    PUT_FETCHED,
+    PUT_TOLD, /* with a change: only where the key is held already */
+    PUT_FOR_ALL, /* a client's, as the place that a change goes to: only where the key is not held yet */
+};
+
 static bool shard_put(struct shard *shard, const struct answer_key *key,
                       const struct answer *answer, struct stamp stamp, struct mono now,
-                      bool held_only)
+                      enum put_kind kind)
 {
+    const bool told = kind == PUT_TOLD;
     struct entry *old = shard_find(shard, key);
     uint16_t units = entry_units(answer, key->size);
-    if (held_only && !old)
+    if ((told && !old) || (kind == PUT_FOR_ALL && old))
         return false;
-    if (is_late(shard, key, answer, stamp) || (!held_only && told_already(shard, old, key, now))) {
+    if (is_late(shard, key, answer, stamp) || (!told && told_already(shard, old, key, now))) {
         shard->counters.late++;
         return false;
     }
     if ((size_t)units * RING_UNIT > shard->shelf.ring.capacity ||
         (is_failure(answer) && old && entry_judge(shard, old, key->name_hash, now) == STORE_HIT))
         return false;
-    uint8_t state = (uint8_t)((old ? old->state & ENTRY_USED : 0) | (held_only ? ENTRY_TOLD : 0));
+    uint8_t state = (uint8_t)((old ? old->state & (ENTRY_USED | ENTRY_FOR_ALL) : 0) |
+                              (told ? ENTRY_TOLD : 0) | (kind == PUT_FOR_ALL ? ENTRY_FOR_ALL : 0));
     struct entry *entry = shard_place(shard, key, units, old, now);
     if (!entry)
         return false;
@@ -581,39 +604,65 @@ static bool shard_put(struct shard *shard, const struct answer_key *key,
 }
 
 static bool put(struct store *store, const struct answer_key *key, const struct answer *answer,
-                struct stamp stamp, struct mono now, bool held_only)
+                struct stamp stamp, struct mono now, enum put_kind kind)
 {
     assert(answer->ttl_count == (size_t)answer->counts[0] + answer->counts[1] + answer->counts[2]);
     if (answer->ttl == 0)
         return false;
     struct shard *shard = shard_lock(store, key->hash);
-    bool kept = shard_put(shard, key, answer, stamp, now, held_only);
+    bool kept = shard_put(shard, key, answer, stamp, now, kind);
     pthread_mutex_unlock(&shard->lock);
     return kept;
 }
 
-/* A change replaces what is held for all: the first client's answer is where it will go. */
+/* As told_already(), and failures never, where a change has touched the client's own and brought one for all. */
+static bool told_for_all(struct store *store, const struct answer_key *key,
+                         const struct answer *answer, struct mono now)
+{
+    struct shard *shard = shard_lock(store, key->hash);
+    bool changed = is_own_and_changed(shard, shard_find(shard, key), key);
+    pthread_mutex_unlock(&shard->lock);
+    if (!changed)
+        return false;
+    struct entry *told = told_lock(store, key, &shard);
+    bool first = told && entry_judge(shard, told, key->name_hash, now) == STORE_HIT &&
+                 (is_failure(answer) || !entry_is_aging(shard, told, entry_age_ms(told, now)));
+    shard->counters.late += first && !is_failure(answer);
+    pthread_mutex_unlock(&shard->lock);
+    return first;
+}
+
+/* Whether a change can bring the answer along: to a plain question, for a name in a zone of the feed. */
+static bool may_be_told(const struct answer_key *key, const struct answer *answer)
+{
+    return answer->dependencies.own != OWN_NONE && wire_get_u16(key->bytes + 2) == CLASS_IN &&
+           !(key->bytes[ENTRY_KEY_BITS] & KEY_DNSSEC_OK);
+}
+
+/* A change replaces what is held: the first client's answer is where it will go for all. */
 static void leave_for_all(struct store *store, const struct answer_key *key,
                           const struct answer *answer, struct stamp stamp, struct mono now)
 {
     struct answer_key all;
     key_of_all(key, &all);
-    if (!store_has(store, &all))
-        put(store, &all, answer, stamp, now, false);
+    put(store, &all, answer, stamp, now, PUT_FOR_ALL);
 }
 
 bool store_put(struct store *store, const struct answer_key *key, const struct answer *answer,
                struct stamp stamp, struct mono now)
 {
-    if (is_of_client(key) && answer->dependencies.zone != ZONE_NONE)
+    if (is_of_client(key) && told_for_all(store, key, answer, now))
+        return false;
+    bool kept = put(store, key, answer, stamp, now, PUT_FETCHED);
+    if (kept && is_of_client(key) && may_be_told(key, answer))
         leave_for_all(store, key, answer, stamp, now);
-    return put(store, key, answer, stamp, now, false);
+    return kept;
 }
 
 bool store_replace(struct store *store, const struct answer_key *key, const struct answer *answer,
                    struct stamp stamp, struct mono now)
 {
-    return put(store, key, answer, stamp, now, true);
+    return put(store, key, answer, stamp, now, PUT_TOLD);
 }
 
 bool store_has(struct store *store, const struct answer_key *key)
@@ -642,6 +691,10 @@ bool store_revive(struct store *store, const struct answer_key *key, struct mono
 {
     struct shard *shard = shard_lock(store, key->hash);
     struct entry *entry = shard_find(shard, key);
+    if (is_own_and_changed(shard, entry, key)) {
+        pthread_mutex_unlock(&shard->lock);
+        entry = told_lock(store, key, &shard);
+    }
     bool revived = entry && entry_revive(shard, entry, key->name_hash, now);
     shard->counters.revived += revived;
     pthread_mutex_unlock(&shard->lock);
@@ -749,18 +802,25 @@ static void entry_view(const struct shard *shard, const struct entry *entry, str
     };
 }
 
+/* Not one that only keeps a place. */
+static bool is_answer(const struct entry *entry)
+{
+    return (entry->state & (ENTRY_FOR_ALL | ENTRY_TOLD)) != ENTRY_FOR_ALL;
+}
+
 bool store_peek(struct store *store, const struct answer_key *key, struct mono now,
                 void (*visit)(void *arg, const struct store_view *view), void *arg)
 {
     struct shard *shard = shard_lock(store, key->hash);
     const struct entry *entry = shard_find(shard, key);
-    if (entry) {
+    bool is_seen = entry && is_answer(entry);
+    if (is_seen) {
         struct store_view view;
         entry_view(shard, entry, now, &view);
         visit(arg, &view);
     }
     pthread_mutex_unlock(&shard->lock);
-    return entry != NULL;
+    return is_seen;
 }
 
 void store_visit(struct store *store, struct mono now,
@@ -771,6 +831,8 @@ void store_visit(struct store *store, struct mono now,
         pthread_mutex_lock(&shard->lock);
         for (const struct entry *entry = NULL; (entry = shard_next(shard, entry));) {
             struct store_view view;
+            if (!is_answer(entry))
+                continue;
             entry_view(shard, entry, now, &view);
             visit(arg, &view);
         }

@@ -47,7 +47,7 @@ struct surveyor *surveyor_start(const struct surveyor_options *options,
 void surveyor_stop(struct surveyor *surveyor);
 
 /*
- * From now on the next survey starts `first_ms` after one was taken (0: at once), and each after that twice as long
+ * From now on the next survey starts `first_ms` (not 0) after one was taken, and each after that twice as long
  * after the one before it, up to `last_ms`. A failure is followed by another try within a second, whatever the pace.
  */
 void surveyor_pace(struct surveyor *surveyor, uint64_t first_ms, uint64_t last_ms);

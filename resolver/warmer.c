@@ -31,7 +31,8 @@ void warmer_evicted(void *arg, const uint8_t *name, struct mono now)
 {
     const struct warmer *warmer = arg;
     for (size_t i = 0; i < warmer->tier_count; i++) {
-        if (!tier_is_warm(warmer->tiers[i]))
+        /* Whose fetch would it be, where each client has answers of its own? */
+        if (!tier_is_warm(warmer->tiers[i]) || warmer->tiers[i]->per_client)
             continue;
         for (size_t k = 0; k < sizeof common_types / sizeof *common_types; k++)
             look_at(warmer, i, name, common_types[k], now);

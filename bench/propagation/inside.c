@@ -51,7 +51,8 @@ static void observe(struct inside *inside, FILE *stream)
 {
     char question[64], *line = NULL;
     size_t size = 0;
-    while (!atomic_load(&inside->stop)) {
+    for (bool last = false; !last;) {
+        last = atomic_load(&inside->stop); /* then once more */
         const bool begun = atomic_load(&inside->begun);
         const int length = snprintf(question, sizeof question,
                                     "{\"cmd\":\"applied\",\"after\":%" PRIu64 "}\n", inside->known);
@@ -59,7 +60,8 @@ static void observe(struct inside *inside, FILE *stream)
             getline(&line, &size, stream) <= 0)
             break;
         note(inside, line, begun);
-        usleep(PAUSE_US);
+        if (!last)
+            usleep(PAUSE_US);
     }
     free(line);
 }

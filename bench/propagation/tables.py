@@ -68,7 +68,7 @@ def ratios(record):
     ratio, bar, met. One change that Kafka delays is then among both or among neither."""
     rows = []
     for name, tier in record["tiers"].items():
-        new, read = tier["summary"]["new"], tier["summary"]["read"]
+        new, read = tier["summary"]["new"], tier["summary"].get("read", {})
         for key, bar in BARS.items():
             if read.get(key) and new.get(key):
                 ratio = new[key] / read[key]

@@ -171,63 +171,136 @@ static void a_set_replaces_a_negative_answer(void **state)
     assert_int_equal(look(f, "www.example.com.", false).answers, 1);
 }
 
-/* What the answer for (www.example.com., A) of one client is; `put`: it has asked, and was told 0.0.0.0. */
-static struct held of_client(struct fixture *f, uint64_t client, bool put)
+/* ---- clients with answers of their own, to (www.example.com., A) ---- */
+
+static struct mono after_s(uint64_t seconds)
 {
-    uint8_t name[NAME_MAX_SIZE], body[16] = {0};
-    struct held held = {0};
-    struct store_hit hit;
+    return mono_add(start, seconds * 1000);
+}
+
+static struct answer_key client_key(struct fixture *f, uint64_t client)
+{
+    uint8_t name[NAME_MAX_SIZE];
     struct answer_key key;
-    struct answer answer = {.ttl = 3600, .body = body, .body_size = sizeof body, .ede = EDE_NONE};
     assert_true(name_from_text("www.example.com.", name) > 0);
-    validity_depend_on_question(f->validity, name, false, &answer.dependencies);
     store_key(
         f->store,
         &(struct key_parts){.name = name, .type = TYPE_A, .class = CLASS_IN, .client = client},
         &key);
-    if (put)
-        assert_true(store_put(f->store, &key, &answer, validity_now(f->validity), start));
-    held.result =
-        store_get(f->store,
-                  &(struct store_look){
-                      .key = &key, .now = start, .buffer = held.body, .room = sizeof held.body},
-                  &hit);
-    return held;
+    return key;
+}
+
+/* The client has asked, and its upstream says 0.0.0.0 with that RCODE. Returns whether it is kept. */
+static bool fetch_as(struct fixture *f, uint64_t client, uint16_t rcode, uint32_t ttl,
+                     struct mono now)
+{
+    uint8_t body[16] = {0};
+    struct answer_key key = client_key(f, client);
+    struct answer answer = {
+        .flags = rcode, .ttl = ttl, .body = body, .body_size = sizeof body, .ede = EDE_NONE};
+    validity_depend_on_question(f->validity, answer_key_name(key.bytes), false,
+                                &answer.dependencies);
+    return store_put(f->store, &key, &answer, validity_now(f->validity), now);
+}
+
+/* The last byte of its address; or what else became of the question, negative. */
+static int look_as(struct fixture *f, uint64_t client, struct mono now)
+{
+    uint8_t body[512];
+    struct store_hit hit;
+    struct answer_key key = client_key(f, client);
+    enum store_result result = store_get(
+        f->store,
+        &(struct store_look){.key = &key, .now = now, .buffer = body, .room = sizeof body}, &hit);
+    return result == STORE_HIT ? body[15] : -(int)result;
 }
 
 static void a_set_replaces_what_each_client_holds(void **state)
 {
     struct fixture *f = *state;
     struct store_counters counters;
-    of_client(f, 1, true);
-    of_client(f, 3, true);
-    assert_int_equal(of_client(f, 5, false).result, STORE_MISS);
+    assert_true(fetch_as(f, 1, 0, 3600, start) && fetch_as(f, 3, 0, 3600, start));
     assert_int_equal(apply(f, SET_WWW(300, "192.0.2.7")).installed, 1);
-    for (uint64_t client = 1; client <= 3; client += 2) {
-        struct held held = of_client(f, client, false);
-        assert_int_equal(held.result, STORE_HIT);
-        assert_memory_equal(held.body + 12, ((uint8_t[]){192, 0, 2, 7}), 4);
-    }
+    assert_int_equal(look_as(f, 1, start), 7);
+    assert_int_equal(look_as(f, 3, start), 7);
     store_count(f->store, &counters);
-    assert_int_equal(counters.hits, 4); /* once for each look */
+    assert_int_equal(counters.hits, 2); /* once for each look */
     assert_int_equal(counters.invalid, 0);
     /* who never asked has nothing that could be replaced, and what a client fetches is its own */
-    assert_int_equal(of_client(f, 5, false).result, STORE_MISS);
-    assert_memory_equal(of_client(f, 5, true).body + 12, ((uint8_t[4]){0}), 4);
-    assert_memory_equal(of_client(f, 1, false).body + 12, ((uint8_t[]){192, 0, 2, 7}), 4);
+    assert_int_equal(look_as(f, 5, start), -STORE_MISS);
+    assert_true(fetch_as(f, 5, 0, 3600, start));
+    assert_int_equal(look_as(f, 5, start), 0);
+    assert_int_equal(look_as(f, 1, start), 7);
 }
 
 static void test_p1_a_flush_evicts_what_each_client_holds(void **state)
 {
     static const char flush[] = "{\"op\":\"FLUSH\",\"name\":\"www.example.com.\"}";
     struct fixture *f = *state;
-    of_client(f, 1, true);
+    assert_true(fetch_as(f, 1, 0, 3600, start));
     apply(f, flush);
-    assert_int_equal(of_client(f, 1, false).result, STORE_INVALID);
+    assert_int_equal(look_as(f, 1, start), -STORE_INVALID);
     apply(f, SET_WWW(300, "192.0.2.7"));
-    assert_int_equal(of_client(f, 1, false).result, STORE_HIT);
+    assert_int_equal(look_as(f, 1, start), 7);
     apply(f, flush);
-    assert_int_equal(of_client(f, 1, false).result, STORE_INVALID);
+    assert_int_equal(look_as(f, 1, start), -STORE_INVALID);
+}
+
+static void what_a_set_brought_outlives_what_it_replaced(void **state)
+{
+    struct fixture *f = *state;
+    assert_true(fetch_as(f, 1, 0, 60, start));
+    apply(f, SET_WWW(300, "192.0.2.7"));
+    assert_int_equal(look_as(f, 1, after_s(299)), 7);
+    assert_int_equal(look_as(f, 1, after_s(301)), -STORE_EXPIRED);
+    assert_true(fetch_as(f, 1, 0, 60, after_s(301)));
+    assert_int_equal(look_as(f, 1, after_s(301)), 0);
+}
+
+/* As in a store of everybody's. */
+static void test_p4_a_server_that_lags_does_not_undo_a_set_for_a_client(void **state)
+{
+    struct fixture *f = *state;
+    assert_true(fetch_as(f, 1, 0, 3600, start));
+    apply(f, SET_WWW(300, "192.0.2.7"));
+    assert_false(fetch_as(f, 1, 0, 3600, start));
+    assert_int_equal(look_as(f, 1, start), 7);
+}
+
+static void a_failure_does_not_undo_a_set_for_a_client(void **state)
+{
+    struct fixture *f = *state;
+    struct ttl_policy policy = store_policy(f->store);
+    policy.prefetch = true;
+    policy.serve_stale = 3600;
+    assert_int_equal(store_configure(f->store, &policy, 1 << 20), 0);
+    assert_true(fetch_as(f, 1, 0, 3600, start));
+    apply(f, SET_WWW(300, "192.0.2.7"));
+    assert_false(fetch_as(f, 1, RCODE_SERVFAIL, 5, after_s(290)));
+    assert_int_equal(look_as(f, 1, after_s(290)), 7);
+    /* and it stands in for a dead upstream */
+    struct answer_key key = client_key(f, 1);
+    assert_true(store_revive(f->store, &key, after_s(310)));
+    assert_int_equal(look_as(f, 1, after_s(310)), 7);
+}
+
+static void count_view(void *arg, const struct store_view *view)
+{
+    (void)view;
+    ++*(int *)arg;
+}
+
+static void a_place_for_a_change_is_no_answer(void **state)
+{
+    struct fixture *f = *state;
+    struct answer_key all = key_of(f, "www.example.com.", TYPE_A, false);
+    int seen = 0;
+    assert_true(fetch_as(f, 1, 0, 3600, start));
+    store_visit(f->store, start, count_view, &seen);
+    assert_int_equal(seen, 1);
+    assert_false(store_peek(f->store, &all, start, count_view, &seen));
+    apply(f, SET_WWW(300, "192.0.2.7"));
+    assert_true(store_peek(f->store, &all, start, count_view, &seen));
 }
 
 static void partial_changes_evict(void **state)
@@ -580,6 +653,10 @@ int main(void)
         TEST(a_set_replaces_a_negative_answer),
         TEST(a_set_replaces_what_each_client_holds),
         TEST(test_p1_a_flush_evicts_what_each_client_holds),
+        TEST(what_a_set_brought_outlives_what_it_replaced),
+        TEST(test_p4_a_server_that_lags_does_not_undo_a_set_for_a_client),
+        TEST(a_failure_does_not_undo_a_set_for_a_client),
+        TEST(a_place_for_a_change_is_no_answer),
         TEST(partial_changes_evict),
         TEST(unrelated_names_stay),
         TEST(a_chain_goes_with_each_of_its_links),

@@ -80,7 +80,7 @@ static void test_jitter_keeps_order(void **state)
         least = took_us[i] < least ? took_us[i] : least;
         most = took_us[i] > most ? took_us[i] : most;
     }
-    assert_true(least < 50000 && most > 60000);
+    assert_true(least < 60000 && most > 65000); /* a fifth is below, a third above */
     held_free(held);
 }
 
