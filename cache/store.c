@@ -368,7 +368,7 @@ static bool entry_holds(const struct shard *shard, const struct entry *entry, ui
  * clock is read first, so that a check that passes may move the stamp there.
  */
 static inline enum store_result entry_judge(const struct shard *shard, struct entry *entry,
-                                     uint64_t name_hash, struct mono now)
+                                            uint64_t name_hash, struct mono now)
 {
     if (entry_is_expired(entry, entry_age_ms(entry, now)) && !entry_is_held(shard, entry, now) &&
         !entry_is_revived(entry, now))
@@ -444,7 +444,7 @@ static void count_get(struct shard *shard, enum store_result result)
 
 /* Fills `ret` and the buffer from a good entry. Returns STORE_HIT, or STORE_TRUNCATED. */
 static inline enum store_result give(const struct shard *shard, struct entry *entry,
-                              const struct store_look *look, struct store_hit *ret)
+                                     const struct store_look *look, struct store_hit *ret)
 {
     uint64_t age_ms = entry_age_ms(entry, look->now);
     if (!(entry->state & ENTRY_USED))
