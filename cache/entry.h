@@ -30,9 +30,8 @@ enum {
     ENTRY_USED = 1,    /* hit since it was put, or last spared */
     ENTRY_COVERED = 2, /* it may outlive its TTL under the lease */
     ENTRY_TOLD = 4,    /* it came with the change itself, not from an upstream */
-    ENTRY_FOR_ALL =
-        8, /* where a change goes, for clients with answers of their own; no answer before it is TOLD */
-    ENTRY_OWN = 0x30, /* two bits: enum own_scopes */
+    ENTRY_FOR_ALL = 8, /* where a change goes for clients with their own; an answer once TOLD */
+    ENTRY_OWN = 0x30,  /* two bits: enum own_scopes */
     ENTRY_OWN_SHIFT = 4,
 };
 

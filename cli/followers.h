@@ -24,12 +24,11 @@
 enum { FOLLOWER_MAX_TIERS = 200, FOLLOWER_MAX_LISTEN = 64 };
 
 struct follower {
-    const char *path;               /* of its control socket */
-    char tiers[FOLLOWER_MAX_TIERS]; /* their names, as far as they fit */
-    char listen
-        [FOLLOWER_MAX_LISTEN]; /* the first address of its first tier that subscribes and has one */
-    long long pid, stamp;      /* of the newest change of the name, before ours */
-    int64_t window_ms;         /* for how long its clients may hold what is older than a change */
+    const char *path;                 /* of its control socket */
+    char tiers[FOLLOWER_MAX_TIERS];   /* their names, as far as they fit */
+    char listen[FOLLOWER_MAX_LISTEN]; /* of its first tier that subscribes and listens */
+    long long pid, stamp;             /* of the newest change of the name, before ours */
+    int64_t window_ms; /* for how long its clients may hold what is older than a change */
     bool applied;
     int64_t drained_ms; /* monotonic */
     char trouble[MAX_COMPLAINT];

@@ -38,8 +38,7 @@ struct channel {
 
 struct forward {
     struct inside *inside; /* the way to a tier of this process; NULL: none */
-    struct link
-        *link; /* a distance before another one; NULL: none. With neither, the rest is used */
+    struct link *link;     /* a distance before another one; NULL: none. Else the rest is used */
     struct event_base *base;
     struct sockaddr_storage address;
     ares_channel udp;

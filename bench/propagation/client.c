@@ -178,8 +178,8 @@ static void take(struct client *client, const uint8_t *bytes, size_t size, struc
 static struct receipt receipt_of(struct msghdr *message)
 {
     struct timespec stamp, now;
-    clock_gettime(CLOCK_REALTIME,
-                  &now); /* first: a pause between the two makes it late, never early */
+    /* This clock first: a pause between the two makes it late, never early. */
+    clock_gettime(CLOCK_REALTIME, &now);
     struct receipt receipt = {.now_us = clock_us()};
     receipt.arrived_us = receipt.now_us;
     for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c; c = CMSG_NXTHDR(message, c))

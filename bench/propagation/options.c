@@ -3,7 +3,6 @@
 #include <arpa/inet.h>
 #include <getopt.h>
 #include <inttypes.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,7 +37,6 @@ static const char usage[] =
     "  --rotate                most of them at one tier only, another each time\n"
     "  --flush                 the messages say FLUSH, not SET\n"
     "  --no-reader             no plain consumer beside the tiers\n"
-    "  --reader-core=N         that it runs on, as the tiers do (any)\n"
     "  --seed=N\n";
 
 __attribute__((noreturn)) static void fail(const char *what, const char *text)
@@ -116,41 +114,25 @@ enum {
     OPTION_ROTATE,
     OPTION_FLUSH,
     OPTION_NO_READER,
-    OPTION_READER_CORE,
     OPTION_SEED,
     OPTION_HELP,
 };
 
 static const struct option long_options[] = {
-    {"tier", 1, NULL, OPTION_TIER},
-    {"control", 1, NULL, OPTION_CONTROL},
-    {"brokers", 1, NULL, OPTION_BROKERS},
-    {"topic", 1, NULL, OPTION_TOPIC},
-    {"primary", 1, NULL, OPTION_PRIMARY},
-    {"notify", 1, NULL, OPTION_NOTIFY},
-    {"authority-port", 1, NULL, OPTION_PORT},
-    {"zone", 1, NULL, OPTION_ZONE},
-    {"names", 1, NULL, OPTION_NAMES},
-    {"ttl", 1, NULL, OPTION_TTL},
-    {"changes", 1, NULL, OPTION_CHANGES},
-    {"watched", 1, NULL, OPTION_WATCHED},
-    {"sweep", 1, NULL, OPTION_SWEEP},
-    {"clients", 1, NULL, OPTION_CLIENTS},
-    {"zipf", 1, NULL, OPTION_ZIPF},
-    {"seconds", 1, NULL, OPTION_SECONDS},
-    {"horizon", 1, NULL, OPTION_HORIZON},
-    {"settle", 1, NULL, OPTION_SETTLE},
-    {"first", 1, NULL, OPTION_FIRST},
-    {"fine", 1, NULL, OPTION_FINE},
-    {"fine-for", 1, NULL, OPTION_FINE_FOR},
-    {"coarse", 1, NULL, OPTION_COARSE},
-    {"rotate", 0, NULL, OPTION_ROTATE},
-    {"flush", 0, NULL, OPTION_FLUSH},
-    {"no-reader", 0, NULL, OPTION_NO_READER},
-    {"reader-core", 1, NULL, OPTION_READER_CORE},
-    {"seed", 1, NULL, OPTION_SEED},
-    {"help", 0, NULL, OPTION_HELP},
-    {NULL, 0, NULL, 0},
+    {"tier", 1, NULL, OPTION_TIER},           {"control", 1, NULL, OPTION_CONTROL},
+    {"brokers", 1, NULL, OPTION_BROKERS},     {"topic", 1, NULL, OPTION_TOPIC},
+    {"primary", 1, NULL, OPTION_PRIMARY},     {"notify", 1, NULL, OPTION_NOTIFY},
+    {"authority-port", 1, NULL, OPTION_PORT}, {"zone", 1, NULL, OPTION_ZONE},
+    {"names", 1, NULL, OPTION_NAMES},         {"ttl", 1, NULL, OPTION_TTL},
+    {"changes", 1, NULL, OPTION_CHANGES},     {"watched", 1, NULL, OPTION_WATCHED},
+    {"sweep", 1, NULL, OPTION_SWEEP},         {"clients", 1, NULL, OPTION_CLIENTS},
+    {"zipf", 1, NULL, OPTION_ZIPF},           {"seconds", 1, NULL, OPTION_SECONDS},
+    {"horizon", 1, NULL, OPTION_HORIZON},     {"settle", 1, NULL, OPTION_SETTLE},
+    {"first", 1, NULL, OPTION_FIRST},         {"fine", 1, NULL, OPTION_FINE},
+    {"fine-for", 1, NULL, OPTION_FINE_FOR},   {"coarse", 1, NULL, OPTION_COARSE},
+    {"rotate", 0, NULL, OPTION_ROTATE},       {"flush", 0, NULL, OPTION_FLUSH},
+    {"no-reader", 0, NULL, OPTION_NO_READER}, {"seed", 1, NULL, OPTION_SEED},
+    {"help", 0, NULL, OPTION_HELP},           {NULL, 0, NULL, 0},
 };
 
 static bool read_rate(struct options *o, int option, const char *text)
@@ -200,9 +182,6 @@ static bool read_count(struct options *o, int option, const char *text)
         return true;
     case OPTION_SECONDS:
         o->seconds = (int64_t)number(text, 1, 1e6);
-        return true;
-    case OPTION_READER_CORE:
-        o->reader_core = (int)number(text, 0, CPU_SETSIZE - 1);
         return true;
     case OPTION_SEED:
         o->seed = (uint64_t)number(text, 0, 1e15);
@@ -281,7 +260,6 @@ void options_read(struct options *ret_options, int argc, char **argv)
         .fine_for_us = 10 * US_PER_MS,
         .coarse_us = 500 * US_PER_MS,
         .reader = true,
-        .reader_core = -1,
         .seed = 1,
     };
     int option;

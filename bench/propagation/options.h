@@ -28,10 +28,9 @@ struct options {
     int64_t settle_us; /* changes are made, not watched, for so long first */
     int64_t seconds, horizon_us;
     int64_t first_us, fine_us, fine_for_us, coarse_us; /* the probes' times; see flight.h */
-    bool rotate;     /* most watched changes are looked for at one tier, another each time */
-    bool flush;      /* changes only invalidate */
-    bool reader;     /* a plain consumer beside the tiers */
-    int reader_core; /* that it runs on; -1: any */
+    bool rotate; /* most watched changes are looked for at one tier, another each time */
+    bool flush;  /* changes only invalidate */
+    bool reader; /* a plain consumer beside the tiers */
     uint64_t seed;
     const char *brokers, *topic; /* NULL: not in Kafka */
     const char *properties[PROPERTIES_MAX];

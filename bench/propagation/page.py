@@ -79,9 +79,6 @@ by the changes: the publishing of a change is in it. For TTLs not waited for: 1/
 of a name's questions miss.</li>
 </ul>"""
 
-APART = """This machine stands for two: the caches, the plain consumer beside them and the script have
-one core; Kafka, the primary servers, the authority and the program that publishes and asks have
-the other, as they would be machines of their own. It asks before all else on its core."""
 ROTATION = """, most of them at one tier of the four, another each time, as questions to all at
 once are a load of their own; every 64th at all of them"""
 AWAKE = """ Processors that have nothing to do were kept from sleeping, as a server's are where
@@ -239,7 +236,7 @@ def _method(records):
     return METHOD.format(
         **{**options, "fine": tables.time_text(options["fine"])},
         rotation=ROTATION if options["rotate"] else "",
-        cores=(APART if options["pinned"] else TOGETHER) + (AWAKE if options.get("awake") else ""),
+        cores=TOGETHER + (AWAKE if options.get("awake") else ""),
         coarse=tables.time_text(max(record["coarse_us"] for record in records)),
         rtt=f"{tables.time_text(latency['p50'])} and {tables.time_text(latency['p99'])}")
 

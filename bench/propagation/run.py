@@ -75,23 +75,7 @@ def own_network():
     return False
 
 
-# --- which processor
-
-
-CACHES, ELSEWHERE = 0, 1  # cores
-NOT_CACHES = ("Kafka", "Knot")  # of a stage's processes
-
-
-def pin(pid, core):
-    """All threads of it, and so those that they will start."""
-    for thread in os.listdir(f"/proc/{pid}/task"):
-        os.sched_setaffinity(int(thread), {core})
-
-
-def pin_stage(stage):
-    for name, pids in stage.processes.items():
-        for pid in pids:
-            pin(pid, ELSEWHERE if name in NOT_CACHES else CACHES)
+# --- the processors
 
 
 @contextlib.contextmanager
@@ -192,8 +176,7 @@ def time_words(args, mode):
             f"--watched={args.watched or mode.watched:g}",
             f"--seconds={mode.seconds * args.length:.0f}", f"--settle={mode.settle}",
             f"--horizon={mode.horizon}", f"--fine={args.fine or mode.fine}",
-            f"--coarse={mode.coarse}", *(["--rotate"] if mode.rotate else []),
-            *([f"--reader-core={CACHES}"] if args.pinned else [])]
+            f"--coarse={mode.coarse}", *(["--rotate"] if mode.rotate else [])]
 
 
 def price_words(args, mode):
@@ -207,8 +190,6 @@ def measure_times(args, mode, place):
     """When which tier had the new answer."""
     bar = Bar(mode.title, mode.seconds * args.length + mode.horizon / 1000)
     with mode.set_up(place, mode.ttl) as stage:
-        if args.pinned:
-            pin_stage(stage)
         counter = Counter(stage)
         changes, result = probe(stage, time_words(args, mode), bar, counter)
         asked = sum(word.startswith("--control") for word in stage.words)
@@ -247,8 +228,6 @@ def measure_price(args, mode, place):
     bar = Bar(f"{mode.title}: price", mode.price_seconds)
     with mode.set_up(place, mode.ttl) as stage:
         stage.words = [word for word in stage.words if not word.startswith("--control")]
-        if args.pinned:
-            pin_stage(stage)
         counter = Counter(stage)
         _, result = probe(stage, price_words(args, mode), bar, counter)
     clients = result["tiers"][0]
@@ -276,7 +255,7 @@ def measure(args, mode, place):
               "options": {"names": args.names, "changes": args.changes, "sweep": args.sweep,
                           "clients": args.clients, "watched": args.watched or mode.watched,
                           "rotate": mode.rotate, "fine": args.fine or mode.fine,
-                          "pinned": args.pinned, "awake": args.awake},
+                          "awake": args.awake},
               **measure_times(args, mode, place), "price": None}
     if mode.price and args.price:
         record["price"] = measure_price(args, mode, place)
@@ -338,8 +317,6 @@ def run(args):
             print("  starting Kafka", flush=True)
             cluster = kafka_cluster.connect(build=freshet.build_directory())
             stack.callback(cluster.stop)
-        if args.pinned:
-            pin(os.getpid(), ELSEWHERE)  # and with it the probe
         args.awake = stack.enter_context(awake())
         place = modes.Place(cluster, args.hierarchy, args.names, args.attach)
         for mode in chosen:
@@ -355,8 +332,6 @@ def arguments():
     parser.add_argument("--attach", action="store_true")
     parser.add_argument("--report", action="store_true")
     parser.add_argument("--no-price", dest="price", action="store_false")
-    parser.add_argument("--pin", dest="pinned", action="store_true",
-                        help="the caches on one core, Kafka and all else on another")
     parser.add_argument("--fine", type=int, help="microseconds between two first questions")
     parser.add_argument("--watched", type=float, help="changes a second that are looked for")
     parser.add_argument("--changes", type=float, default=200, help="a second")
@@ -372,7 +347,6 @@ def arguments():
     unknown = [key for key in args.modes if key not in modes.BY_KEY or key == "attached"]
     if unknown:
         parser.error(f"no such way: {', '.join(unknown)}")
-    args.pinned = args.pinned and not args.attach and os.cpu_count() > 1
     args.modes = args.modes or [mode.key for mode in modes.MODES]
     return args
 

@@ -3,7 +3,6 @@
 #include <inttypes.h>
 #include <librdkafka/rdkafka.h>
 #include <pthread.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -271,24 +270,6 @@ static bool start_reader(struct topic *topic, char error[TOPIC_ERROR])
     return topic->has_reader;
 }
 
-/* Its threads, librdkafka's among them, run where their maker does. */
-static bool start_reader_on(struct topic *topic, int core, char error[TOPIC_ERROR])
-{
-    cpu_set_t before, there;
-    if (core < 0)
-        return start_reader(topic, error);
-    CPU_ZERO(&there);
-    CPU_SET((size_t)core, &there);
-    sched_getaffinity(0, sizeof before, &before);
-    if (sched_setaffinity(0, sizeof there, &there) < 0) {
-        snprintf(error, TOPIC_ERROR, "there is no core %d", core);
-        return false;
-    }
-    const bool good = start_reader(topic, error);
-    sched_setaffinity(0, sizeof before, &before);
-    return good;
-}
-
 static bool start(struct topic *topic, char error[TOPIC_ERROR])
 {
     if (!open_producer(topic, error))
@@ -297,7 +278,7 @@ static bool start(struct topic *topic, char error[TOPIC_ERROR])
     if (!topic->has_acks || !send_heartbeat(topic, error))
         return false;
     learn_feed_id(topic);
-    return !topic->options->reader || start_reader_on(topic, topic->options->reader_core, error);
+    return !topic->options->reader || start_reader(topic, error);
 }
 
 struct topic *topic_open(const struct options *options, const struct zone *zone,

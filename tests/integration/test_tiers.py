@@ -103,21 +103,15 @@ def test_a_change_replaces_what_each_client_holds(four, topic, scripted):
 
 
 def test_each_client_has_a_browser_of_its_own(four):
-    def misses(level):
-        return misses_of(four, level)
-
-    def ask_as(source=None, cookie=None):
-        return ask_browser(four, source, cookie)
-
     for known in range(3):
-        assert addresses(ask_as(source=f"127.0.0.{known + 2}")) == ["192.0.2.1"]
-        assert misses("browser") == known + 1
-        ask_as(source=f"127.0.0.{known + 2}")
-        assert misses("browser") == known + 1
-    assert misses("os") == 1
-    ask_as(source="127.0.0.2", cookie=b"12345678")
-    ask_as(source="127.0.0.3", cookie=b"12345678")
-    assert misses("browser") == 4, "one cookie, one client, wherever it asks from"
+        assert addresses(ask_browser(four, source=f"127.0.0.{known + 2}")) == ["192.0.2.1"]
+        assert misses_of(four, "browser") == known + 1
+        ask_browser(four, source=f"127.0.0.{known + 2}")
+        assert misses_of(four, "browser") == known + 1
+    assert misses_of(four, "os") == 1
+    ask_browser(four, source="127.0.0.2", cookie=b"12345678")
+    ask_browser(four, source="127.0.0.3", cookie=b"12345678")
+    assert misses_of(four, "browser") == 4, "one cookie, one client, wherever it asks from"
 
 
 def test_a_tier_without_the_feed_is_a_cache_by_ttl(freshetd, topic, scripted):
