@@ -31,8 +31,8 @@ LDLIBS     = $(SANITIZE) $(PKG_LIBS) -pthread
 # One static library per folder, in the order they may lean on one another.
 LAYERS  := cli resolver invalidation cache dns config
 objects  = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
-sources  = $(filter-out $(MAINS),$(wildcard $(1)/*.c))
-MAINS   := resolver/freshetd.c cli/main.c config/options_md.c
+sources  = $(filter-out $(MAINS),$(wildcard $(1)/*.c $(1)/*/*.c))
+MAINS   := resolver/daemon/freshetd.c cli/main.c config/options_md.c
 LIBS    := $(LAYERS:%=$(BUILD)/lib%.a)
 # ThreadSanitizer does not know the threads librdkafka makes; this makes them known.
 RUNTIME := $(if $(filter thread,$(SANITIZER)),$(BUILD)/obj/tests/sanitize/threads.o)
@@ -64,7 +64,7 @@ $(BUILD)/lib$(1).a: $(call objects,$(call sources,$(1)))
 endef
 $(foreach layer,$(LAYERS),$(eval $(call LAYER_RULE,$(layer))))
 
-$(BUILD)/freshetd: $(BUILD)/obj/resolver/freshetd.o $(RUNTIME) $(filter-out %/libcli.a,$(LIBS))
+$(BUILD)/freshetd: $(BUILD)/obj/resolver/daemon/freshetd.o $(RUNTIME) $(filter-out %/libcli.a,$(LIBS))
 	$(call say,LINK,$@)
 	$(Q)$(CC) $^ $(LDLIBS) -o $@
 
@@ -103,7 +103,7 @@ $(CHECKER): $(call objects,$(wildcard bench/checker/*.c)) $(RUNTIME)
 PROBE := $(BUILD)/propagation/probe
 
 $(PROBE): $(call objects,$(wildcard bench/propagation/*.c) $(addprefix bench/checker/,authority.c histogram.c history.c wire.c) \
-                         resolver/slice.c) \
+                         resolver/daemon/sched.c) \
           $(RUNTIME)
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
@@ -278,7 +278,7 @@ faults:
 layers:
 	@tests/layers.sh
 
-SOURCES_TO_FORMAT := $(wildcard $(foreach d,$(LAYERS) bench bench/checker bench/propagation bench/apply bench/memory bench/throughput bench/fanout tests/unit tests/fuzz tests/sanitize,$(d)/*.c $(d)/*.h))
+SOURCES_TO_FORMAT := $(shell find $(LAYERS) bench tests -name "*.[ch]")
 
 format:
 	$(Q)clang-format -i $(SOURCES_TO_FORMAT)

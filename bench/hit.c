@@ -20,14 +20,14 @@
 #include <valgrind/callgrind.h>
 
 #include "dns/build.h"
-#include "resolver/query.h"
+#include "resolver/answer/query.h"
 
 enum { NAMES = 1000, ROUNDS = 20 };
 
 struct bench {
     struct validity *validity;
     struct tier tier;
-    struct desk desk;
+    struct tier_worker tier_worker;
     struct client client;
     uint8_t queries[NAMES][128];
     size_t sizes[NAMES];
@@ -97,12 +97,12 @@ static void open_bench(struct bench *bench)
         .policy = {.max_ttl = 86400, .negative_ttl = 900, .client_ttl = 5},
         .validity = bench->validity,
     });
-    bench->desk = (struct desk){
+    bench->tier_worker = (struct tier_worker){
         .tier = &bench->tier,
         .validity = bench->validity,
         .local = local_new(&(struct local_options){.tier = "bench", .special_use = true}),
     };
-    assert(bench->desk.local);
+    assert(bench->tier_worker.local);
     for (size_t i = 0; i < NAMES; i++)
         prepare(bench, i);
 }
@@ -166,7 +166,7 @@ static bool hit(struct bench *bench, size_t i)
 {
     struct query_input input = {
         .bytes = bench->queries[i], .size = bench->sizes[i], .client = &bench->client, .now = now};
-    return query_handle(&bench->desk, &input, bench->reply) > bench->sizes[i];
+    return query_handle(&bench->tier_worker, &input, bench->reply) > bench->sizes[i];
 }
 
 static bool hit_changed(struct bench *bench, size_t i)
@@ -212,7 +212,7 @@ int main(void)
         printf("%s %zu\n", parts[i].name, good);
         all_good = all_good && good == (size_t)NAMES * ROUNDS;
     }
-    local_unref(bench.desk.local);
+    local_unref(bench.tier_worker.local);
     store_free(bench.tier.store);
     validity_free(bench.validity);
     return all_good ? EXIT_SUCCESS : EXIT_FAILURE;

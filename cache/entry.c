@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-uint16_t entry_units(const struct answer *answer, size_t key_size)
+uint16_t entry_size8(const struct answer *answer, size_t key_size)
 {
     size_t size = sizeof(struct entry) + answer->dependencies.count * sizeof(struct scope) +
                   answer->ttl_count * sizeof(uint16_t) + key_size + answer->body_size;
@@ -14,7 +14,7 @@ void entry_write(struct entry *entry, const struct answer_key *key, const struct
 {
     const struct dependencies *dependencies = &answer->dependencies;
     *entry = (struct entry){
-        .units = entry->units,
+        .size8 = entry->size8,
         .state = (uint8_t)(state | (answer->covered ? ENTRY_COVERED : 0) |
                            dependencies->own << ENTRY_OWN_SHIFT),
         .body_size = (uint16_t)answer->body_size,

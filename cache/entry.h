@@ -3,9 +3,9 @@
  *
  *      0   2    3      4         6         7      8                       16
  *     +---+----+------+---------+---------+------+-----------------------+
- *     |units|gone|state|body size|name size|origin| stamp 44    zone 20   |
+ *     |size8|dead|state|body size|name size|origin| stamp 44    zone 20   |
  *     +---+----+------+---------+---------+------+----------+------------+
- *     | born 48 (ms)            scopes 8  flags 8| ttl (s)  | overtime(s)|     16 .. 32
+ *     | born 48 (ms)            scopes 8  flags 8| ttl (s)  |stale until|     16 .. 32
  *     +------------------------------------------+----------+------------+
  *     | counts 3 x 16                | EDE 16    |                             32 .. 40
  *     +------------------------------+-----------+
@@ -27,17 +27,17 @@
 #include "cache/ring.h"
 
 enum {
-    ENTRY_USED = 1,    /* hit since it was put, or last spared */
+    ENTRY_USED = 1,    /* hit since it was put, or last given a second chance */
     ENTRY_COVERED = 2, /* it may outlive its TTL under the lease */
-    ENTRY_TOLD = 4,    /* it came with the change itself, not from an upstream */
-    ENTRY_FOR_ALL = 8, /* where a change goes for clients with their own; an answer once TOLD */
+    ENTRY_PUSHED = 4,  /* it came with the change itself, not from an upstream */
+    ENTRY_SHARED = 8,  /* where a change goes for clients with their own; an answer once PUSHED */
     ENTRY_OWN = 0x30,  /* two bits: enum own_scopes */
     ENTRY_OWN_SHIFT = 4,
 };
 
 struct entry {
-    uint16_t units;
-    uint8_t gone;
+    uint16_t size8;
+    uint8_t dead;
     uint8_t state;
     uint16_t body_size;
     uint8_t name_size;
@@ -48,15 +48,16 @@ struct entry {
     uint64_t scope_count : 8;
     uint64_t flags : 8; /* AD and RCODE */
     uint32_t ttl;       /* seconds from born */
-    uint32_t overtime;  /* seconds from born until which it stands in for a dead upstream; 0: not */
+    uint32_t
+        stale_until; /* seconds from born until which it stands in for a dead upstream; 0: not */
     uint16_t counts[3];
     int16_t ede;
     uint8_t tail[];
 };
 
 static_assert(sizeof(struct entry) == 40, "the fixed part of an entry");
-static_assert(offsetof(struct entry, units) == offsetof(struct ring_block, units) &&
-                  offsetof(struct entry, gone) == offsetof(struct ring_block, gone),
+static_assert(offsetof(struct entry, size8) == offsetof(struct ring_block, size8) &&
+                  offsetof(struct entry, dead) == offsetof(struct ring_block, dead),
               "an entry is a block of a ring");
 static_assert(DEPENDENCIES_MAX <= UINT8_MAX, "scope_count holds it");
 static_assert((FLAG_AD | FLAG_RCODE) <= UINT8_MAX, "flags hold them");
@@ -96,9 +97,9 @@ static inline uint8_t *entry_body(const struct entry *entry)
 }
 
 /* Units that an entry for `answer` under a key of `key_size` bytes takes. */
-uint16_t entry_units(const struct answer *answer, size_t key_size);
+uint16_t entry_size8(const struct answer *answer, size_t key_size);
 
-/* Fills a block of at least that many units; `state` is ENTRY_ bits but for ENTRY_OWN. */
+/* Fills a block of at least that size; `state` is ENTRY_ bits but for ENTRY_OWN. */
 void entry_write(struct entry *entry, const struct answer_key *key, const struct answer *answer,
                  struct stamp stamp, struct mono now, uint8_t state);
 

@@ -7,7 +7,7 @@ enum { GIVE_BACK = 64 * 1024 }; /* bytes touched from which it is worth a call *
 
 static size_t bytes_of(const struct ring_block *block)
 {
-    return (size_t)block->units * RING_UNIT;
+    return (size_t)block->size8 * RING_UNIT;
 }
 
 bool ring_init(struct ring *ring, size_t capacity)
@@ -39,8 +39,8 @@ static void wrap_head(struct ring *ring)
     while (left > 0) {
         size_t size = left < RING_MAX_BLOCK ? left : RING_MAX_BLOCK;
         struct ring_block *filler = (struct ring_block *)(ring->base + ring->head);
-        filler->units = (uint16_t)(size / RING_UNIT);
-        filler->gone = true;
+        filler->size8 = (uint16_t)(size / RING_UNIT);
+        filler->dead = true;
         ring->head += size;
         left -= size;
     }
@@ -76,14 +76,14 @@ static struct ring_block *advance_head(struct ring *ring, size_t size)
     return block;
 }
 
-struct ring_block *ring_take(struct ring *ring, uint16_t units)
+struct ring_block *ring_take(struct ring *ring, uint16_t size8)
 {
-    size_t size = (size_t)units * RING_UNIT;
+    size_t size = (size_t)size8 * RING_UNIT;
     if (!make_room(ring, size))
         return NULL;
     struct ring_block *block = advance_head(ring, size);
-    block->units = units;
-    block->gone = false;
+    block->size8 = size8;
+    block->dead = false;
     return block;
 }
 

@@ -4,7 +4,7 @@
  *         tail (oldest)                 head
  *           v                             v
  *     +-----+-----+--+-----+-----+-----+--+-----------+
- *     |     |  A  |  |  B  |gone |  C  |  |           |    blocks of 8-byte units, each begins with its size
+ *     |     |  A  |  |  B  |dead |  C  |  |           |    blocks of 8 bytes, each begins with its size
  *     +-----+-----+--+-----+-----+-----+--+-----------+
  *
  * No allocator stands behind an entry: no header, no rounding to size classes, nothing that fragments, and
@@ -24,8 +24,8 @@ enum { RING_UNIT = 8, RING_MAX_BLOCK = UINT16_MAX * RING_UNIT };
 
 /* What every block begins with. */
 struct ring_block {
-    uint16_t units; /* its size in units of 8 bytes */
-    uint8_t gone;   /* nothing to keep in it */
+    uint16_t size8; /* in units of 8 bytes */
+    uint8_t dead;   /* nothing to keep in it */
 };
 
 struct ring {
@@ -37,12 +37,12 @@ struct ring {
     size_t touched;  /* how far the head has been since memory was last given back */
 };
 
-/* Maps `capacity` bytes (rounded down to units); they take memory as they are used. False: no memory. */
+/* Maps `capacity` bytes (rounded down to a multiple of 8); they take memory as they are used. False: no memory. */
 bool ring_init(struct ring *ring, size_t capacity);
 void ring_free(struct ring *ring);
 
-/* A block of `units` at the head, its size set and `gone` false; NULL when the tail is in the way. */
-struct ring_block *ring_take(struct ring *ring, uint16_t units);
+/* A block of `size8` times 8 bytes at the head, its size set and `dead` false; NULL when the tail is in the way. */
+struct ring_block *ring_take(struct ring *ring, uint16_t size8);
 
 /* The oldest block, which may be gone already; NULL when there is none. */
 struct ring_block *ring_oldest(struct ring *ring);

@@ -10,7 +10,7 @@
 #include "cache/index.h"
 
 /* What holds a shard's entries. */
-struct shelf {
+struct segment {
     struct ring ring;
     struct index index;
 };
@@ -18,7 +18,7 @@ struct shelf {
 struct shard {
     pthread_mutex_t lock;
     const struct store *store;
-    struct shelf shelf;
+    struct segment segment;
     size_t limit;
     struct ttl_policy policy;
     struct store_counters counters;
@@ -32,9 +32,10 @@ struct store {
 
 enum {
     DEFAULT_SHARDS = 16,
-    INDEX_SHARE = 8,     /* of a shard's bytes, at most this part is index */
-    SPARE_AT_ONCE = 128, /* entries moved to the head, at most, to make room for one: some 20 us */
-    SLACK_UNITS = 4,     /* an entry may lie in a block that is larger by this much */
+    INDEX_SHARE = 8, /* of a shard's bytes, at most this part is index */
+    SECOND_CHANCES_AT_ONCE =
+        128,         /* entries moved to the head, at most, to make room for one: some 20 us */
+    SLACK_SIZE8 = 4, /* an entry may lie in a block that is larger by this much */
 };
 
 static_assert(VALIDITY_MAX_ZONES < ZONE_MANY, "zones are counted from 1");
@@ -74,7 +75,7 @@ void store_key(const struct store *store, const struct key_parts *parts, struct 
 }
 
 /* The key of the same question, whoever asks. */
-static void key_of_all(const struct answer_key *key, struct answer_key *ret_key)
+static void key_shared(const struct answer_key *key, struct answer_key *ret_key)
 {
     *ret_key = *key;
     ret_key->bytes[ENTRY_KEY_BITS] &= (uint8_t)~KEY_OF_CLIENT;
@@ -115,47 +116,47 @@ static uint64_t entry_hash(const struct store *store, const struct entry *entry)
     return key_hash(entry_name_hash(store, entry), key) ^ client;
 }
 
-/* ---- shelves ---- */
+/* ---- segments ---- */
 
-static struct entry *entry_at(const struct shelf *shelf, uint32_t ref)
+static struct entry *entry_at(const struct segment *segment, uint32_t ref)
 {
-    return (struct entry *)ring_at(&shelf->ring, ref);
+    return (struct entry *)ring_at(&segment->ring, ref);
 }
 
-static uint32_t ref_of(const struct shelf *shelf, const struct entry *entry)
+static uint32_t ref_of(const struct segment *segment, const struct entry *entry)
 {
-    return ring_ref(&shelf->ring, (const struct ring_block *)entry);
+    return ring_ref(&segment->ring, (const struct ring_block *)entry);
 }
 
 static uint64_t hash_of_ref(void *arg, uint32_t ref)
 {
     const struct shard *shard = arg;
-    return entry_hash(shard->store, entry_at(&shard->shelf, ref));
+    return entry_hash(shard->store, entry_at(&shard->segment, ref));
 }
 
-static int shelf_init(struct shelf *shelf, struct shard *shard, size_t limit)
+static int segment_init(struct segment *segment, struct shard *shard, size_t limit)
 {
-    *shelf = (struct shelf){.index = {.hash_of = hash_of_ref, .arg = shard}};
-    if (ring_init(&shelf->ring, limit - limit / INDEX_SHARE)) {
-        if (index_init(&shelf->index, limit / INDEX_SHARE))
+    *segment = (struct segment){.index = {.hash_of = hash_of_ref, .arg = shard}};
+    if (ring_init(&segment->ring, limit - limit / INDEX_SHARE)) {
+        if (index_init(&segment->index, limit / INDEX_SHARE))
             return ERR_OK;
-        ring_free(&shelf->ring);
+        ring_free(&segment->ring);
     }
     return ERR_MEMORY;
 }
 
-static void shelf_free(struct shelf *shelf)
+static void segment_free(struct segment *segment)
 {
-    index_free(&shelf->index);
-    ring_free(&shelf->ring);
+    index_free(&segment->index);
+    ring_free(&segment->ring);
 }
 
 /* Takes an entry out of the index; its block is passed over when its turn comes. */
 static void entry_remove(struct shard *shard, struct entry *entry)
 {
-    index_remove(&shard->shelf.index, entry_hash(shard->store, entry),
-                 ref_of(&shard->shelf, entry));
-    entry->gone = true;
+    index_remove(&shard->segment.index, entry_hash(shard->store, entry),
+                 ref_of(&shard->segment, entry));
+    entry->dead = true;
     shard->counters.entries--;
 }
 
@@ -167,45 +168,45 @@ static bool entry_lives(const struct shard *shard, const struct entry *entry, st
     return entry_age_ms(entry, now) < (entry->ttl + extra) * 1000;
 }
 
-/* Moves the oldest entry to the head; it has to be hit again to be spared again. */
-static void spare(struct shard *shard, struct entry *entry)
+/* Moves the oldest entry to the head; it has to be hit again for another second chance. */
+static void give_second_chance(struct shard *shard, struct entry *entry)
 {
     uint64_t hash = entry_hash(shard->store, entry);
-    uint32_t from = ref_of(&shard->shelf, entry);
-    entry = (struct entry *)ring_renew(&shard->shelf.ring);
+    uint32_t from = ref_of(&shard->segment, entry);
+    entry = (struct entry *)ring_renew(&shard->segment.ring);
     entry->state &= (uint8_t)~ENTRY_USED;
-    index_move(&shard->shelf.index, hash, from, ref_of(&shard->shelf, entry));
+    index_move(&shard->segment.index, hash, from, ref_of(&shard->segment, entry));
 }
 
-/* Gives up the oldest block, or spares what is in it while `*left` lasts. False: nothing is left. */
+/* Gives up the oldest block, or gives what is in it a second chance while `*left` lasts. False: nothing is left. */
 static bool make_way(struct shard *shard, struct mono now, int *left)
 {
-    struct entry *oldest = (struct entry *)ring_oldest(&shard->shelf.ring);
+    struct entry *oldest = (struct entry *)ring_oldest(&shard->segment.ring);
     if (!oldest)
         return false;
-    if (!oldest->gone && oldest->state & ENTRY_USED && *left > 0 &&
+    if (!oldest->dead && oldest->state & ENTRY_USED && *left > 0 &&
         entry_lives(shard, oldest, now)) {
         --*left;
-        spare(shard, oldest);
+        give_second_chance(shard, oldest);
         return true;
     }
-    if (!oldest->gone) {
+    if (!oldest->dead) {
         entry_remove(shard, oldest);
         shard->counters.evicted++;
     }
-    ring_drop(&shard->shelf.ring);
+    ring_drop(&shard->segment.ring);
     return true;
 }
 
 /* A block at the head, and room in the index. NULL when it is larger than the ring. */
-static struct entry *shard_take(struct shard *shard, uint16_t units, struct mono now)
+static struct entry *shard_take(struct shard *shard, uint16_t size8, struct mono now)
 {
-    struct shelf *shelf = &shard->shelf;
-    int left = SPARE_AT_ONCE;
-    while (index_is_full(&shelf->index))
+    struct segment *segment = &shard->segment;
+    int left = SECOND_CHANCES_AT_ONCE;
+    while (index_is_full(&segment->index))
         make_way(shard, now, &left);
     struct ring_block *block;
-    while (!(block = ring_take(&shelf->ring, units)))
+    while (!(block = ring_take(&segment->ring, size8)))
         if (!make_way(shard, now, &left))
             return NULL;
     return (struct entry *)block;
@@ -215,42 +216,42 @@ static struct entry *shard_take(struct shard *shard, uint16_t units, struct mono
 static void shard_tidy(struct shard *shard)
 {
     struct ring_block *oldest;
-    while ((oldest = ring_oldest(&shard->shelf.ring)) && oldest->gone)
-        ring_drop(&shard->shelf.ring);
+    while ((oldest = ring_oldest(&shard->segment.ring)) && oldest->dead)
+        ring_drop(&shard->segment.ring);
 }
 
 /* ---- the store ---- */
 
-/* Moves what fits of a shard's entries, the youngest, to a shelf of another size. */
-static void move_entries(struct shard *shard, const struct shelf *from)
+/* Moves what fits of a shard's entries, the youngest, to a segment of another size. */
+static void move_entries(struct shard *shard, const struct segment *from)
 {
     struct mono start = {0}; /* nothing is too old to be moved */
     const struct ring_block *block = NULL;
     while ((block = ring_next(&from->ring, block))) {
         const struct entry *old = (const struct entry *)block;
-        struct entry *entry = old->gone ? NULL : shard_take(shard, old->units, start);
+        struct entry *entry = old->dead ? NULL : shard_take(shard, old->size8, start);
         if (!entry)
             continue;
-        memcpy(entry, old, (size_t)old->units * RING_UNIT);
-        if (index_insert(&shard->shelf.index, entry_hash(shard->store, entry),
-                         ref_of(&shard->shelf, entry)))
+        memcpy(entry, old, (size_t)old->size8 * RING_UNIT);
+        if (index_insert(&shard->segment.index, entry_hash(shard->store, entry),
+                         ref_of(&shard->segment, entry)))
             shard->counters.entries++;
         else
-            entry->gone = true;
+            entry->dead = true;
     }
 }
 
 /* The lock is held, or nobody else knows the shard yet. */
 static int shard_resize(struct shard *shard, size_t limit)
 {
-    struct shelf old = {.ring = shard->shelf.ring}, shelf;
+    struct segment old = {.ring = shard->segment.ring}, segment;
     if (limit == shard->limit)
         return ERR_OK;
-    if (shelf_init(&shelf, shard, limit) != ERR_OK)
+    if (segment_init(&segment, shard, limit) != ERR_OK)
         return ERR_MEMORY;
-    index_assign(&old.index, &shard->shelf.index);
-    index_assign(&shard->shelf.index, &shelf.index);
-    shard->shelf.ring = shelf.ring;
+    index_assign(&old.index, &shard->segment.index);
+    index_assign(&shard->segment.index, &segment.index);
+    shard->segment.ring = segment.ring;
     shard->limit = limit;
     shard->counters.size = limit;
     if (old.ring.base) {
@@ -258,7 +259,7 @@ static int shard_resize(struct shard *shard, size_t limit)
         shard->counters.entries = 0;
         move_entries(shard, &old);
         shard->counters.evicted = evicted + before - shard->counters.entries;
-        shelf_free(&old);
+        segment_free(&old);
     }
     return ERR_OK;
 }
@@ -295,7 +296,7 @@ void store_free(struct store *store)
     if (!store)
         return;
     for (size_t i = 0; i <= store->shard_mask; i++) {
-        shelf_free(&store->shards[i].shelf);
+        segment_free(&store->shards[i].segment);
         pthread_mutex_destroy(&store->shards[i].lock);
     }
     free(store->shards);
@@ -324,10 +325,10 @@ static bool entry_has_key(const struct entry *entry, const struct answer_key *ke
 
 static inline struct entry *shard_find(const struct shard *shard, const struct answer_key *key)
 {
-    struct index_cursor cursor = index_find(&shard->shelf.index, key->hash);
+    struct index_cursor cursor = index_find(&shard->segment.index, key->hash);
     uint32_t ref;
-    while (index_next(&shard->shelf.index, &cursor, &ref)) {
-        struct entry *entry = entry_at(&shard->shelf, ref);
+    while (index_next(&shard->segment.index, &cursor, &ref)) {
+        struct entry *entry = entry_at(&shard->segment, ref);
         if (entry_has_key(entry, key))
             return entry;
     }
@@ -337,7 +338,7 @@ static inline struct entry *shard_find(const struct shard *shard, const struct a
 void store_expect(const struct store *store, const struct answer_key *key)
 {
     /* Without the lock: should the table grow at this moment, the hint is worth nothing and costs nothing. */
-    const struct index *index = &store->shards[(key->hash >> 32) & store->shard_mask].shelf.index;
+    const struct index *index = &store->shards[(key->hash >> 32) & store->shard_mask].segment.index;
     __builtin_prefetch(&index->buckets[index_home(index, key->hash)]);
 }
 
@@ -354,7 +355,7 @@ static bool entry_is_held(const struct shard *shard, const struct entry *entry, 
 /* Past its TTL, but its upstream was found dead a moment ago (RFC 8767). */
 static bool entry_is_revived(const struct entry *entry, struct mono now)
 {
-    return entry_age_ms(entry, now) < (uint64_t)entry->overtime * 1000;
+    return entry_age_ms(entry, now) < (uint64_t)entry->stale_until * 1000;
 }
 
 static bool entry_holds(const struct shard *shard, const struct entry *entry, uint64_t name_hash)
@@ -401,8 +402,8 @@ static void copy_hit(const struct shard *shard, const struct entry *entry, uint6
 
 /* Past its TTL there is none left to count down: a held answer starts over within client_ttl, a stale one has
  * its own (RFC 8767 4). */
-static void copy_overtime(const struct shard *shard, const struct entry *entry,
-                          const struct store_look *look, struct store_hit *ret)
+static void copy_stale(const struct shard *shard, const struct entry *entry,
+                       const struct store_look *look, struct store_hit *ret)
 {
     memcpy(look->buffer, entry_body(entry), entry->body_size);
     if (entry_is_held(shard, entry, look->now)) {
@@ -457,7 +458,7 @@ static inline enum store_result give(const struct shard *shard, struct entry *en
     if (entry->body_size > look->room)
         return STORE_TRUNCATED;
     if (entry_is_expired(entry, age_ms))
-        copy_overtime(shard, entry, look, ret);
+        copy_stale(shard, entry, look, ret);
     else
         copy_hit(shard, entry, age_ms, look);
     return STORE_HIT;
@@ -465,7 +466,7 @@ static inline enum store_result give(const struct shard *shard, struct entry *en
 
 /*
  * Clients with answers of their own: to replace those one by one, a change would have to know who holds what. So
- * there is one entry for all (leave_for_all) that it replaces, and whose own answer a change has touched gets that.
+ * there is one entry for all (leave_shared) that it replaces, and whose own answer a change has touched gets that.
  */
 static bool is_own_and_changed(const struct shard *shard, const struct entry *entry,
                                const struct answer_key *key)
@@ -474,24 +475,24 @@ static bool is_own_and_changed(const struct shard *shard, const struct entry *en
 }
 
 /* Finds what a change brought for all; NULL: nothing. Its shard is locked in any case. */
-static struct entry *told_lock(struct store *store, const struct answer_key *key,
-                               struct shard **ret_shard)
+static struct entry *pushed_lock(struct store *store, const struct answer_key *key,
+                                 struct shard **ret_shard)
 {
     struct answer_key all;
-    key_of_all(key, &all);
+    key_shared(key, &all);
     *ret_shard = shard_lock(store, all.hash);
     struct entry *entry = shard_find(*ret_shard, &all);
-    return entry && entry->state & ENTRY_TOLD ? entry : NULL;
+    return entry && entry->state & ENTRY_PUSHED ? entry : NULL;
 }
 
 /* `result` is what became of the client's own. */
-static enum store_result get_told(struct store *store, const struct store_look *look,
-                                  enum store_result result, struct store_hit *ret)
+static enum store_result get_pushed(struct store *store, const struct store_look *look,
+                                    enum store_result result, struct store_hit *ret)
 {
     struct shard *shard;
-    struct entry *told = told_lock(store, look->key, &shard);
-    if (told && entry_judge(shard, told, look->key->name_hash, look->now) == STORE_HIT)
-        result = give(shard, told, look, ret);
+    struct entry *pushed = pushed_lock(store, look->key, &shard);
+    if (pushed && entry_judge(shard, pushed, look->key->name_hash, look->now) == STORE_HIT)
+        result = give(shard, pushed, look, ret);
     count_get(shard, result);
     pthread_mutex_unlock(&shard->lock);
     return result;
@@ -510,7 +511,7 @@ enum store_result store_get(struct store *store, const struct store_look *look,
     if (!elsewhere)
         count_get(shard, result);
     pthread_mutex_unlock(&shard->lock);
-    return elsewhere ? get_told(store, look, result, ret) : result;
+    return elsewhere ? get_pushed(store, look, result, ret) : result;
 }
 
 /* ---- keeping answers ---- */
@@ -519,10 +520,10 @@ enum store_result store_get(struct store *store, const struct store_look *look,
  * Whether a fetch comes second to what was installed while it was under way. It set out between the
  * mark and the install, so by its stamp it is no late fill; but its server may lag behind the change.
  */
-static bool told_already(const struct shard *shard, struct entry *held,
-                         const struct answer_key *key, struct mono now)
+static bool pushed_already(const struct shard *shard, struct entry *held,
+                           const struct answer_key *key, struct mono now)
 {
-    return held && held->state & ENTRY_TOLD &&
+    return held && held->state & ENTRY_PUSHED &&
            !entry_is_aging(shard, held, entry_age_ms(held, now)) &&
            entry_judge(shard, held, key->name_hash, now) == STORE_HIT;
 }
@@ -550,20 +551,20 @@ static bool is_late(const struct shard *shard, const struct answer_key *key,
 }
 
 /* A block for the answer: that of the entry it replaces, if that is about as large, or a new one. */
-static struct entry *shard_place(struct shard *shard, const struct answer_key *key, uint16_t units,
+static struct entry *shard_place(struct shard *shard, const struct answer_key *key, uint16_t size8,
                                  struct entry *old, struct mono now)
 {
     if (old) {
         shard->counters.replaced++;
-        if (old->units >= units && old->units <= units + SLACK_UNITS)
+        if (old->size8 >= size8 && old->size8 <= size8 + SLACK_SIZE8)
             return old;
         entry_remove(shard, old);
     }
-    struct entry *entry = shard_take(shard, units, now);
+    struct entry *entry = shard_take(shard, size8, now);
     if (!entry)
         return NULL;
-    if (!index_insert(&shard->shelf.index, key->hash, ref_of(&shard->shelf, entry))) {
-        entry->gone = true;
+    if (!index_insert(&shard->segment.index, key->hash, ref_of(&shard->segment, entry))) {
+        entry->dead = true;
         return NULL;
     }
     shard->counters.entries++;
@@ -573,29 +574,30 @@ static struct entry *shard_place(struct shard *shard, const struct answer_key *k
 /* Where an answer to be kept comes from. */
 enum put_kind {
     PUT_FETCHED,
-    PUT_TOLD, /* with a change: only where the key is held already */
-    PUT_FOR_ALL, /* a client's, as the place that a change goes to: only where the key is not held yet */
+    PUT_PUSHED, /* with a change: only where the key is held already */
+    PUT_SHARED, /* a client's, as the place that a change goes to: only where the key is not held yet */
 };
 
 static bool shard_put(struct shard *shard, const struct answer_key *key,
                       const struct answer *answer, struct stamp stamp, struct mono now,
                       enum put_kind kind)
 {
-    const bool told = kind == PUT_TOLD;
+    const bool pushed = kind == PUT_PUSHED;
     struct entry *old = shard_find(shard, key);
-    uint16_t units = entry_units(answer, key->size);
-    if ((told && !old) || (kind == PUT_FOR_ALL && old))
+    uint16_t size8 = entry_size8(answer, key->size);
+    if ((pushed && !old) || (kind == PUT_SHARED && old))
         return false;
-    if (is_late(shard, key, answer, stamp) || (!told && told_already(shard, old, key, now))) {
+    if (is_late(shard, key, answer, stamp) || (!pushed && pushed_already(shard, old, key, now))) {
         shard->counters.late++;
         return false;
     }
-    if ((size_t)units * RING_UNIT > shard->shelf.ring.capacity ||
+    if ((size_t)size8 * RING_UNIT > shard->segment.ring.capacity ||
         (is_failure(answer) && old && entry_judge(shard, old, key->name_hash, now) == STORE_HIT))
         return false;
-    uint8_t state = (uint8_t)((old ? old->state & (ENTRY_USED | ENTRY_FOR_ALL) : 0) |
-                              (told ? ENTRY_TOLD : 0) | (kind == PUT_FOR_ALL ? ENTRY_FOR_ALL : 0));
-    struct entry *entry = shard_place(shard, key, units, old, now);
+    uint8_t state =
+        (uint8_t)((old ? old->state & (ENTRY_USED | ENTRY_SHARED) : 0) |
+                  (pushed ? ENTRY_PUSHED : 0) | (kind == PUT_SHARED ? ENTRY_SHARED : 0));
+    struct entry *entry = shard_place(shard, key, size8, old, now);
     if (!entry)
         return false;
     entry_write(entry, key, answer, stamp, now, state);
@@ -615,54 +617,54 @@ static bool put(struct store *store, const struct answer_key *key, const struct 
     return kept;
 }
 
-/* As told_already(), and failures never, where a change has touched the client's own and brought one for all. */
-static bool told_for_all(struct store *store, const struct answer_key *key,
-                         const struct answer *answer, struct mono now)
+/* As pushed_already(), and failures never, where a change has touched the client's own and brought one for all. */
+static bool pushed_for_clients(struct store *store, const struct answer_key *key,
+                               const struct answer *answer, struct mono now)
 {
     struct shard *shard = shard_lock(store, key->hash);
     bool changed = is_own_and_changed(shard, shard_find(shard, key), key);
     pthread_mutex_unlock(&shard->lock);
     if (!changed)
         return false;
-    struct entry *told = told_lock(store, key, &shard);
-    bool first = told && entry_judge(shard, told, key->name_hash, now) == STORE_HIT &&
-                 (is_failure(answer) || !entry_is_aging(shard, told, entry_age_ms(told, now)));
+    struct entry *pushed = pushed_lock(store, key, &shard);
+    bool first = pushed && entry_judge(shard, pushed, key->name_hash, now) == STORE_HIT &&
+                 (is_failure(answer) || !entry_is_aging(shard, pushed, entry_age_ms(pushed, now)));
     shard->counters.late += first && !is_failure(answer);
     pthread_mutex_unlock(&shard->lock);
     return first;
 }
 
 /* Whether a change can bring the answer along: to a plain question, for a name in a zone of the feed. */
-static bool may_be_told(const struct answer_key *key, const struct answer *answer)
+static bool may_be_pushed(const struct answer_key *key, const struct answer *answer)
 {
     return answer->dependencies.own != OWN_NONE && wire_get_u16(key->bytes + 2) == CLASS_IN &&
            !(key->bytes[ENTRY_KEY_BITS] & KEY_DNSSEC_OK);
 }
 
 /* A change replaces what is held: the first client's answer is where it will go for all. */
-static void leave_for_all(struct store *store, const struct answer_key *key,
-                          const struct answer *answer, struct stamp stamp, struct mono now)
+static void leave_shared(struct store *store, const struct answer_key *key,
+                         const struct answer *answer, struct stamp stamp, struct mono now)
 {
     struct answer_key all;
-    key_of_all(key, &all);
-    put(store, &all, answer, stamp, now, PUT_FOR_ALL);
+    key_shared(key, &all);
+    put(store, &all, answer, stamp, now, PUT_SHARED);
 }
 
 bool store_put(struct store *store, const struct answer_key *key, const struct answer *answer,
                struct stamp stamp, struct mono now)
 {
-    if (is_of_client(key) && told_for_all(store, key, answer, now))
+    if (is_of_client(key) && pushed_for_clients(store, key, answer, now))
         return false;
     bool kept = put(store, key, answer, stamp, now, PUT_FETCHED);
-    if (kept && is_of_client(key) && may_be_told(key, answer))
-        leave_for_all(store, key, answer, stamp, now);
+    if (kept && is_of_client(key) && may_be_pushed(key, answer))
+        leave_shared(store, key, answer, stamp, now);
     return kept;
 }
 
 bool store_replace(struct store *store, const struct answer_key *key, const struct answer *answer,
                    struct stamp stamp, struct mono now)
 {
-    return put(store, key, answer, stamp, now, PUT_TOLD);
+    return put(store, key, answer, stamp, now, PUT_PUSHED);
 }
 
 bool store_has(struct store *store, const struct answer_key *key)
@@ -683,7 +685,7 @@ static bool entry_revive(const struct shard *shard, struct entry *entry, uint64_
     if ((entry->flags & FLAG_RCODE) == RCODE_SERVFAIL || shard->policy.serve_stale == 0 ||
         age_ms >= life * 1000 || !entry_holds(shard, entry, name_hash))
         return false;
-    entry->overtime = (uint32_t)((age_ms + 999) / 1000) + RECHECK_SECONDS;
+    entry->stale_until = (uint32_t)((age_ms + 999) / 1000) + RECHECK_SECONDS;
     return true;
 }
 
@@ -693,7 +695,7 @@ bool store_revive(struct store *store, const struct answer_key *key, struct mono
     struct entry *entry = shard_find(shard, key);
     if (is_own_and_changed(shard, entry, key)) {
         pthread_mutex_unlock(&shard->lock);
-        entry = told_lock(store, key, &shard);
+        entry = pushed_lock(store, key, &shard);
     }
     bool revived = entry && entry_revive(shard, entry, key->name_hash, now);
     shard->counters.revived += revived;
@@ -718,8 +720,8 @@ static struct entry *shard_next(const struct shard *shard, const struct entry *e
 {
     const struct ring_block *block = (const struct ring_block *)entry;
     do
-        block = ring_next(&shard->shelf.ring, block);
-    while (block && block->gone);
+        block = ring_next(&shard->segment.ring, block);
+    while (block && block->dead);
     return (struct entry *)block;
 }
 
@@ -772,7 +774,7 @@ void store_count(struct store *store, struct store_counters *ret)
     for (size_t i = 0; i <= store->shard_mask; i++) {
         struct shard *shard = &store->shards[i];
         pthread_mutex_lock(&shard->lock);
-        shard->counters.bytes = shard->shelf.ring.used + index_bytes(&shard->shelf.index);
+        shard->counters.bytes = shard->segment.ring.used + index_bytes(&shard->segment.index);
         for (size_t k = 0; k < FIELDS; k++)
             ((uint64_t *)ret)[k] += ((const uint64_t *)&shard->counters)[k];
         pthread_mutex_unlock(&shard->lock);
@@ -805,7 +807,7 @@ static void entry_view(const struct shard *shard, const struct entry *entry, str
 /* Not one that only keeps a place. */
 static bool is_answer(const struct entry *entry)
 {
-    return (entry->state & (ENTRY_FOR_ALL | ENTRY_TOLD)) != ENTRY_FOR_ALL;
+    return (entry->state & (ENTRY_SHARED | ENTRY_PUSHED)) != ENTRY_SHARED;
 }
 
 bool store_peek(struct store *store, const struct answer_key *key, struct mono now,

@@ -14,13 +14,13 @@ enum {
 /* Which sets of a publisher were applied: a window of bits that ends at the highest seq. */
 struct publisher_log {
     char name[sizeof((struct change_set *)0)->publisher];
-    uint64_t used; /* the ledger's count of sets when it was last heard of */
+    uint64_t used; /* the zone's count of sets when it was last heard of */
     uint64_t highest;
     uint64_t seen[SEQ_WINDOW / 64]; /* by seq modulo SEQ_WINDOW */
 };
 
 /* A zone's record of what was applied. */
-struct ledger {
+struct zone_history {
     bool has_serial;
     uint32_t serial;
     int64_t time_us;
@@ -36,7 +36,7 @@ struct applier {
     struct applier_options options;
     pthread_mutex_t lock; /* one change set at a time: the marks have one writer */
     size_t zone_count;
-    struct ledger *ledgers; /* by zone index */
+    struct zone_history *histories; /* by zone index */
     struct builder builder;
     uint16_t ttl_offsets[BUILD_MAX_RECORDS];
     uint8_t wire[DNS_MAX_MESSAGE];
@@ -51,9 +51,9 @@ struct applier *applier_new(const struct applier_options *options)
     applier->options = *options;
     while (validity_zone(options->validity, applier->zone_count))
         applier->zone_count++;
-    applier->ledgers = calloc(applier->zone_count + 1, sizeof *applier->ledgers);
+    applier->histories = calloc(applier->zone_count + 1, sizeof *applier->histories);
     pthread_mutex_init(&applier->lock, NULL);
-    if (!applier->ledgers) {
+    if (!applier->histories) {
         applier_free(applier);
         return NULL;
     }
@@ -65,18 +65,18 @@ void applier_free(struct applier *applier)
     if (!applier)
         return;
     pthread_mutex_destroy(&applier->lock);
-    for (size_t i = 0; applier->ledgers && i < applier->zone_count; i++)
-        free(applier->ledgers[i].publishers);
-    free(applier->ledgers);
+    for (size_t i = 0; applier->histories && i < applier->zone_count; i++)
+        free(applier->histories[i].publishers);
+    free(applier->histories);
     free(applier);
 }
 
-/* The ledger of exactly this zone, or NULL. */
-static struct ledger *ledger_of(struct applier *applier, const uint8_t *zone)
+/* The history of exactly this zone, or NULL. */
+static struct zone_history *history_of(struct applier *applier, const uint8_t *zone)
 {
     size_t index;
     const uint8_t *found = validity_zone_of(applier->options.validity, zone, &index);
-    return found && name_equal(found, zone) ? &applier->ledgers[index] : NULL;
+    return found && name_equal(found, zone) ? &applier->histories[index] : NULL;
 }
 
 /* Whether what a change says holds for more names than its own. */
@@ -107,23 +107,23 @@ static bool serial_before(uint32_t a, uint32_t b)
 }
 
 /* The log of a publisher; a new one takes the place of the one not heard of for longest. NULL: no memory. */
-static struct publisher_log *publisher_of(struct ledger *ledger, const char *name)
+static struct publisher_log *publisher_of(struct zone_history *history, const char *name)
 {
     struct publisher_log *oldest = NULL;
-    for (size_t i = 0; i < ledger->publisher_count; i++) {
-        struct publisher_log *log = &ledger->publishers[i];
+    for (size_t i = 0; i < history->publisher_count; i++) {
+        struct publisher_log *log = &history->publishers[i];
         if (strcmp(log->name, name) == 0)
             return log;
         if (!oldest || log->used < oldest->used)
             oldest = log;
     }
-    if (ledger->publisher_count < MAX_PUBLISHERS) {
-        size_t count = ledger->publisher_count + 1;
-        struct publisher_log *grown = realloc(ledger->publishers, count * sizeof *grown);
+    if (history->publisher_count < MAX_PUBLISHERS) {
+        size_t count = history->publisher_count + 1;
+        struct publisher_log *grown = realloc(history->publishers, count * sizeof *grown);
         if (!grown)
             return NULL;
-        ledger->publishers = grown;
-        oldest = &grown[ledger->publisher_count++];
+        history->publishers = grown;
+        oldest = &grown[history->publisher_count++];
     }
     *oldest = (struct publisher_log){0};
     memcpy(oldest->name, name, sizeof oldest->name);
@@ -149,15 +149,15 @@ static void raise_highest(struct publisher_log *log, uint64_t seq)
 }
 
 /* Enters a set by its publisher and seq, and tells how it stands to those before. */
-static enum seq_order enter_seq(struct ledger *ledger, const struct change_set *set)
+static enum seq_order enter_seq(struct zone_history *history, const struct change_set *set)
 {
     if (!set->has_seq || set->publisher[0] == '\0')
         return SEQ_NEW;
-    struct publisher_log *log = publisher_of(ledger, set->publisher);
+    struct publisher_log *log = publisher_of(history, set->publisher);
     if (!log)
         return SEQ_BACK; /* no memory: it may be a duplicate */
     bool first = log->used == 0;
-    log->used = ledger->sets + 1;
+    log->used = history->sets + 1;
     uint64_t bit = (uint64_t)1 << set->seq % 64;
     if (first || set->seq > log->highest) {
         raise_highest(log, set->seq);
@@ -173,20 +173,20 @@ static enum seq_order enter_seq(struct ledger *ledger, const struct change_set *
 }
 
 /* Older than what was applied for the zone: it may still evict, but brings no data (P8). */
-static bool is_stale(const struct ledger *ledger, const struct change_set *set)
+static bool is_stale(const struct zone_history *history, const struct change_set *set)
 {
-    return set->time_us < ledger->time_us || set->time_us < ledger->missed_until_us ||
-           (set->has_serial && ledger->has_serial && serial_before(set->serial, ledger->serial));
+    return set->time_us < history->time_us || set->time_us < history->missed_until_us ||
+           (set->has_serial && history->has_serial && serial_before(set->serial, history->serial));
 }
 
-static void enter(struct ledger *ledger, const struct change_set *set)
+static void enter(struct zone_history *history, const struct change_set *set)
 {
-    ledger->sets++;
-    if (set->time_us > ledger->time_us)
-        ledger->time_us = set->time_us;
-    if (set->has_serial && (!ledger->has_serial || serial_before(ledger->serial, set->serial))) {
-        ledger->has_serial = true;
-        ledger->serial = set->serial;
+    history->sets++;
+    if (set->time_us > history->time_us)
+        history->time_us = set->time_us;
+    if (set->has_serial && (!history->has_serial || serial_before(history->serial, set->serial))) {
+        history->has_serial = true;
+        history->serial = set->serial;
     }
 }
 
@@ -280,53 +280,55 @@ static size_t install(struct applier *applier, const struct change *change, stru
  * What later changes of the same set have the last word on: an RRset, or a name as a whole (type 0). A hash
  * table of places in the set, by name and type; at most half full.
  */
-struct spoken_for {
+struct superseded {
     const struct change_set *set;
-    size_t size;     /* a power of two; 0: nothing is spoken for */
+    size_t size;     /* a power of two; 0: nothing is superseded */
     uint32_t *slots; /* a place in the set, counted from 1; 0: free */
 };
 
 /* False: no memory. */
-static bool spoken_init(struct spoken_for *spoken, const struct change_set *set)
+static bool superseded_init(struct superseded *superseded, const struct change_set *set)
 {
-    *spoken = (struct spoken_for){.set = set};
+    *superseded = (struct superseded){.set = set};
     if (set->change_count < 2)
         return true;
     size_t size = 4;
     while (size < 2 * set->change_count)
         size *= 2;
-    spoken->slots = calloc(size, sizeof *spoken->slots);
-    spoken->size = spoken->slots ? size : 0;
-    return spoken->slots != NULL;
+    superseded->slots = calloc(size, sizeof *superseded->slots);
+    superseded->size = superseded->slots ? size : 0;
+    return superseded->slots != NULL;
 }
 
 /* The slot of (name, type), or the free one where it goes. */
-static uint32_t *spoken_slot(const struct applier *applier, const struct spoken_for *spoken,
-                             const uint8_t *name, uint16_t type)
+static uint32_t *superseded_slot(const struct applier *applier, const struct superseded *superseded,
+                                 const uint8_t *name, uint16_t type)
 {
     const uint64_t hash = validity_hash(applier->options.validity, name, name_size(name));
     for (size_t at = hash + type * UINT64_C(0x9e3779b97f4a7c15);; at++) {
-        uint32_t *slot = &spoken->slots[at & (spoken->size - 1)];
+        uint32_t *slot = &superseded->slots[at & (superseded->size - 1)];
         if (*slot == 0)
             return slot;
-        const struct change *change = &spoken->set->changes[*slot - 1];
+        const struct change *change = &superseded->set->changes[*slot - 1];
         if (change->type == type && name_equal(change->name, name))
             return slot;
     }
 }
 
-static bool is_spoken_for(const struct applier *applier, const struct spoken_for *spoken,
+static bool is_superseded(const struct applier *applier, const struct superseded *superseded,
                           const struct change *change)
 {
-    return spoken->size > 0 && (*spoken_slot(applier, spoken, change->name, change->type) != 0 ||
-                                *spoken_slot(applier, spoken, change->name, 0) != 0);
+    return superseded->size > 0 &&
+           (*superseded_slot(applier, superseded, change->name, change->type) != 0 ||
+            *superseded_slot(applier, superseded, change->name, 0) != 0);
 }
 
-static void speak_for(const struct applier *applier, const struct spoken_for *spoken, size_t place)
+static void supersede(const struct applier *applier, const struct superseded *superseded,
+                      size_t place)
 {
-    const struct change *change = &spoken->set->changes[place];
-    if (spoken->size > 0)
-        *spoken_slot(applier, spoken, change->name, change->type) = (uint32_t)place + 1;
+    const struct change *change = &superseded->set->changes[place];
+    if (superseded->size > 0)
+        *superseded_slot(applier, superseded, change->name, change->type) = (uint32_t)place + 1;
 }
 
 /*
@@ -336,19 +338,19 @@ static void speak_for(const struct applier *applier, const struct spoken_for *sp
 static size_t install_set(struct applier *applier, const struct change_set *set, struct stamp stamp,
                           struct mono now)
 {
-    struct spoken_for spoken;
+    struct superseded superseded;
     size_t installed = 0;
-    if (!spoken_init(&spoken, set))
+    if (!superseded_init(&superseded, set))
         return 0; /* evicted is enough */
     for (size_t i = set->change_count; i-- > 0;) {
         const struct change *change = &set->changes[i];
         if (touches_subtree(set, change))
             break;
-        if (is_installable(set, change) && !is_spoken_for(applier, &spoken, change))
+        if (is_installable(set, change) && !is_superseded(applier, &superseded, change))
             installed += install(applier, change, stamp, now);
-        speak_for(applier, &spoken, i);
+        supersede(applier, &superseded, i);
     }
-    free(spoken.slots);
+    free(superseded.slots);
     return installed;
 }
 
@@ -362,7 +364,7 @@ static void tell_evicted(struct applier *applier, const struct change_set *set, 
         applier->options.evicted(applier->options.evicted_arg, set->changes[i].name, now);
 }
 
-static void apply_in_order(struct applier *applier, struct ledger *ledger,
+static void apply_in_order(struct applier *applier, struct zone_history *history,
                            const struct change_set *set, enum seq_order order, struct mono now,
                            struct apply_result *result)
 {
@@ -371,11 +373,11 @@ static void apply_in_order(struct applier *applier, struct ledger *ledger,
         result->marked += mark_change(validity, set, &set->changes[i]);
     if (set->change_count > 0)
         result->stamp = validity_commit(validity, now);
-    if (order == SEQ_NEW && !is_stale(ledger, set))
+    if (order == SEQ_NEW && !is_stale(history, set))
         result->installed = install_set(applier, set, result->stamp, now);
     else
-        ledger->stale++;
-    enter(ledger, set);
+        history->stale++;
+    enter(history, set);
     tell_evicted(applier, set, now);
 }
 
@@ -383,18 +385,18 @@ int apply_change_set(struct applier *applier, const struct change_set *set, stru
                      struct apply_result *ret_result)
 {
     struct validity *validity = applier->options.validity;
-    struct ledger *ledger = ledger_of(applier, set->zone);
-    if (!ledger)
+    struct zone_history *history = history_of(applier, set->zone);
+    if (!history)
         return ERR_NOT_FOUND;
     pthread_mutex_lock(&applier->lock);
     struct apply_result result = {.stamp = validity_now(validity)};
-    enum seq_order order = enter_seq(ledger, set);
+    enum seq_order order = enter_seq(history, set);
     if (order == SEQ_DUPLICATE) {
-        ledger->duplicates++;
+        history->duplicates++;
         result.duplicate = true;
     } else {
-        ledger->jumps_back += order == SEQ_BACK;
-        apply_in_order(applier, ledger, set, order, now, &result);
+        history->jumps_back += order == SEQ_BACK;
+        apply_in_order(applier, history, set, order, now, &result);
     }
     pthread_mutex_unlock(&applier->lock);
     *ret_result = result;
@@ -405,22 +407,22 @@ int apply_invalidate(struct applier *applier, const uint8_t *zone, struct mono n
                      int64_t missed_until_us, struct apply_result *ret_result)
 {
     struct validity *validity = applier->options.validity;
-    struct ledger *only = zone ? ledger_of(applier, zone) : NULL;
+    struct zone_history *only = zone ? history_of(applier, zone) : NULL;
     if (zone && !only)
         return ERR_NOT_FOUND;
     pthread_mutex_lock(&applier->lock);
     struct apply_result result = {0};
     for (size_t i = 0; i < applier->zone_count; i++) {
-        struct ledger *ledger = &applier->ledgers[i];
-        if (only && ledger != only)
+        struct zone_history *history = &applier->histories[i];
+        if (only && history != only)
             continue;
         result.marked += validity_mark_subtree(validity, validity_zone(validity, i));
-        ledger->invalidated++;
-        if (ledger->missed_until_us < missed_until_us)
-            ledger->missed_until_us = missed_until_us;
+        history->invalidated++;
+        if (history->missed_until_us < missed_until_us)
+            history->missed_until_us = missed_until_us;
         /* A gap: publishers may have started over. What they repeat is too old to bring data. */
         if (!zone)
-            ledger->publisher_count = 0;
+            history->publisher_count = 0;
     }
     result.stamp = validity_commit(validity, now);
     pthread_mutex_unlock(&applier->lock);
@@ -455,16 +457,16 @@ bool applier_zone_status(struct applier *applier, size_t k, struct apply_zone_st
         return false;
     const uint8_t *zone = validity_zone(applier->options.validity, k);
     pthread_mutex_lock(&applier->lock);
-    const struct ledger *ledger = &applier->ledgers[k];
+    const struct zone_history *history = &applier->histories[k];
     *ret = (struct apply_zone_status){
-        .has_serial = ledger->has_serial,
-        .serial = ledger->serial,
-        .time_us = ledger->time_us,
-        .sets = ledger->sets,
-        .invalidated = ledger->invalidated,
-        .duplicates = ledger->duplicates,
-        .jumps_back = ledger->jumps_back,
-        .stale = ledger->stale,
+        .has_serial = history->has_serial,
+        .serial = history->serial,
+        .time_us = history->time_us,
+        .sets = history->sets,
+        .invalidated = history->invalidated,
+        .duplicates = history->duplicates,
+        .jumps_back = history->jumps_back,
+        .stale = history->stale,
     };
     pthread_mutex_unlock(&applier->lock);
     memcpy(ret->zone, zone, name_size(zone));

@@ -15,14 +15,14 @@
 #include "invalidation/held.h"
 #include "invalidation/kafka.h"
 #include "invalidation/report.h"
-#include "invalidation/survey.h"
+#include "invalidation/watermarks.h"
 
 enum {
     TICK_MS = 100,         /* the longest wait for a message */
     TICK_SHARE = 8,        /* of a short lease, one tick is at most this part */
     BATCH_MESSAGES = 1000, /* applied between two looks at everything else */
     PROOFS_PER_LEASE = 3,
-    SEARCH_MS = 200, /* between the first two surveys while not live */
+    SEARCH_MS = 200, /* between the first two readings of watermarks while not live */
     LEARN_MS = 450,  /* to find the leaders before the first fetch */
     RESET_SPACING_MS = 1000,
     DEFAULT_LEASE_MS = 3000,
@@ -34,13 +34,13 @@ static_assert((int)FEED_MAX_PARTITIONS == (int)KAFKA_MAX_PARTITIONS, "one bound 
 static_assert((int)FEED_MAX_ERROR >= (int)KAFKA_MAX_ERROR, "errors of kafka.h fit");
 
 /*
- * The proof that nothing is missed: all positions have passed the ends of a survey asked at
+ * The proof that nothing is missed: all positions have passed watermarks asked for at
  * `asked`. So as of then everything in the log was applied, however long it took to get there.
  */
 struct proof {
     bool found;
     struct mono asked;
-    bool pending; /* `wanted` of a survey asked at `wanted_asked` has not been reached yet */
+    bool pending; /* `wanted` of watermarks asked for at `wanted_asked` has not been reached yet */
     struct mono wanted_asked;
     int64_t wanted[FEED_MAX_PARTITIONS];
 };
@@ -55,7 +55,7 @@ struct feed {
 
     rd_kafka_t *consumer;
     rd_kafka_queue_t *queue; /* the consumer's: to wake it */
-    struct surveyor *surveyor;
+    struct watermarks_reader *watermarks_reader;
     struct held *held; /* what has been read and is not here yet; NULL: no distance is simulated */
     pthread_t thread;
     bool running;
@@ -63,11 +63,11 @@ struct feed {
 
     /* The feed thread's own. */
     bool assigned;
-    bool lost; /* brokers gone: needs a survey asked after `stale_before` */
+    bool lost; /* brokers gone: needs watermarks asked for after `stale_before` */
     struct mono stale_before;
-    struct mono answered; /* when a survey last came back good */
+    struct mono answered; /* when watermarks last came back good */
     struct mono assigned_at;
-    struct mono hold_until; /* no new position before: gaps that repeat must not spin */
+    struct mono not_before; /* no new position before: gaps that repeat must not spin */
     size_t drained_count; /* partitions that were read, or found empty, since they were assigned */
     bool drained[FEED_MAX_PARTITIONS];
     uint64_t log_id;
@@ -80,7 +80,7 @@ struct feed {
 
     pthread_mutex_t lock; /* of what follows; only the feed thread writes */
     struct feed_status status;
-    struct recent recent;
+    struct apply_log apply_log;
 };
 
 const char *feed_state_text(enum feed_state state)
@@ -120,7 +120,7 @@ report(struct feed *f, enum feed_severity severity, const char *format, ...)
 static void on_log(const rd_kafka_t *client, int level, const char *facility, const char *text)
 {
     struct feed *f = rd_kafka_opaque(client);
-    /* Brokers before 0.11, and the mock one, earn this with each survey: said once. */
+    /* Brokers before 0.11, and the mock one, earn this with each reading: said once. */
     const bool creates = strcmp(facility, "AUTOCREATE") == 0;
     if (creates && f->told_of_creating)
         return;
@@ -155,7 +155,7 @@ static void set_pace(struct feed *f, bool live)
 {
     const uint64_t steady_ms = f->lease_ms / PROOFS_PER_LEASE;
     const bool soon = !live && SEARCH_MS < steady_ms;
-    surveyor_pace(f->surveyor, soon ? SEARCH_MS : steady_ms, steady_ms);
+    watermarks_pace(f->watermarks_reader, soon ? SEARCH_MS : steady_ms, steady_ms);
 }
 
 static void set_state(struct feed *f, enum feed_state state, const char *reason)
@@ -180,7 +180,7 @@ static void set_state(struct feed *f, enum feed_state state, const char *reason)
                report_quote(f->topic, topic), report_quote(reason, why));
 }
 
-/* The brokers are gone. Positions are kept, but only a survey asked from now on proves anything. */
+/* The brokers are gone. Positions are kept, but only watermarks asked for from now on prove anything. */
 static void lose(struct feed *f, const char *reason)
 {
     f->lost = true;
@@ -207,7 +207,7 @@ static void reset(struct feed *f, const char *reason)
     held_drop(f->held);
     f->assigned = f->lost = false;
     f->stale_before = now();
-    f->hold_until = mono_add(f->assigned_at, RESET_SPACING_MS);
+    f->not_before = mono_add(f->assigned_at, RESET_SPACING_MS);
     positions_drop(f->positions);
     f->proof.found = f->proof.pending = false;
     invalidate_all(f, now());
@@ -238,22 +238,22 @@ static int assign(struct feed *f)
  * COLD to CATCHUP, in the order that makes it sound: ends are known, all is invalidated, then it is
  * read.
  */
-static void take_position(struct feed *f, const struct survey *survey)
+static void take_position(struct feed *f, const struct watermarks *watermarks)
 {
     kafka_learn_topic(f->consumer, f->topic, LEARN_MS);
     /* What is fetched from here on must come from parents that have got as far. */
-    if (positions_take(f->positions, survey->ends.log_id, survey->ends.offset, survey->ends.count) <
-        0)
+    if (positions_take(f->positions, watermarks->ends.log_id, watermarks->ends.offset,
+                       watermarks->ends.count) < 0)
         return;
     /* The first time nothing is evicted, so there is nothing to settle (P4). */
     invalidate_all(f, f->status.resets > 0 ? now() : (struct mono){0});
     positions_claim(f->positions);
-    f->log_id = survey->ends.log_id;
+    f->log_id = watermarks->ends.log_id;
     pthread_mutex_lock(&f->lock);
-    f->status.partition_count = survey->ends.count;
-    for (size_t k = 0; k < survey->ends.count; k++)
+    f->status.partition_count = watermarks->ends.count;
+    for (size_t k = 0; k < watermarks->ends.count; k++)
         f->status.positions[k] =
-            (struct feed_position){.partition = (int32_t)k, .offset = survey->ends.offset[k]};
+            (struct feed_position){.partition = (int32_t)k, .offset = watermarks->ends.offset[k]};
     f->status.resets++;
     pthread_mutex_unlock(&f->lock);
     if (assign(f) < 0)
@@ -261,7 +261,7 @@ static void take_position(struct feed *f, const struct survey *survey)
     f->assigned = true;
     f->trouble[0] = '\0';
     f->proof.found = true;
-    f->proof.asked = survey->asked;
+    f->proof.asked = watermarks->asked;
     set_state(f, FEED_CATCHUP, "reading to the end of the log");
 }
 
@@ -289,7 +289,7 @@ static void advance(struct feed *f, int32_t partition, int64_t offset)
     pthread_mutex_unlock(&f->lock);
 }
 
-/* ---- surveys and what they prove ---- */
+/* ---- watermarks and what they prove ---- */
 
 static bool has_reached(const struct feed *f, const int64_t *ends)
 {
@@ -312,17 +312,17 @@ static void check_pending(struct feed *f)
  * An older wish stays until it is met, or a reader that is always a little behind would never prove
  * anything.
  */
-static void seek_proof(struct feed *f, const struct survey *survey)
+static void seek_proof(struct feed *f, const struct watermarks *watermarks)
 {
     struct proof *proof = &f->proof;
-    if (has_reached(f, survey->ends.offset)) {
+    if (has_reached(f, watermarks->ends.offset)) {
         proof->found = true;
-        proof->asked = survey->asked;
+        proof->asked = watermarks->asked;
         proof->pending = false;
     } else if (!proof->pending) {
         proof->pending = true;
-        proof->wanted_asked = survey->asked;
-        memcpy(proof->wanted, survey->ends.offset, sizeof proof->wanted);
+        proof->wanted_asked = watermarks->asked;
+        memcpy(proof->wanted, watermarks->ends.offset, sizeof proof->wanted);
     }
 }
 
@@ -343,10 +343,10 @@ static void raise_floor(struct feed *f, const struct kafka_ends *ends)
     }
 }
 
-static void use_survey(struct feed *f, const struct survey *survey)
+static void use_watermarks(struct feed *f, const struct watermarks *watermarks)
 {
     char reason[FEED_MAX_ERROR];
-    const struct kafka_ends *ends = &survey->ends;
+    const struct kafka_ends *ends = &watermarks->ends;
     if (f->assigned && ends->count != f->status.partition_count) {
         snprintf(reason, sizeof reason, "partition count changed from %zu to %zu",
                  f->status.partition_count, ends->count);
@@ -362,23 +362,23 @@ static void use_survey(struct feed *f, const struct survey *survey)
         return;
     }
     f->answered = now();
-    if (!f->assigned && !mono_reached(now(), f->hold_until))
+    if (!f->assigned && !mono_reached(now(), f->not_before))
         return;
     if (!f->assigned)
-        take_position(f, survey);
+        take_position(f, watermarks);
     else if (f->lost)
         resume(f);
-    seek_proof(f, survey);
+    seek_proof(f, watermarks);
     raise_floor(f, ends);
 }
 
 /* While COLD each failure is the reason for being so; a topic that is gone is a gap. */
-static void use_failure(struct feed *f, const struct survey *survey)
+static void use_failure(struct feed *f, const struct watermarks *watermarks)
 {
     char reason[FEED_MAX_ERROR];
-    const bool silent = survey->code == ERR_TIMEOUT && f->trouble[0] != '\0';
-    snprintf(reason, sizeof reason, "%s", silent ? f->trouble : survey->error);
-    if (f->assigned && (survey->code == ERR_NOT_FOUND || survey->code == ERR_TOO_LARGE)) {
+    const bool silent = watermarks->code == ERR_TIMEOUT && f->trouble[0] != '\0';
+    snprintf(reason, sizeof reason, "%s", silent ? f->trouble : watermarks->error);
+    if (f->assigned && (watermarks->code == ERR_NOT_FOUND || watermarks->code == ERR_TOO_LARGE)) {
         reset(f, reason);
         return;
     }
@@ -393,15 +393,15 @@ static void use_failure(struct feed *f, const struct survey *survey)
                report_quote(f->topic, topic), report_quote(reason, quote), suppressed);
 }
 
-static void take_survey(struct feed *f)
+static void take_watermarks(struct feed *f)
 {
-    const struct survey *survey = surveyor_take(f->surveyor);
-    if (!survey)
+    const struct watermarks *watermarks = watermarks_take(f->watermarks_reader);
+    if (!watermarks)
         return;
-    if (survey->code < 0)
-        use_failure(f, survey);
-    else if (survey->asked.ms >= f->stale_before.ms)
-        use_survey(f, survey);
+    if (watermarks->code < 0)
+        use_failure(f, watermarks);
+    else if (watermarks->asked.ms >= f->stale_before.ms)
+        use_watermarks(f, watermarks);
 }
 
 static void describe_lag(const struct feed *f, char reason[FEED_MAX_ERROR])
@@ -419,7 +419,7 @@ static bool in_lease(const struct feed *f, struct mono since, struct mono t, uin
     return !mono_reached(t, mono_add(since, f->lease_ms - tick_ms));
 }
 
-static void judge(struct feed *f, uint64_t tick_ms)
+static void update_state(struct feed *f, uint64_t tick_ms)
 {
     char reason[FEED_MAX_ERROR];
     const struct mono t = now();
@@ -451,7 +451,7 @@ static void count_applied(struct feed *f, const struct apply_result *result, int
     f->status.marked += result->marked;
     f->status.last_apply_us = apply_us;
     f->status.last_delay_us = delay_us > 0 ? delay_us : 0; /* clocks may disagree */
-    recent_add(&f->recent, delay_us, apply_us);
+    apply_log_add(&f->apply_log, delay_us, apply_us);
     pthread_mutex_unlock(&f->lock);
 }
 
@@ -685,9 +685,9 @@ static void *feed_main(void *arg)
             consume_far(f, tick_ms);
         else
             consume(f, tick_ms);
-        surveyor_poll(f->surveyor);
-        take_survey(f);
-        judge(f, tick_ms);
+        watermarks_poll(f->watermarks_reader);
+        take_watermarks(f);
+        update_state(f, tick_ms);
     }
     return NULL;
 }
@@ -704,14 +704,14 @@ static void on_consumer_error(rd_kafka_t *client, int code, const char *reason, 
         lose(f, f->trouble);
 }
 
-static void on_survey_error(rd_kafka_t *client, int code, const char *reason, void *arg)
+static void on_watermarks_error(rd_kafka_t *client, int code, const char *reason, void *arg)
 {
     (void)client;
     struct feed *f = arg;
     kafka_note_trouble(f->trouble, code, reason);
 }
 
-static void on_survey_ready(void *arg)
+static void on_watermarks_ready(void *arg)
 {
     struct feed *f = arg;
     rd_kafka_queue_yield(f->queue);
@@ -747,19 +747,19 @@ static int start_consumer(struct feed *f, const struct feed_options *options,
     return 0;
 }
 
-static int start_surveyor(struct feed *f, const struct feed_options *options,
-                          char error[FEED_MAX_ERROR])
+static int start_watermarks(struct feed *f, const struct feed_options *options,
+                            char error[FEED_MAX_ERROR])
 {
-    struct surveyor_options surveying = {
+    struct watermarks_options options_of_reader = {
         .topic = f->topic,
-        .conf = new_conf(f, options, on_survey_error, error),
-        .ready = on_survey_ready,
+        .conf = new_conf(f, options, on_watermarks_error, error),
+        .ready = on_watermarks_ready,
         .ready_arg = f,
     };
-    if (!surveying.conf)
+    if (!options_of_reader.conf)
         return ERR_CONFIG;
-    f->surveyor = surveyor_start(&surveying, error);
-    if (!f->surveyor)
+    f->watermarks_reader = watermarks_start(&options_of_reader, error);
+    if (!f->watermarks_reader)
         return ERR_KAFKA;
     set_pace(f, false);
     return 0;
@@ -815,7 +815,7 @@ struct feed *feed_start(const struct feed_options *options, char ret_error[FEED_
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     const bool up = start_consumer(f, options, ret_error) == 0 &&
-                    start_surveyor(f, options, ret_error) == 0 && start_thread(f, ret_error) == 0;
+                    start_watermarks(f, options, ret_error) == 0 && start_thread(f, ret_error) == 0;
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (up)
         return f;
@@ -855,7 +855,7 @@ void feed_stop(struct feed *f)
         rd_kafka_queue_yield(f->queue);
         pthread_join(f->thread, NULL);
     }
-    surveyor_stop(f->surveyor);
+    watermarks_stop(f->watermarks_reader);
     held_free(f->held);
     if (f->queue)
         rd_kafka_queue_destroy(f->queue);
@@ -873,11 +873,11 @@ void feed_status(struct feed *f, struct feed_status *ret)
     pthread_mutex_unlock(&f->lock);
 }
 
-size_t feed_recent(struct feed *f, uint64_t after, struct recent_set ret_sets[RECENT_MOST],
-                   uint64_t *ret_first)
+size_t feed_apply_log(struct feed *f, uint64_t after, struct applied_set ret_sets[APPLY_LOG_MOST],
+                      uint64_t *ret_first)
 {
     pthread_mutex_lock(&f->lock);
-    const size_t count = recent_after(&f->recent, after, ret_sets, ret_first);
+    const size_t count = apply_log_after(&f->apply_log, after, ret_sets, ret_first);
     pthread_mutex_unlock(&f->lock);
     return count;
 }

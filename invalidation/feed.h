@@ -31,7 +31,7 @@
 
 #include "invalidation/apply.h"
 #include "invalidation/position.h"
-#include "invalidation/recent.h"
+#include "invalidation/apply_log.h"
 
 enum feed_state { FEED_COLD, FEED_CATCHUP, FEED_LIVE, FEED_LOST };
 const char *feed_state_text(enum feed_state state); /* "cold", "catchup", "live", "lost" */
@@ -90,8 +90,8 @@ void feed_stop(struct feed *feed);
 
 void feed_status(struct feed *feed, struct feed_status *ret);
 
-/* How the change sets after the `after`-th were applied; see recent_after(). */
-size_t feed_recent(struct feed *feed, uint64_t after, struct recent_set ret_sets[RECENT_MOST],
-                   uint64_t *ret_first);
+/* How the change sets after the `after`-th were applied; see apply_log_after(). */
+size_t feed_apply_log(struct feed *feed, uint64_t after,
+                      struct applied_set ret_sets[APPLY_LOG_MOST], uint64_t *ret_first);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * instance.h - one subscribed cache, put together as in resolver/daemon.c, that notes the times.
+ * instance.h - one subscribed cache, put together as in resolver/daemon/daemon.c, that notes the times.
  *
  * Threads: those of the feed, which calls back when a set was applied; the rest is the owner's.
  */

@@ -44,7 +44,7 @@
 #include "bench/propagation/inside.h"
 #include "bench/propagation/primary.h"
 #include "bench/propagation/topic.h"
-#include "resolver/slice.h"
+#include "resolver/daemon/sched.h"
 
 enum {
     EVENTS = 64,
@@ -533,7 +533,7 @@ int main(int argc, char **argv)
 {
     static struct probe p;
     options_read(&p.options, argc, argv);
-    slice_shorten();
+    sched_shorten();
     const char *wrong = set_up(&p);
     if (wrong) {
         fprintf(stderr, "probe: %s\n", wrong);

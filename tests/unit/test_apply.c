@@ -603,7 +603,7 @@ static void test_p5_a_gap_ends_all_zones_of_the_feed(void **state)
 
 /*
  * Serial 2 lay in the gap, and what is held since is newer than that. Serial 1, repeated behind the gap, is all that
- * the ledger gets to see: it must not pass for new (tests/model/counterexamples/ledger-only.txt).
+ * the history gets to see: it must not pass for new (tests/model/counterexamples/history-only.txt).
  */
 static void test_p8_a_repeated_set_behind_a_gap_brings_no_data(void **state)
 {

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "resolver/chain.h"
+#include "resolver/answer/chain.h"
 
 /* A response made of records in text, parsed as if it had come from the network. */
 struct response {

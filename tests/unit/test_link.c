@@ -10,9 +10,9 @@
 #include <unistd.h>
 
 #include "dns/build.h"
-#include "resolver/clock.h"
-#include "resolver/forward.h"
-#include "resolver/link.h"
+#include "resolver/daemon/clock.h"
+#include "resolver/net/forward.h"
+#include "resolver/net/link.h"
 
 enum { QUERIES = 2000, DEADLINE_S = 10, ROOM = 212992 };
 
@@ -57,9 +57,9 @@ static void done(struct forward_request *request, int status, const uint8_t *res
     asked->done++;
     asked->done_us = mono_now_us();
     asked->status = status;
-    asked->same = status == ERR_OK && size == request->passage.size &&
-                  memcmp(response, request->passage.bytes, 2) == 0 &&
-                  memcmp(response + 12, request->passage.bytes + 12, size - 12) == 0;
+    asked->same = status == ERR_OK && size == request->udp_query.size &&
+                  memcmp(response, request->udp_query.bytes, 2) == 0 &&
+                  memcmp(response + 12, request->udp_query.bytes + 12, size - 12) == 0;
     if (++bench.done == QUERIES)
         event_base_loopbreak(bench.base);
 }
@@ -103,9 +103,9 @@ static void ask(size_t i)
     int size = name_from_text(name, question.name);
     assert_true(size > 0);
     question.name_size = (uint8_t)size;
-    size = build_query(asked->request.passage.bytes, PORTS_MAX_QUERY, &question, &shape);
+    size = build_query(asked->request.udp_query.bytes, PORTS_MAX_QUERY, &question, &shape);
     assert_true(size > 0);
-    asked->request.passage.size = (uint16_t)size;
+    asked->request.udp_query.size = (uint16_t)size;
     asked->request.done = done;
     asked->sent_us = mono_now_us();
     bench.sending = true;

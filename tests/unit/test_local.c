@@ -12,8 +12,8 @@
 
 #include "dns/hosts.h"
 #include "dns/record.h"
-#include "resolver/local.h"
-#include "resolver/log.h"
+#include "resolver/answer/local.h"
+#include "resolver/daemon/log.h"
 
 /* ---- hosts files ---------------------------------------------------------------------------- */
 

@@ -9,7 +9,7 @@
 
 #include "dns/build.h"
 #include "invalidation/kafka.h"
-#include "resolver/query.h"
+#include "resolver/answer/query.h"
 
 enum { FEED = 5, PARTITIONS = 3 };
 
@@ -17,7 +17,7 @@ struct fixture {
     struct validity *validity;
     struct positions *positions;
     struct tier tier;
-    struct desk desk;
+    struct tier_worker tier_worker;
     int32_t partition;
     uint8_t zone[NAME_MAX_SIZE];
     struct question question;
@@ -78,8 +78,9 @@ static int setup(void **state)
         &(struct store_options){.size = 1 << 20,
                                 .policy = {.max_ttl = 86400, .negative_ttl = 900, .client_ttl = 5},
                                 .validity = f.validity});
-    f.desk = (struct desk){.tier = &f.tier, .validity = f.validity, .positions = f.positions};
-    network_list_set(&f.desk.position_for, NULL, 0);
+    f.tier_worker =
+        (struct tier_worker){.tier = &f.tier, .validity = f.validity, .positions = f.positions};
+    network_list_set(&f.tier_worker.position_for, NULL, 0);
     hold_an_answer();
     after_lookup = NULL;
     return 0;
@@ -108,7 +109,7 @@ static int64_t claimed_offset(void)
         .transport = &transport,
         .peer.in = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}}};
     size_t length = query_handle(
-        &f.desk,
+        &f.tier_worker,
         &(struct query_input){
             .bytes = query, .size = (size_t)size + option, .client = &client, .now = {2000}},
         reply);

@@ -22,14 +22,14 @@ struct numbered {
 static void fill(struct ring_block *block, uint32_t number)
 {
     uint32_t *words = (uint32_t *)block;
-    for (size_t i = 1; i < block->units * RING_UNIT / sizeof *words; i++)
+    for (size_t i = 1; i < block->size8 * RING_UNIT / sizeof *words; i++)
         words[i] = number;
 }
 
 static uint32_t number_of(const struct ring_block *block)
 {
     const uint32_t *words = (const uint32_t *)block;
-    for (size_t i = 2; i < block->units * RING_UNIT / sizeof *words; i++)
+    for (size_t i = 2; i < block->size8 * RING_UNIT / sizeof *words; i++)
         assert_int_equal(words[i], words[1]);
     return words[1];
 }
@@ -38,8 +38,8 @@ static void assert_same(const struct ring *ring, const struct model *model)
 {
     size_t at = 0, bytes = 0;
     for (const struct ring_block *block = NULL; (block = ring_next(ring, block));) {
-        bytes += (size_t)block->units * RING_UNIT;
-        if (block->gone)
+        bytes += (size_t)block->size8 * RING_UNIT;
+        if (block->dead)
             continue;
         assert_true(at < model->count);
         assert_int_equal(number_of(block), model->numbers[at++]);
@@ -59,7 +59,7 @@ static void move_on(struct ring *ring, struct model *model, bool renew)
 {
     struct ring_block *oldest = ring_oldest(ring);
     assert_non_null(oldest);
-    if (oldest->gone) {
+    if (oldest->dead) {
         ring_drop(ring);
         return;
     }
@@ -82,15 +82,15 @@ static void blocks_come_out_as_they_went_in(void **state)
     srand(7);
     assert_true(ring_init(&ring, CAPACITY));
     for (uint32_t number = 1; number <= 200000; number++) {
-        uint16_t units = (uint16_t)(1 + rand() % (rand() % 16 ? 20 : 200));
+        uint16_t size8 = (uint16_t)(1 + rand() % (rand() % 16 ? 20 : 200));
         struct ring_block *block;
-        while (!(block = ring_take(&ring, units)))
+        while (!(block = ring_take(&ring, size8)))
             move_on(&ring, &model, rand() % 3 == 0);
-        assert_int_equal(block->units, units);
+        assert_int_equal(block->size8, size8);
         fill(block, number);
         model.numbers[model.count++] = number;
         if (rand() % 4 == 0) { /* the youngest is not wanted after all */
-            block->gone = true;
+            block->dead = true;
             model.count--;
         }
         if (number % 64 == 0)

@@ -2,8 +2,8 @@
 
 #include <string.h>
 
-#include "resolver/clock.h"
-#include "resolver/wheel.h"
+#include "resolver/daemon/clock.h"
+#include "resolver/net/wheel.h"
 
 /* On a real loop: what rings, in which order, and never before its time. */
 enum { TIMERS = 400 };

@@ -1,0 +1,57 @@
+/*
+ * client.h - who asked, how to answer them, and what of their query a reply needs.
+ */
+#ifndef FRESHET_RESOLVER_ANSWER_CLIENT_H
+#define FRESHET_RESOLVER_ANSWER_CLIENT_H
+
+#include <netinet/in.h>
+
+#include "dns/message.h"
+
+/* How replies travel: UDP, TCP, and to another tier of this process. All on the worker's thread. */
+struct client;
+struct transport {
+    /* Sends one message, now or from a buffer; a client that is gone is no error. */
+    void (*send)(const struct client *client, const uint8_t *bytes, size_t size);
+    /* The endpoint may be freed once every hold is released. */
+    void (*hold)(void *endpoint);
+    void (*release)(void *endpoint);
+    bool inside; /* the client is a tier of this process */
+};
+
+union address {
+    sa_family_t family;
+    struct sockaddr sa;
+    struct sockaddr_in in;
+    struct sockaddr_in6 in6;
+};
+
+/* The address a query came to, when the socket listens on any (IP_PKTINFO, RFC 3542 6). */
+struct local_address {
+    sa_family_t family; /* AF_UNSPEC: the socket knows */
+    union {
+        struct in_pktinfo in;
+        struct in6_pktinfo in6;
+    };
+};
+
+struct client {
+    const struct transport *transport;
+    void *endpoint; /* udp listener or tcp connection */
+    union address peer;
+    struct local_address local;
+};
+
+/* What a reply copies or obeys. */
+struct reply_shape {
+    uint16_t id;
+    uint16_t flags; /* of the query: RD, CD and AD are answered */
+    uint16_t limit; /* bytes the client can take */
+    uint16_t
+        option_size; /* of an EDNS option to send along: our position, for a child tier; or 0 */
+    const uint8_t *option; /* as it goes into OPT; taken before the lookup */
+    bool edns;
+    bool dnssec_ok;
+};
+
+#endif

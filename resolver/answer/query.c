@@ -1,0 +1,316 @@
+#include "resolver/answer/query.h"
+
+#include <string.h>
+
+#include "dns/build.h"
+#include "resolver/answer/reply.h"
+
+/* Copies the question as spelled; returns where it ends in the reply. */
+static size_t copy_question(const struct query *query, const struct query_input *input,
+                            uint8_t *reply)
+{
+    if (query->question.name_size == 0)
+        return DNS_HEADER_SIZE;
+    memcpy(reply + DNS_HEADER_SIZE, input->bytes + DNS_HEADER_SIZE,
+           query->question_end - DNS_HEADER_SIZE);
+    return query->question_end;
+}
+
+static size_t reply_error(const struct query *query, const struct query_input *input, int rcode,
+                          int ede, uint8_t *reply)
+{
+    struct reply_shape shape = reply_shape_of(query, input->stream);
+    struct reply_content content = {
+        .flags = (uint16_t)(rcode & FLAG_RCODE),
+        .rcode_high = (uint16_t)(rcode >> 4),
+        .ede = ede,
+    };
+    return reply_finish(reply, copy_question(query, input, reply), &shape, &content);
+}
+
+static size_t reply_unparsed(struct tier_worker *tier_worker, const struct query *query,
+                             const struct query_input *input, int error, uint8_t *reply)
+{
+    switch (error) {
+    case ERR_OPCODE:
+        counter_add(&tier_worker->counters.refused, 1);
+        return reply_error(query, input, RCODE_NOTIMP, EDE_NONE, reply);
+    case ERR_VERSION:
+        counter_add(&tier_worker->counters.refused, 1);
+        return reply_error(query, input, RCODE_BADVERS, EDE_NONE, reply);
+    case ERR_SHORT:
+    case ERR_NOT_QUERY:
+        counter_add(&tier_worker->counters.dropped, 1);
+        return 0;
+    default:
+        counter_add(&tier_worker->counters.malformed, 1);
+        return reply_error(query, input, RCODE_FORMERR, EDE_NONE, reply);
+    }
+}
+
+/* Queries we never take further: the RCODE, with why in `ret_ede`; NOERROR for all others. */
+static int refusal(const struct query *query, int *ret_ede)
+{
+    const struct question_view *question = &query->question;
+    *ret_ede = EDE_NONE;
+    if (question->type == 0 || question->type == TYPE_OPT || question->type == TYPE_TSIG ||
+        question->type == TYPE_TKEY)
+        return RCODE_FORMERR;
+    if (question->type == TYPE_MAILA || question->type == TYPE_MAILB)
+        return RCODE_NOTIMP;
+    *ret_ede = EDE_NOT_SUPPORTED;
+    if (question->type == TYPE_AXFR || question->type == TYPE_IXFR)
+        return RCODE_REFUSED;
+    if (question->class == 0 || question->class == CLASS_CH || question->class == CLASS_NONE ||
+        question->class == CLASS_ANY)
+        return RCODE_REFUSED;
+    *ret_ede = EDE_NOT_AUTHORITATIVE; /* RFC 8914 4.21: what RD clear gets from a resolver */
+    return query->flags & FLAG_RD ? RCODE_NOERROR : RCODE_REFUSED;
+}
+
+/* ANY gets one small record instead of everything (RFC 8482 4.2). */
+static size_t reply_any(const struct query *query, const struct query_input *input, uint8_t *reply)
+{
+    static const uint8_t hinfo[] = {
+        0xc0, DNS_HEADER_SIZE,
+        0,    TYPE_HINFO,
+        0,    CLASS_IN,
+        0,    0,
+        0x0e, 0x10,
+        0,    9,
+        7,    'R',
+        'F',  'C',
+        '8',  '4',
+        '8',  '2',
+        0,
+    };
+    struct reply_shape shape = reply_shape_of(query, input->stream);
+    size_t question_end = copy_question(query, input, reply);
+    memcpy(reply + question_end, hinfo, sizeof hinfo);
+    wire_put_u16(reply + question_end + 4, query->question.class);
+    return reply_finish(
+        reply, question_end, &shape,
+        &(struct reply_content){.counts = {1, 0, 0}, .body_size = sizeof hinfo, .ede = EDE_NONE});
+}
+
+/* A query past its checks, with what its reply needs. */
+struct asked {
+    const struct query *query;
+    const struct query_input *input;
+    const struct answer_key *key;
+    struct reply_shape shape;
+    struct stamp arrived;
+    uint8_t position[POSITION_MAX_SIZE]; /* our position, for a child */
+};
+
+/* Whether a child tier on our feed asks for our position; strangers and malformed options are ignored. */
+static bool wants_position(struct tier_worker *tier_worker, const struct asked *asked,
+                           uint64_t feed_id)
+{
+    struct position_set theirs;
+    const struct edns *edns = &asked->query->edns;
+    int found = position_read(edns->options, edns->options_size, &theirs);
+    if (found == 0)
+        return false;
+    const struct client *client = asked->input->client;
+    if (found == 1 && theirs.feed_id == feed_id &&
+        (client->transport->inside || network_list_has(&tier_worker->position_for, &client->peer)))
+        return true;
+    counter_add(&tier_worker->counters.position_ignored, 1);
+    return false;
+}
+
+/* Puts our position into the reply's shape. It comes before the lookup: what is found is no older. */
+static void take_position(struct tier_worker *tier_worker, struct asked *asked)
+{
+    struct position_set applied;
+    positions_applied_now(tier_worker->positions, &applied);
+    if (!wants_position(tier_worker, asked, applied.feed_id))
+        return;
+    counter_add(&tier_worker->counters.position_asked, 1);
+    size_t size = position_write_response(&applied, asked->position);
+    if (asked->query->question_end + DNS_OPT_SIZE + size > asked->shape.limit)
+        return;
+    asked->shape.option = asked->position;
+    asked->shape.option_size = (uint16_t)size;
+}
+
+static size_t wait_for_it(struct tier_worker *tier_worker, const struct asked *asked,
+                          uint8_t *reply)
+{
+    struct question question;
+    question_copy(&asked->query->question, &question);
+    struct inflight_wait wait = {
+        .key = asked->key,
+        .question = &question,
+        .client = asked->input->client,
+        .shape = &asked->shape,
+        .arrived = asked->arrived,
+        .deadline = mono_add(asked->input->now, tier_worker->resolve_timeout_ms),
+    };
+    if (inflight_wait(tier_worker->inflight, &wait) == ERR_OK)
+        return 0;
+    return reply_error(asked->query, asked->input, RCODE_SERVFAIL, EDE_OTHER, reply);
+}
+
+/* Has an answer that is near its end fetched again. */
+static void refresh(struct tier_worker *tier_worker, const struct asked *asked)
+{
+    struct question question;
+    question_copy(&asked->query->question, &question);
+    inflight_prefetch(tier_worker->inflight, asked->key, &question,
+                      mono_add(asked->input->now, tier_worker->resolve_timeout_ms));
+}
+
+static size_t reply_hit(struct tier_worker *tier_worker, const struct asked *asked,
+                        const struct store_hit *hit, bool truncated, uint8_t *reply)
+{
+    if (truncated)
+        counter_add(&tier_worker->counters.truncated, 1);
+    if (hit->aging)
+        refresh(tier_worker, asked);
+    struct reply_content content = {
+        .flags = hit->flags,
+        .counts = {hit->counts[0], hit->counts[1], hit->counts[2]},
+        .body_size = hit->body_size,
+        .truncated = truncated,
+        .ede = hit->ede,
+    };
+    return reply_finish(reply, copy_question(asked->query, asked->input, reply), &asked->shape,
+                        &content);
+}
+
+/* Answers what needs neither cache nor upstream; 0: all other names. */
+static size_t reply_local(struct tier_worker *tier_worker, const struct asked *asked,
+                          uint8_t *reply)
+{
+    struct reply_content content;
+    struct question question;
+    question_copy(&asked->query->question, &question);
+    size_t question_end = asked->query->question_end;
+    const struct local_query local = {
+        .question = &question,
+        .reply = reply,
+        .limit = question_end + reply_room(&asked->shape, question_end),
+    };
+    if (!local_answer(tier_worker->local, &local, &content))
+        return 0;
+    counter_add(&tier_worker->counters.local, 1);
+    if (content.truncated)
+        counter_add(&tier_worker->counters.truncated, 1);
+    return reply_finish(reply, question_end, &asked->shape, &content);
+}
+
+static size_t look_up(struct tier_worker *tier_worker, struct asked *asked, uint8_t *reply)
+{
+    struct store_hit hit;
+    size_t question_end = asked->query->question_end;
+    asked->arrived = validity_now(tier_worker->validity);
+    enum store_result result = store_get(tier_worker->tier->store,
+                                         &(struct store_look){
+                                             .key = asked->key,
+                                             .now = asked->input->now,
+                                             .buffer = reply + question_end,
+                                             .room = reply_room(&asked->shape, question_end),
+                                             .child = asked->shape.option_size > 0,
+                                         },
+                                         &hit);
+    if (result == STORE_HIT || result == STORE_TRUNCATED)
+        return reply_hit(tier_worker, asked, &hit, result == STORE_TRUNCATED, reply);
+    return wait_for_it(tier_worker, asked, reply);
+}
+
+static size_t answer(struct tier_worker *tier_worker, const struct query_read *read,
+                     const struct query_input *input, uint8_t *reply)
+{
+    const struct query *query = &read->query;
+    struct asked asked;
+    asked.query = query;
+    asked.input = input;
+    asked.key = &read->key;
+    asked.shape = reply_shape_of(query, input->stream);
+    if (query->edns.options_size > 0)
+        take_position(tier_worker, &asked);
+    if (tier_worker->local &&
+        local_may_have(tier_worker->local, query->question.name, query->question.name_size)) {
+        size_t size = reply_local(tier_worker, &asked, reply);
+        if (size > 0)
+            return size;
+    }
+    return look_up(tier_worker, &asked, reply);
+}
+
+enum { COOKIE_SIZE = 8 };
+
+/* The first eight bytes of the COOKIE option, the client's own part (RFC 7873 4); NULL: there is none. */
+static const uint8_t *client_cookie(const struct edns *edns)
+{
+    struct wire_reader reader = wire_reader(edns->options, edns->options_size);
+    while (wire_left(&reader) > 0) {
+        uint16_t code = wire_read_u16(&reader), size = wire_read_u16(&reader);
+        const uint8_t *bytes = wire_read(&reader, size);
+        if (code == EDNS_OPTION_COOKIE && bytes && size >= COOKIE_SIZE)
+            return bytes;
+    }
+    return NULL;
+}
+
+/* Who asks, as a number that is never 0. */
+static uint64_t client_number(const struct tier_worker *tier_worker,
+                              const struct query_input *input, const struct edns *edns)
+{
+    const union address *peer = &input->client->peer;
+    const uint8_t *cookie = edns->options_size > 0 ? client_cookie(edns) : NULL;
+    uint64_t number;
+    if (cookie)
+        number = validity_hash(tier_worker->validity, cookie, COOKIE_SIZE);
+    else if (peer->family == AF_INET)
+        number = validity_hash(tier_worker->validity, (const uint8_t *)&peer->in.sin_addr,
+                               sizeof peer->in.sin_addr);
+    else
+        number = validity_hash(tier_worker->validity, (const uint8_t *)&peer->in6.sin6_addr,
+                               sizeof peer->in6.sin6_addr);
+    return number | 1;
+}
+
+void query_read(struct tier_worker *tier_worker, const struct query_input *input,
+                struct query_read *ret)
+{
+    const struct question_view *question = &ret->query.question;
+    ret->error = query_parse(input->bytes, input->size, &ret->query);
+    if (ret->error != ERR_OK)
+        return;
+    ret->rcode = refusal(&ret->query, &ret->ede);
+    if (ret->rcode != RCODE_NOERROR)
+        return;
+    store_key(tier_worker->tier->store,
+              &(struct key_parts){
+                  .name = question->name,
+                  .name_size = question->name_size,
+                  .type = question->type,
+                  .class = question->class,
+                  .dnssec_ok = ret->query.edns.dnssec_ok,
+                  .checking_disabled = ret->query.flags & FLAG_CD,
+                  .client = tier_worker->tier->per_client
+                                ? client_number(tier_worker, input, &ret->query.edns)
+                                : 0,
+              },
+              &ret->key);
+    store_expect(tier_worker->tier->store, &ret->key);
+}
+
+size_t query_answer(struct tier_worker *tier_worker, const struct query_input *input,
+                    const struct query_read *read, uint8_t *reply)
+{
+    const struct query *query = &read->query;
+    counter_add(&tier_worker->counters.queries, 1);
+    if (read->error != ERR_OK)
+        return reply_unparsed(tier_worker, query, input, read->error, reply);
+    if (read->rcode != RCODE_NOERROR) {
+        counter_add(&tier_worker->counters.refused, 1);
+        return reply_error(query, input, read->rcode, read->ede, reply);
+    }
+    if (query->question.type == TYPE_ANY)
+        return reply_any(query, input, reply);
+    return answer(tier_worker, read, input, reply);
+}

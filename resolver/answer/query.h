@@ -1,0 +1,72 @@
+/*
+ * query.h - what happens to one query: parsed, refused, answered from the cache, or made to wait.
+ *
+ *     query_read       bytes -> query_parse -> may we? -> key
+ *     query_answer     -> store_get --hit--> reply in the caller's buffer
+ *                             \---miss--> inflight, reply later by the transport
+ *
+ * Threads: all on the worker's.
+ */
+#ifndef FRESHET_RESOLVER_ANSWER_QUERY_H
+#define FRESHET_RESOLVER_ANSWER_QUERY_H
+
+#include "cache/store.h"
+#include "resolver/answer/client.h"
+#include "invalidation/position.h"
+#include "resolver/answer/inflight.h"
+#include "resolver/answer/network.h"
+#include "resolver/daemon/tier.h"
+
+/* A tier as one worker serves it. */
+struct tier_worker {
+    struct tier *tier;
+    const struct validity *validity;
+    struct positions *positions;
+    struct inflight *inflight;
+    uint64_t resolve_timeout_ms;
+    struct network_list position_for; /* who is told our position */
+    struct local *local;              /* answered before the cache is asked; NULL: nothing is */
+    struct {
+        struct counter queries, malformed, refused, dropped, truncated, local;
+        struct counter position_asked, position_ignored; /* by children; by others, or malformed */
+    } counters;
+};
+
+struct query_input {
+    const uint8_t *bytes;
+    size_t size;
+    const struct client *client;
+    bool stream; /* over TCP */
+    struct mono now;
+};
+
+/* A query between its two steps. */
+struct query_read {
+    struct query query;
+    struct answer_key key; /* where the query goes on to the cache */
+    int error;             /* of query_parse() */
+    int rcode, ede;        /* why it is refused, or NOERROR */
+};
+
+/*
+ * Handles one message from a client, in two steps: a batch takes the first step for each message, then the
+ * second, so that the memory the second will touch is on its way meanwhile. The message stays where it is.
+ *
+ * query_answer(): `reply` has room for DNS_EDNS_UDP bytes, or DNS_MAX_MESSAGE for a stream. Returns the
+ * size of a reply to send now; 0 when it comes later, or never (not a query).
+ */
+void query_read(struct tier_worker *tier_worker, const struct query_input *input,
+                struct query_read *ret);
+size_t query_answer(struct tier_worker *tier_worker, const struct query_input *input,
+                    const struct query_read *read, uint8_t *reply);
+
+/* Both steps. */
+static inline size_t query_handle(struct tier_worker *tier_worker, const struct query_input *input,
+                                  uint8_t *reply)
+{
+    struct query_read read;
+    query_read(tier_worker, input, &read);
+    return query_answer(tier_worker, input, &read, reply);
+}
+
+#endif

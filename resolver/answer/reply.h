@@ -1,0 +1,36 @@
+/*
+ * reply.h - the last step: header and OPT around a body, for one client. Pure; no I/O.
+ *
+ * A reply is laid out in the buffer it is sent from: 12 bytes of header, the question as the client spelled
+ * it, the body, OPT if the client sent one.
+ */
+#ifndef FRESHET_RESOLVER_ANSWER_REPLY_H
+#define FRESHET_RESOLVER_ANSWER_REPLY_H
+
+#include "dns/build.h"
+#include "resolver/answer/client.h"
+
+/* What the reply to `query` must look like; `stream` when it goes over TCP. */
+struct reply_shape reply_shape_of(const struct query *query, bool stream);
+
+/* Bytes a body may have after a question that ends at `question_end`. */
+size_t reply_room(const struct reply_shape *shape, size_t question_end);
+
+struct reply_content {
+    uint16_t flags;      /* RCODE, and AD when the data was validated upstream */
+    uint16_t rcode_high; /* upper bits of an extended RCODE */
+    uint16_t counts[3];
+    size_t body_size; /* bytes already in place behind the question */
+    bool truncated;   /* the body did not fit: none is sent, TC is set (RFC 2181 9) */
+    bool behind;      /* the data may be older than our position says: it is not told */
+    int ede;
+};
+
+/*
+ * Completes a reply whose question (up to `question_end`; 12 means none) and body are in place. `reply` has
+ * room for shape->limit bytes. Returns the size of the message.
+ */
+size_t reply_finish(uint8_t *reply, size_t question_end, const struct reply_shape *shape,
+                    const struct reply_content *content);
+
+#endif

@@ -1,0 +1,32 @@
+/*
+ * route.h - whom a tier asks for which names: its upstream, and others for the zones that have their own.
+ *
+ * The longest zone that has a name decides. A chain of CNAMEs may lead from one into another: then each is
+ * asked for its own names, and what it says of others is not believed (fetch.c).
+ *
+ * Threads: a worker's own, as the upstreams are.
+ */
+#ifndef FRESHET_RESOLVER_ANSWER_ROUTE_H
+#define FRESHET_RESOLVER_ANSWER_ROUTE_H
+
+#include "dns/name.h"
+#include "resolver/answer/upstream.h"
+
+struct routes;
+
+/* Everything goes to `rest`, whose reference is taken over, also on failure. NULL: no memory. */
+struct routes *routes_new(struct upstream *rest);
+
+/* Releases the upstreams. NULL is fine. */
+void routes_free(struct routes *routes);
+
+/* Sends `zone`, canonical, and all below it to `upstream`, whose reference is taken over, also on failure. */
+MUST_CHECK int routes_add(struct routes *routes, const uint8_t *zone, struct upstream *upstream);
+
+/* Whether there is more than one way. */
+bool routes_differ(const struct routes *routes);
+
+/* The upstream for a name in any case; borrowed. */
+struct upstream *routes_find(const struct routes *routes, const uint8_t *name);
+
+#endif

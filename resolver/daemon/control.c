@@ -1,0 +1,305 @@
+#include "resolver/daemon/control.h"
+
+#include <errno.h>
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <event2/listener.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+#include <utlist.h>
+
+#include "resolver/daemon/clock.h"
+#include "resolver/daemon/status.h"
+
+enum { MAX_REQUEST = 64 * 1024, IDLE_SECONDS = 30 };
+
+struct control_client {
+    struct control_client *prev, *next;
+    struct control *control;
+    struct bufferevent *stream;
+    bool leaving; /* closed once its last answer is sent */
+};
+
+struct control {
+    struct event_base *base;
+    struct daemon *daemon;
+    char *path;
+    struct evconnlistener *listener;
+    struct control_client *clients;
+};
+
+static void control_client_free(struct control_client *client)
+{
+    DL_DELETE(client->control->clients, client);
+    bufferevent_free(client->stream);
+    free(client);
+}
+
+static int append(const char *bytes, size_t size, void *arg)
+{
+    return evbuffer_add(arg, bytes, size);
+}
+
+/* Takes the reference. */
+static void write_line(void *arg, json_t *object)
+{
+    struct control_client *client = arg;
+    struct evbuffer *output = bufferevent_get_output(client->stream);
+    if (!object)
+        evbuffer_add_printf(output, "{\"ok\": false, \"error\": \"out of memory\"}");
+    else
+        json_dump_callback(object, append, output, JSON_COMPACT);
+    evbuffer_add(output, "\n", 1);
+    json_decref(object);
+}
+
+static json_t *error_reply(const char *text)
+{
+    return json_pack("{s:b, s:s}", "ok", false, "error", text);
+}
+
+/* Reads "name" into canonical form; NULL, or what is wrong with it. */
+static const char *read_name(json_t *request, uint8_t name[NAME_MAX_SIZE])
+{
+    const char *text = json_string_value(json_object_get(request, "name"));
+    if (!text)
+        return "\"name\" is missing";
+    int size = name_from_text(text, name);
+    if (size < 0)
+        return "\"name\" is not a domain name";
+    name_lower(name, (size_t)size, name);
+    return NULL;
+}
+
+static json_t *answer_lookup(struct daemon *daemon, json_t *request)
+{
+    uint8_t name[NAME_MAX_SIZE];
+    const char *wrong = read_name(request, name);
+    if (wrong)
+        return error_reply(wrong);
+    const char *type_name = json_string_value(json_object_get(request, "type"));
+    int type = type_name ? type_from_text(type_name) : TYPE_A;
+    if (type < 0)
+        return error_reply("\"type\" is not a record type");
+    return status_lookup(daemon, name, (uint16_t)type);
+}
+
+static json_t *answer_drained(struct daemon *daemon, json_t *request)
+{
+    uint8_t name[NAME_MAX_SIZE];
+    const char *wrong = read_name(request, name);
+    return wrong ? error_reply(wrong) : status_drained(daemon, name);
+}
+
+static json_t *answer_applied(struct daemon *daemon, json_t *request)
+{
+    json_t *after = json_object_get(request, "after");
+    if (after && (!json_is_integer(after) || json_integer_value(after) < 0))
+        return error_reply("\"after\" is not a count of change sets");
+    return status_applied(daemon, (uint64_t)json_integer_value(after));
+}
+
+/* Inside the feed's zones a mark does it; elsewhere the stores are searched. */
+static json_t *answer_evict(struct daemon *daemon, json_t *request)
+{
+    uint8_t name[NAME_MAX_SIZE];
+    const char *wrong = read_name(request, name);
+    if (wrong)
+        return error_reply(wrong);
+    bool subtree = json_is_true(json_object_get(request, "subtree"));
+    struct apply_result result = {0};
+    int error = apply_evict(daemon->applier, name, subtree, mono_now(), &result);
+    uint64_t dropped = 0;
+    for (size_t i = 0; i < daemon->tier_count; i++)
+        dropped += store_drop(daemon->tiers[i]->store, name, subtree);
+    uint64_t stamp = error ? validity_now(daemon->validity).n : result.stamp.n;
+    return json_pack("{s:b, s:I, s:I}", "ok", true, "stamp", (json_int_t)stamp, "evicted",
+                     (json_int_t)dropped);
+}
+
+static json_t *answer_dump(struct control_client *client)
+{
+    size_t count = status_dump(client->control->daemon, write_line, client);
+    return json_pack("{s:b, s:I}", "ok", true, "count", (json_int_t)count);
+}
+
+static json_t *answer_request(struct control_client *client, const char *line)
+{
+    struct daemon *daemon = client->control->daemon;
+    json_error_t error;
+    json_t *request = json_loads(line, JSON_REJECT_DUPLICATES, &error);
+    if (!json_is_object(request)) {
+        json_decref(request);
+        return error_reply("a request is one JSON object on one line");
+    }
+    const char *cmd = json_string_value(json_object_get(request, "cmd"));
+    json_t *reply;
+    if (cmd && strcmp(cmd, "status") == 0)
+        reply = status_report(daemon);
+    else if (cmd && strcmp(cmd, "lookup") == 0)
+        reply = answer_lookup(daemon, request);
+    else if (cmd && strcmp(cmd, "drained_by") == 0)
+        reply = answer_drained(daemon, request);
+    else if (cmd && strcmp(cmd, "applied") == 0)
+        reply = answer_applied(daemon, request);
+    else if (cmd && strcmp(cmd, "evict") == 0)
+        reply = answer_evict(daemon, request);
+    else if (cmd && strcmp(cmd, "dump") == 0)
+        reply = answer_dump(client);
+    else
+        reply = error_reply("\"cmd\" is none of status, lookup, drained_by, applied, evict, dump");
+    json_decref(request);
+    return reply;
+}
+
+static void on_read(struct bufferevent *stream, void *arg)
+{
+    struct control_client *client = arg;
+    struct evbuffer *input = bufferevent_get_input(stream);
+    char *line;
+    while ((line = evbuffer_readln(input, NULL, EVBUFFER_EOL_LF)) != NULL) {
+        write_line(client, answer_request(client, line));
+        free(line);
+    }
+    if (evbuffer_get_length(input) > MAX_REQUEST) {
+        evbuffer_drain(input, evbuffer_get_length(input));
+        bufferevent_disable(stream, EV_READ);
+        write_line(client, error_reply("the request is too long"));
+        client->leaving = true;
+    }
+}
+
+static void on_written(struct bufferevent *stream, void *arg)
+{
+    (void)stream;
+    struct control_client *client = arg;
+    if (client->leaving)
+        control_client_free(client);
+}
+
+static void on_event(struct bufferevent *stream, short what, void *arg)
+{
+    struct control_client *client = arg;
+    if (what & BEV_EVENT_EOF && evbuffer_get_length(bufferevent_get_output(stream)) > 0)
+        client->leaving = true;
+    else
+        control_client_free(client);
+}
+
+static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *peer,
+                      int peer_size, void *arg)
+{
+    (void)listener, (void)peer, (void)peer_size;
+    struct control *control = arg;
+    struct control_client *client = calloc(1, sizeof *client);
+    struct bufferevent *stream =
+        client ? bufferevent_socket_new(control->base, fd, BEV_OPT_CLOSE_ON_FREE) : NULL;
+    if (!stream) {
+        free(client);
+        close(fd);
+        return;
+    }
+    client->control = control;
+    client->stream = stream;
+    DL_APPEND(control->clients, client);
+    struct timeval idle = {.tv_sec = IDLE_SECONDS};
+    bufferevent_setcb(stream, on_read, on_written, on_event, client);
+    bufferevent_set_timeouts(stream, &idle, &idle);
+    bufferevent_enable(stream, EV_READ | EV_WRITE);
+}
+
+static bool is_served(const struct sockaddr_un *address)
+{
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return false;
+    bool served = connect(fd, (const struct sockaddr *)address, sizeof *address) == 0;
+    close(fd);
+    return served;
+}
+
+/* A bound, listening socket, or -1 with errno. The mode is right from its first moment. */
+static int listen_at(const struct sockaddr_un *address)
+{
+    enum { BACKLOG = 128 };
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -1;
+    mode_t old = umask(0177);
+    int error = bind(fd, (const struct sockaddr *)address, sizeof *address);
+    umask(old);
+    if (error != 0 || listen(fd, BACKLOG) != 0) {
+        int saved = errno;
+        close(fd);
+        errno = saved;
+        return -1;
+    }
+    return fd;
+}
+
+/* Frees the path for us if it is a socket that nobody serves. Returns NULL, or why not. */
+static const char *clear_path(const struct sockaddr_un *address)
+{
+    struct stat info;
+    if (lstat(address->sun_path, &info) != 0)
+        return NULL;
+    if (!S_ISSOCK(info.st_mode))
+        return "is there already and is no socket";
+    if (is_served(address))
+        return "another instance is running and serves it";
+    unlink(address->sun_path);
+    return NULL;
+}
+
+struct control *control_open(struct event_base *base, struct daemon *daemon, const char *path,
+                             char ret_error[CONTROL_MAX_ERROR])
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    if (strlen(path) >= sizeof address.sun_path) {
+        snprintf(ret_error, CONTROL_MAX_ERROR, "control: the path is longer than %zu bytes",
+                 sizeof address.sun_path - 1);
+        return NULL;
+    }
+    strcpy(address.sun_path, path);
+    const char *wrong = clear_path(&address);
+    int fd = wrong ? -1 : listen_at(&address);
+    if (fd < 0) {
+        snprintf(ret_error, CONTROL_MAX_ERROR, "control: %s: %s", path,
+                 wrong ? wrong : strerror(errno));
+        return NULL;
+    }
+    struct control *control = calloc(1, sizeof *control);
+    if (control) {
+        control->base = base;
+        control->daemon = daemon;
+        control->path = strdup(path);
+        control->listener = evconnlistener_new(
+            base, on_accept, control, LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 0, fd);
+    }
+    if (!control || !control->path || !control->listener) {
+        snprintf(ret_error, CONTROL_MAX_ERROR, "control: out of memory");
+        close(fd);
+        control_close(control);
+        return NULL;
+    }
+    return control;
+}
+
+void control_close(struct control *control)
+{
+    if (!control)
+        return;
+    while (control->clients)
+        control_client_free(control->clients);
+    if (control->listener)
+        evconnlistener_free(control->listener);
+    if (control->path)
+        unlink(control->path);
+    free(control->path);
+    free(control);
+}

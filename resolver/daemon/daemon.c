@@ -1,0 +1,456 @@
+#include "resolver/daemon/daemon.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "dns/name.h"
+#include "resolver/daemon/clock.h"
+#include "resolver/daemon/log.h"
+#include "resolver/net/net.h"
+
+enum { GRACE_MS = 2000 }; /* for queries under way when the daemon stops */
+
+static void report_feed(void *arg, enum feed_severity severity, const char *text)
+{
+    static const enum log_level levels[] = {
+        [FEED_ERROR] = LOG_LEVEL_ERROR,
+        [FEED_WARNING] = LOG_LEVEL_WARNING,
+        [FEED_INFO] = LOG_LEVEL_INFO,
+        [FEED_DEBUG] = LOG_LEVEL_DEBUG,
+    };
+    (void)arg;
+    log_line(levels[severity], "%s", text);
+}
+
+static struct worker_settings settings_of(const struct config *config)
+{
+    return (struct worker_settings){
+        .tcp = {.clients = config->tcp_clients, .idle_ms = config->tcp_idle_ms},
+        .resolve_timeout_ms = config->resolve_timeout_ms,
+    };
+}
+
+/* Canonical names of the feed's zones, one block; NULL: no memory, or a name the config let through. */
+static uint8_t (*zone_names(const struct config_feed *feed))[NAME_MAX_SIZE]
+{
+    uint8_t(*names)[NAME_MAX_SIZE] = calloc(feed->zone_count + 1, sizeof *names);
+    for (size_t i = 0; names && i < feed->zone_count; i++) {
+        int size = name_from_text(feed->zones[i], names[i]);
+        if (size < 0) {
+            free(names);
+            return NULL;
+        }
+        name_lower(names[i], (size_t)size, names[i]);
+    }
+    return names;
+}
+
+static struct validity *make_validity(const struct config_feed *feed)
+{
+    struct validity_options options = {.marks = 1};
+    uint8_t(*names)[NAME_MAX_SIZE] = NULL;
+    const uint8_t **zones = NULL;
+    struct validity *validity = NULL;
+    arc4random_buf(&options.key, sizeof options.key);
+    if (feed) {
+        names = zone_names(feed);
+        zones = calloc(feed->zone_count + 1, sizeof *zones);
+        if (!names || !zones)
+            goto done;
+        for (size_t i = 0; i < feed->zone_count; i++)
+            zones[i] = names[i];
+        options.zones = zones;
+        options.zone_count = feed->zone_count;
+        options.marks = feed->marks;
+        options.settle_ms = feed->settle_ms;
+    }
+    validity = validity_new(&options);
+done:
+    free(zones);
+    free(names);
+    return validity;
+}
+
+/* ---- local names ---------------------------------------------------------------------------- */
+
+/* Zones that special-use names must not hide: those of the feed, and those with upstreams of their own. */
+static char **exempt_zones(const struct config *config, const struct config_tier *tier,
+                           size_t *ret_count)
+{
+    size_t feed_count = config->feed ? config->feed->zone_count : 0;
+    char **zones = calloc(feed_count + tier->zone_count + 1, sizeof *zones);
+    for (size_t i = 0; zones && i < feed_count; i++)
+        zones[i] = config->feed->zones[i];
+    for (size_t i = 0; zones && i < tier->zone_count; i++)
+        zones[feed_count + i] = tier->zones[i].name;
+    *ret_count = feed_count + tier->zone_count;
+    return zones;
+}
+
+/* Reads the hosts files of a tier anew. False: no memory; it keeps what it has. */
+static bool make_local(struct daemon *daemon, const struct config *config, size_t i)
+{
+    const struct config_tier *tier = &config->tiers[i];
+    struct local_options options = {
+        .tier = tier->name,
+        .special_use = tier->special_use,
+        .hosts = tier->hosts,
+        .host_count = tier->host_count,
+        .records = tier->local,
+        .record_count = tier->local_count,
+    };
+    char **exempt = exempt_zones(config, tier, &options.exempt_count);
+    options.exempt = exempt;
+    struct local *local = exempt ? local_new(&options) : NULL;
+    free(exempt);
+    if (local)
+        tier_set_local(daemon->tiers[i], local);
+    return local != NULL;
+}
+
+int daemon_check(const struct config *config, char ret_error[DAEMON_MAX_ERROR])
+{
+    for (size_t i = 0; i < config->tier_count; i++) {
+        char why[LOCAL_MAX_ERROR];
+        const struct config_tier *tier = &config->tiers[i];
+        const struct local_options options = {
+            .tier = tier->name, .records = tier->local, .record_count = tier->local_count};
+        int error = local_check(&options, why);
+        if (error != ERR_OK) {
+            snprintf(ret_error, DAEMON_MAX_ERROR, "tiers[%zu].local%.*s", i, LOCAL_MAX_ERROR - 64,
+                     why);
+            return error;
+        }
+    }
+    return ERR_OK;
+}
+
+/* ---- assembly ------------------------------------------------------------------------------- */
+
+static bool make_tiers(struct daemon *daemon)
+{
+    const struct config *config = daemon->config;
+    daemon->tiers = calloc(config->tier_count, sizeof(struct tier *));
+    daemon->stores = calloc(config->tier_count, sizeof(struct store *));
+    if (!daemon->tiers || !daemon->stores)
+        return false;
+    for (size_t i = 0; i < config->tier_count; i++) {
+        const struct config_tier *tier = &config->tiers[i];
+        daemon->tiers[i] =
+            tier_new(tier, tier->subscribe ? daemon->validity : daemon->plain_validity);
+        if (!daemon->tiers[i])
+            return false;
+        if (daemon->tiers[i]->subscribed)
+            daemon->stores[daemon->store_count++] = daemon->tiers[i]->store;
+        daemon->tier_count++;
+        if (!make_local(daemon, config, i))
+            return false;
+    }
+    return true;
+}
+
+static bool make_workers(struct daemon *daemon)
+{
+    daemon->workers = calloc(daemon->config->workers, sizeof(struct worker *));
+    if (!daemon->workers)
+        return false;
+    for (size_t i = 0; i < daemon->config->workers; i++) {
+        daemon->workers[i] = worker_new(&(struct worker_options){
+            .tiers = daemon->tiers,
+            .tier_count = daemon->tier_count,
+            .follows = {daemon->validity, daemon->positions},
+            .follows_not = {daemon->plain_validity, daemon->plain_positions},
+            .settings = settings_of(daemon->config),
+        });
+        if (!daemon->workers[i])
+            return false;
+        daemon->worker_count++;
+    }
+    return true;
+}
+
+/* One address and one type of socket, as each worker gets it. */
+struct bind_address {
+    const struct sockaddr *address;
+    socklen_t size;
+    int type;
+    int passed; /* handed over by the service manager; -1: each worker opens its own */
+};
+
+/* Finds out how a bind is had, and whether it can be. */
+static int prepare_bind(struct daemon *daemon, struct bind_address *bind, char why[NET_MAX_ERROR])
+{
+    bind->passed = systemd_take(daemon->systemd, bind->address, bind->type);
+    if (bind->passed < 0)
+        return net_check_free(bind->address, bind->size, bind->type, why);
+    return net_adopt(bind->passed, bind->address, bind->type, why);
+}
+
+/* Workers share a socket that was handed over: another beside it may take privileges that we do not have. */
+static int open_bind(const struct bind_address *bind, char why[NET_MAX_ERROR])
+{
+    if (bind->passed < 0)
+        return net_open(bind->address, bind->size, bind->type, why);
+    int fd = fcntl(bind->passed, F_DUPFD_CLOEXEC, 0);
+    if (fd >= 0)
+        return fd;
+    snprintf(why, NET_MAX_ERROR, "%s", strerror(errno));
+    return ERR_SYSTEM;
+}
+
+static int open_pair(struct worker *worker, size_t tier_index, const struct bind_address binds[2],
+                     char why[NET_MAX_ERROR])
+{
+    int udp = open_bind(&binds[0], why);
+    if (udp < 0)
+        return udp;
+    int tcp = open_bind(&binds[1], why);
+    if (tcp < 0) {
+        close(udp);
+        return tcp;
+    }
+    return worker_listen(worker, tier_index, udp, tcp) ? ERR_OK : ERR_MEMORY;
+}
+
+/* One UDP and one TCP socket per worker at one address of one tier. */
+static int listen_at(struct daemon *daemon, size_t tier_index, const struct config_address *address,
+                     char ret_error[DAEMON_MAX_ERROR])
+{
+    char why[NET_MAX_ERROR] = "out of memory";
+    const struct sockaddr *sa = (const struct sockaddr *)&address->addr;
+    struct bind_address binds[] = {
+        {.address = sa, .size = address->addr_size, .type = SOCK_DGRAM, .passed = -1},
+        {.address = sa, .size = address->addr_size, .type = SOCK_STREAM, .passed = -1},
+    };
+    int error = prepare_bind(daemon, &binds[0], why);
+    if (!error)
+        error = prepare_bind(daemon, &binds[1], why);
+    for (size_t i = 0; i < daemon->worker_count && !error; i++)
+        error = open_pair(daemon->workers[i], tier_index, binds, why);
+    for (size_t i = 0; i < 2; i++)
+        if (binds[i].passed >= 0)
+            close(binds[i].passed);
+    if (error)
+        snprintf(ret_error, DAEMON_MAX_ERROR, "tiers[%zu].listen: %s: %s", tier_index,
+                 address->text, why);
+    return error;
+}
+
+static int listen_everywhere(struct daemon *daemon, char ret_error[DAEMON_MAX_ERROR])
+{
+    for (size_t i = 0; i < daemon->tier_count; i++) {
+        const struct config_tier *tier = &daemon->config->tiers[i];
+        for (size_t k = 0; k < tier->listen_count; k++) {
+            int error = listen_at(daemon, i, &tier->listen[k], ret_error);
+            if (error)
+                return error;
+        }
+    }
+    systemd_report_left(daemon->systemd);
+    return ERR_OK;
+}
+
+static int start_feed(struct daemon *daemon, char ret_error[DAEMON_MAX_ERROR])
+{
+    const struct config_feed *feed = daemon->config->feed;
+    if (!feed)
+        return ERR_OK;
+    char why[FEED_MAX_ERROR];
+    daemon->feed = feed_start(
+        &(struct feed_options){
+            .brokers = feed->brokers,
+            .topic = feed->updates,
+            .properties = feed->rdkafka,
+            .property_count = feed->rdkafka_count,
+            .lease_ms = feed->lease_ms,
+            .applier = daemon->applier,
+            .positions = daemon->positions,
+            .delay_ms = feed->link ? feed->link->delay_ms : 0,
+            .jitter_ms = feed->link ? feed->link->jitter_ms : 0,
+            .loss = feed->link ? feed->link->loss : 0,
+            .report = report_feed,
+        },
+        why);
+    if (daemon->feed)
+        return ERR_OK;
+    snprintf(ret_error, DAEMON_MAX_ERROR, "feed: %.480s", why);
+    return ERR_KAFKA;
+}
+
+static int start_workers(struct daemon *daemon, char ret_error[DAEMON_MAX_ERROR])
+{
+    for (size_t i = 0; i < daemon->worker_count; i++) {
+        if (worker_start(daemon->workers[i]) != ERR_OK) {
+            snprintf(ret_error, DAEMON_MAX_ERROR, "cannot start worker %zu", i);
+            return ERR_SYSTEM;
+        }
+    }
+    return ERR_OK;
+}
+
+/* Every TCP client and every upstream port is a descriptor: as many as we may have. */
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+static int assemble(struct daemon *daemon, char ret_error[DAEMON_MAX_ERROR])
+{
+    snprintf(ret_error, DAEMON_MAX_ERROR, "out of memory");
+    daemon->validity = make_validity(daemon->config->feed);
+    daemon->plain_validity = make_validity(NULL);
+    if (!daemon->validity || !daemon->plain_validity || !make_tiers(daemon))
+        return ERR_MEMORY;
+    daemon->positions = positions_new(daemon->validity);
+    daemon->plain_positions = positions_new(daemon->plain_validity);
+    if (!daemon->positions || !daemon->plain_positions)
+        return ERR_MEMORY;
+    daemon->applier = applier_new(&(struct applier_options){
+        .validity = daemon->validity,
+        .stores = daemon->stores,
+        .store_count = daemon->store_count,
+        .evicted = warmer_evicted,
+        .evicted_arg = &daemon->warmer,
+    });
+    if (!daemon->applier || !make_workers(daemon))
+        return ERR_MEMORY;
+    int error = listen_everywhere(daemon, ret_error);
+    daemon->warmer = (struct warmer){
+        .tiers = daemon->tiers,
+        .tier_count = daemon->tier_count,
+        .workers = daemon->workers,
+        .worker_count = daemon->worker_count,
+    };
+    if (!error)
+        error = start_feed(daemon, ret_error);
+    return error ? error : start_workers(daemon, ret_error);
+}
+
+struct daemon *daemon_start(const char *config_path, struct config *config, struct systemd *systemd,
+                            char ret_error[DAEMON_MAX_ERROR])
+{
+    struct daemon *daemon = calloc(1, sizeof *daemon);
+    if (!daemon) {
+        config_free(config);
+        snprintf(ret_error, DAEMON_MAX_ERROR, "out of memory");
+        return NULL;
+    }
+    raise_descriptor_limit();
+    log_set_level(log_level_from_text(config->log));
+    daemon->config = config;
+    daemon->systemd = systemd;
+    daemon->config_path = strdup(config_path);
+    daemon->started = mono_now();
+    if (assemble(daemon, ret_error) != ERR_OK) {
+        daemon_stop(daemon);
+        return NULL;
+    }
+    return daemon;
+}
+
+static struct config *load_checked(const char *path, char ret_error[CONFIG_MAX_ERROR])
+{
+    char why[DAEMON_MAX_ERROR];
+    struct config *config = config_load(path, ret_error);
+    if (!config || daemon_check(config, why) == ERR_OK)
+        return config;
+    snprintf(ret_error, CONFIG_MAX_ERROR, "%.128s: %.380s", path, why);
+    config_free(config);
+    return NULL;
+}
+
+static void reload_workers(struct daemon *daemon, const struct config *config)
+{
+    struct worker_settings settings = settings_of(config);
+    for (size_t i = 0; i < daemon->worker_count; i++)
+        worker_reload(daemon->workers[i], &settings);
+}
+
+void daemon_look_at_hosts(struct daemon *daemon)
+{
+    bool changed = false;
+    for (size_t i = 0; i < daemon->tier_count; i++) {
+        const struct tier *tier = daemon->tiers[i];
+        if (!local_is_outdated(tier->local) || !make_local(daemon, daemon->config, i))
+            continue;
+        log_line(LOG_LEVEL_INFO, "msg=\"hosts files read again\" tier=%s names=%zu", tier->name,
+                 local_count(tier->local));
+        changed = true;
+    }
+    if (changed)
+        reload_workers(daemon, daemon->config);
+}
+
+bool daemon_is_alive(const struct daemon *daemon)
+{
+    bool alive = true;
+    for (size_t i = 0; i < daemon->worker_count; i++)
+        if (!worker_ping(daemon->workers[i])) {
+            log_line(LOG_LEVEL_ERROR, "msg=\"a worker is stuck\" worker=%zu", i);
+            alive = false;
+        }
+    return alive;
+}
+
+void daemon_reload(struct daemon *daemon)
+{
+    char why[CONFIG_MAX_ERROR], quoted[LOG_MAX_QUOTED];
+    struct config *wanted = load_checked(daemon->config_path, why);
+    if (!wanted) {
+        log_line(LOG_LEVEL_ERROR, "msg=\"reload refused, running on\" error=%s",
+                 log_quote(why, quoted));
+        return;
+    }
+    if (config_needs_restart(daemon->config, wanted, why)) {
+        log_line(LOG_LEVEL_ERROR, "msg=\"reload refused, takes a restart\" error=%s",
+                 log_quote(why, quoted));
+        config_free(wanted);
+        return;
+    }
+    log_set_level(log_level_from_text(wanted->log));
+    for (size_t i = 0; i < daemon->tier_count; i++) {
+        tier_configure(daemon->tiers[i], &wanted->tiers[i]);
+        if (!make_local(daemon, wanted, i))
+            log_line(LOG_LEVEL_ERROR, "msg=\"local names not reloaded: no memory\" tier=%s",
+                     daemon->tiers[i]->name);
+    }
+    reload_workers(daemon, wanted);
+    config_free(daemon->config);
+    daemon->config = wanted;
+    log_line(LOG_LEVEL_INFO, "msg=reloaded config=%s", log_quote(daemon->config_path, quoted));
+}
+
+void daemon_stop(struct daemon *daemon)
+{
+    if (!daemon)
+        return;
+    for (size_t i = 0; i < daemon->worker_count; i++)
+        worker_stop(daemon->workers[i], GRACE_MS);
+    for (size_t i = 0; i < daemon->worker_count; i++)
+        worker_join(daemon->workers[i]);
+    feed_stop(daemon->feed);
+    for (size_t i = 0; i < daemon->worker_count; i++)
+        worker_free(daemon->workers[i]);
+    applier_free(daemon->applier);
+    positions_free(daemon->positions);
+    positions_free(daemon->plain_positions);
+    for (size_t i = 0; i < daemon->tier_count; i++)
+        tier_free(daemon->tiers[i]);
+    validity_free(daemon->validity);
+    validity_free(daemon->plain_validity);
+    free(daemon->workers);
+    free(daemon->stores);
+    free(daemon->tiers);
+    config_free(daemon->config);
+    free(daemon->config_path);
+    free(daemon);
+}

@@ -1,0 +1,73 @@
+/*
+ * daemon.h - everything one freshetd process is made of, put together from a config.
+ *
+ *     validity <- applier <- feed thread
+ *        ^           |
+ *        |           v
+ *      tiers (stores) <- workers (threads)      main thread: signals, control socket, metrics
+ *
+ * Built in this order and taken down in the reverse.
+ */
+#ifndef FRESHET_RESOLVER_DAEMON_DAEMON_H
+#define FRESHET_RESOLVER_DAEMON_DAEMON_H
+
+#include "config/config.h"
+#include "invalidation/apply.h"
+#include "invalidation/feed.h"
+#include "resolver/daemon/systemd.h"
+#include "resolver/daemon/tier.h"
+#include "resolver/daemon/warmer.h"
+#include "resolver/daemon/worker.h"
+
+#ifndef FRESHET_VERSION
+#define FRESHET_VERSION "0.1.0"
+#endif
+
+enum { DAEMON_MAX_ERROR = 512 };
+
+struct daemon {
+    char *config_path;
+    struct config *config; /* as running */
+    struct validity *validity;
+    struct applier *applier;
+    struct positions *positions;
+    struct validity *plain_validity; /* for tiers that do not subscribe: without zones */
+    struct positions *plain_positions;
+    struct feed *feed; /* NULL: none */
+    struct tier **tiers;
+    struct store **stores; /* of the tiers that subscribe, for the applier */
+    size_t store_count;
+    size_t tier_count;
+    struct worker **workers;
+    size_t worker_count;
+    struct warmer warmer;
+    struct mono started;
+    struct systemd *systemd; /* borrowed; NULL: none */
+};
+
+/*
+ * What only the programs can tell of a config that config_load() has taken: whether its `local` records are
+ * records. ERR_OK; else ERR_CONFIG with one line in `ret_error`.
+ */
+MUST_CHECK int daemon_check(const struct config *config, char ret_error[DAEMON_MAX_ERROR]);
+
+/*
+ * Opens the sockets, or takes those that `systemd` was handed over, and starts the threads. Takes over `config`,
+ * also on failure. NULL with one line in `ret_error`.
+ */
+struct daemon *daemon_start(const char *config_path, struct config *config, struct systemd *systemd,
+                            char ret_error[DAEMON_MAX_ERROR]);
+
+/* Whether each worker has been through its loop since this was asked last. Logs those that have not. */
+bool daemon_is_alive(const struct daemon *daemon);
+
+/* Reads the config file again and takes over what can change in a running process; caches stay. Logs. */
+void daemon_reload(struct daemon *daemon);
+
+/* Reads hosts files again that have changed since they were read. Logs. */
+void daemon_look_at_hosts(struct daemon *daemon);
+
+/* Answers what is under way, stops the threads and frees everything. NULL is fine. */
+void daemon_stop(struct daemon *daemon);
+
+#endif

@@ -1,0 +1,259 @@
+/*
+ * freshetd.c - the program: options, config, signals.
+ */
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <event2/event.h>
+
+#include "resolver/daemon/control.h"
+#include "resolver/daemon/daemon.h"
+#include "resolver/daemon/log.h"
+#include "resolver/daemon/metrics.h"
+#include "resolver/daemon/sched.h"
+
+struct options {
+    const char *config_path;
+    bool check_only;
+};
+
+static void print_help(void)
+{
+    puts("Usage: freshetd -c FILE [-n]\n"
+         "A caching DNS resolver that a Kafka topic of record changes keeps fresh.\n"
+         "\n"
+         "  -c, --config=FILE  the configuration (YAML; see config/OPTIONS.md)\n"
+         "  -n, --check        check the configuration and exit\n"
+         "  -h, --help         show this and exit\n"
+         "  -V, --version      show the version and exit\n"
+         "\n"
+         "Runs in the foreground and logs to stderr. SIGHUP reads the configuration again and "
+         "keeps\n"
+         "the cache; SIGTERM answers what is under way and exits.");
+}
+
+/* Returns -1 to go on, or the status to exit with. */
+static int parse_options(int argc, char **argv, struct options *ret)
+{
+    static const struct option longs[] = {
+        {"config", required_argument, NULL, 'c'},
+        {"check", no_argument, NULL, 'n'},
+        {"help", no_argument, NULL, 'h'},
+        {"version", no_argument, NULL, 'V'},
+        {NULL, 0, NULL, 0},
+    };
+    int c;
+    while ((c = getopt_long(argc, argv, "c:nhV", longs, NULL)) != -1) {
+        switch (c) {
+        case 'c':
+            ret->config_path = optarg;
+            break;
+        case 'n':
+            ret->check_only = true;
+            break;
+        case 'h':
+            print_help();
+            return EXIT_SUCCESS;
+        case 'V':
+            puts("freshetd " FRESHET_VERSION);
+            return EXIT_SUCCESS;
+        default:
+            fputs("Try 'freshetd --help'.\n", stderr);
+            return EXIT_FAILURE;
+        }
+    }
+    if (optind < argc) {
+        fprintf(stderr, "freshetd: unexpected argument '%s'\nTry 'freshetd --help'.\n",
+                argv[optind]);
+        return EXIT_FAILURE;
+    }
+    if (!ret->config_path) {
+        fputs("freshetd: no configuration: give one with -c FILE\n", stderr);
+        return EXIT_FAILURE;
+    }
+    return -1;
+}
+
+struct program {
+    struct event_base *base;
+    struct systemd *systemd;
+    struct daemon *daemon;
+    struct control *control;
+    struct metrics *metrics;
+    struct event *signals[3];
+    struct event *hosts;    /* looks whether hosts files have changed */
+    struct event *watchdog; /* tells the service manager that we are alive; NULL: it does not ask */
+};
+
+enum { HOSTS_LOOK_SECONDS = 5, STATUS_SIZE = 256 };
+
+static void tell_ready(const struct program *program)
+{
+    char status[STATUS_SIZE];
+    const struct config *config = program->daemon->config;
+    snprintf(status, sizeof status, "answering on %s%s", config->tiers[0].listen[0].text,
+             config->tier_count > 1 || config->tiers[0].listen_count > 1 ? " and others" : "");
+    systemd_ready(program->systemd, status);
+}
+
+static void on_stop(evutil_socket_t signal, short what, void *arg)
+{
+    (void)what;
+    struct program *program = arg;
+    log_line(LOG_LEVEL_INFO, "msg=stopping signal=%d", (int)signal);
+    systemd_stopping(program->systemd);
+    event_base_loopbreak(program->base);
+}
+
+static void on_reload(evutil_socket_t signal, short what, void *arg)
+{
+    (void)signal, (void)what;
+    struct program *program = arg;
+    systemd_reloading(program->systemd);
+    daemon_reload(program->daemon);
+    tell_ready(program);
+}
+
+static void on_hosts(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd, (void)what;
+    struct program *program = arg;
+    daemon_look_at_hosts(program->daemon);
+}
+
+static bool watch_hosts(struct program *program)
+{
+    const struct timeval pause = {.tv_sec = HOSTS_LOOK_SECONDS};
+    program->hosts = event_new(program->base, -1, EV_PERSIST, on_hosts, program);
+    return program->hosts && event_add(program->hosts, &pause) == 0;
+}
+
+static void on_watchdog(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd, (void)what;
+    struct program *program = arg;
+    if (daemon_is_alive(program->daemon))
+        systemd_alive(program->systemd);
+}
+
+/* Three looks in the time the manager waits: a worker has to be stuck for two of them. */
+static bool watch_workers(struct program *program)
+{
+    uint64_t us = systemd_watchdog_us(program->systemd) / 3;
+    const struct timeval pause = {.tv_sec = (time_t)(us / 1000000),
+                                  .tv_usec = (suseconds_t)(us % 1000000)};
+    if (us == 0)
+        return true;
+    program->watchdog = event_new(program->base, -1, EV_PERSIST, on_watchdog, program);
+    return program->watchdog && event_add(program->watchdog, &pause) == 0;
+}
+
+static bool watch_signals(struct program *program)
+{
+    program->signals[0] = evsignal_new(program->base, SIGTERM, on_stop, program);
+    program->signals[1] = evsignal_new(program->base, SIGINT, on_stop, program);
+    program->signals[2] = evsignal_new(program->base, SIGHUP, on_reload, program);
+    for (size_t i = 0; i < 3; i++)
+        if (!program->signals[i] || event_add(program->signals[i], NULL) != 0)
+            return false;
+    return true;
+}
+
+/* Opens what the main thread serves. The control socket comes first: a running instance is noticed by it. */
+static bool open_services(struct program *program, char error[CONTROL_MAX_ERROR])
+{
+    const struct config *config = program->daemon->config;
+    if (config->control) {
+        program->control = control_open(program->base, program->daemon, config->control, error);
+        if (!program->control)
+            return false;
+    }
+    if (config->metrics) {
+        program->metrics = metrics_open(program->base, program->daemon, config->metrics, error);
+        if (!program->metrics)
+            return false;
+    }
+    return true;
+}
+
+static void close_program(struct program *program)
+{
+    control_close(program->control);
+    metrics_close(program->metrics);
+    daemon_stop(program->daemon);
+    for (size_t i = 0; i < 3; i++)
+        if (program->signals[i])
+            event_free(program->signals[i]);
+    if (program->hosts)
+        event_free(program->hosts);
+    if (program->watchdog)
+        event_free(program->watchdog);
+    if (program->base)
+        event_base_free(program->base);
+    systemd_close(program->systemd);
+}
+
+static void announce(const struct daemon *daemon)
+{
+    const struct config *config = daemon->config;
+    if (config->experiment)
+        log_line(LOG_LEVEL_WARNING, "msg=\"an experiment: distances may be simulated\"");
+    for (size_t i = 0; i < config->tier_count; i++)
+        for (size_t k = 0; k < config->tiers[i].listen_count; k++)
+            log_line(LOG_LEVEL_INFO, "msg=listening tier=%s address=%s", config->tiers[i].name,
+                     config->tiers[i].listen[k].text);
+    log_line(LOG_LEVEL_INFO,
+             "msg=ready version=" FRESHET_VERSION " pid=%d workers=%zu tiers=%zu "
+             "feed=%s",
+             (int)getpid(), daemon->worker_count, daemon->tier_count,
+             config->feed ? config->feed->updates : "none");
+}
+
+static int run(const char *config_path, struct config *config)
+{
+    char error[DAEMON_MAX_ERROR] = "out of memory";
+    int status = EXIT_FAILURE;
+    struct program program = {.base = event_base_new(), .systemd = systemd_open()};
+    signal(SIGPIPE, SIG_IGN);
+    sched_shorten();
+    program.daemon = daemon_start(config_path, config, program.systemd, error);
+    if (program.daemon && program.base && open_services(&program, error) &&
+        watch_signals(&program) && watch_hosts(&program) && watch_workers(&program)) {
+        announce(program.daemon);
+        tell_ready(&program);
+        event_base_dispatch(program.base);
+        status = EXIT_SUCCESS;
+    } else {
+        fprintf(stderr, "freshetd: %s: %s\n", config_path, error);
+    }
+    close_program(&program);
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    struct options options = {0};
+    int status = parse_options(argc, argv, &options);
+    if (status >= 0)
+        return status;
+    char error[CONFIG_MAX_ERROR];
+    struct config *config = config_load(options.config_path, error);
+    if (!config) {
+        fprintf(stderr, "freshetd: %s\n", error);
+        return EXIT_FAILURE;
+    }
+    char why[DAEMON_MAX_ERROR];
+    if (daemon_check(config, why) != ERR_OK) {
+        fprintf(stderr, "freshetd: %s: %s\n", options.config_path, why);
+        config_free(config);
+        return EXIT_FAILURE;
+    }
+    if (options.check_only) {
+        config_free(config);
+        return EXIT_SUCCESS;
+    }
+    return run(options.config_path, config);
+}

@@ -1,0 +1,23 @@
+/*
+ * metrics.h - the same numbers for machines: Prometheus text at http://ADDRESS/metrics.
+ *
+ * Threads: all on the main thread.
+ */
+#ifndef FRESHET_RESOLVER_DAEMON_METRICS_H
+#define FRESHET_RESOLVER_DAEMON_METRICS_H
+
+#include <event2/event.h>
+
+#include "resolver/daemon/daemon.h"
+
+enum { METRICS_MAX_ERROR = 256 };
+
+struct metrics;
+
+/* NULL with one line in `ret_error`. */
+struct metrics *metrics_open(struct event_base *base, struct daemon *daemon,
+                             const struct config_address *address,
+                             char ret_error[METRICS_MAX_ERROR]);
+void metrics_close(struct metrics *metrics);
+
+#endif

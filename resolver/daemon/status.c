@@ -1,0 +1,455 @@
+#include "resolver/daemon/status.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "dns/build.h"
+#include "resolver/daemon/clock.h"
+
+void status_count(const struct daemon *daemon, size_t tier_index, struct tier_counters *ret)
+{
+    enum { FIELDS = sizeof(struct tier_counters) / sizeof(uint64_t) };
+    *ret = (struct tier_counters){0};
+    for (size_t i = 0; i < daemon->worker_count; i++) {
+        struct tier_counters one;
+        worker_count(daemon->workers[i], tier_index, &one);
+        for (size_t k = 0; k < FIELDS; k++)
+            ((uint64_t *)ret)[k] += ((const uint64_t *)&one)[k];
+    }
+}
+
+static json_t *number(uint64_t n)
+{
+    return json_integer((json_int_t)n);
+}
+
+static json_t *zones_json(struct daemon *daemon)
+{
+    json_t *zones = json_array();
+    struct apply_zone_status zone;
+    for (size_t k = 0; applier_zone_status(daemon->applier, k, &zone); k++) {
+        char text[NAME_MAX_TEXT], time[TIME_MAX_TEXT];
+        json_t *serial = zone.has_serial ? number(zone.serial) : json_null();
+        json_t *newest = zone.time_us ? json_string(time_to_text(zone.time_us, time)) : json_null();
+        json_array_append_new(
+            zones, json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "zone",
+                             name_to_text(zone.zone, text), "serial", serial, "time", newest,
+                             "sets", number(zone.sets), "invalidated", number(zone.invalidated),
+                             "duplicates", number(zone.duplicates), "jumps_back",
+                             number(zone.jumps_back), "stale", number(zone.stale)));
+    }
+    return zones;
+}
+
+static json_t *refused_json(const struct feed_status *feed)
+{
+    json_t *refused = json_object();
+    for (int k = 0; k < FEED_ERROR_KINDS; k++)
+        if (feed->refused[k])
+            json_object_set_new(refused, error_text(-k), number(feed->refused[k]));
+    return refused;
+}
+
+static json_t *positions_json(const struct feed_status *feed)
+{
+    json_t *positions = json_array();
+    for (size_t k = 0; k < feed->partition_count; k++)
+        json_array_append_new(positions,
+                              json_pack("{s:i, s:I}", "partition", feed->positions[k].partition,
+                                        "offset", (json_int_t)feed->positions[k].offset));
+    return positions;
+}
+
+static json_t *feed_json(struct daemon *daemon)
+{
+    if (!daemon->feed)
+        return json_null();
+    struct feed_status *feed = malloc(sizeof *feed);
+    if (!feed)
+        return NULL;
+    feed_status(daemon->feed, feed);
+    const struct config_feed *config = daemon->config->feed;
+    json_t *object = json_pack(
+        "{s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:o, s:o}", "state",
+        feed_state_text(feed->state), "reason", feed->reason, "brokers", config->brokers, "topic",
+        config->updates, "applied", number(feed->applied), "ignored", number(feed->ignored),
+        "installed", number(feed->installed), "marked", number(feed->marked), "resets",
+        number(feed->resets), "refused", refused_json(feed), "last_apply_us",
+        (json_int_t)feed->last_apply_us, "last_delay_us", (json_int_t)feed->last_delay_us,
+        "partitions", positions_json(feed), "zones", zones_json(daemon));
+    free(feed);
+    return object;
+}
+
+json_t *status_applied(struct daemon *daemon, uint64_t after)
+{
+    struct applied_set sets[APPLY_LOG_MOST];
+    uint64_t first = 1;
+    size_t count = daemon->feed ? feed_apply_log(daemon->feed, after, sets, &first) : 0;
+    json_t *ages = json_array(), *times = json_array();
+    for (size_t i = 0; i < count; i++) {
+        json_array_append_new(ages, number(sets[i].age_us));
+        json_array_append_new(times, number(sets[i].took_us));
+    }
+    return json_pack("{s:b, s:o, s:o, s:o}", "ok", true, "first", number(first), "age_us", ages,
+                     "took_us", times);
+}
+
+static json_t *upstreams_json(struct tier *tier)
+{
+    json_t *upstreams = json_array();
+    pthread_mutex_lock(&tier->lock);
+    for (size_t i = 0; i < tier->used_count; i++) {
+        const struct upstream_stats *stats = tier->used[i];
+        json_array_append_new(upstreams,
+                              json_pack("{s:s, s:f, s:o, s:o, s:o, s:o}", "address", stats->address,
+                                        "srtt_ms", (double)counter_get(&stats->srtt_us) / 1000,
+                                        "sent", number(counter_get(&stats->sent)), "answered",
+                                        number(counter_get(&stats->answered)), "timeouts",
+                                        number(counter_get(&stats->timeouts)), "failed",
+                                        number(counter_get(&stats->failures))));
+    }
+    pthread_mutex_unlock(&tier->lock);
+    return upstreams;
+}
+
+static json_t *listen_json(const struct config_tier *config)
+{
+    json_t *listen = json_array();
+    for (size_t i = 0; i < config->listen_count; i++)
+        json_array_append_new(listen, json_string(config->listen[i].text));
+    return listen;
+}
+
+static json_t *tier_json(struct daemon *daemon, size_t i)
+{
+    struct tier *tier = daemon->tiers[i];
+    struct tier_counters tier_worker;
+    struct store_counters store;
+    status_count(daemon, i, &tier_worker);
+    store_count(tier->store, &store);
+    json_t *object =
+        json_pack("{s:s, s:o, s:o}", "name", tier->name, "listen",
+                  listen_json(&daemon->config->tiers[i]), "upstreams", upstreams_json(tier));
+    const struct {
+        const char *name;
+        uint64_t value;
+    } numbers[] = {
+        {"queries", tier_worker.queries},
+        {"hits", store.hits},
+        {"misses", store.misses},
+        {"expired", store.expired},
+        {"invalid", store.invalid},
+        {"evicted", store.evicted},
+        {"late", store.late},
+        {"answers", store.entries},
+        {"bytes", store.bytes},
+        {"size", store.size},
+        {"fetches", tier_worker.jobs},
+        {"joined", tier_worker.joined},
+        {"superseded", tier_worker.superseded},
+        {"asked_again", tier_worker.asked_again},
+        {"overloaded", tier_worker.overloaded},
+        {"failed", tier_worker.failed},
+        {"malformed", tier_worker.malformed},
+        {"refused", tier_worker.refused},
+        {"dropped", tier_worker.dropped},
+        {"truncated", tier_worker.truncated},
+        {"local", tier_worker.local},
+        {"prefetched", tier_worker.prefetched},
+        {"revived", store.revived},
+        {"position_asked", tier_worker.position_asked},
+        {"position_ignored", tier_worker.position_ignored},
+        {"parent_behind", tier_worker.parent_behind},
+        {"parent_no_position", tier_worker.parent_no_position},
+        {"parent_uncached", tier_worker.parent_uncached},
+    };
+    for (size_t k = 0; k < sizeof numbers / sizeof *numbers; k++)
+        json_object_set_new(object, numbers[k].name, number(numbers[k].value));
+    return object;
+}
+
+json_t *status_report(struct daemon *daemon)
+{
+    json_t *tiers = json_array();
+    for (size_t i = 0; i < daemon->tier_count; i++)
+        json_array_append_new(tiers, tier_json(daemon, i));
+    double uptime = (double)(mono_now().ms - daemon->started.ms) / 1000;
+    return json_pack("{s:b, s:s, s:i, s:f, s:o, s:o, s:o}", "ok", true, "version", FRESHET_VERSION,
+                     "pid", (int)getpid(), "uptime_s", uptime, "stamp",
+                     number(validity_now(daemon->validity).n), "feed", feed_json(daemon), "tiers",
+                     tiers);
+}
+
+/* ---- until when clients may hold what is not so any more ---- */
+
+static bool has_parents(const struct tier *tier)
+{
+    bool found = tier->parents;
+    for (size_t i = 0; i < tier->zone_count && !found; i++)
+        found = tier->zones[i].parents;
+    return found;
+}
+
+/*
+ * For how long after a change was applied a client of the tier can still hold an older answer. Of what it was given
+ * before, for client_ttl (P7). While the change settles, a server that lags may be believed for a second at a time
+ * (P4), by a tier above and then by this one, and their clients keep that second's answer for another.
+ */
+static uint64_t window_ms(const struct daemon *daemon, const struct tier *tier)
+{
+    enum { SECOND_MS = 1000, SETTLING_MS = TTL_SETTLING_SECONDS * SECOND_MS };
+    const uint64_t client_ms = (uint64_t)store_policy(tier->store).client_ttl * SECOND_MS;
+    const struct config_feed *feed = daemon->config->feed;
+    if (!feed || feed->settle_ms == 0)
+        return client_ms;
+    const uint64_t lagging_ms = feed->settle_ms + SETTLING_MS * (has_parents(tier) ? 2 : 1) +
+                                (client_ms < SECOND_MS ? client_ms : SECOND_MS);
+    return client_ms > lagging_ms ? client_ms : lagging_ms;
+}
+
+/* The newest change that touched what is at a name of the feed. */
+struct touched {
+    bool known;         /* some change did, and its moment, or a later one, is remembered */
+    bool exact;         /* `moment` is its own */
+    struct stamp stamp; /* 0: none */
+    struct mono moment; /* when it was applied */
+};
+
+static struct touched touched_last(const struct daemon *daemon, const uint8_t *name,
+                                   struct mono now)
+{
+    const struct validity *validity = daemon->validity;
+    struct dependencies dependencies;
+    validity_depend_on_question(validity, name, false, &dependencies);
+    const struct dependent dependent = validity_dependent(validity, &dependencies);
+    struct touched touched = {.exact = true, .moment = now};
+    touched.stamp = validity_newest_mark(validity, &dependent);
+    if (touched.stamp.n == 0)
+        return touched;
+    /* A mark that the clock has not reached is being applied as we look. */
+    if (!stamp_after(touched.stamp, validity_now(validity)))
+        touched.exact = validity_moment(validity, touched.stamp, &touched.moment);
+    /* The first time the feed took its position has no moment. */
+    touched.known = touched.moment.ms > 0;
+    return touched;
+}
+
+/* What must be added to the monotonic clock for the time of day. */
+static int64_t wall_offset_us(struct mono now)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_REALTIME, &t);
+    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000 - (int64_t)now.ms * 1000;
+}
+
+static json_t *time_json(uint64_t moment_ms, int64_t offset_us)
+{
+    char text[TIME_MAX_TEXT];
+    return json_string(time_to_text((int64_t)moment_ms * 1000 + offset_us, text));
+}
+
+static json_t *drained_json(struct daemon *daemon, const struct tier *tier,
+                            const struct touched *touched, struct mono now)
+{
+    const uint64_t window = window_ms(daemon, tier), until = touched->moment.ms + window;
+    const int64_t offset = wall_offset_us(now);
+    json_t *object =
+        json_pack("{s:s, s:b, s:n, s:n, s:n, s:n}", "tier", tier->name, "subscribed",
+                  tier->subscribed ? 1 : 0, "window_s", "applied", "drained_by", "seconds_left");
+    if (!object || !tier->subscribed)
+        return object;
+    json_object_set_new(object, "window_s", json_real((double)window / 1000));
+    if (!touched->known)
+        return object;
+    json_object_set_new(object, "applied", time_json(touched->moment.ms, offset));
+    json_object_set_new(object, "exact", json_boolean(touched->exact));
+    json_object_set_new(object, "drained_by", time_json(until, offset));
+    json_object_set_new(object, "seconds_left",
+                        json_real(until > now.ms ? (double)(until - now.ms) / 1000 : 0));
+    return object;
+}
+
+static json_t *drained_tiers_json(struct daemon *daemon, const struct touched *touched,
+                                  struct mono now)
+{
+    json_t *tiers = json_array();
+    for (size_t i = 0; i < daemon->tier_count; i++) {
+        json_t *object = drained_json(daemon, daemon->tiers[i], touched, now);
+        json_object_set_new(object, "listen", listen_json(&daemon->config->tiers[i]));
+        json_array_append_new(tiers, object);
+    }
+    return tiers;
+}
+
+/* How far the feed is, and no more: for those who ask often. */
+static json_t *feed_place_json(struct daemon *daemon)
+{
+    if (!daemon->feed)
+        return json_null();
+    struct feed_status *feed = malloc(sizeof *feed);
+    if (!feed)
+        return NULL;
+    feed_status(daemon->feed, feed);
+    json_t *object = json_pack("{s:s, s:s, s:s, s:o}", "state", feed_state_text(feed->state),
+                               "reason", feed->reason, "topic", daemon->config->feed->updates,
+                               "partitions", positions_json(feed));
+    free(feed);
+    return object;
+}
+
+json_t *status_drained(struct daemon *daemon, const uint8_t *name)
+{
+    char name_text[NAME_MAX_TEXT], zone_text[NAME_MAX_TEXT];
+    /* The place in the log comes first: a change that it covers is among the marks read after it. */
+    json_t *feed = feed_place_json(daemon);
+    const struct mono now = mono_now();
+    const uint8_t *zone = validity_zone_of(daemon->validity, name, NULL);
+    const struct touched touched =
+        zone ? touched_last(daemon, name, now) : (struct touched){.known = false};
+    return json_pack("{s:b, s:s, s:o, s:i, s:o, s:o, s:o}", "ok", true, "name",
+                     name_to_text(name, name_text), "zone",
+                     zone ? json_string(name_to_text(zone, zone_text)) : json_null(), "pid",
+                     (int)getpid(), "stamp", number(touched.stamp.n), "feed", feed, "tiers",
+                     drained_tiers_json(daemon, &touched, now));
+}
+
+/* ---- what is held ---- */
+
+enum { COUNTS_OFFSET = 6, RDATA_MAX_TEXT = 4096 };
+
+/* The held answer as a whole message again, so that it can be parsed. Returns its size, or 0. */
+static size_t rebuild(const struct store_view *view, uint8_t **ret_wire)
+{
+    const uint8_t *name = answer_key_name(view->key);
+    size_t question_end = DNS_HEADER_SIZE + name_size(name) + 4;
+    uint8_t *wire = calloc(1, question_end + view->body_size);
+    if (!wire)
+        return 0;
+    wire_put_u16(wire + 2, FLAG_QR);
+    wire_put_u16(wire + 4, 1);
+    for (size_t i = 0; i < 3; i++)
+        wire_put_u16(wire + COUNTS_OFFSET + 2 * i, view->counts[i]);
+    memcpy(wire + DNS_HEADER_SIZE, name, name_size(name));
+    memcpy(wire + question_end - 4, view->key, 4);
+    memcpy(wire + question_end, view->body, view->body_size);
+    *ret_wire = wire;
+    return question_end + view->body_size;
+}
+
+static json_t *record_json(const struct record *record, uint32_t age)
+{
+    char owner[NAME_MAX_TEXT], type[TYPE_MAX_TEXT], rdata[RDATA_MAX_TEXT];
+    if (rdata_to_text(record->type, record->rdata, record->rdata_size, rdata, sizeof rdata) < 0)
+        snprintf(rdata, sizeof rdata, "(%u bytes)", (unsigned)record->rdata_size);
+    return json_sprintf("%s %u IN %s %s", name_to_text(record->owner, owner),
+                        record->ttl > age ? record->ttl - age : 0, type_to_text(record->type, type),
+                        rdata);
+}
+
+/* The records of a held answer, with TTLs as they are now. */
+static json_t *records_json(const struct store_view *view)
+{
+    json_t *records = json_array();
+    uint8_t *wire = NULL;
+    struct message *message = message_new();
+    size_t size = rebuild(view, &wire);
+    if (message && size > 0 && message_parse(message, wire, size) == ERR_OK)
+        for (size_t i = 0; i < (size_t)message->answer_count + message->authority_count; i++)
+            json_array_append_new(records, record_json(&message->records[i], view->age));
+    message_free(message);
+    free(wire);
+    return records;
+}
+
+static json_t *why_json(const struct store_view *view)
+{
+    if (!view->valid)
+        return json_sprintf("a change at stamp %llu came after this answer's stamp %llu",
+                            (unsigned long long)view->mark.n, (unsigned long long)view->stamp.n);
+    if (view->ttl == 0)
+        return json_string("its TTL is over");
+    if (!view->subscribed)
+        return json_string("its TTL lasts; no zone of the feed is concerned");
+    return json_sprintf("its TTL lasts, and nothing it depends on was touched since stamp %llu",
+                        (unsigned long long)view->stamp.n);
+}
+
+static json_t *view_json(struct tier *tier, const struct store_view *view)
+{
+    char rcode[TYPE_MAX_TEXT];
+    return json_pack("{s:b, s:b, s:b, s:s, s:o, s:o, s:b, s:s}", "cached", true, "dnssec_ok",
+                     view->key[4] & KEY_DNSSEC_OK ? 1 : 0, "checking_disabled",
+                     view->key[4] & KEY_CHECKING_DISABLED ? 1 : 0, "rcode",
+                     rcode_to_text(view->flags & FLAG_RCODE, rcode), "ttl", number(view->ttl),
+                     "stamp", number(view->stamp.n), "valid", view->valid && view->ttl > 0, "from",
+                     tier_origin_text(tier, view->origin));
+}
+
+struct lookup {
+    struct tier *tier;
+    json_t *variants;
+};
+
+static void add_variant(void *arg, const struct store_view *view)
+{
+    struct lookup *lookup = arg;
+    json_t *object = view_json(lookup->tier, view);
+    json_object_set_new(object, "why", why_json(view));
+    json_object_set_new(object, "records", records_json(view));
+    json_array_append_new(lookup->variants, object);
+}
+
+static json_t *lookup_tier(struct tier *tier, const uint8_t *name, uint16_t type)
+{
+    struct lookup lookup = {.tier = tier, .variants = json_array()};
+    for (int bits = 0; bits < KEY_VARIANTS; bits++) {
+        struct answer_key key;
+        store_key_variant(tier->store, name, type, bits, &key);
+        store_peek(tier->store, &key, mono_now(), add_variant, &lookup);
+    }
+    return json_pack("{s:s, s:o}", "tier", tier->name, "variants", lookup.variants);
+}
+
+json_t *status_lookup(struct daemon *daemon, const uint8_t *name, uint16_t type)
+{
+    char name_text[NAME_MAX_TEXT], type_text[TYPE_MAX_TEXT];
+    json_t *tiers = json_array();
+    for (size_t i = 0; i < daemon->tier_count; i++)
+        json_array_append_new(tiers, lookup_tier(daemon->tiers[i], name, type));
+    return json_pack("{s:b, s:s, s:s, s:o}", "ok", true, "name", name_to_text(name, name_text),
+                     "type", type_to_text(type, type_text), "tiers", tiers);
+}
+
+struct dump {
+    struct tier *tier;
+    void (*line)(void *arg, json_t *object);
+    void *arg;
+    size_t count;
+};
+
+static void dump_one(void *arg, const struct store_view *view)
+{
+    struct dump *dump = arg;
+    char name[NAME_MAX_TEXT], type[TYPE_MAX_TEXT];
+    json_t *object = view_json(dump->tier, view);
+    json_object_del(object, "cached");
+    json_object_set_new(object, "tier", json_string(dump->tier->name));
+    json_object_set_new(object, "name",
+                        json_string(name_to_text(answer_key_name(view->key), name)));
+    json_object_set_new(object, "type", json_string(type_to_text(wire_get_u16(view->key), type)));
+    dump->line(dump->arg, object);
+    dump->count++;
+}
+
+size_t status_dump(struct daemon *daemon, void (*line)(void *arg, json_t *object), void *arg)
+{
+    struct dump dump = {.line = line, .arg = arg};
+    for (size_t i = 0; i < daemon->tier_count; i++) {
+        dump.tier = daemon->tiers[i];
+        store_visit(dump.tier->store, mono_now(), dump_one, &dump);
+    }
+    return dump.count;
+}

@@ -1,0 +1,267 @@
+#include "resolver/daemon/tier.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "resolver/daemon/log.h"
+
+static struct ttl_policy policy_of(const struct config_cache *cache)
+{
+    return (struct ttl_policy){
+        .min_ttl = cache->min_ttl,
+        .max_ttl = cache->max_ttl,
+        .negative_ttl = cache->negative_ttl,
+        .client_ttl = cache->client_ttl,
+        .hold = cache->hold,
+        .serve_stale = cache->serve_stale,
+        .prefetch = cache->prefetch,
+    };
+}
+
+/* The stats of an address, made at its first use. The lock is held. */
+static struct upstream_stats *intern_origin(struct tier *tier, const char *text)
+{
+    for (size_t i = 0; i < tier->origin_count; i++)
+        if (strcmp(tier->origins[i]->address, text) == 0)
+            return tier->origins[i];
+    /* After ORIGIN_MAX different addresses, the last one's numbers stand for all that follow. */
+    if (tier->origin_count == ORIGIN_MAX)
+        return tier->origins[ORIGIN_MAX - 1];
+    struct upstream_stats *stats = calloc(1, sizeof *stats);
+    if (!stats)
+        return NULL;
+    snprintf(stats->address, sizeof stats->address, "%s", text);
+    tier->origins[tier->origin_count++] = stats;
+    stats->origin = (uint8_t)tier->origin_count;
+    return stats;
+}
+
+static void note_used(struct tier *tier, struct upstream_stats *stats)
+{
+    for (size_t i = 0; i < tier->used_count; i++)
+        if (tier->used[i] == stats)
+            return;
+    tier->used[tier->used_count++] = stats; /* no more than there are origins */
+}
+
+/* Returns how many addresses there are now. */
+static size_t take_addresses(struct tier *tier, const struct config_address *from, size_t count,
+                             struct upstream_address ret[UPSTREAM_MAX_SERVERS])
+{
+    size_t taken = 0;
+    for (size_t i = 0; i < count && i < UPSTREAM_MAX_SERVERS; i++) {
+        struct upstream_stats *stats = intern_origin(tier, from[i].text);
+        if (!stats)
+            continue;
+        note_used(tier, stats);
+        ret[taken++] = (struct upstream_address){.address = from[i].addr, .stats = stats};
+    }
+    return taken;
+}
+
+/* The tier above, as if it were an address. */
+static size_t take_above(struct tier *tier, const char *name)
+{
+    struct upstream_stats *stats = intern_origin(tier, name);
+    if (!stats)
+        return 0;
+    note_used(tier, stats);
+    tier->addresses[0] = (struct upstream_address){.stats = stats};
+    return 1;
+}
+
+/* The distance to the upstream; that of zones of its own stays what it is. */
+static void take_link(struct tier *tier, const struct config_link *config)
+{
+    if (!config)
+        return;
+    tier->link = (struct link_options){
+        .delay_ms = config->delay_ms, .jitter_ms = config->jitter_ms, .loss = config->loss};
+    for (size_t i = 0; i < tier->address_count; i++)
+        tier->addresses[i].link = &tier->link;
+}
+
+static void take_zone(struct tier *tier, const struct config_zone *config)
+{
+    struct tier_zone *zone = &tier->zones[tier->zone_count];
+    int size = name_from_text(config->name, zone->name);
+    if (size < 0)
+        return;
+    name_lower(zone->name, (size_t)size, zone->name);
+    zone->parents = config->parent_count > 0;
+    zone->address_count =
+        zone->parents
+            ? take_addresses(tier, config->parent, config->parent_count, zone->addresses)
+            : take_addresses(tier, config->forward, config->forward_count, zone->addresses);
+    tier->zone_count++;
+}
+
+/* Without memory for the zones, false and all stays as it was. */
+static bool set_addresses(struct tier *tier, const struct config_tier *config)
+{
+    struct tier_zone *zones = calloc(config->zone_count + 1, sizeof *zones);
+    if (!zones)
+        return false;
+    free(tier->zones);
+    tier->zones = zones;
+    tier->zone_count = 0;
+    tier->used_count = 0;
+    tier->parents = config->parent_count > 0 || (config->above && tier->subscribed);
+    atomic_store_explicit(&tier->warm, config->cache.warm, memory_order_relaxed);
+    tier->address_count =
+        config->above ? take_above(tier, config->above)
+        : tier->parents
+            ? take_addresses(tier, config->parent, config->parent_count, tier->addresses)
+            : take_addresses(tier, config->forward, config->forward_count, tier->addresses);
+    take_link(tier, config->link);
+    for (size_t i = 0; i < config->zone_count; i++)
+        take_zone(tier, &config->zones[i]);
+    network_list_set(&tier->position_for, config->position_for, config->position_for_count);
+    return true;
+}
+
+struct tier *tier_new(const struct config_tier *config, const struct validity *validity)
+{
+    struct tier *tier = calloc(1, sizeof *tier);
+    if (!tier)
+        return NULL;
+    pthread_mutex_init(&tier->lock, NULL);
+    tier->name = strdup(config->name);
+    tier->above = config->above ? strdup(config->above) : NULL;
+    tier->subscribed = validity_zone(validity, 0) != NULL;
+    tier->per_client = config->per_client;
+    tier->store = store_new(&(struct store_options){
+        .size = config->cache.size,
+        .policy = policy_of(&config->cache),
+        .validity = validity,
+    });
+    if (!set_addresses(tier, config) || !tier->name || !tier->store || tier->address_count == 0 ||
+        (config->above && !tier->above)) {
+        tier_free(tier);
+        return NULL;
+    }
+    return tier;
+}
+
+void tier_free(struct tier *tier)
+{
+    if (!tier)
+        return;
+    store_free(tier->store);
+    local_unref(tier->local);
+    free(tier->zones);
+    for (size_t i = 0; i < tier->origin_count; i++)
+        free(tier->origins[i]);
+    pthread_mutex_destroy(&tier->lock);
+    free(tier->above);
+    free(tier->name);
+    free(tier);
+}
+
+void tier_configure(struct tier *tier, const struct config_tier *config)
+{
+    struct ttl_policy policy = policy_of(&config->cache);
+    if (store_configure(tier->store, &policy, config->cache.size) != ERR_OK)
+        log_line(LOG_LEVEL_ERROR, "msg=\"size of cache unchanged: no memory\" tier=%s", tier->name);
+    pthread_mutex_lock(&tier->lock);
+    (void)set_addresses(tier, config);
+    pthread_mutex_unlock(&tier->lock);
+}
+
+static struct upstream *open_upstream(struct event_base *base, struct upstream **list,
+                                      const struct upstream_address *addresses, size_t count,
+                                      bool parents)
+{
+    struct upstream *upstream = upstream_new(base, addresses, count);
+    if (!upstream)
+        return NULL;
+    upstream->parents = parents;
+    upstream_enlist(upstream, list);
+    return upstream;
+}
+
+static bool same_servers(const struct tier_zone *one, const struct tier_zone *two)
+{
+    return one->parents == two->parents && one->address_count == two->address_count &&
+           memcmp(one->addresses, two->addresses, one->address_count * sizeof one->addresses[0]) ==
+               0;
+}
+
+/* Zones with the same servers share an upstream, and what is known of these. */
+static struct upstream *zone_upstream(const struct tier *tier, size_t i, struct routes *routes,
+                                      struct event_base *base, struct upstream **list)
+{
+    const struct tier_zone *zone = &tier->zones[i];
+    for (size_t k = 0; k < i; k++)
+        if (same_servers(&tier->zones[k], zone))
+            return upstream_ref(routes_find(routes, tier->zones[k].name));
+    return open_upstream(base, list, zone->addresses, zone->address_count, zone->parents);
+}
+
+static struct routes *make_routes(const struct tier *tier, struct tier_worker *above,
+                                  struct event_base *base, struct upstream **list)
+{
+    struct upstream_address within = {
+        .tier_worker = above, .stats = tier->addresses[0].stats, .link = tier->addresses[0].link};
+    struct upstream *rest =
+        above ? open_upstream(base, list, &within, 1, tier->parents)
+              : open_upstream(base, list, tier->addresses, tier->address_count, tier->parents);
+    struct routes *routes = rest ? routes_new(rest) : NULL;
+    for (size_t i = 0; routes && i < tier->zone_count; i++) {
+        struct upstream *upstream = zone_upstream(tier, i, routes, base, list);
+        if (!upstream || routes_add(routes, tier->zones[i].name, upstream) != ERR_OK) {
+            routes_free(routes);
+            return NULL;
+        }
+    }
+    return routes;
+}
+
+struct routes *tier_routes(struct tier *tier, struct tier_worker *above, struct event_base *base,
+                           struct upstream **list)
+{
+    pthread_mutex_lock(&tier->lock);
+    struct routes *routes = make_routes(tier, above, base, list);
+    pthread_mutex_unlock(&tier->lock);
+    return routes;
+}
+
+bool tier_is_warm(const struct tier *tier)
+{
+    return atomic_load_explicit(&tier->warm, memory_order_relaxed);
+}
+
+void tier_networks(struct tier *tier, struct network_list *ret)
+{
+    pthread_mutex_lock(&tier->lock);
+    *ret = tier->position_for;
+    pthread_mutex_unlock(&tier->lock);
+}
+
+void tier_set_local(struct tier *tier, struct local *local)
+{
+    pthread_mutex_lock(&tier->lock);
+    struct local *old = tier->local;
+    tier->local = local;
+    pthread_mutex_unlock(&tier->lock);
+    local_unref(old);
+}
+
+struct local *tier_local(struct tier *tier)
+{
+    pthread_mutex_lock(&tier->lock);
+    struct local *local = tier->local ? local_ref(tier->local) : NULL;
+    pthread_mutex_unlock(&tier->lock);
+    return local;
+}
+
+const char *tier_origin_text(struct tier *tier, uint8_t origin)
+{
+    const char *text = origin == ORIGIN_FEED ? "feed" : "none";
+    pthread_mutex_lock(&tier->lock);
+    if (origin > 0 && origin <= tier->origin_count)
+        text = tier->origins[origin - 1]->address;
+    pthread_mutex_unlock(&tier->lock);
+    return text;
+}

@@ -1,0 +1,80 @@
+/*
+ * tier.h - one cache with its policy and its upstream, as all workers share it.
+ *
+ * Threads: made before the workers and freed after them. The store has its own locks; the table of
+ * addresses grows under one, on reload.
+ */
+#ifndef FRESHET_RESOLVER_DAEMON_TIER_H
+#define FRESHET_RESOLVER_DAEMON_TIER_H
+
+#include <pthread.h>
+
+#include "cache/store.h"
+#include "config/config.h"
+#include "resolver/answer/local.h"
+#include "resolver/answer/network.h"
+#include "resolver/answer/route.h"
+#include "resolver/answer/upstream.h"
+
+/* A zone with upstreams of its own. */
+struct tier_zone {
+    uint8_t name[NAME_MAX_SIZE]; /* canonical */
+    bool parents;
+    size_t address_count;
+    struct upstream_address addresses[UPSTREAM_MAX_SERVERS];
+};
+
+struct tier {
+    char *name;
+    char *above;     /* the tier of this process that it asks; NULL: it has addresses to ask */
+    bool subscribed; /* to the feed */
+    bool per_client;
+    struct store *store;
+    pthread_mutex_t lock;
+    size_t origin_count;
+    struct upstream_stats
+        *origins[ORIGIN_MAX]; /* every address this tier ever had; never freed before it */
+    struct link_options link; /* the distance to the upstream, where one is simulated */
+    /* the forwarders or parents in use now, and who is told our position */
+    bool parents;
+    _Atomic bool warm;
+    size_t address_count;
+    struct upstream_address addresses[UPSTREAM_MAX_SERVERS];
+    size_t zone_count;
+    struct tier_zone *zones;
+    size_t used_count; /* all addresses in use, each once */
+    struct upstream_stats *used[ORIGIN_MAX];
+    struct network_list position_for;
+    struct local *local; /* a reference; NULL before it is set */
+};
+
+/* `validity` has the zones that the tier subscribes to. NULL: no memory. */
+struct tier *tier_new(const struct config_tier *config, const struct validity *validity);
+void tier_free(struct tier *tier);
+
+/* Takes over cache policy, size and upstreams from a reloaded config; cached answers stay. */
+void tier_configure(struct tier *tier, const struct config_tier *config);
+
+/*
+ * A worker's own view of the upstreams in use, which are put into its `list`; `above` is the worker's tier_worker of the tier
+ * that this one asks, or NULL. NULL: no memory.
+ */
+struct routes *tier_routes(struct tier *tier, struct tier_worker *above, struct event_base *base,
+                           struct upstream **list);
+
+/* Whether answers in use that a change evicts are to be fetched again at once. */
+bool tier_is_warm(const struct tier *tier);
+
+/* A copy of the networks whose tiers are told our position. */
+void tier_networks(struct tier *tier, struct network_list *ret);
+
+/* Names answered without cache and upstreams, from here on; takes over the reference. */
+void tier_set_local(struct tier *tier, struct local *local);
+
+/* These names, with a reference for the caller; NULL when none were set. */
+struct local *tier_local(struct tier *tier);
+
+/* Text for an answer's origin: "feed", an address, or "none" for a failure. Good as long as the tier. */
+const char *tier_origin_text(struct tier *tier, uint8_t origin);
+
+#endif

@@ -1,0 +1,408 @@
+#include "resolver/daemon/worker.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+#include <utlist.h>
+
+#include "resolver/daemon/clock.h"
+#include "resolver/daemon/log.h"
+#include "resolver/net/udp.h"
+
+enum {
+    DRAIN_LOOK_MS = 10,
+    WARM_JITTER_MS = 20, /* caches that hear of the same change do not ask at the same moment */
+    WARM_MAX = 4096,     /* questions that wait for that */
+};
+
+/* A question to be fetched again. */
+struct warming {
+    struct warming *next;
+    size_t tier_index;
+    struct answer_key key;
+};
+
+struct endpoint {
+    struct endpoint *next;
+    struct udp_listener *udp;
+};
+
+struct worker {
+    struct worker_options options;
+    pthread_t thread;
+    bool running;
+    struct event_base *base;
+    struct fetcher *fetcher;          /* for tiers that subscribe */
+    struct fetcher *plain;            /* for those that do not */
+    struct tier_worker *tier_workers; /* one per tier */
+    struct upstream *living;          /* those in use, and earlier ones with queries under way */
+    struct endpoint *endpoints;
+    struct tcp_pool *tcp;
+    int wake_fd;
+    struct event *wake;
+    struct event *drain;
+    struct event *warm;
+    struct mono drain_until;
+    _Atomic unsigned pings, pongs; /* asked whether it is alive; and answered up to here */
+    pthread_mutex_t lock;          /* guards what follows: the mailbox */
+    struct worker_settings wanted;
+    bool reload_wanted;
+    bool stop_wanted;
+    uint64_t grace_ms;
+    struct warming *warmings;
+    size_t warming_count;
+};
+
+/* The tier_worker of the tier that this one asks; NULL: it asks servers. */
+static struct tier_worker *tier_worker_above(struct worker *worker, const struct tier *tier)
+{
+    for (size_t i = 0; tier->above && i < worker->options.tier_count; i++)
+        if (strcmp(worker->options.tiers[i]->name, tier->above) == 0)
+            return &worker->tier_workers[i];
+    return NULL;
+}
+
+static bool tier_worker_open(struct worker *worker, size_t i)
+{
+    struct tier_worker *tier_worker = &worker->tier_workers[i];
+    tier_worker->tier = worker->options.tiers[i];
+    const struct following *follows =
+        tier_worker->tier->subscribed ? &worker->options.follows : &worker->options.follows_not;
+    tier_worker->validity = follows->validity;
+    tier_worker->positions = follows->positions;
+    tier_networks(tier_worker->tier, &tier_worker->position_for);
+    tier_worker->local = tier_local(tier_worker->tier);
+    tier_worker->resolve_timeout_ms = worker->options.settings.resolve_timeout_ms;
+    struct routes *routes =
+        tier_routes(tier_worker->tier, tier_worker_above(worker, tier_worker->tier), worker->base,
+                    &worker->living);
+    if (!routes)
+        return false;
+    tier_worker->inflight = inflight_new(&(struct inflight_options){
+        .fetcher = tier_worker->tier->subscribed ? worker->fetcher : worker->plain,
+        .validity = tier_worker->validity,
+        .store = tier_worker->tier->store,
+        .routes = routes,
+    });
+    return tier_worker->inflight != NULL;
+}
+
+static bool is_drained(const struct worker *worker)
+{
+    for (size_t i = 0; i < worker->options.tier_count; i++)
+        if (inflight_waiters(worker->tier_workers[i].inflight) > 0)
+            return false;
+    return !tcp_pool_busy(worker->tcp);
+}
+
+static void look_if_drained(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd, (void)what;
+    struct worker *worker = arg;
+    if (is_drained(worker) || mono_reached(mono_now(), worker->drain_until))
+        event_base_loopbreak(worker->base);
+}
+
+static void start_draining(struct worker *worker, uint64_t grace_ms)
+{
+    struct endpoint *endpoint;
+    LL_FOREACH (worker->endpoints, endpoint)
+        udp_stop_reading(endpoint->udp);
+    tcp_pool_stop_reading(worker->tcp);
+    worker->drain_until = mono_add(mono_now(), grace_ms);
+    event_add(worker->drain, &(struct timeval){.tv_usec = DRAIN_LOOK_MS * 1000});
+}
+
+static void take_settings(struct worker *worker, const struct worker_settings *settings)
+{
+    tcp_pool_configure(worker->tcp, &settings->tcp);
+    for (size_t i = 0; i < worker->options.tier_count; i++) {
+        struct tier_worker *tier_worker = &worker->tier_workers[i];
+        tier_worker->resolve_timeout_ms = settings->resolve_timeout_ms;
+        tier_networks(tier_worker->tier, &tier_worker->position_for);
+        local_unref(tier_worker->local);
+        tier_worker->local = tier_local(tier_worker->tier);
+        struct routes *routes =
+            tier_routes(tier_worker->tier, tier_worker_above(worker, tier_worker->tier),
+                        worker->base, &worker->living);
+        if (!routes) {
+            log_line(LOG_LEVEL_ERROR, "msg=\"forwarders not reloaded: no memory\" tier=%s",
+                     tier_worker->tier->name);
+            continue;
+        }
+        inflight_set_routes(tier_worker->inflight, routes);
+    }
+}
+
+/* The key as the question it was made of; its name is canonical. */
+static void question_of(const struct answer_key *key, struct question *ret)
+{
+    const uint8_t *name = answer_key_name(key->bytes);
+    ret->name_size = (uint8_t)name_size(name);
+    memcpy(ret->name, name, ret->name_size);
+    ret->type = wire_get_u16(key->bytes);
+    ret->class = wire_get_u16(key->bytes + 2);
+}
+
+static void warm_up(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd, (void)what;
+    struct worker *worker = arg;
+    pthread_mutex_lock(&worker->lock);
+    struct warming *warmings = worker->warmings, *warming, *next;
+    worker->warmings = NULL;
+    worker->warming_count = 0;
+    pthread_mutex_unlock(&worker->lock);
+    LL_FOREACH_SAFE (warmings, warming, next) {
+        struct tier_worker *tier_worker = &worker->tier_workers[warming->tier_index];
+        struct question question;
+        question_of(&warming->key, &question);
+        inflight_prefetch(tier_worker->inflight, &warming->key, &question,
+                          mono_add(mono_now(), tier_worker->resolve_timeout_ms));
+        free(warming);
+    }
+}
+
+static void schedule_warming(struct worker *worker)
+{
+    if (event_pending(worker->warm, EV_TIMEOUT, NULL))
+        return;
+    long us = (long)arc4random_uniform(WARM_JITTER_MS * 1000);
+    event_add(worker->warm, &(struct timeval){.tv_usec = us});
+}
+
+static void woken(evutil_socket_t fd, short what, void *arg)
+{
+    (void)what;
+    struct worker *worker = arg;
+    eventfd_t count;
+    (void)eventfd_read(fd, &count);
+    worker->pongs = worker->pings;
+    pthread_mutex_lock(&worker->lock);
+    struct worker_settings settings = worker->wanted;
+    uint64_t grace_ms = worker->grace_ms;
+    bool reload = worker->reload_wanted, stop = worker->stop_wanted;
+    bool warm = worker->warmings != NULL;
+    worker->reload_wanted = worker->stop_wanted = false;
+    pthread_mutex_unlock(&worker->lock);
+    if (warm)
+        schedule_warming(worker);
+    if (reload)
+        take_settings(worker, &settings);
+    if (stop)
+        start_draining(worker, grace_ms);
+}
+
+static struct fetcher *make_fetcher(struct worker *worker, const struct following *follows)
+{
+    return fetcher_new(worker->base, follows->validity, follows->positions);
+}
+
+static bool build(struct worker *worker)
+{
+    size_t tiers = worker->options.tier_count;
+    worker->tier_workers = calloc(tiers, sizeof *worker->tier_workers);
+    worker->base = event_base_new();
+    worker->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    if (!worker->tier_workers || !worker->base || worker->wake_fd < 0)
+        return false;
+    worker->fetcher = make_fetcher(worker, &worker->options.follows);
+    worker->plain = make_fetcher(worker, &worker->options.follows_not);
+    worker->tcp = tcp_pool_new(worker->base, &worker->options.settings.tcp);
+    worker->wake = event_new(worker->base, worker->wake_fd, EV_READ | EV_PERSIST, woken, worker);
+    worker->drain = event_new(worker->base, -1, EV_PERSIST, look_if_drained, worker);
+    worker->warm = event_new(worker->base, -1, 0, warm_up, worker);
+    if (!worker->fetcher || !worker->plain || !worker->tcp || !worker->wake || !worker->drain ||
+        !worker->warm || event_add(worker->wake, NULL) != 0)
+        return false;
+    for (size_t i = 0; i < tiers; i++)
+        if (!tier_worker_open(worker, i))
+            return false;
+    return true;
+}
+
+struct worker *worker_new(const struct worker_options *options)
+{
+    struct worker *worker = calloc(1, sizeof *worker);
+    if (!worker)
+        return NULL;
+    worker->options = *options;
+    worker->wake_fd = -1;
+    pthread_mutex_init(&worker->lock, NULL);
+    if (!build(worker)) {
+        worker_free(worker);
+        return NULL;
+    }
+    return worker;
+}
+
+bool worker_listen(struct worker *worker, size_t tier_index, int udp_fd, int tcp_fd)
+{
+    struct tier_worker *tier_worker = &worker->tier_workers[tier_index];
+    struct endpoint *endpoint = calloc(1, sizeof *endpoint);
+    if (!endpoint) {
+        close(udp_fd);
+        close(tcp_fd);
+        return false;
+    }
+    endpoint->udp = udp_new(worker->base, udp_fd, tier_worker);
+    if (!endpoint->udp) {
+        free(endpoint);
+        close(tcp_fd);
+        return false;
+    }
+    LL_PREPEND(worker->endpoints, endpoint);
+    return tcp_pool_listen(worker->tcp, tcp_fd, tier_worker);
+}
+
+static void *run(void *arg)
+{
+    struct worker *worker = arg;
+    event_base_dispatch(worker->base);
+    return NULL;
+}
+
+int worker_start(struct worker *worker)
+{
+    /* Signals are the main thread's. */
+    sigset_t all, old;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    worker->running = pthread_create(&worker->thread, NULL, run, worker) == 0;
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    return worker->running ? ERR_OK : ERR_SYSTEM;
+}
+
+static void wake(struct worker *worker)
+{
+    (void)eventfd_write(worker->wake_fd, 1);
+}
+
+void worker_reload(struct worker *worker, const struct worker_settings *settings)
+{
+    pthread_mutex_lock(&worker->lock);
+    worker->wanted = *settings;
+    worker->reload_wanted = true;
+    pthread_mutex_unlock(&worker->lock);
+    wake(worker);
+}
+
+void worker_warm(struct worker *worker, size_t tier_index, const struct answer_key *key)
+{
+    struct warming *warming = malloc(sizeof *warming);
+    if (!warming)
+        return;
+    warming->tier_index = tier_index;
+    warming->key = *key;
+    pthread_mutex_lock(&worker->lock);
+    bool room = worker->warming_count < WARM_MAX;
+    if (room) {
+        LL_PREPEND(worker->warmings, warming);
+        worker->warming_count++;
+    }
+    pthread_mutex_unlock(&worker->lock);
+    if (room)
+        wake(worker);
+    else
+        free(warming);
+}
+
+bool worker_ping(struct worker *worker)
+{
+    bool alive = worker->pongs == worker->pings;
+    if (alive)
+        worker->pings++;
+    wake(worker);
+    return alive;
+}
+
+void worker_stop(struct worker *worker, uint64_t grace_ms)
+{
+    pthread_mutex_lock(&worker->lock);
+    worker->grace_ms = grace_ms;
+    worker->stop_wanted = true;
+    pthread_mutex_unlock(&worker->lock);
+    wake(worker);
+}
+
+void worker_join(struct worker *worker)
+{
+    if (worker->running)
+        pthread_join(worker->thread, NULL);
+    worker->running = false;
+}
+
+static void free_tier_workers(struct worker *worker)
+{
+    for (size_t i = 0; worker->tier_workers && i < worker->options.tier_count; i++) {
+        inflight_free(worker->tier_workers[i].inflight);
+        local_unref(worker->tier_workers[i].local);
+    }
+    while (worker->living)
+        upstream_destroy(worker->living);
+    free(worker->tier_workers);
+}
+
+void worker_free(struct worker *worker)
+{
+    if (!worker)
+        return;
+    free_tier_workers(worker);
+    tcp_pool_free(worker->tcp);
+    struct endpoint *endpoint, *next;
+    LL_FOREACH_SAFE (worker->endpoints, endpoint, next) {
+        udp_free(endpoint->udp);
+        free(endpoint);
+    }
+    fetcher_free(worker->fetcher);
+    fetcher_free(worker->plain);
+    if (worker->wake)
+        event_free(worker->wake);
+    if (worker->drain)
+        event_free(worker->drain);
+    if (worker->warm)
+        event_free(worker->warm);
+    struct warming *warming, *next_warming;
+    LL_FOREACH_SAFE (worker->warmings, warming, next_warming)
+        free(warming);
+    if (worker->base)
+        event_base_free(worker->base);
+    if (worker->wake_fd >= 0)
+        close(worker->wake_fd);
+    pthread_mutex_destroy(&worker->lock);
+    free(worker);
+}
+
+void worker_count(const struct worker *worker, size_t tier_index, struct tier_counters *ret)
+{
+    const struct tier_worker *tier_worker = &worker->tier_workers[tier_index];
+    const struct inflight_counters *inflight = inflight_counters(tier_worker->inflight);
+    *ret = (struct tier_counters){
+        .queries = counter_get(&tier_worker->counters.queries),
+        .malformed = counter_get(&tier_worker->counters.malformed),
+        .refused = counter_get(&tier_worker->counters.refused),
+        .dropped = counter_get(&tier_worker->counters.dropped),
+        .truncated = counter_get(&tier_worker->counters.truncated),
+        .local = counter_get(&tier_worker->counters.local),
+        .jobs = counter_get(&inflight->jobs),
+        .joined = counter_get(&inflight->joined),
+        .superseded = counter_get(&inflight->superseded),
+        .asked_again = counter_get(&inflight->asked_again),
+        .overloaded = counter_get(&inflight->overloaded),
+        .failed = counter_get(&inflight->failed),
+        .prefetched = counter_get(&inflight->prefetched),
+        .position_asked = counter_get(&tier_worker->counters.position_asked),
+        .position_ignored = counter_get(&tier_worker->counters.position_ignored),
+        .parent_behind = counter_get(&inflight->fetch.behind),
+        .parent_no_position = counter_get(&inflight->fetch.no_position),
+        .parent_uncached = counter_get(&inflight->fetch.uncached),
+    };
+}
+
+const struct tcp_pool_counters *worker_tcp_counters(const struct worker *worker)
+{
+    return tcp_pool_counters(worker->tcp);
+}

@@ -1,0 +1,35 @@
+/*
+ * net.h - opens the sockets a tier listens on.
+ */
+#ifndef FRESHET_RESOLVER_NET_NET_H
+#define FRESHET_RESOLVER_NET_NET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/socket.h>
+
+#include "dns/error.h"
+
+enum { NET_MAX_ERROR = 256 };
+
+/*
+ * Whether nobody has a socket of `type` at `address` yet. SO_REUSEPORT, by which our workers share a port, would
+ * let a second freshetd share it as well; so this is asked first, without it.
+ */
+MUST_CHECK int net_check_free(const struct sockaddr *address, socklen_t size, int type,
+                              char ret_error[NET_MAX_ERROR]);
+
+/* A bound, non-blocking socket of `type` (SOCK_DGRAM, or SOCK_STREAM and listening), or ERR_SYSTEM with a line. */
+MUST_CHECK int net_open(const struct sockaddr *address, socklen_t size, int type,
+                        char ret_error[NET_MAX_ERROR]);
+
+/*
+ * Makes a socket that somebody else has bound to `address` like one of net_open(). 0, or ERR_SYSTEM with a line.
+ */
+MUST_CHECK int net_adopt(int fd, const struct sockaddr *address, int type,
+                         char ret_error[NET_MAX_ERROR]);
+
+/* Whether the address is 0.0.0.0 or ::, so that replies must say which of ours they come from. */
+bool net_is_any(const struct sockaddr *address);
+
+#endif

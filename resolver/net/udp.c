@@ -1,0 +1,270 @@
+#include "resolver/net/udp.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "resolver/daemon/clock.h"
+
+enum {
+    BATCHES_PER_WAKE = 8, /* then other sockets get their turn */
+    CONTROL_SIZE = CMSG_SPACE(sizeof(struct in6_pktinfo)),
+    CACHE_LINE = 64,
+};
+
+/* A query of a batch, and where its reply goes. */
+struct slot {
+    struct client client; /* the kernel writes its peer */
+    struct iovec in, out;
+    struct query_read read;
+    uint8_t control[CONTROL_SIZE] __attribute__((aligned(8)));
+    uint8_t reply_control[CONTROL_SIZE] __attribute__((aligned(8)));
+};
+
+/* A reply that had to wait. */
+struct late {
+    uint8_t reply[DNS_EDNS_UDP];
+    struct client client;
+    uint8_t control[CONTROL_SIZE] __attribute__((aligned(8)));
+    struct iovec iov;
+};
+
+/*
+ * The buffers of a batch. Queries lie a little more than a power of two apart, or they would fall into the same
+ * few places of the processor's cache; replies lie one behind the other.
+ */
+struct udp_listener {
+    int fd;
+    struct event *readable;
+    struct tier_worker *tier_worker;
+    struct mmsghdr in[UDP_BATCH];
+    struct mmsghdr out[UDP_BATCH];
+    struct slot slots[UDP_BATCH];
+    uint8_t queries[UDP_BATCH][UDP_MAX_QUERY + CACHE_LINE];
+    uint8_t replies[UDP_BATCH * DNS_EDNS_UDP];
+    struct event *flush;
+    size_t late_count;
+    struct late late[UDP_BATCH];
+    struct mmsghdr late_out[UDP_BATCH];
+};
+
+/* The address of ours the query was sent to, where the kernel tells. */
+static struct local_address local_of(struct msghdr *header)
+{
+    struct local_address local = {.family = AF_UNSPEC};
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(header); c; c = CMSG_NXTHDR(header, c)) {
+        if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
+            local.family = AF_INET;
+            memcpy(&local.in, CMSG_DATA(c), sizeof local.in);
+            local.in.ipi_ifindex = 0; /* routing decides which way the reply goes */
+        } else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
+            local.family = AF_INET6;
+            memcpy(&local.in6, CMSG_DATA(c), sizeof local.in6);
+        }
+    }
+    return local;
+}
+
+/* Addresses `header` to the client; `control` has CONTROL_SIZE bytes. */
+static void address_reply(struct msghdr *header, const struct client *client, uint8_t *control)
+{
+    header->msg_name = (void *)&client->peer;
+    header->msg_namelen =
+        client->peer.family == AF_INET ? sizeof client->peer.in : sizeof client->peer.in6;
+    if (client->local.family == AF_UNSPEC)
+        return;
+    bool v4 = client->local.family == AF_INET;
+    size_t size = v4 ? sizeof client->local.in : sizeof client->local.in6;
+    header->msg_control = control;
+    header->msg_controllen = CMSG_SPACE(size);
+    struct cmsghdr *c = CMSG_FIRSTHDR(header);
+    c->cmsg_level = v4 ? IPPROTO_IP : IPPROTO_IPV6;
+    c->cmsg_type = v4 ? IP_PKTINFO : IPV6_PKTINFO;
+    c->cmsg_len = CMSG_LEN(size);
+    memcpy(CMSG_DATA(c), &client->local.in, size);
+}
+
+static void send_batch(struct udp_listener *listener, struct mmsghdr *out, size_t count)
+{
+    size_t sent = 0;
+    while (sent < count) {
+        int n = sendmmsg(listener->fd, out + sent, (unsigned)(count - sent), MSG_DONTWAIT);
+        if (n > 0) {
+            sent += (size_t)n;
+        } else if (errno != EINTR) {
+            /* The first one cannot be sent (no route, buffer full): the others still may. */
+            counter_add(&listener->tier_worker->counters.dropped, 1);
+            sent++;
+        }
+    }
+}
+
+/* The end of the loop's iteration: event_active() put it behind all that was ready then. */
+static void flush(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd, (void)what;
+    struct udp_listener *listener = arg;
+    send_batch(listener, listener->late_out, listener->late_count);
+    listener->late_count = 0;
+}
+
+static void send_later(const struct client *client, const uint8_t *bytes, size_t size)
+{
+    struct udp_listener *listener = client->endpoint;
+    if (size > DNS_EDNS_UDP)
+        return; /* past the limit of every shape */
+    if (listener->late_count == UDP_BATCH)
+        flush(-1, 0, listener);
+    if (listener->late_count == 0)
+        event_active(listener->flush, EV_TIMEOUT, 0);
+    struct late *late = &listener->late[listener->late_count];
+    struct msghdr *header = &listener->late_out[listener->late_count++].msg_hdr;
+    memcpy(late->reply, bytes, size);
+    late->client = *client;
+    late->iov = (struct iovec){late->reply, size};
+    *header = (struct msghdr){.msg_iov = &late->iov, .msg_iovlen = 1};
+    address_reply(header, &late->client, late->control);
+}
+
+static void no_hold(void *endpoint)
+{
+    (void)endpoint;
+}
+
+static const struct transport udp_transport = {
+    .send = send_later, .hold = no_hold, .release = no_hold};
+
+static void prepare_slot(struct udp_listener *listener, size_t i)
+{
+    struct slot *slot = &listener->slots[i];
+    slot->client.transport = &udp_transport;
+    slot->client.endpoint = listener;
+    slot->in = (struct iovec){listener->queries[i], UDP_MAX_QUERY};
+    listener->in[i].msg_hdr = (struct msghdr){
+        .msg_name = &slot->client.peer,
+        .msg_namelen = sizeof slot->client.peer,
+        .msg_iov = &slot->in,
+        .msg_iovlen = 1,
+        .msg_control = slot->control,
+        .msg_controllen = sizeof slot->control,
+    };
+}
+
+/* Where a query came from cannot be answered, or not all of it came. */
+static bool is_unfit(const struct slot *slot, const struct msghdr *header)
+{
+    const union address *peer = &slot->client.peer;
+    bool portless = peer->family == AF_INET ? peer->in.sin_port == 0 : peer->in6.sin6_port == 0;
+    return portless || header->msg_flags & MSG_TRUNC;
+}
+
+static struct query_input input_of(const struct udp_listener *listener, size_t i, struct mono now)
+{
+    return (struct query_input){
+        .bytes = listener->queries[i],
+        .size = listener->in[i].msg_len,
+        .client = &listener->slots[i].client,
+        .now = now,
+    };
+}
+
+static void read_one(struct udp_listener *listener, size_t i, struct mono now)
+{
+    struct slot *slot = &listener->slots[i];
+    struct query_input input = input_of(listener, i, now);
+    slot->client.local = local_of(&listener->in[i].msg_hdr);
+    query_read(listener->tier_worker, &input, &slot->read);
+}
+
+/* Answers query `i` of the batch at `reply`, as message `k` to be sent. Returns the reply's size, or 0. */
+static size_t answer_one(struct udp_listener *listener, size_t i, size_t k, uint8_t *reply,
+                         struct mono now)
+{
+    struct slot *slot = &listener->slots[i];
+    struct query_input input = input_of(listener, i, now);
+    size_t size = is_unfit(slot, &listener->in[i].msg_hdr)
+                      ? 0
+                      : query_answer(listener->tier_worker, &input, &slot->read, reply);
+    if (size == 0)
+        return 0;
+    slot->out = (struct iovec){reply, size};
+    struct msghdr *out = &listener->out[k].msg_hdr;
+    *out = (struct msghdr){.msg_iov = &slot->out, .msg_iovlen = 1};
+    address_reply(out, &slot->client, slot->reply_control);
+    return size;
+}
+
+/* The kernel has written to these. */
+static void renew_slots(struct udp_listener *listener, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        listener->in[i].msg_hdr.msg_namelen = sizeof(union address);
+        listener->in[i].msg_hdr.msg_controllen = CONTROL_SIZE;
+    }
+}
+
+static bool read_batch(struct udp_listener *listener)
+{
+    int received = recvmmsg(listener->fd, listener->in, UDP_BATCH, MSG_DONTWAIT, NULL);
+    if (received <= 0)
+        return false;
+    size_t count = (size_t)received, replies = 0, used = 0;
+    struct mono now = mono_now();
+    for (size_t i = 0; i < count; i++)
+        read_one(listener, i, now);
+    for (size_t i = 0; i < count; i++) {
+        size_t size = answer_one(listener, i, replies, listener->replies + used, now);
+        used += size;
+        replies += size > 0;
+    }
+    send_batch(listener, listener->out, replies);
+    renew_slots(listener, count);
+    return count == UDP_BATCH;
+}
+
+static void readable(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd, (void)what;
+    for (int i = 0; i < BATCHES_PER_WAKE && read_batch(arg); i++)
+        continue;
+}
+
+struct udp_listener *udp_new(struct event_base *base, int fd, struct tier_worker *tier_worker)
+{
+    struct udp_listener *listener = calloc(1, sizeof *listener);
+    if (!listener) {
+        close(fd);
+        return NULL;
+    }
+    listener->fd = fd;
+    listener->tier_worker = tier_worker;
+    for (size_t i = 0; i < UDP_BATCH; i++)
+        prepare_slot(listener, i);
+    listener->readable = event_new(base, fd, EV_READ | EV_PERSIST, readable, listener);
+    listener->flush = event_new(base, -1, 0, flush, listener);
+    if (!listener->readable || !listener->flush || event_add(listener->readable, NULL) != 0) {
+        udp_free(listener);
+        return NULL;
+    }
+    return listener;
+}
+
+void udp_stop_reading(struct udp_listener *listener)
+{
+    event_del(listener->readable);
+}
+
+void udp_free(struct udp_listener *listener)
+{
+    if (!listener)
+        return;
+    if (listener->readable)
+        event_free(listener->readable);
+    flush(-1, 0, listener);
+    if (listener->flush)
+        event_free(listener->flush);
+    close(listener->fd);
+    free(listener);
+}
