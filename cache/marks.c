@@ -47,6 +47,15 @@ void marks_free(struct marks *marks)
     free(marks);
 }
 
+void marks_clear(struct marks *marks)
+{
+    for (size_t i = 0; i <= marks->mask; i++) {
+        atomic_store_explicit(&marks->buckets[i].floor, 0, memory_order_release);
+        for (size_t k = 0; k < MARKS_SLOTS; k++)
+            atomic_store_explicit(&marks->buckets[i].slots[k], 0, memory_order_release);
+    }
+}
+
 /* The low bits pick the bucket, the high bits are the tag: independent of one another. */
 static struct bucket *bucket_of(const struct marks *marks, struct scope scope)
 {

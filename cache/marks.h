@@ -10,7 +10,7 @@
  * A scope's hash picks the bucket and the tag. Marking writes one slot: its own if there, else an empty
  * one, else the one with the oldest stamp, after raising the floor to that stamp. A scope that has no slot
  * counts as marked at the floor. So what the table forgets it forgets towards "marked": answers may be
- * dropped for nothing, never kept in error. Stamps last 44 bits: 5 years at 100,000 change sets a second.
+ * dropped for nothing, never kept in error.
  *
  * Threads: any number of readers without a lock; one writer at a time (the applier's lock). A reader
  * that runs while a mark is written sees it or not, as if it had come before; it never misses a mark
@@ -32,6 +32,9 @@ struct marks;
 /* Room for about `scopes` marks before old ones are forgotten. NULL: no memory. */
 struct marks *marks_new(size_t scopes);
 void marks_free(struct marks *marks);
+
+/* Writer: forgets all marks, as if none had been set. */
+void marks_clear(struct marks *marks);
 
 /* Writer: `scope` was touched by the change at `stamp`, which is never older than the last one. */
 void marks_set(struct marks *marks, struct scope scope, struct stamp stamp);

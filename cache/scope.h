@@ -4,8 +4,9 @@
  *   NAME       one owner name, all its types
  *   SUBTREE    a name and all below it
  *   EXISTENCE  whether anything exists below a name (RFC 4592 2.2.2, RFC 8020)
+ *   SOA        a zone's SOA record, whose serial moves with every change of the zone
  *
- * The scopes of one name differ in their upper bits alone, which marks.h uses as tags: all three lie in one
+ * The scopes of one name differ in their upper bits alone, which marks.h uses as tags: all four lie in one
  * cache line there, and a name is hashed once for them and for its place in a store.
  *
  * Scopes are compared by hash alone. Two that collide share their marks, which can only make a valid
@@ -17,7 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum scope_kind { SCOPE_NAME, SCOPE_SUBTREE, SCOPE_EXISTENCE };
+enum scope_kind { SCOPE_NAME, SCOPE_SUBTREE, SCOPE_EXISTENCE, SCOPE_SOA };
 
 struct scope {
     uint64_t hash;

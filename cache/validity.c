@@ -1,11 +1,13 @@
 #include "cache/validity.h"
 
 #include <assert.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <uthash.h>
 
+#include "cache/checkpoints.h"
 #include "cache/marks.h"
 
 struct zone {
@@ -14,23 +16,38 @@ struct zone {
     uint32_t top; /* index of the topmost zone it lies in; its own when it is that one */
     uint64_t hash;
     size_t size;
+    bool excepted;           /* a place in a zone that is no part of the subscription */
     _Atomic uint64_t newest; /* mark at any scope of its names; of topmost zones alone */
     uint8_t name[NAME_MAX_SIZE];
 };
 
-/* Stamps whose moment is remembered: some seconds' worth at 10,000 change sets a second. */
+/* Stamps whose own moment is remembered: some seconds' worth at 10,000 change sets a second. */
 enum { REMEMBERED_STAMPS = 1 << 15 };
+
+/* A name in no zone that was evicted. */
+struct eviction {
+    struct stamp stamp;
+    bool subtree;
+    uint8_t name[NAME_MAX_SIZE];
+};
 
 struct validity {
     _Atomic uint64_t clock;
+    _Atomic uint64_t all;      /* newest mark of everything */
+    _Atomic uint64_t first;    /* the first of them, if nothing came before it */
     _Atomic uint64_t lease_ms; /* until then */
+    _Atomic uint64_t evicted;  /* newest of `evictions` */
     uint64_t key;
     uint64_t settle_ms;
     _Atomic uint64_t *moments; /* in ms, by stamp modulo REMEMBERED_STAMPS */
     struct marks *marks;
-    struct zone *zones; /* an array: zone_count of them */
+    struct zone *zones; /* an array: zone_count of them, and then those excepted */
     struct zone *by_name;
-    size_t zone_count;
+    size_t zone_count, except_count;
+    pthread_mutex_t lock;     /* of what follows */
+    struct checkpoints times; /* by millisecond */
+    size_t eviction_count;    /* ever */
+    struct eviction evictions[VALIDITY_EVICTIONS];
     bool has_apex_at[NAME_MAX_LABELS + 1]; /* by number of labels */
 };
 
@@ -52,10 +69,13 @@ static struct zone *find_zone(const struct validity *validity, const uint8_t *na
 
 static struct zone *zone_of(const struct validity *validity, const uint8_t *name)
 {
-    return validity->by_name ? find_zone(validity, name, name_labels(name), name_size(name)) : NULL;
+    if (!validity->by_name)
+        return NULL;
+    struct zone *zone = find_zone(validity, name, name_labels(name), name_size(name));
+    return zone && !zone->excepted ? zone : NULL;
 }
 
-static void add_zone(struct validity *validity, const uint8_t *name)
+static void add_zone(struct validity *validity, const uint8_t *name, bool excepted)
 {
     struct zone *known;
     size_t size = name_size(name);
@@ -63,8 +83,13 @@ static void add_zone(struct validity *validity, const uint8_t *name)
     HASH_FIND_BYHASHVALUE(hh, validity->by_name, name, size, (uint32_t)hash, known);
     if (known)
         return;
-    struct zone *zone = &validity->zones[validity->zone_count];
-    zone->index = validity->zone_count++;
+    struct zone *zone = &validity->zones[validity->zone_count + validity->except_count];
+    zone->index = validity->zone_count + validity->except_count;
+    zone->excepted = excepted;
+    if (excepted)
+        validity->except_count++;
+    else
+        validity->zone_count++;
     zone->hash = hash;
     zone->size = size;
     memcpy(zone->name, name, size);
@@ -72,14 +97,15 @@ static void add_zone(struct validity *validity, const uint8_t *name)
     HASH_ADD_KEYPTR_BYHASHVALUE(hh, validity->by_name, zone->name, size, (uint32_t)hash, zone);
 }
 
+/* The topmost one above each, also of those excepted, and past those. */
 static void find_tops(struct validity *validity)
 {
-    for (size_t i = 0; i < validity->zone_count; i++) {
+    for (size_t i = 0; i < validity->zone_count + validity->except_count; i++) {
         const struct zone *top = &validity->zones[i];
         for (const struct zone *zone = top; zone;) {
-            top = zone;
+            top = zone->excepted ? top : zone;
             const uint8_t *above = name_parent(zone->name);
-            zone = above ? zone_of(validity, above) : NULL;
+            zone = above ? find_zone(validity, above, name_labels(above), name_size(above)) : NULL;
         }
         validity->zones[i].top = (uint32_t)top->index;
     }
@@ -90,18 +116,23 @@ struct validity *validity_new(const struct validity_options *options)
     struct validity *validity = calloc(1, sizeof *validity);
     if (!validity)
         return NULL;
-    assert(options->zone_count <= VALIDITY_MAX_ZONES);
+    assert(options->zone_count + options->except_count <= VALIDITY_MAX_ZONES);
+    pthread_mutex_init(&validity->lock, NULL);
+    validity->clock = options->clock;
     validity->key = options->key;
     validity->settle_ms = options->settle_ms;
     validity->moments = calloc(REMEMBERED_STAMPS, sizeof *validity->moments);
     validity->marks = marks_new(options->zone_count ? options->marks : 1);
-    validity->zones = calloc(options->zone_count + 1, sizeof *validity->zones);
+    validity->zones =
+        calloc(options->zone_count + options->except_count + 1, sizeof *validity->zones);
     if (!validity->marks || !validity->zones || !validity->moments) {
         validity_free(validity);
         return NULL;
     }
     for (size_t i = 0; i < options->zone_count; i++)
-        add_zone(validity, options->zones[i]);
+        add_zone(validity, options->zones[i], false);
+    for (size_t i = 0; i < options->except_count; i++)
+        add_zone(validity, options->except[i], true);
     find_tops(validity);
     return validity;
 }
@@ -113,6 +144,8 @@ void validity_free(struct validity *validity)
     HASH_CLEAR(hh, validity->by_name);
     free(validity->zones);
     free(validity->moments);
+    checkpoints_clear(&validity->times);
+    pthread_mutex_destroy(&validity->lock);
     marks_free(validity->marks);
     free(validity);
 }
@@ -165,11 +198,13 @@ static const struct zone *top_zone_of(const struct validity *validity, const uin
 }
 
 void validity_depend_on_question(const struct validity *validity, const uint8_t *canonical_name,
-                                 bool negative, struct dependencies *ret)
+                                 enum told_of told, struct dependencies *ret)
 {
+    static const enum own_scopes own[] = {OWN_NAME, OWN_ABSENCE, OWN_SOA};
     const struct zone *top = top_zone_of(validity, canonical_name);
     ret->zone = number_of(top);
-    ret->own = !top ? OWN_NONE : negative ? OWN_ABSENCE : OWN_NAME;
+    ret->own = top ? own[told] : OWN_NONE;
+    ret->whole = false;
     ret->question = canonical_name;
     ret->count = 0;
 }
@@ -180,8 +215,10 @@ static int add_scope(struct dependencies *dependencies, enum scope_kind kind, ui
     for (size_t i = 0; i < dependencies->count; i++)
         if (dependencies->scopes[i].hash == scope.hash)
             return ERR_OK;
-    if (dependencies->count == DEPENDENCIES_MAX)
+    if (dependencies->count == DEPENDENCIES_MAX) {
+        dependencies->whole = true;
         return ERR_SPACE;
+    }
     dependencies->scopes[dependencies->count++] = scope;
     return ERR_OK;
 }
@@ -200,8 +237,8 @@ static int add_subtrees(const struct validity *validity, const uint8_t *name, si
     return error;
 }
 
-int validity_depend(const struct validity *validity, const uint8_t *canonical_name, bool negative,
-                    struct dependencies *dependencies)
+int validity_depend(const struct validity *validity, const uint8_t *canonical_name,
+                    enum told_of told, struct dependencies *dependencies)
 {
     const struct zone *top = top_zone_of(validity, canonical_name);
     if (!top)
@@ -213,8 +250,10 @@ int validity_depend(const struct validity *validity, const uint8_t *canonical_na
     size_t size = name_size(canonical_name);
     uint64_t hash = scope_hash(canonical_name, size, validity->key);
     int error = add_scope(dependencies, SCOPE_NAME, hash);
-    if (!error && negative)
+    if (!error && told == TOLD_ABSENCE)
         error = add_scope(dependencies, SCOPE_EXISTENCE, hash);
+    if (!error && told == TOLD_SOA)
+        error = add_scope(dependencies, SCOPE_SOA, hash);
     return error ? error : add_subtrees(validity, canonical_name, size, top, dependencies);
 }
 
@@ -229,15 +268,18 @@ struct dependent validity_dependent(const struct validity *validity,
                              : scope_hash(question, name_size(question), validity->key),
         .zone = dependencies->zone,
         .own = dependencies->own,
+        .whole = dependencies->whole,
         .count = dependencies->count,
         .scopes = dependencies->scopes,
     };
 }
 
-struct dependent validity_question(const struct validity *validity, const uint8_t *canonical_name)
+struct dependent validity_question(const struct validity *validity, const uint8_t *canonical_name,
+                                   bool soa)
 {
     struct dependencies dependencies;
-    validity_depend_on_question(validity, canonical_name, true, &dependencies);
+    validity_depend_on_question(validity, canonical_name, soa ? TOLD_SOA : TOLD_ABSENCE,
+                                &dependencies);
     struct dependent dependent = validity_dependent(validity, &dependencies);
     dependent.scopes = NULL;
     return dependent;
@@ -258,8 +300,10 @@ static struct stamp newest_own_mark(const struct validity *validity,
     const uint8_t *name = dependent->question;
     uint64_t hash = dependent->question_hash;
     struct stamp newest = marks_get(marks, scope_of(SCOPE_NAME, hash));
-    if (dependent->own == OWN_ABSENCE)
+    if (dependent->own >= OWN_ABSENCE)
         newest = later(newest, marks_get(marks, scope_of(SCOPE_EXISTENCE, hash)));
+    if (dependent->own == OWN_SOA)
+        newest = later(newest, marks_get(marks, scope_of(SCOPE_SOA, hash)));
     /* The question's zone: the topmost one, unless further names lie in others. */
     const struct zone *top = zone_at(validity, dependent->zone);
     if (!top)
@@ -275,30 +319,66 @@ static struct stamp newest_own_mark(const struct validity *validity,
     }
 }
 
-struct stamp validity_newest_mark(const struct validity *validity,
-                                  const struct dependent *dependent)
+static struct stamp load(const _Atomic uint64_t *stamp)
 {
-    struct stamp newest = {0};
-    if (dependent->own != OWN_NONE)
-        newest = newest_own_mark(validity, dependent);
-    for (size_t i = 0; i < dependent->count; i++)
-        newest = later(newest, marks_get(validity->marks, dependent->scopes[i]));
-    return newest;
+    return (struct stamp){atomic_load_explicit(stamp, memory_order_acquire)};
 }
 
 /* The newest mark anywhere in a zone, or at least as new. */
 static struct stamp newest_in_zone(const struct validity *validity, uint32_t number)
 {
     const struct zone *zone = zone_at(validity, number);
-    return (struct stamp){zone ? atomic_load_explicit(&zone->newest, memory_order_acquire)
-                               : UINT64_MAX};
+    return zone ? later(load(&zone->newest), load(&validity->all)) : (struct stamp){UINT64_MAX};
+}
+
+struct stamp validity_newest_mark(const struct validity *validity,
+                                  const struct dependent *dependent)
+{
+    if (dependent->zone == ZONE_NONE)
+        return (struct stamp){0};
+    if (dependent->whole)
+        return dependent->zone == ZONE_MANY ? validity_now(validity)
+                                            : newest_in_zone(validity, dependent->zone);
+    struct stamp newest = load(&validity->all);
+    if (dependent->own != OWN_NONE)
+        newest = later(newest, newest_own_mark(validity, dependent));
+    for (size_t i = 0; i < dependent->count; i++)
+        newest = later(newest, marks_get(validity->marks, dependent->scopes[i]));
+    return newest;
+}
+
+/* Whether a name in no zone was evicted after `stamp`; what is forgotten of evictions counts as every name. */
+static bool evicted_outside(const struct validity *validity, const uint8_t *name,
+                            struct stamp stamp)
+{
+    struct validity *v = (struct validity *)validity;
+    bool evicted = false;
+    pthread_mutex_lock(&v->lock);
+    const size_t count = v->eviction_count;
+    for (size_t back = 1; back <= count && !evicted; back++) {
+        const struct eviction *e = &v->evictions[(count - back) % VALIDITY_EVICTIONS];
+        if (!stamp_after(e->stamp, stamp))
+            break;
+        evicted = back == VALIDITY_EVICTIONS ||
+                  (e->subtree ? name_is_within(name, e->name) : name_equal(name, e->name));
+    }
+    pthread_mutex_unlock(&v->lock);
+    return evicted;
 }
 
 bool validity_holds(const struct validity *validity, const struct dependent *dependent,
                     struct stamp stamp)
 {
+    const struct stamp clock = validity_now(validity);
     /* Nothing at all has changed since: marks of the future are for those who come after them. */
-    if (dependent->zone == ZONE_NONE || validity_now(validity).n == stamp.n)
+    if (clock.n == stamp.n)
+        return true;
+    if (stamp_after(stamp, clock))
+        return false; /* of the time before the clock started over */
+    if (dependent->own == OWN_NONE && stamp_after(load(&validity->evicted), stamp) &&
+        evicted_outside(validity, dependent->question, stamp))
+        return false;
+    if (dependent->zone == ZONE_NONE)
         return true;
     if (!stamp_after(newest_in_zone(validity, dependent->zone), stamp))
         return true;
@@ -313,22 +393,41 @@ static void mark(struct validity *validity, enum scope_kind kind, uint64_t name_
     marks_set(validity->marks, scope_of(kind, name_hash), stamp);
 }
 
-/* Marks `kind` at the name, and the existence of what is above it below the apex. */
+static struct stamp next_stamp(const struct validity *validity)
+{
+    return (struct stamp){atomic_load_explicit(&validity->clock, memory_order_relaxed) + 1};
+}
+
+/* Whether a name is that of a zone: then it exists, whatever happens below it. */
+static bool is_apex(const struct validity *validity, const uint8_t *name, size_t labels,
+                    size_t size, uint64_t hash)
+{
+    struct zone *zone = NULL;
+    if (validity->has_apex_at[labels])
+        HASH_FIND_BYHASHVALUE(hh, validity->by_name, name, size, (uint32_t)hash, zone);
+    return zone != NULL;
+}
+
+/* Marks `kind` at the name, and the existence of what is above it up to the topmost apex. */
 static size_t mark_at(struct validity *validity, enum scope_kind kind, const uint8_t *name)
 {
-    struct stamp next = {atomic_load_explicit(&validity->clock, memory_order_relaxed) + 1};
-    size_t size = name_size(name), marked = 1;
+    const struct stamp next = next_stamp(validity);
+    size_t size = name_size(name), labels = name_labels(name), marked = 1;
     mark(validity, kind, scope_hash(name, size, validity->key), next);
-    struct zone *zone = find_zone(validity, name, name_labels(name), size);
+    const struct zone *zone = find_zone(validity, name, labels, size);
     if (!zone)
         return marked;
-    while (size > zone->size + 1u + name[0]) {
+    struct zone *top = &validity->zones[zone->top];
+    while (size > top->size + 1u + name[0]) {
         size -= 1u + name[0];
         name += 1u + name[0];
-        mark(validity, SCOPE_EXISTENCE, scope_hash(name, size, validity->key), next);
+        const uint64_t hash = scope_hash(name, size, validity->key);
+        if (is_apex(validity, name, --labels, size, hash))
+            continue;
+        mark(validity, SCOPE_EXISTENCE, hash, next);
         marked++;
     }
-    atomic_store_explicit(&validity->zones[zone->top].newest, next.n, memory_order_release);
+    atomic_store_explicit(&top->newest, next.n, memory_order_release);
     return marked;
 }
 
@@ -342,13 +441,73 @@ size_t validity_mark_subtree(struct validity *validity, const uint8_t *canonical
     return mark_at(validity, SCOPE_SUBTREE, canonical_name);
 }
 
+size_t validity_mark_soa(struct validity *validity, const uint8_t *canonical_apex)
+{
+    const struct stamp next = next_stamp(validity);
+    const size_t size = name_size(canonical_apex);
+    mark(validity, SCOPE_SOA, scope_hash(canonical_apex, size, validity->key), next);
+    const struct zone *zone =
+        find_zone(validity, canonical_apex, name_labels(canonical_apex), size);
+    if (zone)
+        atomic_store_explicit(&validity->zones[zone->top].newest, next.n, memory_order_release);
+    return 1;
+}
+
+size_t validity_mark_all(struct validity *validity)
+{
+    const struct stamp next = next_stamp(validity);
+    if (next.n == 1)
+        atomic_store_explicit(&validity->first, next.n, memory_order_release);
+    atomic_store_explicit(&validity->all, next.n, memory_order_release);
+    return 1;
+}
+
 struct stamp validity_commit(struct validity *validity, struct mono now)
 {
-    uint64_t next = atomic_load_explicit(&validity->clock, memory_order_relaxed) + 1;
-    atomic_store_explicit(&validity->moments[next % REMEMBERED_STAMPS], now.ms,
+    const struct stamp next = next_stamp(validity);
+    assert(next.n <= VALIDITY_LAST_STAMP);
+    atomic_store_explicit(&validity->moments[next.n % REMEMBERED_STAMPS], now.ms,
                           memory_order_relaxed);
-    atomic_store_explicit(&validity->clock, next, memory_order_release);
-    return (struct stamp){next};
+    pthread_mutex_lock(&validity->lock);
+    checkpoints_add(&validity->times, now.ms, next);
+    pthread_mutex_unlock(&validity->lock);
+    atomic_store_explicit(&validity->clock, next.n, memory_order_release);
+    return next;
+}
+
+struct stamp validity_evict_outside(struct validity *validity, const uint8_t *canonical_name,
+                                    bool subtree, struct mono now)
+{
+    const struct stamp next = next_stamp(validity);
+    pthread_mutex_lock(&validity->lock);
+    struct eviction *eviction =
+        &validity->evictions[validity->eviction_count++ % VALIDITY_EVICTIONS];
+    eviction->stamp = next;
+    eviction->subtree = subtree;
+    memcpy(eviction->name, canonical_name, name_size(canonical_name));
+    pthread_mutex_unlock(&validity->lock);
+    atomic_store_explicit(&validity->evicted, next.n, memory_order_release);
+    return validity_commit(validity, now);
+}
+
+void validity_restart(struct validity *validity, struct mono now)
+{
+    /* Whoever takes a stamp from here on, with marks of before still there, holds nothing: it errs to that side. */
+    atomic_store_explicit(&validity->clock, 1, memory_order_release);
+    marks_clear(validity->marks);
+    for (size_t i = 0; i < validity->zone_count + validity->except_count; i++)
+        atomic_store_explicit(&validity->zones[i].newest, 1, memory_order_release);
+    atomic_store_explicit(&validity->all, 1, memory_order_release);
+    atomic_store_explicit(&validity->first, 0, memory_order_release);
+    pthread_mutex_lock(&validity->lock);
+    checkpoints_clear(&validity->times);
+    checkpoints_add(&validity->times, now.ms, (struct stamp){1});
+    validity->eviction_count = 0;
+    pthread_mutex_unlock(&validity->lock);
+    atomic_store_explicit(&validity->evicted, 0, memory_order_release);
+    for (size_t i = 0; i < REMEMBERED_STAMPS; i++)
+        atomic_store_explicit(&validity->moments[i], now.ms, memory_order_relaxed);
+    validity_commit(validity, now);
 }
 
 bool validity_moment(const struct validity *validity, struct stamp mark, struct mono *ret_moment)
@@ -363,13 +522,34 @@ bool validity_moment(const struct validity *validity, struct stamp mark, struct 
     return remembered;
 }
 
+struct stamp validity_at(const struct validity *validity, struct mono moment)
+{
+    struct validity *v = (struct validity *)validity;
+    pthread_mutex_lock(&v->lock);
+    const struct stamp stamp = checkpoints_at(&v->times, moment.ms);
+    pthread_mutex_unlock(&v->lock);
+    return stamp;
+}
+
+static bool made_within(const struct validity *validity, struct stamp mark, uint64_t window_ms,
+                        struct mono now)
+{
+    if (mark.n == 0 || window_ms == 0)
+        return false;
+    if (now.ms < window_ms)
+        return true;
+    return stamp_after(mark, validity_at(validity, (struct mono){now.ms - window_ms}));
+}
+
 bool validity_is_settling(const struct validity *validity, struct stamp mark, struct mono now)
 {
-    struct mono moment;
-    if (mark.n == 0 || validity->settle_ms == 0)
-        return false;
-    validity_moment(validity, mark, &moment);
-    return now.ms < moment.ms + validity->settle_ms;
+    return made_within(validity, mark, validity->settle_ms, now);
+}
+
+bool validity_changed_within(const struct validity *validity, struct stamp mark, uint64_t window_ms,
+                             struct mono now)
+{
+    return mark.n != load(&validity->first).n && made_within(validity, mark, window_ms, now);
 }
 
 void validity_set_lease(struct validity *validity, struct mono until)

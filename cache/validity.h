@@ -12,10 +12,11 @@
  * upstream query left, and is valid while no scope it depends on is marked later. Hence a fetch in
  * flight during a change brings back something that is invalid on arrival.
  *
- * Scopes exist only inside the zones of the subscription. A name's dependencies there are its NAME scope
- * and the SUBTREE scopes from itself up to the apex (of the topmost zone, where one subscribed zone lies
- * in another); a negative answer adds the EXISTENCE of its name. Names elsewhere depend on nothing: their
- * answers live by TTL alone.
+ * Scopes exist only inside the zones of the subscription, but for those below them that are excepted. A name's
+ * dependencies there are its NAME scope and the SUBTREE scopes from itself up to the apex (of the topmost zone,
+ * where one subscribed zone lies in another); a negative answer adds the EXISTENCE of its name, and an SOA record its
+ * SOA scope. Names elsewhere depend on nothing: their answers live by TTL alone. A change of everything (a gap in the
+ * log) is one mark above all scopes.
  *
  * Almost every answer depends on its question's name alone, so those scopes are not stored: they follow from
  * the name, whose hash a lookup has at hand. Those of further names (CNAME targets, zone cuts) are listed. And
@@ -23,11 +24,14 @@
  *
  * Two more things are known here because they bear on how long an answer lives. The lease: until when the
  * feed is proven to be live and drained; an answer may outlive its TTL only while it lasts (P6). And when
- * recent stamps were made: what is fetched within `settle` of a change may come from a server that
- * has not had it yet, and must not live long (P4).
+ * stamps were made: what is fetched within `settle` of a change may come from a server that has not had it
+ * yet, and must not live long (P4). How far the clock was at a moment is remembered by checkpoints (checkpoints.h).
  *
- * Threads: one writer at a time (the applier's lock), readers anywhere without a lock. Marks are
- * written before the clock moves to their stamp, so whoever has read the clock sees them.
+ * The clock has 44 bits, 5 years at 100,000 change sets a second. At its end it starts over (validity_restart()): a stamp
+ * later than the clock is of the time before, and nothing that carries it is valid.
+ *
+ * Threads: one writer at a time (the applier's lock), readers anywhere without a lock, but for a short one around
+ * the checkpoints. Marks are written before the clock moves to their stamp, so whoever has read the clock sees them.
  */
 #ifndef FRESHET_CACHE_VALIDITY_H
 #define FRESHET_CACHE_VALIDITY_H
@@ -43,25 +47,34 @@
 
 enum {
     /* Scopes of further names one answer may depend on: a chain of 12 names some 8 labels deep. An
-     * answer with more is not cached. */
+     * answer with more depends on all of its zones, and is not cached. */
     DEPENDENCIES_MAX = 120,
     VALIDITY_MAX_ZONES = (1 << 20) - 2,
     ZONE_NONE = 0,             /* no name lies in a zone of the subscription */
     ZONE_MANY = (1 << 20) - 1, /* names lie in several of them */
+    VALIDITY_EVICTIONS = 64,   /* of names in no zone, that fetches under way are judged by */
 };
+
+/* Stamps are below it; the clock starts over before. */
+#define VALIDITY_LAST_STAMP ((UINT64_C(1) << 44) - 1)
 
 /* What an answer depends on by its question. */
 enum own_scopes {
     OWN_NONE,    /* nothing: the name lies in no zone */
     OWN_NAME,    /* what is at the name */
     OWN_ABSENCE, /* that, and that nothing is below it */
+    OWN_SOA,     /* that too, and the zone's SOA record */
 };
+
+/* What is told of a name. */
+enum told_of { TOLD_DATA, TOLD_ABSENCE, TOLD_SOA };
 
 /* An answer's dependencies, as they are collected. */
 struct dependencies {
     uint32_t
         zone; /* the topmost one that all names lie in, counted from 1; or ZONE_NONE, ZONE_MANY */
     enum own_scopes own;
+    bool whole;              /* too many scopes: whatever changes in its zones touches it */
     const uint8_t *question; /* borrowed, canonical */
     size_t count;
     struct scope scopes[DEPENDENCIES_MAX]; /* of further names */
@@ -73,6 +86,7 @@ struct dependent {
     uint64_t question_hash;  /* validity_hash() of it */
     uint32_t zone;
     enum own_scopes own;
+    bool whole;
     size_t count;
     const struct scope *scopes;
 };
@@ -80,16 +94,20 @@ struct dependent {
 struct validity;
 
 /*
- * Zones are canonical names, copied. `marks` is the capacity of the marks table in scopes. `key` is a
- * secret random number. Without zones, everything is valid for ever. NULL: no memory.
+ * Zones are canonical names, copied; names at or below one of `except` lie in none of them, unless in a longer one.
+ * `marks` is the capacity of the marks table in scopes. `key` is a secret random number. Without zones, everything is
+ * valid for ever. NULL: no memory.
  */
 struct validity_options {
     const uint8_t *const *zones;
     size_t zone_count;
+    const uint8_t *const *except;
+    size_t except_count;
     size_t marks;
     uint64_t key;
     uint64_t
-        settle_ms; /* how long a change may take to reach every authoritative server; 0: no time */
+        settle_ms;  /* how long a change may take to reach every authoritative server; 0: no time */
+    uint64_t clock; /* where it starts; 0 but in tests */
 };
 struct validity *validity_new(const struct validity_options *options);
 void validity_free(struct validity *validity);
@@ -100,7 +118,7 @@ struct stamp validity_now(const struct validity *validity);
 /* The k-th zone (canonical), or NULL past the last. */
 const uint8_t *validity_zone(const struct validity *validity, size_t k);
 
-/* The longest subscribed zone that `canonical_name` lies in, or NULL; `ret_index` may be NULL. */
+/* The longest subscribed zone that `canonical_name` lies in, or NULL; `ret_index` (below zone_count) may be NULL. */
 const uint8_t *validity_zone_of(const struct validity *validity, const uint8_t *canonical_name,
                                 size_t *ret_index);
 
@@ -108,25 +126,25 @@ const uint8_t *validity_zone_of(const struct validity *validity, const uint8_t *
 uint64_t validity_hash(const struct validity *validity, const uint8_t *canonical_name, size_t size);
 
 /*
- * Starts over with what the answer to a question depends on by its name, which stays borrowed; `negative` when
- * it tells the name's absence.
+ * Starts over with what the answer to a question depends on by its name, which stays borrowed.
  */
 void validity_depend_on_question(const struct validity *validity, const uint8_t *canonical_name,
-                                 bool negative, struct dependencies *ret);
+                                 enum told_of told, struct dependencies *ret);
 
 /*
- * Adds what an answer depends on by having `canonical_name` in it, besides its question; `negative` for the
- * name whose absence it tells. Returns 0, or ERR_SPACE when there are too many: such an answer is not cached.
+ * Adds what an answer depends on by having `canonical_name` in it, besides its question. Returns 0, or ERR_SPACE when
+ * there are too many: such an answer depends on the whole of its zones, and is not cached.
  */
 MUST_CHECK int validity_depend(const struct validity *validity, const uint8_t *canonical_name,
-                               bool negative, struct dependencies *dependencies);
+                               enum told_of told, struct dependencies *dependencies);
 
 /* The collected dependencies as they are judged; borrows them. */
 struct dependent validity_dependent(const struct validity *validity,
                                     const struct dependencies *dependencies);
 
-/* A question by itself, whatever the answer will be. */
-struct dependent validity_question(const struct validity *validity, const uint8_t *canonical_name);
+/* A question by itself, whatever the answer will be; `soa` when it asks for that type. */
+struct dependent validity_question(const struct validity *validity, const uint8_t *canonical_name,
+                                   bool soa);
 
 /* Whether nothing that it depends on was touched after `stamp`. */
 bool validity_holds(const struct validity *validity, const struct dependent *dependent,
@@ -140,14 +158,29 @@ struct stamp validity_newest_mark(const struct validity *validity,
  * Writer: marks at the stamp the clock will have next. Nothing counts as applied before
  * validity_commit() moves the clock there. Each returns the number of scopes marked.
  *
- *   name       the name itself, and the existence of its ancestors below the zone's apex
+ *   name       the name itself, and the existence of its ancestors up to the apex of the topmost zone
  *   subtree    the name and all below, and existence as above
+ *   soa        the SOA record of a zone, by its apex
+ *   all        everything in every zone
  *
  * An absent name's answer depends on the name itself too, so a change there needs no existence mark.
  */
 size_t validity_mark_name(struct validity *validity, const uint8_t *canonical_name);
 size_t validity_mark_subtree(struct validity *validity, const uint8_t *canonical_name);
+size_t validity_mark_soa(struct validity *validity, const uint8_t *canonical_apex);
+size_t validity_mark_all(struct validity *validity);
 struct stamp validity_commit(struct validity *validity, struct mono now);
+
+/*
+ * Writer: moves the clock, for a name that lies in no zone, or it and all below: fetches of it that are under way hold no
+ * more. What is cached carries no scopes for it; the stores have to be searched.
+ */
+struct stamp validity_evict_outside(struct validity *validity, const uint8_t *canonical_name,
+                                    bool subtree, struct mono now);
+
+/* Writer: the clock starts over, all marks are forgotten, and no stamp of before holds any more. The caller drops all
+ * answers then, and takes all stamps anew that are kept elsewhere. */
+void validity_restart(struct validity *validity, struct mono now);
 
 /*
  * When the change at `mark` was applied, which is a stamp the clock has reached. False when that is not remembered
@@ -155,8 +188,18 @@ struct stamp validity_commit(struct validity *validity, struct mono now);
  */
 bool validity_moment(const struct validity *validity, struct stamp mark, struct mono *ret_moment);
 
-/* Whether the change at `mark` was applied less than `settle` ago. Old marks cannot be told from settled ones. */
+/* A stamp that the clock had reached at a moment: the newest that is remembered. */
+struct stamp validity_at(const struct validity *validity, struct mono moment);
+
+/* Whether the change at `mark` was applied less than `settle` ago, or so little more that it cannot be told. */
 bool validity_is_settling(const struct validity *validity, struct stamp mark, struct mono now);
+
+/*
+ * Whether the change at `mark` was applied less than `window_ms` ago, or so little more that it cannot be told. The first
+ * time that everything was marked is none: what was cached elsewhere before it is not known to have changed.
+ */
+bool validity_changed_within(const struct validity *validity, struct stamp mark, uint64_t window_ms,
+                             struct mono now);
 
 /* The feed's thread: proven live and drained until then; {0} takes the lease away. */
 void validity_set_lease(struct validity *validity, struct mono until);

@@ -376,7 +376,8 @@ static int start_job(struct inflight *inflight, const struct answer_key *key,
     /* The stamp comes first: what leaves after it can only be newer. */
     job->stamp = validity_now(inflight->options.validity);
     job->started = mono_now();
-    job->itself = validity_question(inflight->options.validity, job->question.name);
+    job->itself = validity_question(inflight->options.validity, job->question.name,
+                                    job->question.type == TYPE_SOA);
     job->fetch = fetch_start(inflight->options.fetcher,
                              &(struct fetch_request){
                                  .question = &job->question,

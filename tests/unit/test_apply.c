@@ -596,7 +596,7 @@ static void test_p5_a_gap_ends_all_zones_of_the_feed(void **state)
     assert_true(is_held(f, "www.example.org."));
     uint8_t name[NAME_MAX_SIZE];
     assert_true(name_from_text("other.example.com.", name) > 0);
-    struct dependent question = validity_question(f->validity, name);
+    struct dependent question = validity_question(f->validity, name, false);
     assert_false(validity_holds(f->validity, &question, under_way));
     assert_true(validity_holds(f->validity, &question, result.stamp));
 }

@@ -145,6 +145,198 @@ static void a_nested_zone_hears_its_parent(void **state)
     assert_true(survives_name(*state, "no.example.com.", true, "www.sub.example.com."));
 }
 
+static struct validity *nested(void)
+{
+    const uint8_t *zones[] = {name("example.com."), name("a.b.example.com."),
+                              name("z.x.example.com.")};
+    const uint8_t *except[] = {name("x.example.com.")};
+    return validity_new(&(struct validity_options){.zones = zones,
+                                                   .zone_count = 3,
+                                                   .except = except,
+                                                   .except_count = 1,
+                                                   .marks = 1024,
+                                                   .key = 42});
+}
+
+/* A name comes to exist between two apexes when the lower one does; apexes themselves exist in any case. */
+static void existence_is_marked_past_a_nested_apex(void **state)
+{
+    (void)state;
+    struct validity *v = nested();
+    assert_false(survives_name(v, "b.example.com.", true, "a.b.example.com."));
+    assert_false(survives_name(v, "b.example.com.", true, "www.a.b.example.com."));
+    assert_true(survives_name(v, "a.b.example.com.", true, "www.a.b.example.com."));
+    assert_true(survives_name(v, "example.com.", true, "www.a.b.example.com."));
+    validity_free(v);
+}
+
+static void an_excepted_zone_is_no_part(void **state)
+{
+    (void)state;
+    struct validity *v = nested();
+    assert_null(validity_zone_of(v, name("x.example.com."), NULL));
+    assert_null(validity_zone_of(v, name("www.y.x.example.com."), NULL));
+    assert_non_null(validity_zone_of(v, name("www.z.x.example.com."), NULL));
+    assert_non_null(validity_zone_of(v, name("yx.example.com."), NULL));
+    assert_null(validity_zone(v, 3));
+    assert_true(survives_subtree(v, "www.x.example.com.", "x.example.com."));
+    /* What is subscribed below it still hears what is said above. */
+    assert_false(survives_subtree(v, "www.z.x.example.com.", "x.example.com."));
+    assert_false(survives_subtree(v, "www.z.x.example.com.", "example.com."));
+    validity_free(v);
+}
+
+static void a_serial_touches_the_soa_alone(void **state)
+{
+    struct validity *v = *state;
+    struct stamp stamp = validity_now(v);
+    struct dependencies soa, chain = {0}, apex;
+    uint8_t own[NAME_MAX_SIZE];
+    memcpy(own, name("example.com."), name_size(name("example.com.")));
+    validity_depend_on_question(v, own, TOLD_SOA, &soa);
+    validity_depend_on_question(v, own, TOLD_DATA, &apex);
+    assert_int_equal(validity_depend(v, own, TOLD_SOA, &chain), ERR_OK);
+    struct dependent question = validity_question(v, own, true);
+    validity_mark_soa(v, own);
+    validity_commit(v, (struct mono){1});
+    struct dependent soas[] = {validity_dependent(v, &soa), validity_dependent(v, &chain),
+                               question};
+    for (size_t i = 0; i < 3; i++)
+        assert_false(validity_holds(v, &soas[i], stamp));
+    struct dependent other = validity_dependent(v, &apex);
+    assert_true(validity_holds(v, &other, stamp));
+}
+
+static void one_mark_for_everything(void **state)
+{
+    struct validity *v = *state;
+    struct stamp stamp = validity_now(v);
+    struct on one, two, outside;
+    on(v, "www.example.com.", false, &one);
+    on(v, "no.example.net.", true, &two);
+    on(v, "www.example.org.", false, &outside);
+    assert_int_equal(validity_mark_all(v), 1);
+    struct stamp all = validity_commit(v, (struct mono){1});
+    assert_false(holds(v, &one, stamp));
+    assert_false(holds(v, &two, stamp));
+    assert_true(holds(v, &outside, stamp));
+    assert_true(holds(v, &one, all));
+    struct dependent dependent = validity_dependent(v, &one.by_question);
+    assert_int_equal(validity_newest_mark(v, &dependent).n, all.n);
+}
+
+/* Too many scopes: whatever happens in its zones touches it. */
+static void an_answer_with_too_many_names_depends_on_its_zones(void **state)
+{
+    struct validity *v = *state;
+    for (int many = 0; many < 2; many++) {
+        struct dependencies d;
+        uint8_t own[NAME_MAX_SIZE];
+        memcpy(own, name("example.com."), name_size(name("example.com.")));
+        validity_depend_on_question(v, own, TOLD_DATA, &d);
+        if (many)
+            assert_int_equal(validity_depend(v, name("example.net."), TOLD_DATA, &d), ERR_OK);
+        int error = ERR_OK;
+        for (int i = 0; i < 200 && !error; i++) {
+            char text[64];
+            snprintf(text, sizeof text, "n%d.example.com.", i);
+            error = validity_depend(v, name(text), TOLD_DATA, &d);
+        }
+        assert_int_equal(error, ERR_SPACE);
+        struct stamp stamp = validity_now(v);
+        struct dependent dependent = validity_dependent(v, &d);
+        assert_true(validity_holds(v, &dependent, stamp));
+        validity_mark_name(v, name("n199.example.com."));
+        validity_commit(v, (struct mono){1});
+        assert_false(validity_holds(v, &dependent, stamp));
+        assert_true(validity_newest_mark(v, &dependent).n > stamp.n);
+    }
+}
+
+static void a_fetch_of_an_evicted_name_outside_holds_no_more(void **state)
+{
+    struct validity *v = *state;
+    struct on d, below, other;
+    on(v, "www.example.org.", false, &d);
+    on(v, "a.www.example.org.", false, &below);
+    on(v, "w.example.org.", false, &other);
+    struct stamp stamp = validity_now(v);
+    validity_evict_outside(v, name("www.example.org."), false, (struct mono){1});
+    struct dependent by = validity_dependent(v, &d.by_question);
+    struct dependent by_below = validity_dependent(v, &below.by_question);
+    struct dependent by_other = validity_dependent(v, &other.by_question);
+    assert_false(validity_holds(v, &by, stamp));
+    assert_true(validity_holds(v, &by, validity_now(v)));
+    assert_true(validity_holds(v, &by_below, stamp));
+    validity_evict_outside(v, name("www.example.org."), true, (struct mono){1});
+    assert_false(validity_holds(v, &by_below, stamp));
+    assert_true(validity_holds(v, &by_other, stamp));
+    /* More than are remembered: then all count. */
+    for (int i = 0; i < VALIDITY_EVICTIONS; i++)
+        validity_evict_outside(v, name("x.example.org."), false, (struct mono){1});
+    assert_false(validity_holds(v, &by_other, stamp));
+    assert_true(validity_holds(v, &by_other, validity_now(v)));
+}
+
+static void the_clock_starts_over(void **state)
+{
+    (void)state;
+    const uint8_t *zones[] = {name("example.com.")};
+    struct validity *v = validity_new(&(struct validity_options){.zones = zones,
+                                                                 .zone_count = 1,
+                                                                 .marks = 64,
+                                                                 .key = 1,
+                                                                 .settle_ms = 2000,
+                                                                 .clock = VALIDITY_LAST_STAMP - 2});
+    struct on d;
+    on(v, "www.example.com.", false, &d);
+    struct stamp before = validity_now(v);
+    validity_mark_name(v, name("www.example.com."));
+    struct stamp change = validity_commit(v, (struct mono){5000});
+    validity_restart(v, (struct mono){6000});
+    assert_true(validity_now(v).n < 10);
+    assert_false(holds(v, &d, before));
+    assert_false(holds(v, &d, change));
+    struct stamp after = validity_now(v);
+    assert_true(holds(v, &d, after));
+    validity_mark_name(v, name("www.example.com."));
+    validity_commit(v, (struct mono){7000});
+    assert_false(holds(v, &d, after));
+    /* Everything changed at that moment, as far as settling goes. */
+    struct dependent dependent = validity_dependent(v, &d.by_question);
+    assert_true(validity_is_settling(v, validity_newest_mark(v, &dependent), (struct mono){7500}));
+    validity_free(v);
+}
+
+/* Whatever the rate, what settles is told by time. */
+static void test_p4_what_settled_long_ago_is_not_settling(void **state)
+{
+    (void)state;
+    const uint8_t *zones[] = {name("example.com.")};
+    struct validity *v = validity_new(&(struct validity_options){
+        .zones = zones, .zone_count = 1, .marks = 1 << 20, .key = 7, .settle_ms = 60000});
+    validity_mark_all(v);
+    struct stamp first = validity_commit(v, (struct mono){0});
+    struct stamp quiet = {0};
+    struct mono now = {3600 * 1000};
+    for (int i = 0; i < 600 * 120; i++) {
+        if (i == 30000) {
+            validity_mark_name(v, name("quiet.example.com."));
+            quiet.n = validity_now(v).n + 1;
+        }
+        now.ms = 3600 * 1000 + (uint64_t)i * 1000 / 600;
+        validity_commit(v, now);
+    }
+    assert_false(validity_is_settling(v, first, now));
+    assert_true(validity_is_settling(v, quiet, (struct mono){now.ms - 12000}));
+    assert_false(validity_is_settling(v, quiet, (struct mono){now.ms}));
+    /* As for caches elsewhere: within an hour of the change, but the very first mark is no change. */
+    assert_true(validity_changed_within(v, quiet, 3600000, now));
+    assert_false(validity_changed_within(v, quiet, 60000, now));
+    assert_false(validity_changed_within(v, first, 86400000, now));
+    validity_free(v);
+}
+
 /* The one mechanism: what set out before the change is invalid, what set out after it is not. */
 static void a_fetch_is_as_old_as_its_question(void **state)
 {
@@ -260,6 +452,14 @@ int main(void)
         TEST(a_fetch_is_as_old_as_its_question),
         TEST(too_many_names_is_an_error),
         TEST(the_deepest_name_fits),
+        TEST(existence_is_marked_past_a_nested_apex),
+        TEST(an_excepted_zone_is_no_part),
+        TEST(a_serial_touches_the_soa_alone),
+        TEST(one_mark_for_everything),
+        TEST(an_answer_with_too_many_names_depends_on_its_zones),
+        TEST(a_fetch_of_an_evicted_name_outside_holds_no_more),
+        TEST(the_clock_starts_over),
+        TEST(test_p4_what_settled_long_ago_is_not_settling),
         TEST(the_moment_of_a_change_is_remembered_for_a_while),
         TEST(test_p4_a_change_settles),
         TEST(test_p5_p6_a_lease_ends_by_itself),
