@@ -16,35 +16,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "cache/answer_key.h"
 #include "cache/stamp.h"
 #include "cache/ttl.h"
 #include "cache/validity.h"
 #include "dns/message.h"
 
-enum {
-    KEY_CLIENT_SIZE = 8,
-    ANSWER_KEY_MAX = 5 + NAME_MAX_SIZE + KEY_CLIENT_SIZE,
-    ANSWER_MAX_TTLS = 4096,
-};
-
-/*
- * What an answer answers: type (2), class (2), KEY_ bits (1), canonical name; and for whom, where each client
- * of a tier has a cache of its own (8). Compared as bytes.
- */
-struct answer_key {
-    uint64_t hash;      /* of all of it */
-    uint64_t name_hash; /* validity_hash() of the name */
-    uint16_t size;
-    uint8_t name_size;
-    uint8_t bytes[ANSWER_KEY_MAX];
-};
-
-enum { KEY_DNSSEC_OK = 1, KEY_CHECKING_DISABLED = 2, KEY_VARIANTS = 4, KEY_OF_CLIENT = 4 };
-
-static inline const uint8_t *answer_key_name(const uint8_t *key_bytes)
-{
-    return key_bytes + 5;
-}
+enum { ANSWER_MAX_TTLS = 4096 };
 
 /* Where an answer came from, for people: n is the n-th upstream a tier has ever had. */
 enum { ORIGIN_FEED = 0, ORIGIN_MAX = 254, ORIGIN_NONE = 255 };
@@ -66,6 +44,12 @@ struct answer {
     size_t ttl_count;
     struct dependencies dependencies;
 };
+
+/* A failure to answer, kept for a while so as not to ask again at once. */
+static inline bool answer_is_failure(const struct answer *answer)
+{
+    return (answer->flags & FLAG_RCODE) == RCODE_SERVFAIL;
+}
 
 /*
  * Bounds the answer's lifetime and every TTL in its bytes by the policy. Returns the lifetime in seconds.

@@ -22,6 +22,7 @@
 #include <assert.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "cache/answer.h"
 #include "cache/ring.h"
@@ -62,8 +63,6 @@ static_assert(offsetof(struct entry, size8) == offsetof(struct ring_block, size8
 static_assert(DEPENDENCIES_MAX <= UINT8_MAX, "scope_count holds it");
 static_assert((FLAG_AD | FLAG_RCODE) <= UINT8_MAX, "flags hold them");
 
-enum { ENTRY_KEY_FIXED = ANSWER_KEY_MAX - NAME_MAX_SIZE - KEY_CLIENT_SIZE, ENTRY_KEY_BITS = 4 };
-
 static inline struct scope *entry_scopes(const struct entry *entry)
 {
     return (struct scope *)entry->tail;
@@ -87,13 +86,22 @@ static inline uint8_t *entry_key(const struct entry *entry)
 
 static inline size_t entry_key_size(const struct entry *entry)
 {
-    bool of_client = entry_key(entry)[ENTRY_KEY_BITS] & KEY_OF_CLIENT;
-    return (size_t)ENTRY_KEY_FIXED + entry->name_size + (of_client ? KEY_CLIENT_SIZE : 0);
+    bool of_client = entry_key(entry)[ANSWER_KEY_BITS] & KEY_OF_CLIENT;
+    return (size_t)ANSWER_KEY_FIXED + entry->name_size + (of_client ? KEY_CLIENT_SIZE : 0);
 }
 
 static inline uint8_t *entry_body(const struct entry *entry)
 {
     return entry_key(entry) + entry_key_size(entry);
+}
+
+static inline bool entry_has_key(const struct entry *entry, const struct answer_key *key)
+{
+    /* With names of one size and the same bits, the keys are of one size. */
+    const uint8_t *bytes = entry_key(entry);
+    return entry->name_size == key->name_size &&
+           bytes[ANSWER_KEY_BITS] == key->bytes[ANSWER_KEY_BITS] &&
+           memcmp(bytes, key->bytes, key->size) == 0;
 }
 
 /* Units that an entry for `answer` under a key of `key_size` bytes takes. */

@@ -33,16 +33,7 @@ struct store_options {
 struct store *store_new(const struct store_options *options);
 void store_free(struct store *store);
 
-/* Makes the key of a question. `name` in any case. */
-struct key_parts {
-    const uint8_t *name;
-    size_t name_size; /* in bytes; 0: to be measured */
-    uint16_t type;
-    uint16_t class;
-    bool dnssec_ok;
-    bool checking_disabled;
-    uint64_t client; /* whose answer it is; 0: everybody's */
-};
+/* Makes the key of a question (answer_key.h). */
 void store_key(const struct store *store, const struct key_parts *parts,
                struct answer_key *ret_key);
 

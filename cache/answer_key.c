@@ -1,0 +1,53 @@
+#include "cache/answer_key.h"
+
+#include <string.h>
+
+/* The name's hash is uniform, as is a client's number; what else is in the key moves it to another place. */
+static uint64_t mixed_hash(uint64_t name_hash, const uint8_t *key)
+{
+    uint64_t rest = (uint64_t)wire_get_u32(key) << 8 | key[ANSWER_KEY_BITS];
+    return name_hash ^ rest * 0x9e3779b97f4a7c15u;
+}
+
+static void add_client(struct answer_key *key, uint64_t client)
+{
+    key->bytes[ANSWER_KEY_BITS] |= KEY_OF_CLIENT;
+    memcpy(key->bytes + key->size, &client, sizeof client);
+    key->size += sizeof client;
+    key->hash = mixed_hash(key->name_hash, key->bytes) ^ client;
+}
+
+void answer_key_make(const struct validity *validity, const struct key_parts *parts,
+                     struct answer_key *ret_key)
+{
+    size_t size = parts->name_size ? parts->name_size : name_size(parts->name);
+    uint8_t *key = ret_key->bytes;
+    wire_put_u16(key, parts->type);
+    wire_put_u16(key + 2, parts->class);
+    key[ANSWER_KEY_BITS] = (uint8_t)((parts->dnssec_ok ? KEY_DNSSEC_OK : 0) |
+                                     (parts->checking_disabled ? KEY_CHECKING_DISABLED : 0));
+    name_lower(parts->name, size, key + ANSWER_KEY_FIXED);
+    ret_key->name_size = (uint8_t)size;
+    ret_key->size = (uint16_t)(ANSWER_KEY_FIXED + size);
+    ret_key->name_hash = validity_hash(validity, key + ANSWER_KEY_FIXED, size);
+    ret_key->hash = mixed_hash(ret_key->name_hash, key);
+    if (parts->client)
+        add_client(ret_key, parts->client);
+}
+
+void answer_key_shared(const struct answer_key *key, struct answer_key *ret_key)
+{
+    *ret_key = *key;
+    ret_key->bytes[ANSWER_KEY_BITS] &= (uint8_t)~KEY_OF_CLIENT;
+    ret_key->size -= KEY_CLIENT_SIZE;
+    ret_key->hash = mixed_hash(key->name_hash, ret_key->bytes);
+}
+
+uint64_t answer_key_hash(const struct validity *validity, const uint8_t *key_bytes,
+                         size_t name_size)
+{
+    uint64_t client = 0;
+    if (key_bytes[ANSWER_KEY_BITS] & KEY_OF_CLIENT)
+        memcpy(&client, key_bytes + ANSWER_KEY_FIXED + name_size, sizeof client);
+    return mixed_hash(answer_key_name_hash(validity, key_bytes, name_size), key_bytes) ^ client;
+}

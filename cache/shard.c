@@ -1,0 +1,248 @@
+#include "cache/shard.h"
+
+#include <stdlib.h>
+
+enum {
+    INDEX_SHARE = 8, /* of a shard's bytes, at most this part is index */
+    SECOND_CHANCES_AT_ONCE =
+        128,         /* entries moved to the head, at most, to make room for one: some 20 us */
+    SLACK_SIZE8 = 4, /* an entry may lie in a block that is larger by this much */
+};
+
+static struct entry *entry_at(const struct segment *segment, uint32_t ref)
+{
+    return (struct entry *)ring_at(&segment->ring, ref);
+}
+
+static uint32_t ref_of(const struct segment *segment, const struct entry *entry)
+{
+    return ring_ref(&segment->ring, (const struct ring_block *)entry);
+}
+
+static uint64_t hash_of(const struct shard *shard, const struct entry *entry)
+{
+    return answer_key_hash(shard->rules.validity, entry_key(entry), entry->name_size);
+}
+
+static uint64_t hash_of_ref(void *arg, uint32_t ref)
+{
+    const struct shard *shard = arg;
+    return hash_of(shard, entry_at(&shard->segment, ref));
+}
+
+static int segment_init(struct segment *segment, struct shard *shard, size_t limit)
+{
+    *segment = (struct segment){.index = {.hash_of = hash_of_ref, .arg = shard}};
+    if (ring_init(&segment->ring, limit - limit / INDEX_SHARE)) {
+        if (index_init(&segment->index, limit / INDEX_SHARE))
+            return ERR_OK;
+        ring_free(&segment->ring);
+    }
+    return ERR_MEMORY;
+}
+
+static void segment_free(struct segment *segment)
+{
+    index_free(&segment->index);
+    ring_free(&segment->ring);
+}
+
+void shard_remove(struct shard *shard, struct entry *entry)
+{
+    index_remove(&shard->segment.index, hash_of(shard, entry), ref_of(&shard->segment, entry));
+    entry->dead = true;
+    shard->counters.entries--;
+}
+
+/* Moves the oldest entry to the head; it has to be hit again for another second chance. */
+static void give_second_chance(struct shard *shard, struct entry *entry)
+{
+    uint64_t hash = hash_of(shard, entry);
+    uint32_t from = ref_of(&shard->segment, entry);
+    entry = (struct entry *)ring_renew(&shard->segment.ring);
+    entry->state &= (uint8_t)~ENTRY_USED;
+    index_move(&shard->segment.index, hash, from, ref_of(&shard->segment, entry));
+}
+
+/* Gives up the oldest block, or gives what is in it a second chance while `*left` lasts. False: nothing is left. */
+static bool make_way(struct shard *shard, struct mono now, int *left)
+{
+    struct entry *oldest = (struct entry *)ring_oldest(&shard->segment.ring);
+    if (!oldest)
+        return false;
+    if (!oldest->dead && oldest->state & ENTRY_USED && *left > 0 &&
+        life_is_left(&shard->rules, oldest, now)) {
+        --*left;
+        give_second_chance(shard, oldest);
+        return true;
+    }
+    if (!oldest->dead) {
+        shard_remove(shard, oldest);
+        shard->counters.evicted++;
+    }
+    ring_drop(&shard->segment.ring);
+    return true;
+}
+
+/* A block at the head, and room in the index. NULL when it is larger than the ring. */
+static struct entry *shard_take(struct shard *shard, uint16_t size8, struct mono now)
+{
+    struct segment *segment = &shard->segment;
+    int left = SECOND_CHANCES_AT_ONCE;
+    while (index_is_full(&segment->index))
+        make_way(shard, now, &left);
+    struct ring_block *block;
+    while (!(block = ring_take(&segment->ring, size8)))
+        if (!make_way(shard, now, &left))
+            return NULL;
+    return (struct entry *)block;
+}
+
+void shard_tidy(struct shard *shard)
+{
+    struct ring_block *oldest;
+    while ((oldest = ring_oldest(&shard->segment.ring)) && oldest->dead)
+        ring_drop(&shard->segment.ring);
+}
+
+/* ---- size ---- */
+
+void shard_init(struct shard *shard, const struct validity *validity)
+{
+    pthread_mutex_init(&shard->lock, NULL);
+    shard->rules.validity = validity;
+}
+
+void shard_free(struct shard *shard)
+{
+    segment_free(&shard->segment);
+    pthread_mutex_destroy(&shard->lock);
+}
+
+/* Moves what fits of a shard's entries, the youngest, to a segment of another size. */
+static void move_entries(struct shard *shard, const struct segment *from)
+{
+    struct mono start = {0}; /* nothing is too old to be moved */
+    const struct ring_block *block = NULL;
+    while ((block = ring_next(&from->ring, block))) {
+        const struct entry *old = (const struct entry *)block;
+        struct entry *entry = old->dead ? NULL : shard_take(shard, old->size8, start);
+        if (!entry)
+            continue;
+        memcpy(entry, old, (size_t)old->size8 * RING_UNIT);
+        if (index_insert(&shard->segment.index, hash_of(shard, entry),
+                         ref_of(&shard->segment, entry)))
+            shard->counters.entries++;
+        else
+            entry->dead = true;
+    }
+}
+
+int shard_resize(struct shard *shard, size_t limit)
+{
+    struct segment old = {.ring = shard->segment.ring}, segment;
+    if (limit == shard->limit)
+        return ERR_OK;
+    if (segment_init(&segment, shard, limit) != ERR_OK)
+        return ERR_MEMORY;
+    index_assign(&old.index, &shard->segment.index);
+    index_assign(&shard->segment.index, &segment.index);
+    shard->segment.ring = segment.ring;
+    shard->limit = limit;
+    shard->counters.size = limit;
+    if (old.ring.base) {
+        uint64_t before = shard->counters.entries, evicted = shard->counters.evicted;
+        shard->counters.entries = 0;
+        move_entries(shard, &old);
+        shard->counters.evicted = evicted + before - shard->counters.entries;
+        segment_free(&old);
+    }
+    return ERR_OK;
+}
+
+/* ---- keeping answers ---- */
+
+/*
+ * Whether a fetch comes second to what was installed while it was under way. It set out between the
+ * mark and the install, so by its stamp it is no late fill; but its server may lag behind the change.
+ */
+static bool pushed_already(const struct shard *shard, struct entry *held,
+                           const struct answer_key *key, struct mono now)
+{
+    return held && held->state & ENTRY_PUSHED &&
+           !life_is_aging(&shard->rules, held, entry_age_ms(held, now)) &&
+           shard_judge(shard, held, key, now) == STORE_HIT;
+}
+
+/* Whether the answer holds at its stamp; its question is that of the key. */
+static bool is_late(const struct shard *shard, const struct answer_key *key,
+                    const struct answer *answer, struct stamp stamp)
+{
+    const struct dependencies *dependencies = &answer->dependencies;
+    struct dependent dependent = {
+        .question = answer_key_name(key->bytes),
+        .question_hash = key->name_hash,
+        .zone = dependencies->zone,
+        .own = dependencies->own,
+        .count = dependencies->count,
+        .scopes = dependencies->scopes,
+    };
+    return !validity_holds(shard->rules.validity, &dependent, stamp);
+}
+
+/* A block for the answer: that of the entry it replaces, if that is about as large, or a new one. */
+static struct entry *shard_place(struct shard *shard, const struct answer_key *key, uint16_t size8,
+                                 struct entry *old, struct mono now)
+{
+    if (old) {
+        shard->counters.replaced++;
+        if (old->size8 >= size8 && old->size8 <= size8 + SLACK_SIZE8)
+            return old;
+        shard_remove(shard, old);
+    }
+    struct entry *entry = shard_take(shard, size8, now);
+    if (!entry)
+        return NULL;
+    if (!index_insert(&shard->segment.index, key->hash, ref_of(&shard->segment, entry))) {
+        entry->dead = true;
+        return NULL;
+    }
+    shard->counters.entries++;
+    return entry;
+}
+
+bool shard_put(struct shard *shard, const struct answer_key *key, const struct answer *answer,
+               struct stamp stamp, struct mono now, enum put_kind kind)
+{
+    const bool pushed = kind == PUT_PUSHED;
+    struct entry *old = shard_find(shard, key);
+    uint16_t size8 = entry_size8(answer, key->size);
+    if ((pushed && !old) || (kind == PUT_SHARED && old))
+        return false;
+    if (is_late(shard, key, answer, stamp) || (!pushed && pushed_already(shard, old, key, now))) {
+        shard->counters.late++;
+        return false;
+    }
+    if ((size_t)size8 * RING_UNIT > shard->segment.ring.capacity ||
+        /* A failure never takes the place of an answer that can still be given. */
+        (answer_is_failure(answer) && old && shard_judge(shard, old, key, now) == STORE_HIT))
+        return false;
+    uint8_t state =
+        (uint8_t)((old ? old->state & (ENTRY_USED | ENTRY_SHARED) : 0) |
+                  (pushed ? ENTRY_PUSHED : 0) | (kind == PUT_SHARED ? ENTRY_SHARED : 0));
+    struct entry *entry = shard_place(shard, key, size8, old, now);
+    if (!entry)
+        return false;
+    entry_write(entry, key, answer, stamp, now, state);
+    shard->counters.inserted++;
+    return true;
+}
+
+struct entry *shard_next(const struct shard *shard, const struct entry *entry)
+{
+    const struct ring_block *block = (const struct ring_block *)entry;
+    do
+        block = ring_next(&shard->segment.ring, block);
+    while (block && block->dead);
+    return (struct entry *)block;
+}
