@@ -72,6 +72,12 @@ $(BUILD)/freshet: $(BUILD)/obj/cli/main.o $(RUNTIME) $(filter-out %/libresolver.
 	$(call say,LINK,$@)
 	$(Q)$(CC) $^ $(LDLIBS) -o $@
 
+# What the programs of bench/ share; freshet's own code is no part of it, but for freshet_*.c.
+$(BUILD)/libbench.a: $(call objects,$(wildcard bench/common/*.c))
+	$(call say,AR,$@)
+	@rm -f $@
+	$(Q)ar rcs $@ $^
+
 $(BUILD)/bench/%: $(BUILD)/obj/bench/%.o $(RUNTIME) $(LIBS)
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
@@ -95,16 +101,14 @@ $(BUILD)/unit/%: $(BUILD)/obj/tests/unit/%.o $(RUNTIME) $(LIBS)
 
 CHECKER := $(BUILD)/checker/checker
 
-$(CHECKER): $(call objects,$(wildcard bench/checker/*.c)) $(RUNTIME)
+$(CHECKER): $(call objects,$(wildcard bench/checker/*.c)) $(RUNTIME) $(BUILD)/libbench.a
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $^ $(LDLIBS) -lm -o $@
 
 PROBE := $(BUILD)/propagation/probe
 
-$(PROBE): $(call objects,$(wildcard bench/propagation/*.c) $(addprefix bench/checker/,authority.c histogram.c history.c wire.c) \
-                         resolver/daemon/sched.c) \
-          $(RUNTIME)
+$(PROBE): $(call objects,$(wildcard bench/propagation/*.c) resolver/daemon/sched.c) $(RUNTIME) $(BUILD)/libbench.a
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $^ $(LDLIBS) -lm -o $@
@@ -240,9 +244,9 @@ bench-memory:
 # How much a second, and at what cost, beside other servers; tables, JSON and a picture in build/throughput/.
 THROUGHPUT := $(addprefix $(BUILD)/throughput/,load echo authority changes)
 
-$(BUILD)/throughput/load: $(call objects,$(addprefix bench/throughput/,flow.c questions.c) bench/checker/histogram.c)
+$(BUILD)/throughput/load: $(call objects,$(addprefix bench/throughput/,flow.c questions.c))
 $(BUILD)/throughput/echo $(BUILD)/throughput/authority: $(call objects,bench/throughput/serve.c)
-$(THROUGHPUT): $(BUILD)/throughput/%: $(BUILD)/obj/bench/throughput/%.o
+$(THROUGHPUT): $(BUILD)/throughput/%: $(BUILD)/obj/bench/throughput/%.o $(BUILD)/libbench.a
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $^ $(LDLIBS) -lm -o $@

@@ -32,6 +32,14 @@ may resolver "invalidation cache dns config"
 may config ""
 may cli "invalidation dns config"
 
+# What judges from outside shares no code with what it judges; bench/common/freshet_* is for those that measure
+# inside a process of freshet's own. How the scheduler is asked for short slices decides nothing.
+for outside in common checker propagation throughput; do
+    complain "bench/$outside/ may include only: bench/$outside bench/common" "$(
+        grep -nE '^#include "' bench/$outside/*.[ch] | grep -vE '^bench/common/freshet_' |
+            grep -vE "#include \"(bench/$outside/|bench/common/[^f]|bench/common/f[^r]|resolver/daemon/sched\.h)")"
+done
+
 only librdkafka 'librdkafka/|rdkafka' 'invalidation/'
 only c-ares 'ares' 'resolver/net/forward\.c'
 only libevent 'event2/|event\.h' 'resolver/'

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
-#include "bench/checker/clock.h"
+#include "bench/common/clock.h"
 
 enum { RECEIVE_BUFFER = 4 * 1024 * 1024, BATCH = 256 };
 

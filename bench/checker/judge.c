@@ -1,6 +1,6 @@
 #include "bench/checker/judge.h"
 
-#include "bench/checker/clock.h"
+#include "bench/common/clock.h"
 
 enum {
     SLACK_US = 20 * US_PER_MS,

@@ -43,7 +43,7 @@
 #define FRESHET_CHECKER_JUDGE_H
 
 #include "bench/checker/tier.h"
-#include "bench/checker/wire.h"
+#include "bench/common/wire.h"
 
 enum purpose {
     FOR_WARMTH, /* before the run: judged, not counted */

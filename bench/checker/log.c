@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "bench/checker/clock.h"
+#include "bench/common/clock.h"
 
 enum { POLL_MS = 100, HEARTBEAT_S = 20, CHANGE_MAX = 1024, STAMP_TEXT = 40 };
 

@@ -18,8 +18,8 @@
 
 #include <stddef.h>
 
-#include "bench/checker/history.h"
-#include "bench/checker/wire.h"
+#include "bench/common/history.h"
+#include "bench/common/wire.h"
 
 enum { LOG_ERROR = 512, LOG_PROPERTIES_MAX = 32 };
 

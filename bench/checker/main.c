@@ -32,7 +32,7 @@
 #include <fcntl.h>
 
 #include "bench/checker/asker.h"
-#include "bench/checker/clock.h"
+#include "bench/common/clock.h"
 #include "bench/checker/report.h"
 #include "bench/checker/watch.h"
 

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "bench/checker/clock.h"
+#include "bench/common/clock.h"
 
 static const char usage[] =
     "Usage: checker --brokers=LIST --topic=TOPIC --authority-port=PORT --tier=... [OPTION]...\n"

@@ -3,7 +3,7 @@
 #include <jansson.h>
 #include <stdio.h>
 
-#include "bench/checker/clock.h"
+#include "bench/common/clock.h"
 
 enum { CHAIN_MAX = 16 };
 

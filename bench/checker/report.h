@@ -10,7 +10,7 @@
 #ifndef FRESHET_CHECKER_REPORT_H
 #define FRESHET_CHECKER_REPORT_H
 
-#include "bench/checker/authority.h"
+#include "bench/common/authority.h"
 #include "bench/checker/judge.h"
 #include "bench/checker/log.h"
 #include "bench/checker/options.h"

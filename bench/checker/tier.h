@@ -21,8 +21,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "bench/checker/histogram.h"
-#include "bench/checker/history.h"
+#include "bench/common/histogram.h"
+#include "bench/common/history.h"
 
 enum { TIERS_MAX = 8, TIER_TEXT = 128 };
 

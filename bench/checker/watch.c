@@ -7,7 +7,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "bench/checker/clock.h"
+#include "bench/common/clock.h"
 
 enum { ANSWER_MS = 1000, RETRY_US = 20000, LINE_MAX_SIZE = 256 * 1024 };
 

@@ -6,7 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "bench/checker/clock.h"
+#include "bench/common/clock.h"
 
 enum {
     RECEIVE_BUFFER = 4 * 1024 * 1024,

@@ -10,8 +10,8 @@
 #ifndef FRESHET_PROPAGATION_CLIENT_H
 #define FRESHET_PROPAGATION_CLIENT_H
 
-#include "bench/checker/histogram.h"
-#include "bench/checker/wire.h"
+#include "bench/common/histogram.h"
+#include "bench/common/wire.h"
 #include "bench/propagation/flight.h"
 
 enum { CLIENT_SOCKETS = 4, CLIENT_IDS = 65536, CLIENT_PATIENCE_US = 3000000 };

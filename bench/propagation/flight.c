@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 
-#include "bench/checker/clock.h"
+#include "bench/common/clock.h"
 
 #define GROWTH 0.15 /* of the distance, with the time since the change */
 

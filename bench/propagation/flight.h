@@ -30,7 +30,7 @@
 
 #include <stdatomic.h>
 
-#include "bench/checker/history.h"
+#include "bench/common/history.h"
 #include "bench/propagation/options.h"
 
 struct seen {

@@ -38,8 +38,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "bench/checker/authority.h"
-#include "bench/checker/clock.h"
+#include "bench/common/authority.h"
+#include "bench/common/clock.h"
 #include "bench/propagation/client.h"
 #include "bench/propagation/inside.h"
 #include "bench/propagation/primary.h"

@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "bench/checker/clock.h"
-#include "bench/checker/wire.h"
+#include "bench/common/clock.h"
+#include "bench/common/wire.h"
 
 static const char usage[] =
     "Usage: probe --tier=... [--brokers=LIST --topic=TOPIC | --primary=IPV4:PORT] [OPTION]...\n"

@@ -5,7 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "bench/checker/clock.h"
+#include "bench/common/clock.h"
 
 enum {
     IDS = 65536,

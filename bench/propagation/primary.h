@@ -9,7 +9,7 @@
 #ifndef FRESHET_PROPAGATION_PRIMARY_H
 #define FRESHET_PROPAGATION_PRIMARY_H
 
-#include "bench/checker/wire.h"
+#include "bench/common/wire.h"
 #include "bench/propagation/flight.h"
 
 struct primary {

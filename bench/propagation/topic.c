@@ -8,7 +8,7 @@
 #include <string.h>
 #include <xxhash.h>
 
-#include "bench/checker/clock.h"
+#include "bench/common/clock.h"
 
 enum { POLL_MS = 100, HEARTBEAT_S = 20, VALUE_MAX = 1024, STAMP_TEXT = 40, CLUSTER_MS = 5000 };
 

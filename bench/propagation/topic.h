@@ -13,7 +13,7 @@
 #ifndef FRESHET_PROPAGATION_TOPIC_H
 #define FRESHET_PROPAGATION_TOPIC_H
 
-#include "bench/checker/wire.h"
+#include "bench/common/wire.h"
 #include "bench/propagation/flight.h"
 
 enum { TOPIC_ERROR = 512 };

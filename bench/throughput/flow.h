@@ -15,7 +15,7 @@
 #include <sys/socket.h>
 #include <time.h>
 
-#include "bench/checker/histogram.h"
+#include "bench/common/histogram.h"
 #include "bench/throughput/questions.h"
 
 enum { FLOW_BATCH = 64, FLOW_SLOTS = 4096, FLOW_RCODES = 16, FLOW_SLICES = 600 };

@@ -1,8 +1,8 @@
 /*
- * clock.h - the one clock of the checker: microseconds, monotonic, the same for all its threads.
+ * clock.h - the one clock of a measuring process: microseconds, monotonic, the same for all threads.
  */
-#ifndef FRESHET_CHECKER_CLOCK_H
-#define FRESHET_CHECKER_CLOCK_H
+#ifndef FRESHET_COMMON_CLOCK_H
+#define FRESHET_COMMON_CLOCK_H
 
 #include <stdint.h>
 #include <time.h>

@@ -1,4 +1,4 @@
-#include "bench/checker/authority.h"
+#include "bench/common/authority.h"
 
 #include <arpa/inet.h>
 #include <stdlib.h>
@@ -6,7 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "bench/checker/clock.h"
+#include "bench/common/clock.h"
 
 #define NO_NAME UINT32_MAX /* the apex has no number */
 

@@ -1,5 +1,6 @@
 /*
- * authority.h - the zone's authoritative server, inside the checker: what it answers is known exactly.
+ * authority.h - the zone's authoritative server, in the measuring process: what it answers is known
+ * exactly.
  *
  * One UDP socket on loopback. It answers with the version that is current, or was `lag_us` ago (a
  * slow secondary), or not at all while it is down. An answer may take `delay_us` to leave, as if the
@@ -9,13 +10,13 @@
  *
  * Threads: the loop's alone.
  */
-#ifndef FRESHET_CHECKER_AUTHORITY_H
-#define FRESHET_CHECKER_AUTHORITY_H
+#ifndef FRESHET_COMMON_AUTHORITY_H
+#define FRESHET_COMMON_AUTHORITY_H
 
 #include <netinet/in.h>
 
-#include "bench/checker/history.h"
-#include "bench/checker/wire.h"
+#include "bench/common/history.h"
+#include "bench/common/wire.h"
 
 enum { AUTHORITY_WAITING = 16384, AUTHORITY_REPLY_MAX = 512 };
 

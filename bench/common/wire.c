@@ -1,4 +1,4 @@
-#include "bench/checker/wire.h"
+#include "bench/common/wire.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-#include "bench/checker/histogram.h"
+#include "bench/common/histogram.h"
 
 /* Below 64 a bucket for each value; above, the six bits after the highest choose it. */
 static unsigned bucket_of(int64_t us)

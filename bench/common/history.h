@@ -15,8 +15,8 @@
  * Threads: all of it is the loop's, but for readable_us and offset, which the log's threads set
  * once.
  */
-#ifndef FRESHET_CHECKER_HISTORY_H
-#define FRESHET_CHECKER_HISTORY_H
+#ifndef FRESHET_COMMON_HISTORY_H
+#define FRESHET_COMMON_HISTORY_H
 
 #include <stdatomic.h>
 #include <stdbool.h>

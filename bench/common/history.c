@@ -1,4 +1,4 @@
-#include "bench/checker/history.h"
+#include "bench/common/history.h"
 
 #include <stdlib.h>
 

@@ -1,12 +1,12 @@
 /*
- * wire.h - the little DNS the checker speaks, written for it alone: A queries for the names of one
- * zone, answers that carry a version, and reading them back.
+ * wire.h - the little DNS that measuring from outside takes, written for it alone: A queries for the
+ * names of one zone, answers that carry a version, and reading them back.
  *
  *     n00042.check.example.   A      10.V.V.V               the version, 24 bits
  *                             (gone) NXDOMAIN, SOA serial   the version
  */
-#ifndef FRESHET_CHECKER_WIRE_H
-#define FRESHET_CHECKER_WIRE_H
+#ifndef FRESHET_COMMON_WIRE_H
+#define FRESHET_COMMON_WIRE_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,8 +1,8 @@
 /*
  * histogram.h - counts of microseconds, to within 2 %: 64 buckets to each power of two.
  */
-#ifndef FRESHET_CHECKER_HISTOGRAM_H
-#define FRESHET_CHECKER_HISTOGRAM_H
+#ifndef FRESHET_COMMON_HISTOGRAM_H
+#define FRESHET_COMMON_HISTOGRAM_H
 
 #include <stdint.h>
 
