@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include <jansson.h>
+#include <xxhash.h>
 
 #include "invalidation/changeset_memory.h"
 #include "invalidation/changeset_scan.h"
@@ -423,10 +424,15 @@ int changeset_parse(const char *json, size_t size, struct change_set **ret_set,
                     struct changeset_error *ret_error)
 {
     struct change_set *set = size <= CHANGESET_MAX_BYTES ? changeset_scan(json, size) : NULL;
-    if (!set)
-        return changeset_parse_tree(json, size, ret_set, ret_error);
-    *ret_error = (struct changeset_error){.has_zone = true};
-    memcpy(ret_error->zone, set->zone, sizeof ret_error->zone);
+    if (set) {
+        *ret_error = (struct changeset_error){.has_zone = true};
+        memcpy(ret_error->zone, set->zone, sizeof ret_error->zone);
+    } else {
+        int result = changeset_parse_tree(json, size, &set, ret_error);
+        if (result < 0)
+            return result;
+    }
+    set->digest = XXH3_64bits(json, size);
     *ret_set = set;
     return 0;
 }

@@ -59,6 +59,7 @@ struct change_set {
     uint64_t seq;
     char publisher[64]; /* "" when missing; longer is ERR_SCHEMA */
     int64_t time_us;    /* microseconds since 1970 UTC */
+    uint64_t digest;    /* of the message's bytes (XXH3): the same one sent again has the same */
     struct change *changes;
     size_t change_count;
 };

@@ -112,6 +112,29 @@ static void the_example_of_the_header(void **state)
     changeset_free(set);
 }
 
+/* Read in one pass or by the tree (which takes the unknown field), it is of the bytes and of nothing else. */
+static void the_digest_tells_messages_apart(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {
+        HEAD "\"seq\": 7, \"changes\": []}",
+        HEAD "\"seq\": 8, \"changes\": []}",
+        HEAD "\"seq\": 7, \"changes\": [] }",
+        HEAD "\"seq\": 7, \"more\": 1, \"changes\": []}",
+    };
+    enum { COUNT = sizeof texts / sizeof texts[0] };
+    uint64_t digests[COUNT];
+    for (size_t k = 0; k < COUNT; k++) {
+        struct change_set *once = parse(texts[k]), *again = parse(texts[k]);
+        assert_true(once->digest == again->digest);
+        digests[k] = once->digest;
+        changeset_free(once);
+        changeset_free(again);
+        for (size_t j = 0; j < k; j++)
+            assert_true(digests[j] != digests[k]);
+    }
+}
+
 static void a_heartbeat_has_no_changes(void **state)
 {
     (void)state;
@@ -656,6 +679,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_example_of_the_header),
+        cmocka_unit_test(the_digest_tells_messages_apart),
         cmocka_unit_test(a_heartbeat_has_no_changes),
         cmocka_unit_test(unknown_fields_are_ignored),
         cmocka_unit_test(the_text_need_not_end_in_nul),
