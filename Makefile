@@ -13,6 +13,7 @@ SANITIZER ?=
 V         ?=
 
 BUILD := build$(if $(SANITIZER),/$(SANITIZER))
+comma := ,
 Q     := $(if $(V),,@)
 say    = $(if $(V),,@printf '  %-5s %s\n' '$(1)' '$(2)')
 
@@ -93,6 +94,9 @@ config/OPTIONS.md: $(BUILD)/options-md
 
 # A change is applied between its lookup and its reply.
 $(BUILD)/unit/test_query: LDLIBS += -Wl,--wrap=store_get
+
+# Each allocation fails in its turn.
+$(BUILD)/unit/test_store: LDLIBS += $(addprefix -Wl$(comma)--wrap=,malloc calloc aligned_alloc mmap munmap)
 
 $(BUILD)/unit/%: $(BUILD)/obj/tests/unit/%.o $(RUNTIME) $(LIBS)
 	$(call say,LINK,$@)

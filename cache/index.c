@@ -30,10 +30,13 @@ static void buckets_free(struct index_bucket *buckets, size_t count)
         free(buckets);
 }
 
-bool index_init(struct index *index, size_t max_bytes)
+bool index_init(struct index *index, size_t max_bytes, size_t count)
 {
-    index->buckets = buckets_new(FIRST_BUCKETS);
-    index->mask = FIRST_BUCKETS - 1;
+    size_t buckets = FIRST_BUCKETS;
+    while (buckets * FILL < count && 2 * buckets * sizeof(struct index_bucket) <= max_bytes)
+        buckets *= 2;
+    index->buckets = buckets_new(buckets);
+    index->mask = buckets - 1;
     index->count = 0;
     index->max_bytes = max_bytes;
     return index->buckets != NULL;

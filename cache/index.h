@@ -13,7 +13,7 @@
  * when it is five sixths full: 6.4 to 12.8 bytes per entry.
  *
  * The caller compares keys, and can tell the hash of what a reference stands for. No threads: the caller's lock,
- * but for index_home() and the address of a bucket.
+ * but for index_expect().
  */
 #ifndef FRESHET_CACHE_INDEX_H
 #define FRESHET_CACHE_INDEX_H
@@ -46,8 +46,11 @@ struct index {
     void *arg;
 };
 
-/* Grows up to `max_bytes`, or the smallest table if that is larger. False: no memory. */
-bool index_init(struct index *index, size_t max_bytes);
+/*
+ * Grows up to `max_bytes`, or the smallest table if that is larger; there is room for `count` references, as far as
+ * that allows, before it grows. False: no memory.
+ */
+bool index_init(struct index *index, size_t max_bytes, size_t count);
 void index_free(struct index *index);
 
 /* Whether one more reference would take a larger table, which there is no room for. */
@@ -77,6 +80,15 @@ struct index_cursor {
 static inline size_t index_home(const struct index *index, uint64_t hash)
 {
     return (size_t)hash & atomic_load_explicit(&index->mask, memory_order_relaxed);
+}
+
+/* Fetches the bucket of a hash into the processor's cache. Without the lock: no more than its address is used. */
+static inline void index_expect(const struct index *index, uint64_t hash)
+{
+    /* Each is read by a load of its own: in an expression GCC 12 reads an atomic pointer as if it were plain. */
+    const struct index_bucket *buckets =
+        atomic_load_explicit(&index->buckets, memory_order_relaxed);
+    __builtin_prefetch(buckets + index_home(index, hash));
 }
 
 static inline uint8_t index_tag(uint64_t hash)

@@ -30,18 +30,18 @@ static uint64_t hash_of_ref(void *arg, uint32_t ref)
     return hash_of(shard, entry_at(&shard->segment, ref));
 }
 
-static int segment_init(struct segment *segment, struct shard *shard, size_t limit)
+int segment_init(struct segment *segment, size_t limit, size_t count)
 {
-    *segment = (struct segment){.index = {.hash_of = hash_of_ref, .arg = shard}};
+    *segment = (struct segment){0};
     if (ring_init(&segment->ring, limit - limit / INDEX_SHARE)) {
-        if (index_init(&segment->index, limit / INDEX_SHARE))
+        if (index_init(&segment->index, limit / INDEX_SHARE, count))
             return ERR_OK;
         ring_free(&segment->ring);
     }
     return ERR_MEMORY;
 }
 
-static void segment_free(struct segment *segment)
+void segment_free(struct segment *segment)
 {
     index_free(&segment->index);
     ring_free(&segment->ring);
@@ -138,26 +138,23 @@ static void move_entries(struct shard *shard, const struct segment *from)
     }
 }
 
-int shard_resize(struct shard *shard, size_t limit)
+void shard_change(struct shard *shard, struct segment *segment, size_t limit)
 {
-    struct segment old = {.ring = shard->segment.ring}, segment;
-    if (limit == shard->limit)
-        return ERR_OK;
-    if (segment_init(&segment, shard, limit) != ERR_OK)
-        return ERR_MEMORY;
+    struct segment old = {.ring = shard->segment.ring};
+    segment->index.hash_of = hash_of_ref;
+    segment->index.arg = shard;
     index_assign(&old.index, &shard->segment.index);
-    index_assign(&shard->segment.index, &segment.index);
-    shard->segment.ring = segment.ring;
+    index_assign(&shard->segment.index, &segment->index);
+    shard->segment.ring = segment->ring;
     shard->limit = limit;
     shard->counters.size = limit;
-    if (old.ring.base) {
-        uint64_t before = shard->counters.entries, evicted = shard->counters.evicted;
-        shard->counters.entries = 0;
-        move_entries(shard, &old);
-        shard->counters.evicted = evicted + before - shard->counters.entries;
-        segment_free(&old);
-    }
-    return ERR_OK;
+    if (!old.ring.base)
+        return;
+    uint64_t before = shard->counters.entries, evicted = shard->counters.evicted;
+    shard->counters.entries = 0;
+    move_entries(shard, &old);
+    shard->counters.evicted = evicted + before - shard->counters.entries;
+    segment_free(&old);
 }
 
 /* ---- keeping answers ---- */

@@ -124,15 +124,18 @@ static inline enum store_result shard_give(const struct shard *shard, struct ent
     return STORE_HIT;
 }
 
-/* Fills in a shard of zeroes; it holds nothing before shard_resize(). */
+/* Fills in a shard of zeroes; it holds nothing before shard_change(). */
 void shard_init(struct shard *shard, const struct validity *validity);
 void shard_free(struct shard *shard);
 
 /*
- * Gives it room for `limit` bytes, and keeps what fits of its entries. The lock is held, or nobody else knows
- * the shard yet. Returns 0, or ERR_MEMORY: then all is as before.
+ * Another size, in two steps so that of many shards all can change, or none: a segment for `limit` bytes with an index
+ * for `count` entries, which may fail, and the change to it, which cannot. What fits of the entries is kept. The lock is held for the change, or
+ * nobody else knows the shard yet; the segment is used up by it.
  */
-MUST_CHECK int shard_resize(struct shard *shard, size_t limit);
+MUST_CHECK int segment_init(struct segment *segment, size_t limit, size_t count);
+void segment_free(struct segment *segment);
+void shard_change(struct shard *shard, struct segment *segment, size_t limit);
 
 /* Where an answer to be kept comes from. */
 enum put_kind {

@@ -73,9 +73,8 @@ void store_key_variant(const struct store *store, const uint8_t *name, uint16_t 
 
 void store_expect(const struct store *store, const struct answer_key *key)
 {
-    /* Without the lock: should the table grow at this moment, the hint is worth nothing and costs nothing. */
-    const struct index *index = &shard_of(&store->shards, key->hash)->segment.index;
-    __builtin_prefetch(&index->buckets[index_home(index, key->hash)]);
+    /* Without the lock: should the table change at this moment, the hint is worth nothing and costs nothing. */
+    index_expect(&shard_of(&store->shards, key->hash)->segment.index, key->hash);
 }
 
 /* ---- looking up ---- */
@@ -189,17 +188,45 @@ struct ttl_policy store_policy(struct store *store)
     return policy;
 }
 
+/* A segment for what each shard holds; NULL: no memory for all of them. */
+static struct segment *segments_new(struct shards *shards, size_t limit)
+{
+    size_t count = shards->mask + 1, done = 0;
+    struct segment *segments = malloc(count * sizeof *segments);
+    for (; segments && done < count; done++) {
+        struct shard *shard = &shards->each[done];
+        pthread_mutex_lock(&shard->lock);
+        size_t entries = shard->counters.entries;
+        shard_unlock(shard);
+        if (segment_init(&segments[done], limit, entries) != ERR_OK)
+            break;
+    }
+    if (!segments || done == count)
+        return segments;
+    while (done > 0)
+        segment_free(&segments[--done]);
+    free(segments);
+    return NULL;
+}
+
 int store_configure(struct store *store, const struct ttl_policy *policy, size_t size)
 {
-    int error = ERR_OK;
-    for (size_t i = 0; i <= store->shards.mask && !error; i++) {
+    size_t count = store->shards.mask + 1, limit = size / count;
+    /* All shards are of one size, which changes here only. */
+    bool resize = limit != store->shards.each[0].limit;
+    struct segment *segments = resize ? segments_new(&store->shards, limit) : NULL;
+    if (resize && !segments)
+        return ERR_MEMORY;
+    for (size_t i = 0; i < count; i++) {
         struct shard *shard = &store->shards.each[i];
         pthread_mutex_lock(&shard->lock);
         shard->rules.policy = *policy;
-        error = shard_resize(shard, size / (store->shards.mask + 1));
+        if (resize)
+            shard_change(shard, &segments[i], limit);
         shard_unlock(shard);
     }
-    return error;
+    free(segments);
+    return ERR_OK;
 }
 
 void store_count(struct store *store, struct store_counters *ret)

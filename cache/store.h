@@ -106,7 +106,8 @@ size_t store_drop(struct store *store, const uint8_t *canonical_name, bool subtr
 struct ttl_policy store_policy(struct store *store);
 
 /*
- * Changes policy and size; a smaller size evicts at once. Returns 0, or ERR_MEMORY: then the size is as before.
+ * Changes policy and size; a smaller size evicts at once. Returns 0, or ERR_MEMORY: then all is as before. One
+ * call at a time.
  */
 MUST_CHECK int store_configure(struct store *store, const struct ttl_policy *policy, size_t size);
 

@@ -20,7 +20,7 @@ static void open_index(struct index *index, size_t max_bytes)
 {
     memset(hashes, 0, sizeof hashes);
     *index = (struct index){.hash_of = hash_of};
-    assert_true(index_init(index, max_bytes));
+    assert_true(index_init(index, max_bytes, 0));
 }
 
 static bool has(const struct index *index, uint64_t hash, uint32_t wanted)

@@ -5,10 +5,60 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "cache/store.h"
 
 enum { ONE_MIB = 1024 * 1024 };
+
+/* Allocations that succeed before the one that fails; negative: all do. And how many maps are open. */
+static _Thread_local int until_failure = -1;
+static atomic_int maps;
+
+static bool fails(void)
+{
+    return until_failure >= 0 && until_failure-- == 0;
+}
+
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t count, size_t size);
+void *__real_aligned_alloc(size_t alignment, size_t size);
+void *__real_mmap(void *at, size_t size, int protection, int flags, int fd, off_t offset);
+int __real_munmap(void *at, size_t size);
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+void *__wrap_aligned_alloc(size_t alignment, size_t size);
+void *__wrap_mmap(void *at, size_t size, int protection, int flags, int fd, off_t offset);
+int __wrap_munmap(void *at, size_t size);
+
+void *__wrap_malloc(size_t size)
+{
+    return fails() ? NULL : __real_malloc(size);
+}
+
+void *__wrap_calloc(size_t count, size_t size)
+{
+    return fails() ? NULL : __real_calloc(count, size);
+}
+
+void *__wrap_aligned_alloc(size_t alignment, size_t size)
+{
+    return fails() ? NULL : __real_aligned_alloc(alignment, size);
+}
+
+void *__wrap_mmap(void *at, size_t size, int protection, int flags, int fd, off_t offset)
+{
+    if (fails())
+        return MAP_FAILED;
+    maps++;
+    return __real_mmap(at, size, protection, flags, fd, offset);
+}
+
+int __wrap_munmap(void *at, size_t size)
+{
+    maps--;
+    return __real_munmap(at, size);
+}
 
 static const struct ttl_policy open_policy = {
     .max_ttl = 86400, .negative_ttl = 900, .client_ttl = 86400};
@@ -311,6 +361,59 @@ static void a_smaller_size_evicts_at_once(void **state)
     close_store(&f);
 }
 
+/* Without memory for one shard no shard is of another size, and the policy is as before. */
+static void a_resize_is_for_all_shards_or_none(void **state)
+{
+    (void)state;
+    enum { NAMES = 500 };
+    struct fixture f;
+    struct store_counters counters;
+    struct ttl_policy other = open_policy;
+    other.client_ttl = 7;
+    open_store(&f, ONE_MIB, 4);
+    char text[64];
+    for (int i = 0; i < NAMES; i++) {
+        snprintf(text, sizeof text, "n%d.example.org.", i);
+        put(&f, text, 1, 3600, validity_now(f.validity), at(0));
+    }
+    int maps_before = maps;
+    for (int n = 0;; n++) {
+        until_failure = n;
+        int error = store_configure(f.store, &other, 2 * ONE_MIB);
+        until_failure = -1;
+        store_count(f.store, &counters);
+        assert_int_equal(counters.entries, NAMES);
+        assert_int_equal(maps, maps_before);
+        assert_int_equal(counters.size, error ? ONE_MIB : 2 * ONE_MIB);
+        assert_int_equal(store_policy(f.store).client_ttl, error ? open_policy.client_ttl : 7);
+        if (!error) {
+            assert_int_equal(n, 4 * 2 + 1);
+            break;
+        }
+        assert_int_equal(error, ERR_MEMORY);
+    }
+    close_store(&f);
+}
+
+static void a_store_without_memory_is_none(void **state)
+{
+    (void)state;
+    struct validity *validity = validity_new(&(struct validity_options){.marks = 64, .key = 7});
+    struct store_options options = {
+        .size = ONE_MIB, .shards = 2, .policy = open_policy, .validity = validity};
+    int maps_before = maps, failures = 0;
+    struct store *store;
+    do {
+        until_failure = failures;
+        store = store_new(&options);
+        until_failure = -1;
+        assert_true(store || maps == maps_before);
+    } while (!store && failures++ < 100);
+    assert_int_equal(failures, 2 + 2 * 2 + 1);
+    store_free(store);
+    validity_free(validity);
+}
+
 static void drop_takes_a_name_or_a_subtree(void **state)
 {
     (void)state;
@@ -560,6 +663,40 @@ static void test_p1_p2_no_reader_sees_the_past(void **state)
     close_store(&race.f);
 }
 
+/* A store that is made larger and smaller while it is asked and filled: no thread touches what another frees. */
+static void *ask_and_fill(void *arg)
+{
+    enum { NAMES = 500 };
+    struct race *race = arg;
+    char text[64];
+    for (uint32_t i = 0; !atomic_load(&race->done); i++) {
+        snprintf(text, sizeof text, "n%u.example.org.", i % NAMES);
+        struct got got = get(&race->f, text, at(0));
+        if (got.result == STORE_HIT)
+            atomic_fetch_add(&race->violations, got.mark != i % NAMES);
+        else
+            put(&race->f, text, i % NAMES, 60, validity_now(race->f.validity), at(0));
+    }
+    return NULL;
+}
+
+static void a_resize_disturbs_nobody(void **state)
+{
+    (void)state;
+    struct race race = {0};
+    open_store(&race.f, ONE_MIB, 2);
+    pthread_t threads[2];
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, ask_and_fill, &race), 0);
+    for (int i = 0; i < 300; i++)
+        assert_int_equal(store_configure(race.f.store, &open_policy, ONE_MIB >> (i % 6)), ERR_OK);
+    atomic_store(&race.done, true);
+    for (int i = 0; i < 2; i++)
+        pthread_join(threads[i], NULL);
+    assert_int_equal(race.violations, 0);
+    close_store(&race.f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -574,6 +711,8 @@ int main(void)
         cmocka_unit_test(a_body_too_long_is_truncated),
         cmocka_unit_test(eviction_keeps_what_is_used),
         cmocka_unit_test(a_smaller_size_evicts_at_once),
+        cmocka_unit_test(a_resize_is_for_all_shards_or_none),
+        cmocka_unit_test(a_store_without_memory_is_none),
         cmocka_unit_test(drop_takes_a_name_or_a_subtree),
         cmocka_unit_test(key_bits_keep_answers_apart),
         cmocka_unit_test(test_p6_held_only_while_the_lease_lasts),
@@ -584,6 +723,7 @@ int main(void)
         cmocka_unit_test(answers_near_their_end_say_so),
         cmocka_unit_test(test_p7_children_are_not_bound_by_client_ttl),
         cmocka_unit_test(test_p1_p2_no_reader_sees_the_past),
+        cmocka_unit_test(a_resize_disturbs_nobody),
     };
     return cmocka_run_group_tests_name("store", tests, NULL, NULL);
 }
