@@ -2,21 +2,25 @@
 
 uint32_t answer_bound_ttls(struct answer *answer, const struct ttl_policy *policy)
 {
-    answer->ttl = answer->uncacheable ? 0 : ttl_bounded(policy, answer->ttl, answer->negative);
+    struct ttl_policy bounds = *policy;
+    if (answer->provisional)
+        bounds.min_ttl = 0;
+    answer->ttl = answer->uncacheable ? 0 : ttl_bounded(&bounds, answer->ttl, answer->negative);
     for (size_t i = 0; i < answer->ttl_count; i++) {
         uint8_t *at = answer->body + answer->ttl_offsets[i];
-        uint32_t ttl = ttl_bounded(policy, wire_get_u32(at), answer->negative);
+        uint32_t ttl = ttl_bounded(&bounds, wire_get_u32(at), answer->negative);
         wire_put_u32(at, ttl);
     }
     return answer->ttl;
 }
 
-void answer_settle(struct answer *answer)
+void answer_doubt(struct answer *answer)
 {
+    answer->provisional = true;
     answer->covered = false;
-    if (answer->ttl > TTL_SETTLING_SECONDS)
-        answer->ttl = TTL_SETTLING_SECONDS;
-    body_age_ttls(answer->body, answer->ttl_offsets, answer->ttl_count, 0, TTL_SETTLING_SECONDS);
+    if (answer->ttl > TTL_PROVISIONAL_SECONDS)
+        answer->ttl = TTL_PROVISIONAL_SECONDS;
+    body_age_ttls(answer->body, answer->ttl_offsets, answer->ttl_count, 0, TTL_PROVISIONAL_SECONDS);
 }
 
 void body_age_ttls(uint8_t *body, const uint16_t *ttl_offsets, size_t ttl_count, uint32_t age,

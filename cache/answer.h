@@ -33,11 +33,19 @@ struct answer {
     uint16_t counts[3]; /* by enum section */
     bool negative;      /* NXDOMAIN or NODATA */
     bool uncacheable;   /* whatever its TTL */
-    bool covered; /* every name in it lies in a zone of the feed: it may be held past its TTL */
-    bool behind;  /* from a parent that has applied less than we have: not to be kept by anyone */
+    bool covered;       /* the feed vouches for every name in it: it may be held past its TTL */
+    bool behind;        /* nobody knows how old it is: not to be kept by anyone */
+    /* It may be old already: no lower bound of its TTLs, not to be held or revived; children are told so. */
+    bool provisional;
+    bool
+        secondhand; /* without AA, from a cache that hears of no change, for a name of the feed's zones */
     uint8_t origin;
     uint32_t ttl; /* seconds it may live, before the policy's bounds */
-    int ede;      /* Extended DNS Error that explains it, or EDE_NONE */
+    uint32_t
+        elsewhere; /* seconds that older answers may be cached elsewhere; below `ttl`: that is it */
+    struct stamp
+        as_old_as; /* no newer than this by what a parent has applied; UINT64_MAX: no such bound */
+    int ede;       /* Extended DNS Error that explains it, or EDE_NONE */
     uint8_t *body;
     size_t body_size;
     const uint16_t *ttl_offsets; /* from the body's first byte */
@@ -56,8 +64,8 @@ static inline bool answer_is_failure(const struct answer *answer)
  */
 uint32_t answer_bound_ttls(struct answer *answer, const struct ttl_policy *policy);
 
-/* Shortens the answer's life for a change that settles (P4), and keeps it from being held. */
-void answer_settle(struct answer *answer);
+/* Makes the answer provisional, with a second to live: it may be from before a change (P4). */
+void answer_doubt(struct answer *answer);
 
 /* Takes `age` seconds off every TTL in a body, no lower than 0, and then lowers each to `cap`. */
 void body_age_ttls(uint8_t *body, const uint16_t *ttl_offsets, size_t ttl_count, uint32_t age,

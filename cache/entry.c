@@ -10,22 +10,27 @@ uint16_t entry_size8(const struct answer *answer, size_t key_size)
 }
 
 void entry_write(struct entry *entry, const struct answer_key *key, const struct answer *answer,
-                 struct stamp stamp, struct mono now, uint8_t state)
+                 struct stamp stamp, struct mono born, uint8_t state)
 {
     const struct dependencies *dependencies = &answer->dependencies;
+    const uint32_t elsewhere = answer->elsewhere > answer->ttl ? answer->elsewhere : answer->ttl;
+    const uint32_t units =
+        elsewhere / ENTRY_ELSEWHERE_UNIT + (elsewhere % ENTRY_ELSEWHERE_UNIT > 0);
     *entry = (struct entry){
         .size8 = entry->size8,
         .state = (uint8_t)(state | (answer->covered ? ENTRY_COVERED : 0) |
+                           (answer->provisional ? ENTRY_PROVISIONAL : 0) |
                            dependencies->own << ENTRY_OWN_SHIFT),
         .body_size = (uint16_t)answer->body_size,
         .name_size = key->name_size,
         .origin = answer->origin,
         .stamp = stamp.n,
         .zone = dependencies->zone,
-        .born_ms = now.ms,
+        .born_ms = born.ms,
         .scope_count = dependencies->count,
         .flags = answer->flags & (FLAG_AD | FLAG_RCODE),
-        .ttl = answer->ttl,
+        .ttl = answer->ttl < ENTRY_MOST_SECONDS ? answer->ttl : ENTRY_MOST_SECONDS,
+        .elsewhere = units < ENTRY_ELSEWHERE_MOST ? units : ENTRY_ELSEWHERE_MOST,
         .counts = {answer->counts[0], answer->counts[1], answer->counts[2]},
         .ede = (int16_t)answer->ede,
     };

@@ -5,7 +5,7 @@
  *     +---+----+------+---------+---------+------+-----------------------+
  *     |size8|dead|state|body size|name size|origin| stamp 44    zone 20   |
  *     +---+----+------+---------+---------+------+----------+------------+
- *     | born 48 (ms)            scopes 8  flags 8| ttl (s)  |stale until|     16 .. 32
+ *     | born 48 (ms)            scopes 8  flags 8| ttl 24 stale 24 else 16|     16 .. 32
  *     +------------------------------------------+----------+------------+
  *     | counts 3 x 16                | EDE 16    |                             32 .. 40
  *     +------------------------------+-----------+
@@ -34,6 +34,13 @@ enum {
     ENTRY_SHARED = 8,  /* where a change goes for clients with their own; an answer once PUSHED */
     ENTRY_OWN = 0x30,  /* two bits: enum own_scopes */
     ENTRY_OWN_SHIFT = 4,
+    ENTRY_PROVISIONAL = 0x40, /* it may be old: not to be held, not to be revived */
+};
+
+enum {
+    ENTRY_MOST_SECONDS = (1 << 24) - 1, /* 194 days */
+    ENTRY_ELSEWHERE_UNIT = 4,           /* seconds */
+    ENTRY_ELSEWHERE_MOST = UINT16_MAX,
 };
 
 struct entry {
@@ -47,10 +54,11 @@ struct entry {
     uint64_t zone : 20;
     uint64_t born_ms : 48;
     uint64_t scope_count : 8;
-    uint64_t flags : 8; /* AD and RCODE */
-    uint32_t ttl;       /* seconds from born */
-    uint32_t
-        stale_until; /* seconds from born until which it stands in for a dead upstream; 0: not */
+    uint64_t flags : 8;        /* AD and RCODE */
+    uint64_t ttl : 24;         /* seconds from born */
+    uint64_t stale_until : 24; /* seconds from born; it stands in for a dead upstream; 0: not */
+    uint64_t
+        elsewhere : 16; /* answers as this one may be cached elsewhere so long, in units of 4 s */
     uint16_t counts[3];
     int16_t ede;
     uint8_t tail[];
@@ -107,9 +115,15 @@ static inline bool entry_has_key(const struct entry *entry, const struct answer_
 /* Units that an entry for `answer` under a key of `key_size` bytes takes. */
 uint16_t entry_size8(const struct answer *answer, size_t key_size);
 
-/* Fills a block of at least that size; `state` is ENTRY_ bits but for ENTRY_OWN. */
+/* Fills a block of at least that size; `state` is ENTRY_ bits but for those that the answer tells. */
 void entry_write(struct entry *entry, const struct answer_key *key, const struct answer *answer,
-                 struct stamp stamp, struct mono now, uint8_t state);
+                 struct stamp stamp, struct mono born, uint8_t state);
+
+/* Seconds that answers to its question, this one or an earlier one, may be cached elsewhere. */
+static inline uint32_t entry_elsewhere(const struct entry *entry)
+{
+    return (uint32_t)entry->elsewhere * ENTRY_ELSEWHERE_UNIT;
+}
 
 /* Milliseconds since it was put. */
 static inline uint64_t entry_age_ms(const struct entry *entry, struct mono now)

@@ -12,7 +12,7 @@ bool life_is_left(const struct rules *rules, const struct entry *entry, struct m
 bool life_is_held(const struct rules *rules, const struct entry *entry, struct mono now)
 {
     return entry->state & ENTRY_COVERED &&
-           entry_age_ms(entry, now) < (uint64_t)rules->policy.hold * 1000 &&
+           entry_age_ms(entry, now) < ((uint64_t)entry->ttl + rules->policy.hold) * 1000 &&
            validity_has_lease(rules->validity, now);
 }
 
@@ -41,8 +41,10 @@ bool life_revive(const struct rules *rules, struct entry *entry, uint64_t name_h
     uint64_t age_ms = entry_age_ms(entry, now);
     uint64_t life = (uint64_t)entry->ttl + rules->policy.serve_stale;
     if ((entry->flags & FLAG_RCODE) == RCODE_SERVFAIL || rules->policy.serve_stale == 0 ||
-        age_ms >= life * 1000 || !life_is_unchanged(rules, entry, name_hash))
+        entry->state & ENTRY_PROVISIONAL || age_ms >= life * 1000 ||
+        !life_is_unchanged(rules, entry, name_hash))
         return false;
-    entry->stale_until = (uint32_t)((age_ms + 999) / 1000) + RECHECK_SECONDS;
+    const uint64_t until = (age_ms + 999) / 1000 + RECHECK_SECONDS;
+    entry->stale_until = until < ENTRY_MOST_SECONDS ? until : ENTRY_MOST_SECONDS;
     return true;
 }

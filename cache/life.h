@@ -25,10 +25,13 @@ bool life_is_left(const struct rules *rules, const struct entry *entry, struct m
 /* Past its TTL, but the feed vouches for it: had it changed, we would have been told (P6). */
 bool life_is_held(const struct rules *rules, const struct entry *entry, struct mono now);
 
-/* In the last tenth of its life: the more it is asked for, the likelier somebody asks then. */
+/* In the last tenth of its life (a provisional one: half): the more it is asked for, the likelier somebody asks then. */
 static inline bool life_is_aging(const struct rules *rules, const struct entry *entry,
                                  uint64_t age_ms)
 {
+    if (entry->state &
+        ENTRY_PROVISIONAL) /* whatever the policy: something better may be had soon */
+        return age_ms >= (uint64_t)entry->ttl * 500;
     return rules->policy.prefetch && age_ms >= (uint64_t)entry->ttl * 900;
 }
 

@@ -208,29 +208,52 @@ static struct entry *shard_place(struct shard *shard, const struct answer_key *k
     return entry;
 }
 
-bool shard_put(struct shard *shard, const struct answer_key *key, const struct answer *answer,
-               struct stamp stamp, struct mono now, enum put_kind kind)
+/*
+ * Whether what is held is newer than the change that brings the answer: fetched from a server that may have had that
+ * change, and the next, by then; or brought by a later change.
+ */
+static bool overtaken(const struct entry *old, const struct put *put)
 {
-    const bool pushed = kind == PUT_PUSHED;
-    struct entry *old = shard_find(shard, key);
-    uint16_t size8 = entry_size8(answer, key->size);
-    if ((pushed && !old) || (kind == PUT_SHARED && old))
+    return old->state & ENTRY_PUSHED ? old->born_ms > put->born.ms : old->born_ms >= put->born.ms;
+}
+
+/* Whether the answer is to take the place of `old`, or of nothing where that is NULL. */
+static bool may_put(struct shard *shard, const struct answer_key *key, const struct answer *answer,
+                    const struct put *put, struct entry *old)
+{
+    const bool pushed = put->kind == PUT_PUSHED;
+    if ((pushed && (!old || overtaken(old, put))) || (put->kind == PUT_SHARED && old))
         return false;
-    if (is_late(shard, key, answer, stamp) || (!pushed && pushed_already(shard, old, key, now))) {
+    if (is_late(shard, key, answer, put->stamp) ||
+        (!pushed && pushed_already(shard, old, key, put->now))) {
         shard->counters.late++;
         return false;
     }
+    /* A failure never takes the place of an answer that can still be given. */
+    return !answer_is_failure(answer) || !old ||
+           shard_judge(shard, old, key, put->now) != STORE_HIT;
+}
+
+bool shard_put(struct shard *shard, const struct answer_key *key, const struct answer *answer,
+               const struct put *put)
+{
+    const bool pushed = put->kind == PUT_PUSHED;
+    struct entry *old = shard_find(shard, key);
+    uint16_t size8 = entry_size8(answer, key->size);
     if ((size_t)size8 * RING_UNIT > shard->segment.ring.capacity ||
-        /* A failure never takes the place of an answer that can still be given. */
-        (answer_is_failure(answer) && old && shard_judge(shard, old, key, now) == STORE_HIT))
+        !may_put(shard, key, answer, put, old))
         return false;
+    /* What was cached elsewhere before the change may be there for as long as it was to live. */
+    const uint64_t elsewhere = pushed ? old->elsewhere : 0;
     uint8_t state =
         (uint8_t)((old ? old->state & (ENTRY_USED | ENTRY_SHARED) : 0) |
-                  (pushed ? ENTRY_PUSHED : 0) | (kind == PUT_SHARED ? ENTRY_SHARED : 0));
-    struct entry *entry = shard_place(shard, key, size8, old, now);
+                  (pushed ? ENTRY_PUSHED : 0) | (put->kind == PUT_SHARED ? ENTRY_SHARED : 0));
+    struct entry *entry = shard_place(shard, key, size8, old, put->now);
     if (!entry)
         return false;
-    entry_write(entry, key, answer, stamp, now, state);
+    entry_write(entry, key, answer, put->stamp, put->born, state);
+    if (entry->elsewhere < elsewhere)
+        entry->elsewhere = elsewhere;
     shard->counters.inserted++;
     return true;
 }

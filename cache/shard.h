@@ -112,6 +112,7 @@ static inline enum store_result shard_give(const struct shard *shard, struct ent
     ret->body_size = entry->body_size;
     ret->ede = entry->ede;
     ret->aging = life_is_aging(&shard->rules, entry, age_ms);
+    ret->provisional = entry->state & ENTRY_PROVISIONAL;
     if (entry->body_size > look->room)
         return STORE_TRUNCATED;
     if (entry_is_expired(entry, age_ms)) {
@@ -144,9 +145,18 @@ enum put_kind {
     PUT_SHARED, /* a client's, as the place that a change goes to: only where the key is not held yet */
 };
 
+/* How an answer comes. */
+struct put {
+    enum put_kind kind;
+    struct stamp stamp;
+    struct mono now;
+    struct mono
+        born; /* from when its TTL counts: now, or when the change was made that brought it */
+};
+
 /* Whether it was kept. Copies. */
 bool shard_put(struct shard *shard, const struct answer_key *key, const struct answer *answer,
-               struct stamp stamp, struct mono now, enum put_kind kind);
+               const struct put *put);
 
 /* The next entry after `entry`, the oldest for NULL; NULL at the end. */
 struct entry *shard_next(const struct shard *shard, const struct entry *entry);

@@ -6,8 +6,8 @@
  *     client 3: (never asked)     its place is left by the first client's answer
  *
  * To replace the clients' answers one by one, a change would have to know who holds what. So there is one entry
- * for all that it replaces, and whose own answer a change has touched gets that one instead; whoever never asked gets
- * nothing. Before a change that entry only keeps the place: it is no answer for anybody.
+ * for all that it replaces, and whose own answer a change has touched, and is older than that change, gets that one
+ * instead; whoever never asked gets nothing. Before a change that entry only keeps the place: it is no answer for anybody.
  *
  * `own` is the client's own key, that of a store's shards. One shard's lock is held at a time.
  */
@@ -24,13 +24,16 @@ static inline bool shared_stands_in(const struct shard *shard, const struct entr
            !life_is_unchanged(&shard->rules, entry, key->name_hash);
 }
 
-/* Finds what a change brought for all; NULL: nothing. Its shard is locked in any case. */
+/*
+ * Finds what a change brought for all that is newer than the client's own answer, which was fetched at `own_born_ms`;
+ * NULL: nothing. Its shard is locked in any case.
+ */
 struct entry *shared_lock(const struct shards *shards, const struct answer_key *own,
-                          struct shard **ret_shard);
+                          uint64_t own_born_ms, struct shard **ret_shard);
 
-/* Gives what a change brought for all, and counts. `result` is what became of the client's own. */
+/* Gives what a change brought for all, and counts. `result` is what became of the client's own, fetched at `own_born_ms`. */
 enum store_result shared_get(const struct shards *shards, const struct store_look *look,
-                             enum store_result result, struct store_hit *ret);
+                             enum store_result result, uint64_t own_born_ms, struct store_hit *ret);
 
 /* Whether a client's answer comes second to what a change brought, which still holds. */
 bool shared_comes_first(const struct shards *shards, const struct answer_key *own,

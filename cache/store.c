@@ -86,12 +86,13 @@ enum store_result store_get(struct store *store, const struct store_look *look,
     struct entry *entry = shard_find(shard, look->key);
     enum store_result result = entry ? shard_judge(shard, entry, look->key, look->now) : STORE_MISS;
     bool elsewhere = result != STORE_HIT && shared_stands_in(shard, entry, look->key);
+    const uint64_t born_ms = elsewhere ? entry->born_ms : 0;
     if (result == STORE_HIT)
         result = shard_give(shard, entry, look, ret);
     if (!elsewhere)
         shard_count(shard, result);
     shard_unlock(shard);
-    return elsewhere ? shared_get(&store->shards, look, result, ret) : result;
+    return elsewhere ? shared_get(&store->shards, look, result, born_ms, ret) : result;
 }
 
 bool store_has(struct store *store, const struct answer_key *key)
@@ -107,8 +108,9 @@ bool store_revive(struct store *store, const struct answer_key *key, struct mono
     struct shard *shard = shard_lock(&store->shards, key->hash);
     struct entry *entry = shard_find(shard, key);
     if (shared_stands_in(shard, entry, key)) {
+        const uint64_t born_ms = entry->born_ms;
         shard_unlock(shard);
-        entry = shared_lock(&store->shards, key, &shard);
+        entry = shared_lock(&store->shards, key, born_ms, &shard);
     }
     bool revived = entry && life_revive(&shard->rules, entry, key->name_hash, now);
     shard->counters.revived += revived;
@@ -129,13 +131,13 @@ bool store_was_hot(struct store *store, const struct answer_key *key, struct mon
 /* ---- keeping answers ---- */
 
 static bool put(struct store *store, const struct answer_key *key, const struct answer *answer,
-                struct stamp stamp, struct mono now, enum put_kind kind)
+                const struct put *put)
 {
     assert(answer->ttl_count == (size_t)answer->counts[0] + answer->counts[1] + answer->counts[2]);
     if (answer->ttl == 0)
         return false;
     struct shard *shard = shard_lock(&store->shards, key->hash);
-    bool kept = shard_put(shard, key, answer, stamp, now, kind);
+    bool kept = shard_put(shard, key, answer, put);
     shard_unlock(shard);
     return kept;
 }
@@ -146,16 +148,29 @@ bool store_put(struct store *store, const struct answer_key *key, const struct a
     bool of_client = answer_key_is_of_client(key);
     if (of_client && shared_comes_first(&store->shards, key, answer, now))
         return false;
-    bool kept = put(store, key, answer, stamp, now, PUT_FETCHED);
+    bool kept = put(store, key, answer,
+                    &(struct put){.kind = PUT_FETCHED, .stamp = stamp, .now = now, .born = now});
     if (kept && of_client)
         shared_leave_place(&store->shards, key, answer, stamp, now);
     return kept;
 }
 
 bool store_replace(struct store *store, const struct answer_key *key, const struct answer *answer,
-                   struct stamp stamp, struct mono now)
+                   const struct store_pushed *pushed)
 {
-    return put(store, key, answer, stamp, now, PUT_PUSHED);
+    return put(
+        store, key, answer,
+        &(struct put){
+            .kind = PUT_PUSHED, .stamp = pushed->stamp, .now = pushed->now, .born = pushed->made});
+}
+
+uint32_t store_elsewhere(struct store *store, const struct answer_key *key)
+{
+    struct shard *shard = shard_lock(&store->shards, key->hash);
+    const struct entry *entry = shard_find(shard, key);
+    uint32_t seconds = entry ? entry_elsewhere(entry) : 0;
+    shard_unlock(shard);
+    return seconds;
 }
 
 /* ---- all entries ---- */
@@ -263,6 +278,7 @@ static void entry_view(const struct shard *shard, const struct entry *entry, str
         .stamp = {entry->stamp},
         .mark = mark,
         .valid = mark.n <= entry->stamp,
+        .provisional = entry->state & ENTRY_PROVISIONAL,
         .subscribed = entry->zone != ZONE_NONE,
         .scope_count = entry->scope_count,
         .origin = entry->origin,

@@ -57,7 +57,8 @@ struct store_hit {
     uint16_t counts[3];
     size_t body_size;
     int ede;
-    bool aging; /* in use and near its end: to be fetched again */
+    bool aging;       /* in use and near its end: to be fetched again */
+    bool provisional; /* it may be old: whoever keeps it must know */
 };
 
 /*
@@ -83,9 +84,20 @@ enum store_result store_get(struct store *store, const struct store_look *look,
 bool store_put(struct store *store, const struct answer_key *key, const struct answer *answer,
                struct stamp stamp, struct mono now);
 
-/* As store_put(), only where the key is held already, in whatever state. */
+/*
+ * As store_put(), for what a change brought, only where the key is held already, in whatever state, by something older
+ * than the change: fetched before it was made, or brought by an earlier one.
+ */
+struct store_pushed {
+    struct stamp stamp;
+    struct mono made; /* the change, at the source; the answer's TTLs count from here */
+    struct mono now;
+};
 bool store_replace(struct store *store, const struct answer_key *key, const struct answer *answer,
-                   struct stamp stamp, struct mono now);
+                   const struct store_pushed *pushed);
+
+/* Seconds that answers to the key's question may be cached elsewhere, as far as is known from what is held; 0: unknown. */
+uint32_t store_elsewhere(struct store *store, const struct answer_key *key);
 
 /* Whether the key is held, in whatever state: whether store_replace() would do anything. */
 bool store_has(struct store *store, const struct answer_key *key);
@@ -133,6 +145,7 @@ struct store_view {
     struct stamp stamp; /* known valid at */
     struct stamp mark;  /* newest mark among its scopes; 0 for none */
     bool valid;         /* by marks; its TTL may be over all the same */
+    bool provisional;   /* it may be old */
     bool subscribed;    /* it depends on zones of the feed */
     size_t scope_count; /* of further names than the question's */
     uint8_t origin;

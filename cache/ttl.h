@@ -11,8 +11,8 @@ enum {
     /* A failure is kept this long, so that a broken zone is not asked for every query (RFC 9520 3.2
      * wants 1 s to 5 minutes). */
     TTL_FAILURE_SECONDS = 5,
-    /* What is fetched while a change settles lives no longer: it may be the old answer (P4). */
-    TTL_SETTLING_SECONDS = 1,
+    /* What is fetched while a change settles, or may come from a cache, lives no longer: it may be the old answer (P4). */
+    TTL_PROVISIONAL_SECONDS = 1,
     /* What a client is told of a stale answer (RFC 8767 4), */
     TTL_STALE_SECONDS = 30,
 };
@@ -22,7 +22,7 @@ struct ttl_policy {
     uint32_t max_ttl;      /* seconds; lowers longer ones */
     uint32_t negative_ttl; /* seconds; upper bound for NXDOMAIN and NODATA (RFC 2308 5) */
     uint32_t client_ttl; /* seconds; upper bound towards clients, for answers of subscribed zones */
-    uint32_t hold;       /* seconds an answer may live, past its TTL, while the lease lasts */
+    uint32_t hold;       /* seconds an answer may live past its TTL, while the lease lasts */
     bool prefetch;       /* tell when an answer in use is near its end */
     uint32_t serve_stale; /* seconds past its TTL an answer may stand in for a dead upstream */
 };

@@ -3,40 +3,32 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <uthash.h>
 
 #include "dns/build.h"
+#include "invalidation/order.h"
 
 enum {
-    MAX_PUBLISHERS = 32, /* remembered per zone; the one not heard of for longest is forgotten */
-    SEQ_WINDOW = 1024,   /* seqs below the highest that are told apart */
+    INNER_ZONES = 4096,    /* zones below those of the subscription whose order is remembered */
+    LAST_STAMPS = 1 << 16, /* so many before the end of the clock it starts over */
 };
 
-/* Which sets of a publisher were applied: a window of bits that ends at the highest seq. */
-struct publisher_log {
-    char name[sizeof((struct change_set *)0)->publisher];
-    uint64_t used; /* the zone's count of sets when it was last heard of */
-    uint64_t highest;
-    uint64_t seen[SEQ_WINDOW / 64]; /* by seq modulo SEQ_WINDOW */
-};
-
-/* A zone's record of what was applied. */
-struct zone_history {
-    bool has_serial;
-    uint32_t serial;
-    int64_t time_us;
-    int64_t missed_until_us; /* sets committed before may have been missed */
-    uint64_t sets;
-    uint64_t invalidated;
-    uint64_t duplicates, jumps_back, stale;
-    size_t publisher_count;
-    struct publisher_log *publishers; /* grown as they appear */
+/* A zone below one of the subscription, as sets are named for it. */
+struct inner_zone {
+    UT_hash_handle hh;
+    struct order order;
+    uint8_t name[NAME_MAX_SIZE];
 };
 
 struct applier {
     struct applier_options options;
     pthread_mutex_t lock; /* one change set at a time: the marks have one writer */
     size_t zone_count;
-    struct zone_history *histories; /* by zone index */
+    struct order *orders;     /* by zone index */
+    uint64_t *invalidated;    /* by zone index: times by itself */
+    uint64_t all_invalidated; /* times all zones were: gaps, and what named no zone */
+    int64_t all_missed_until_us;
+    struct inner_zone *inner;
     struct builder builder;
     uint16_t ttl_offsets[BUILD_MAX_RECORDS];
     uint8_t wire[DNS_MAX_MESSAGE];
@@ -51,9 +43,10 @@ struct applier *applier_new(const struct applier_options *options)
     applier->options = *options;
     while (validity_zone(options->validity, applier->zone_count))
         applier->zone_count++;
-    applier->histories = calloc(applier->zone_count + 1, sizeof *applier->histories);
+    applier->orders = calloc(applier->zone_count + 1, sizeof *applier->orders);
+    applier->invalidated = calloc(applier->zone_count + 1, sizeof *applier->invalidated);
     pthread_mutex_init(&applier->lock, NULL);
-    if (!applier->histories) {
+    if (!applier->orders || !applier->invalidated) {
         applier_free(applier);
         return NULL;
     }
@@ -65,19 +58,80 @@ void applier_free(struct applier *applier)
     if (!applier)
         return;
     pthread_mutex_destroy(&applier->lock);
-    for (size_t i = 0; applier->histories && i < applier->zone_count; i++)
-        free(applier->histories[i].publishers);
-    free(applier->histories);
+    for (size_t i = 0; applier->orders && i < applier->zone_count; i++)
+        order_clear(&applier->orders[i]);
+    struct inner_zone *zone, *next;
+    HASH_ITER (hh, applier->inner, zone, next) {
+        HASH_DEL(applier->inner, zone);
+        order_clear(&zone->order);
+        free(zone);
+    }
+    free(applier->orders);
+    free(applier->invalidated);
     free(applier);
 }
 
-/* The history of exactly this zone, or NULL. */
-static struct zone_history *history_of(struct applier *applier, const uint8_t *zone)
+/* ---- zones ---- */
+
+static struct inner_zone *find_inner(const struct applier *applier, const uint8_t *name,
+                                     size_t size)
+{
+    struct inner_zone *zone;
+    HASH_FIND(hh, applier->inner, name, size, zone);
+    return zone;
+}
+
+/* NULL: no memory, or too many. */
+static struct inner_zone *add_inner(struct applier *applier, const uint8_t *name, size_t size)
+{
+    struct inner_zone *zone =
+        HASH_COUNT(applier->inner) < INNER_ZONES ? calloc(1, sizeof *zone) : NULL;
+    if (!zone)
+        return NULL;
+    memcpy(zone->name, name, size);
+    HASH_ADD_KEYPTR(hh, applier->inner, zone->name, size, zone);
+    return zone;
+}
+
+/* What came before for a zone that is ours, or below one that is. NULL: it is not remembered. */
+static struct order *order_of(struct applier *applier, const uint8_t *zone)
 {
     size_t index;
     const uint8_t *found = validity_zone_of(applier->options.validity, zone, &index);
-    return found && name_equal(found, zone) ? &applier->histories[index] : NULL;
+    struct order *order = NULL;
+    if (found && name_equal(found, zone)) {
+        order = &applier->orders[index];
+    } else {
+        const size_t size = name_size(zone);
+        struct inner_zone *inner = find_inner(applier, zone, size);
+        if (!inner)
+            inner = add_inner(applier, zone, size);
+        order = inner ? &inner->order : NULL;
+    }
+    /* A gap: publishers may have started over. What they repeat is too old to bring data. */
+    if (order && order->gap != applier->all_invalidated) {
+        order->gap = applier->all_invalidated;
+        order_forget_publishers(order);
+        order_missed(order, applier->all_missed_until_us);
+    }
+    return order;
 }
+
+/* Whether a name lies in a zone below `zone` that is known: then `zone` has no say of what is there. */
+static bool lies_deeper(const struct applier *applier, const uint8_t *name, const uint8_t *zone)
+{
+    const uint8_t *found = validity_zone_of(applier->options.validity, name, NULL);
+    const size_t zone_size = name_size(zone);
+    if (!found || name_size(found) > zone_size)
+        return true; /* excepted, or in another one of ours */
+    for (size_t size = name_size(name); applier->inner && size > zone_size;
+         size -= 1u + name[0], name += 1u + name[0])
+        if (find_inner(applier, name, size))
+            return true;
+    return false;
+}
+
+/* ---- what a change touches ---- */
 
 /* Whether what a change says holds for more names than its own. */
 static bool touches_subtree(const struct change_set *set, const struct change *change)
@@ -86,7 +140,7 @@ static bool touches_subtree(const struct change_set *set, const struct change *c
         return change->subtree;
     if (change->op == CHANGE_DEL && change->type == 0)
         return true;
-    return change->type == TYPE_DNAME ||
+    return change->type == TYPE_DNAME || change->type == TYPE_DS || change->type == TYPE_DNSKEY ||
            (change->type == TYPE_NS && !name_equal(change->name, set->zone));
 }
 
@@ -101,100 +155,46 @@ static size_t mark_change(struct validity *validity, const struct change_set *se
     return marked;
 }
 
-static bool serial_before(uint32_t a, uint32_t b)
+static size_t mark_set(struct validity *validity, const struct order *order,
+                       const struct change_set *set)
 {
-    return (int32_t)(a - b) < 0; /* RFC 1982 3.2 */
+    size_t marked = 0;
+    for (size_t i = 0; i < set->change_count; i++)
+        marked += mark_change(validity, set, &set->changes[i]);
+    /* A heartbeat repeats the serial. */
+    if (set->has_serial &&
+        (set->change_count > 0 || !order || !order->has_serial || order->serial != set->serial))
+        marked += validity_mark_soa(validity, set->zone);
+    return marked;
 }
 
-/* The log of a publisher; a new one takes the place of the one not heard of for longest. NULL: no memory. */
-static struct publisher_log *publisher_of(struct zone_history *history, const char *name)
+/* ---- the clock ---- */
+
+/* Moves the clock; at its end it starts over. */
+static void commit(struct applier *applier, struct mono now, struct apply_result *result)
 {
-    struct publisher_log *oldest = NULL;
-    for (size_t i = 0; i < history->publisher_count; i++) {
-        struct publisher_log *log = &history->publishers[i];
-        if (strcmp(log->name, name) == 0)
-            return log;
-        if (!oldest || log->used < oldest->used)
-            oldest = log;
+    struct validity *validity = applier->options.validity;
+    if (validity_now(validity).n < VALIDITY_LAST_STAMP - LAST_STAMPS) {
+        result->stamp = validity_commit(validity, now);
+        return;
     }
-    if (history->publisher_count < MAX_PUBLISHERS) {
-        size_t count = history->publisher_count + 1;
-        struct publisher_log *grown = realloc(history->publishers, count * sizeof *grown);
-        if (!grown)
-            return NULL;
-        history->publishers = grown;
-        oldest = &grown[history->publisher_count++];
-    }
-    *oldest = (struct publisher_log){0};
-    memcpy(oldest->name, name, sizeof oldest->name);
-    return oldest;
+    if (applier->options.positions)
+        positions_drop(applier->options.positions);
+    validity_restart(validity, now);
+    for (size_t i = 0; i < applier->options.store_count; i++)
+        store_drop(applier->options.stores[i], (const uint8_t[]){0}, true);
+    result->restarted = true;
+    result->stamp = validity_now(validity);
 }
 
-enum seq_order { SEQ_NEW, SEQ_BACK, SEQ_DUPLICATE };
-
-static uint64_t *seq_word(struct publisher_log *log, uint64_t seq)
-{
-    return &log->seen[seq % SEQ_WINDOW / 64];
-}
-
-/* Slides the window so that it ends at `seq`; what comes into it is not seen yet. */
-static void raise_highest(struct publisher_log *log, uint64_t seq)
-{
-    uint64_t steps = seq - log->highest;
-    if (steps >= SEQ_WINDOW)
-        memset(log->seen, 0, sizeof log->seen);
-    for (uint64_t s = log->highest + 1; steps < SEQ_WINDOW && s <= seq; s++)
-        *seq_word(log, s) &= ~((uint64_t)1 << s % 64);
-    log->highest = seq;
-}
-
-/* Enters a set by its publisher and seq, and tells how it stands to those before. */
-static enum seq_order enter_seq(struct zone_history *history, const struct change_set *set)
-{
-    if (!set->has_seq || set->publisher[0] == '\0')
-        return SEQ_NEW;
-    struct publisher_log *log = publisher_of(history, set->publisher);
-    if (!log)
-        return SEQ_BACK; /* no memory: it may be a duplicate */
-    bool first = log->used == 0;
-    log->used = history->sets + 1;
-    uint64_t bit = (uint64_t)1 << set->seq % 64;
-    if (first || set->seq > log->highest) {
-        raise_highest(log, set->seq);
-        *seq_word(log, set->seq) |= bit;
-        return SEQ_NEW;
-    }
-    if (log->highest - set->seq >= SEQ_WINDOW)
-        return SEQ_BACK;
-    if (*seq_word(log, set->seq) & bit)
-        return SEQ_DUPLICATE;
-    *seq_word(log, set->seq) |= bit;
-    return SEQ_BACK;
-}
-
-/* Older than what was applied for the zone: it may still evict, but brings no data (P8). */
-static bool is_stale(const struct zone_history *history, const struct change_set *set)
-{
-    return set->time_us < history->time_us || set->time_us < history->missed_until_us ||
-           (set->has_serial && history->has_serial && serial_before(set->serial, history->serial));
-}
-
-static void enter(struct zone_history *history, const struct change_set *set)
-{
-    history->sets++;
-    if (set->time_us > history->time_us)
-        history->time_us = set->time_us;
-    if (set->has_serial && (!history->has_serial || serial_before(history->serial, set->serial))) {
-        history->has_serial = true;
-        history->serial = set->serial;
-    }
-}
+/* ---- installing ---- */
 
 /* An RRset that can stand as the answer to its own question. */
-static bool is_installable(const struct change_set *set, const struct change *change)
+static bool is_installable(const struct applier *applier, const struct change_set *set,
+                           const struct change *change)
 {
     return change->op == CHANGE_SET && !touches_subtree(set, change) &&
-           !name_is_wildcard(change->name);
+           !name_is_wildcard(change->name) && !lies_deeper(applier, change->name, set->zone);
 }
 
 /* The answer a SET carries; its body is in applier->wire behind the question. */
@@ -233,20 +233,22 @@ static bool build_answer(struct applier *applier, const struct change *change, s
         .ttl_offsets = applier->ttl_offsets,
         .ttl_count = builder->ttl_count,
     };
-    validity_depend_on_question(applier->options.validity, change->name, false, &ret->dependencies);
+    validity_depend_on_question(applier->options.validity, change->name,
+                                change->type == TYPE_SOA ? TOLD_SOA : TOLD_DATA,
+                                &ret->dependencies);
     return true;
 }
 
 /* Puts a built answer in the place of the one that a store holds, with the store's own bounds. */
 static bool replace(struct applier *applier, struct store *store, const struct answer_key *key,
-                    const struct answer *built, struct stamp stamp, struct mono now)
+                    const struct answer *built, const struct store_pushed *pushed)
 {
     struct ttl_policy policy = store_policy(store);
     struct answer bounded = *built;
     bounded.body = applier->body;
     memcpy(applier->body, built->body, built->body_size);
     answer_bound_ttls(&bounded, &policy);
-    return store_replace(store, key, &bounded, stamp, now);
+    return store_replace(store, key, &bounded, pushed);
 }
 
 /*
@@ -254,8 +256,8 @@ static bool replace(struct applier *applier, struct store *store, const struct a
  * DO set wants signatures, which a change set does not carry: it stays evicted. Most changes are of names that
  * no store holds: the answer is built when the first one does.
  */
-static size_t install(struct applier *applier, const struct change *change, struct stamp stamp,
-                      struct mono now)
+static size_t install(struct applier *applier, const struct change *change,
+                      const struct store_pushed *pushed)
 {
     struct answer answer;
     struct answer_key key;
@@ -270,7 +272,7 @@ static size_t install(struct applier *applier, const struct change *change, stru
             if (!built && !build_answer(applier, change, &answer))
                 return 0;
             built = true;
-            installed += replace(applier, store, &key, &answer, stamp, now);
+            installed += replace(applier, store, &key, &answer, pushed);
         }
     }
     return installed;
@@ -335,8 +337,8 @@ static void supersede(const struct applier *applier, const struct superseded *su
  * From the last change to the first, so that the last word on an RRset is the one installed. A change
  * to a whole subtree silences everything before it.
  */
-static size_t install_set(struct applier *applier, const struct change_set *set, struct stamp stamp,
-                          struct mono now)
+static size_t install_set(struct applier *applier, const struct change_set *set,
+                          const struct store_pushed *pushed)
 {
     struct superseded superseded;
     size_t installed = 0;
@@ -346,8 +348,8 @@ static size_t install_set(struct applier *applier, const struct change_set *set,
         const struct change *change = &set->changes[i];
         if (touches_subtree(set, change))
             break;
-        if (is_installable(set, change) && !is_superseded(applier, &superseded, change))
-            installed += install(applier, change, stamp, now);
+        if (is_installable(applier, set, change) && !is_superseded(applier, &superseded, change))
+            installed += install(applier, change, pushed);
         supersede(applier, &superseded, i);
     }
     free(superseded.slots);
@@ -364,86 +366,100 @@ static void tell_evicted(struct applier *applier, const struct change_set *set, 
         applier->options.evicted(applier->options.evicted_arg, set->changes[i].name, now);
 }
 
-static void apply_in_order(struct applier *applier, struct zone_history *history,
-                           const struct change_set *set, enum seq_order order, struct mono now,
-                           struct apply_result *result)
+/* The moment of the change, by our monotonic clock. */
+static struct mono made_at(const struct change_set *set, struct apply_at at)
 {
-    struct validity *validity = applier->options.validity;
-    for (size_t i = 0; i < set->change_count; i++)
-        result->marked += mark_change(validity, set, &set->changes[i]);
-    if (set->change_count > 0)
-        result->stamp = validity_commit(validity, now);
-    if (order == SEQ_NEW && !is_stale(history, set))
-        result->installed = install_set(applier, set, result->stamp, now);
-    else
-        history->stale++;
-    enter(history, set);
-    tell_evicted(applier, set, now);
+    const int64_t age_us = at.wall_us - order_time_us(set, at.wall_us);
+    const uint64_t age_ms = age_us > 0 ? ((uint64_t)age_us + 999) / 1000 : 0;
+    return (struct mono){at.now.ms > age_ms ? at.now.ms - age_ms : 0};
 }
 
-int apply_change_set(struct applier *applier, const struct change_set *set, struct mono now,
+static void apply_placed(struct applier *applier, const struct change_set *set, struct apply_at at,
+                         bool in_order, struct apply_result *result)
+{
+    if (result->marked > 0)
+        commit(applier, at.now, result);
+    if (in_order && !result->restarted)
+        result->installed =
+            install_set(applier, set,
+                        &(struct store_pushed){
+                            .stamp = result->stamp, .made = made_at(set, at), .now = at.now});
+    tell_evicted(applier, set, at.now);
+}
+
+int apply_change_set(struct applier *applier, const struct change_set *set, struct apply_at at,
                      struct apply_result *ret_result)
 {
     struct validity *validity = applier->options.validity;
-    struct zone_history *history = history_of(applier, set->zone);
-    if (!history)
+    if (!validity_zone_of(validity, set->zone, NULL))
         return ERR_NOT_FOUND;
     pthread_mutex_lock(&applier->lock);
     struct apply_result result = {.stamp = validity_now(validity)};
-    enum seq_order order = enter_seq(history, set);
-    if (order == SEQ_DUPLICATE) {
-        history->duplicates++;
-        result.duplicate = true;
+    struct order *order = order_of(applier, set->zone);
+    const struct order before = order ? *order : (struct order){0};
+    const enum order_verdict verdict = order ? order_enter(order, set, at.wall_us) : ORDER_EVICTS;
+    result.duplicate = verdict == ORDER_REPEATED;
+    if (!result.duplicate) {
+        result.marked = mark_set(validity, &before, set);
+        apply_placed(applier, set, at, verdict == ORDER_PLACED, &result);
+    }
+    pthread_mutex_unlock(&applier->lock);
+    *ret_result = result;
+    return ERR_OK;
+}
+
+int apply_invalidate(struct applier *applier, const uint8_t *zone, struct apply_at at,
+                     struct apply_result *ret_result)
+{
+    struct validity *validity = applier->options.validity;
+    size_t index = 0;
+    if (applier->zone_count == 0 || (zone && !validity_zone_of(validity, zone, &index)))
+        return ERR_NOT_FOUND;
+    pthread_mutex_lock(&applier->lock);
+    struct apply_result result = {0};
+    if (zone) {
+        struct order *order = order_of(applier, zone);
+        if (order)
+            order_missed(order, at.wall_us);
+        applier->invalidated[index]++;
+        result.marked = validity_mark_subtree(validity, zone);
     } else {
-        history->jumps_back += order == SEQ_BACK;
-        apply_in_order(applier, history, set, order, now, &result);
+        applier->all_invalidated++;
+        if (applier->all_missed_until_us < at.wall_us)
+            applier->all_missed_until_us = at.wall_us;
+        result.marked = validity_mark_all(validity);
     }
+    commit(applier, at.now, &result);
     pthread_mutex_unlock(&applier->lock);
     *ret_result = result;
     return ERR_OK;
 }
 
-int apply_invalidate(struct applier *applier, const uint8_t *zone, struct mono now,
-                     int64_t missed_until_us, struct apply_result *ret_result)
+/* Marks what lies in zones: at the name if that does, else, for a subtree, each zone that lies below it. */
+static size_t mark_evicted(struct applier *applier, const uint8_t *name, bool subtree)
 {
     struct validity *validity = applier->options.validity;
-    struct zone_history *only = zone ? history_of(applier, zone) : NULL;
-    if (zone && !only)
-        return ERR_NOT_FOUND;
+    const uint8_t *zone;
+    size_t marked = 0;
+    if (validity_zone_of(validity, name, NULL))
+        return subtree ? validity_mark_subtree(validity, name) : validity_mark_name(validity, name);
+    for (size_t i = 0; subtree && (zone = validity_zone(validity, i)); i++)
+        if (name_is_within(zone, name))
+            marked += validity_mark_subtree(validity, zone);
+    return marked;
+}
+
+void apply_evict(struct applier *applier, const uint8_t *name, bool subtree, struct mono now,
+                 struct apply_result *ret_result)
+{
+    struct validity *validity = applier->options.validity;
     pthread_mutex_lock(&applier->lock);
-    struct apply_result result = {0};
-    for (size_t i = 0; i < applier->zone_count; i++) {
-        struct zone_history *history = &applier->histories[i];
-        if (only && history != only)
-            continue;
-        result.marked += validity_mark_subtree(validity, validity_zone(validity, i));
-        history->invalidated++;
-        if (history->missed_until_us < missed_until_us)
-            history->missed_until_us = missed_until_us;
-        /* A gap: publishers may have started over. What they repeat is too old to bring data. */
-        if (!zone)
-            history->publisher_count = 0;
-    }
-    result.stamp = validity_commit(validity, now);
-    pthread_mutex_unlock(&applier->lock);
-    *ret_result = result;
-    return ERR_OK;
-}
-
-int apply_evict(struct applier *applier, const uint8_t *name, bool subtree, struct mono now,
-                struct apply_result *ret_result)
-{
-    struct validity *validity = applier->options.validity;
+    struct apply_result result = {.marked = mark_evicted(applier, name, subtree)};
+    commit(applier, now, &result);
     if (!validity_zone_of(validity, name, NULL))
-        return ERR_NOT_FOUND;
-    pthread_mutex_lock(&applier->lock);
-    struct apply_result result = {0};
-    result.marked =
-        subtree ? validity_mark_subtree(validity, name) : validity_mark_name(validity, name);
-    result.stamp = validity_commit(validity, now);
+        result.stamp = validity_evict_outside(validity, name, subtree, now);
     pthread_mutex_unlock(&applier->lock);
     *ret_result = result;
-    return ERR_OK;
 }
 
 void applier_set_lease(struct applier *applier, struct mono until)
@@ -457,16 +473,17 @@ bool applier_zone_status(struct applier *applier, size_t k, struct apply_zone_st
         return false;
     const uint8_t *zone = validity_zone(applier->options.validity, k);
     pthread_mutex_lock(&applier->lock);
-    const struct zone_history *history = &applier->histories[k];
+    const struct order *order = &applier->orders[k];
     *ret = (struct apply_zone_status){
-        .has_serial = history->has_serial,
-        .serial = history->serial,
-        .time_us = history->time_us,
-        .sets = history->sets,
-        .invalidated = history->invalidated,
-        .duplicates = history->duplicates,
-        .jumps_back = history->jumps_back,
-        .stale = history->stale,
+        .has_serial = order->has_serial,
+        .serial = order->serial,
+        .time_us = order->time_us,
+        .sets = order->sets,
+        .invalidated = applier->invalidated[k] + applier->all_invalidated,
+        .duplicates = order->duplicates,
+        .jumps_back = order->jumps_back,
+        .future = order->future,
+        .stale = order->stale,
     };
     pthread_mutex_unlock(&applier->lock);
     memcpy(ret->zone, zone, name_size(zone));

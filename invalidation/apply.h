@@ -10,15 +10,19 @@
  * so nobody sees half of a set, and a fetch that was in flight is older than the mark. What a change
  * touches:
  *
- *   any change at N                    N; the existence of N and of its ancestors up to the apex
- *   at a wildcard *.P                  P and all below (what it synthesised has other names)
- *   NS (not at the apex) or DNAME at N N and all below
- *   DEL of a whole name N              N and all below (a wildcard above may now cover them)
- *   FLUSH with subtree                 N and all below
+ *   any change at N                         N; the existence of N and of its ancestors up to the topmost apex
+ *   at a wildcard *.P                       P and all below (what it synthesised has other names)
+ *   NS (not at the apex), DNAME, DS or DNSKEY at N
+ *                                           N and all below (who answers there, or what is believed there)
+ *   DEL of a whole name N                   N and all below (a wildcard above may now cover them)
+ *   FLUSH with subtree                      N and all below
+ *   the set, where it has a serial          the SOA record of its zone
  *
- * Order and repetition (P8). A set that was applied before, by its publisher and seq, does nothing. One that
- * is older than what was applied for its zone (by serial, RFC 1982, by time, or by its publisher's seq) marks
- * but never installs. The memory of publishers is bounded; what it forgets counts as not seen before.
+ * A set for a zone below one of the subscription counts for that one, unless it is excepted there.
+ *
+ * A SET is installed only when its set can be placed in order (order.h), over what was fetched before the change's time
+ * (an authority may be further by now), and for names that lie in no zone below the set's own that is known of: there
+ * the outer zone has glue at most. An installed answer is as old as the change.
  *
  * Calls may come from any thread; they take turns on one lock.
  */
@@ -29,6 +33,7 @@
 #include "cache/store.h"
 #include "cache/validity.h"
 #include "invalidation/changeset.h"
+#include "invalidation/position.h"
 
 struct applier;
 
@@ -36,6 +41,7 @@ struct applier_options {
     struct validity *validity; /* borrowed: marks and zones */
     struct store **stores;     /* borrowed: where SETs are installed, one per tier */
     size_t store_count;
+    struct positions *positions; /* borrowed: dropped when the clock starts over; NULL: none */
     /* Told of each changed name after its set was applied, on the caller's thread; NULL: nobody is. */
     void (*evicted)(void *arg, const uint8_t *name, struct mono now);
     void *evicted_arg;
@@ -46,6 +52,14 @@ struct apply_result {
     size_t marked;      /* scopes marked */
     size_t installed;   /* answers replaced in place, over all stores */
     bool duplicate;     /* applied before: nothing was done */
+    bool
+        restarted; /* the change clock started over: all was dropped, the position must be taken anew */
+};
+
+/* A moment by both clocks. */
+struct apply_at {
+    struct mono now;
+    int64_t wall_us; /* microseconds since 1970 UTC */
 };
 
 /* What has been applied for one zone. */
@@ -57,8 +71,9 @@ struct apply_zone_status {
     uint64_t sets;        /* change sets applied */
     uint64_t invalidated; /* times the whole zone was invalidated (P9, gaps) */
     uint64_t duplicates;  /* sets that had been applied before, by publisher and seq */
-    uint64_t jumps_back;  /* sets whose publisher's seq went back to one not seen before */
-    uint64_t stale;       /* sets that came too late to bring data: they only evicted */
+    uint64_t jumps_back;  /* sets whose seq or serial went back */
+    uint64_t future;      /* sets from ahead of our clock */
+    uint64_t stale; /* sets that cannot be placed in order, those included: they only evicted */
 };
 
 /* NULL: no memory. */
@@ -66,27 +81,26 @@ struct applier *applier_new(const struct applier_options *options);
 void applier_free(struct applier *applier);
 
 /*
- * Applies a checked change set. Returns 0, or ERR_NOT_FOUND when its zone is not one of ours (nothing
- * is touched then). `now` is when installed answers start to age.
+ * Applies a checked change set. Returns 0, or ERR_NOT_FOUND when its zone is neither one of ours nor below one (nothing
+ * is touched then). Installed answers have aged since the change's time.
  */
 MUST_CHECK int apply_change_set(struct applier *applier, const struct change_set *set,
-                                struct mono now, struct apply_result *ret_result);
+                                struct apply_at at, struct apply_result *ret_result);
 
 /*
- * Invalidates everything of one zone of the subscription; with `zone` NULL, of all of them. Sets committed before
- * `missed_until_us` (wall clock, microseconds) may have been missed: from here on, sets as old mark but do not
- * install, since what came after them may not have been seen (P8). With `zone` NULL, publishers' seqs are
- * forgotten as well. Returns 0 or ERR_NOT_FOUND.
+ * Invalidates everything of one zone, of the subscription or below; with `zone` NULL, everything. Sets committed before
+ * may have been missed: from here on, sets as old mark but do not install, since what came after them may not have
+ * been seen (P8). With `zone` NULL, publishers' seqs are forgotten as well. Returns 0 or ERR_NOT_FOUND.
  */
-MUST_CHECK int apply_invalidate(struct applier *applier, const uint8_t *zone, struct mono now,
-                                int64_t missed_until_us, struct apply_result *ret_result);
+MUST_CHECK int apply_invalidate(struct applier *applier, const uint8_t *zone, struct apply_at at,
+                                struct apply_result *ret_result);
 
 /*
- * Evicts a name (canonical), or it and all below, in this process alone. Inside a subscribed zone this is a
- * mark; elsewhere ERR_NOT_FOUND, and the stores must be searched instead.
+ * Evicts a name (canonical), or it and all below, in this process alone: by marks what lies in subscribed zones; of
+ * names elsewhere what is being fetched, and the stores must be searched for what is held.
  */
-MUST_CHECK int apply_evict(struct applier *applier, const uint8_t *name, bool subtree,
-                           struct mono now, struct apply_result *ret_result);
+void apply_evict(struct applier *applier, const uint8_t *name, bool subtree, struct mono now,
+                 struct apply_result *ret_result);
 
 /* The feed is proven live and drained until then; {0} takes the lease away (P6). */
 void applier_set_lease(struct applier *applier, struct mono until);

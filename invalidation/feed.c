@@ -193,7 +193,8 @@ static void lose(struct feed *f, const char *reason)
 static void invalidate_all(struct feed *f, struct mono when)
 {
     struct apply_result result = {.marked = 0};
-    if (apply_invalidate(f->applier, NULL, when, clock_us(CLOCK_REALTIME), &result) < 0)
+    const struct apply_at at = {.now = when, .wall_us = clock_us(CLOCK_REALTIME)};
+    if (apply_invalidate(f->applier, NULL, at, &result) < 0)
         return; /* no zones: nothing to invalidate */
     pthread_mutex_lock(&f->lock);
     f->status.marked += result.marked;
@@ -245,8 +246,8 @@ static void take_position(struct feed *f, const struct watermarks *watermarks)
     if (positions_take(f->positions, watermarks->ends.log_id, watermarks->ends.offset,
                        watermarks->ends.count) < 0)
         return;
-    /* The first time nothing is evicted, so there is nothing to settle (P4). */
-    invalidate_all(f, f->status.resets > 0 ? now() : (struct mono){0});
+    /* What changed right before may not have reached every server yet: it settles (P4), the first time too. */
+    invalidate_all(f, now());
     positions_claim(f->positions);
     f->log_id = watermarks->ends.log_id;
     pthread_mutex_lock(&f->lock);
@@ -493,7 +494,8 @@ static void report_refusal(struct feed *f, const rd_kafka_message_t *message,
 static bool invalidate(struct feed *f, const uint8_t *zone)
 {
     struct apply_result result = {.marked = 0};
-    if (apply_invalidate(f->applier, zone, now(), clock_us(CLOCK_REALTIME), &result) < 0)
+    const struct apply_at at = {.now = now(), .wall_us = clock_us(CLOCK_REALTIME)};
+    if (apply_invalidate(f->applier, zone, at, &result) < 0)
         return false;
     pthread_mutex_lock(&f->lock);
     f->status.marked += result.marked;
@@ -551,10 +553,14 @@ static int check_key(const rd_kafka_message_t *message, const struct change_set 
 static int apply(struct feed *f, const struct change_set *set, int64_t began_us)
 {
     struct apply_result result = {.marked = 0};
-    int code = apply_change_set(f->applier, set, (struct mono){(uint64_t)began_us / 1000}, &result);
+    const struct apply_at at = {.now = {(uint64_t)began_us / 1000},
+                                .wall_us = clock_us(CLOCK_REALTIME)};
+    int code = apply_change_set(f->applier, set, at, &result);
     const int64_t apply_us = clock_us(CLOCK_MONOTONIC) - began_us;
     if (code == 0)
-        count_applied(f, &result, apply_us, clock_us(CLOCK_REALTIME) - set->time_us);
+        count_applied(f, &result, apply_us, at.wall_us + apply_us - set->time_us);
+    if (code == 0 && result.restarted)
+        reset(f, "the change clock starts over");
     return code;
 }
 

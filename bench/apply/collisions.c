@@ -40,8 +40,10 @@ static bool change(struct run *run, struct mono now)
     struct changeset_error error;
     struct apply_result result;
     size_t length = messages_write(&run->strangers, run->changes++, run->json, sizeof run->json);
-    bool good = changeset_parse(run->json, length, &set, &error) == 0 &&
-                apply_change_set(run->cache.applier, set, now, &result) == 0;
+    bool good =
+        changeset_parse(run->json, length, &set, &error) == 0 &&
+        apply_change_set(run->cache.applier, set,
+                         (struct apply_at){.now = now, .wall_us = set->time_us}, &result) == 0;
     changeset_free(set);
     return good;
 }

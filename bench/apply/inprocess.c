@@ -90,7 +90,8 @@ static bool apply_all(struct round *round)
     for (size_t k = 0; k < round->texts.count; k++) {
         struct apply_result result;
         struct change_set *set = parse(&round->texts, k);
-        if (!set || apply_change_set(round->cache.applier, set, start, &result) < 0)
+        const struct apply_at at = {.now = mono_add(start, 1), .wall_us = set ? set->time_us : 0};
+        if (!set || apply_change_set(round->cache.applier, set, at, &result) < 0)
             return false;
         round->installed += result.installed;
         round->marked += result.marked;

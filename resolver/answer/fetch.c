@@ -237,8 +237,10 @@ static bool make_answer(struct fetch *fetch, enum chain_end end, uint8_t origin)
     answer->ttl = cacheable ? lowest_ttl(&fetch->chain.selection) : 0;
     answer->uncacheable = !cacheable;
     answer->behind = fetch->behind;
+    answer->provisional = answer->secondhand = false;
+    answer->elsewhere = 0;
     /* A parent shortens what it fetched while a change settled (P4): not for us to hold, then. */
-    if (fetch->by_parent && lowest_ttl(&fetch->chain.selection) <= TTL_SETTLING_SECONDS)
+    if (fetch->by_parent && lowest_ttl(&fetch->chain.selection) <= TTL_PROVISIONAL_SECONDS)
         answer->covered = false;
     answer->ede = EDE_NONE;
     answer->body = fetcher->wire + start;

@@ -304,7 +304,7 @@ static void bound_life(const struct inflight *inflight, struct answer *answer,
     if (!is_failure(answer))
         answer_bound_ttls(answer, policy);
     if (validity_is_settling(validity, validity_newest_mark(validity, &dependent), asked))
-        answer_settle(answer);
+        answer_doubt(answer);
 }
 
 static void fetched(void *arg, struct answer *answer)

@@ -113,12 +113,11 @@ static json_t *answer_evict(struct daemon *daemon, json_t *request)
         return error_reply(wrong);
     bool subtree = json_is_true(json_object_get(request, "subtree"));
     struct apply_result result = {0};
-    int error = apply_evict(daemon->applier, name, subtree, mono_now(), &result);
+    apply_evict(daemon->applier, name, subtree, mono_now(), &result);
     uint64_t dropped = 0;
     for (size_t i = 0; i < daemon->tier_count; i++)
         dropped += store_drop(daemon->tiers[i]->store, name, subtree);
-    uint64_t stamp = error ? validity_now(daemon->validity).n : result.stamp.n;
-    return json_pack("{s:b, s:I, s:I}", "ok", true, "stamp", (json_int_t)stamp, "evicted",
+    return json_pack("{s:b, s:I, s:I}", "ok", true, "stamp", (json_int_t)result.stamp.n, "evicted",
                      (json_int_t)dropped);
 }
 

@@ -318,6 +318,7 @@ static int assemble(struct daemon *daemon, char ret_error[DAEMON_MAX_ERROR])
         .validity = daemon->validity,
         .stores = daemon->stores,
         .store_count = daemon->store_count,
+        .positions = daemon->positions,
         .evicted = warmer_evicted,
         .evicted_arg = &daemon->warmer,
     });

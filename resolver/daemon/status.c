@@ -200,7 +200,7 @@ static bool has_parents(const struct tier *tier)
  */
 static uint64_t window_ms(const struct daemon *daemon, const struct tier *tier)
 {
-    enum { SECOND_MS = 1000, SETTLING_MS = TTL_SETTLING_SECONDS * SECOND_MS };
+    enum { SECOND_MS = 1000, SETTLING_MS = TTL_PROVISIONAL_SECONDS * SECOND_MS };
     const uint64_t client_ms = (uint64_t)store_policy(tier->store).client_ttl * SECOND_MS;
     const struct config_feed *feed = daemon->config->feed;
     if (!feed || feed->settle_ms == 0)

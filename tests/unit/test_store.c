@@ -95,6 +95,14 @@ static struct answer_key key_of(struct fixture *f, const char *text)
     return key;
 }
 
+/* What a change brings, made at `now`. */
+static bool replace(struct store *store, const struct answer_key *key, const struct answer *answer,
+                    struct stamp stamp, struct mono now)
+{
+    return store_replace(store, key, answer,
+                         &(struct store_pushed){.stamp = stamp, .made = now, .now = now});
+}
+
 /* An answer of one A record whose address is `mark`. */
 static bool put_by(__typeof__(store_put) *keep, struct fixture *f, const char *text, uint32_t mark,
                    uint32_t ttl, struct stamp stamp, struct mono now)
@@ -245,6 +253,68 @@ static void moving_the_stamp_skips_no_change(void **state)
     close_store(&f);
 }
 
+/* What is fetched after a change was made may be further than the change; what came with a later one is. */
+static void test_p8_a_change_that_was_overtaken_replaces_nothing(void **state)
+{
+    (void)state;
+    struct fixture f;
+    open_store(&f, ONE_MIB, 0);
+    put(&f, "www.example.com.", 1, 3600, validity_now(f.validity), at(100));
+    change(&f, "www.example.com.");
+    struct stamp stamp = validity_now(f.validity);
+    assert_false(put_by(replace, &f, "www.example.com.", 2, 3600, stamp, at(99)));
+    assert_false(put_by(replace, &f, "www.example.com.", 2, 3600, stamp, at(100)));
+    assert_int_equal(get(&f, "www.example.com.", at(101)).result, STORE_INVALID);
+    assert_true(put_by(replace, &f, "www.example.com.", 3, 3600, stamp, at(101)));
+    assert_false(put_by(replace, &f, "www.example.com.", 2, 3600, stamp, at(100)));
+    assert_true(put_by(replace, &f, "www.example.com.", 4, 3600, stamp, at(101)));
+    assert_int_equal(get(&f, "www.example.com.", at(102)).mark, 4);
+    close_store(&f);
+}
+
+/* Provisional: no lower bound of its TTL, not held, not revived; and it is said. */
+static void test_p4_a_provisional_answer_does_not_last(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct store_hit hit;
+    open_store(&f, ONE_MIB, 0);
+    struct ttl_policy policy = open_policy;
+    policy.min_ttl = 60;
+    policy.hold = 100;
+    policy.serve_stale = 100;
+    assert_int_equal(store_configure(f.store, &policy, ONE_MIB), ERR_OK);
+    validity_set_lease(f.validity, at(1000000));
+    uint8_t body[] = {1}, copy[16];
+    struct answer answer = {.ttl = 3600, .body = body, .body_size = 1, .ede = EDE_NONE};
+    struct answer_key key = key_of(&f, "www.example.com.");
+    validity_depend_on_question(f.validity, answer_key_name(key.bytes), TOLD_DATA,
+                                &answer.dependencies);
+    answer.covered = true;
+    answer.elsewhere = 7201;
+    answer_bound_ttls(&answer, &policy);
+    answer_doubt(&answer);
+    assert_int_equal(answer.ttl, 1);
+    answer_bound_ttls(&answer, &policy);
+    assert_int_equal(answer.ttl, 1);
+    assert_int_equal(store_elsewhere(f.store, &key), 0);
+    assert_true(store_put(f.store, &key, &answer, validity_now(f.validity), at(0)));
+    assert_int_equal(store_elsewhere(f.store, &key), 7204);
+    assert_int_equal(look_up(&f, &key, at(400), copy, sizeof copy, &hit), STORE_HIT);
+    assert_true(hit.provisional);
+    assert_false(hit.aging);
+    assert_int_equal(look_up(&f, &key, at(500), copy, sizeof copy, &hit), STORE_HIT);
+    assert_true(hit.aging); /* something better may be had */
+    assert_int_equal(look_up(&f, &key, at(1000), copy, sizeof copy, &hit), STORE_EXPIRED);
+    assert_false(store_revive(f.store, &key, at(1000)));
+    /* What a change brings is not provisional, but what is cached elsewhere is there all the same. */
+    assert_true(put_by(replace, &f, "www.example.com.", 2, 300, validity_now(f.validity), at(1)));
+    assert_int_equal(look_up(&f, &key, at(1000), copy, sizeof copy, &hit), STORE_HIT);
+    assert_false(hit.provisional);
+    assert_int_equal(store_elsewhere(f.store, &key), 7204);
+    close_store(&f);
+}
+
 static void replace_wants_a_held_question(void **state)
 {
     (void)state;
@@ -254,10 +324,10 @@ static void replace_wants_a_held_question(void **state)
     struct answer answer = {.ttl = 60, .body = body, .body_size = 1, .ede = EDE_NONE};
     struct answer_key key = key_of(&f, "www.example.com.");
     struct stamp now = validity_now(f.validity);
-    assert_false(store_replace(f.store, &key, &answer, now, at(0)));
+    assert_false(replace(f.store, &key, &answer, now, at(1)));
     put(&f, "www.example.com.", 1, 3600, now, at(0));
     change(&f, "www.example.com.");
-    assert_true(store_replace(f.store, &key, &answer, validity_now(f.validity), at(0)));
+    assert_true(replace(f.store, &key, &answer, validity_now(f.validity), at(1)));
     struct store_hit hit;
     uint8_t copy[8];
     assert_int_equal(look_up(&f, &key, at(1), copy, sizeof copy, &hit), STORE_HIT);
@@ -274,17 +344,16 @@ static void a_fetch_does_not_undo_what_a_change_brought(void **state)
     put(&f, "www.example.com.", 1, 3600, validity_now(f.validity), at(0));
     change(&f, "www.example.com.");
     struct stamp stamp = validity_now(f.validity);
-    assert_true(put_by(store_replace, &f, "www.example.com.", 2, 3600, stamp, at(0)));
+    assert_true(put_by(replace, &f, "www.example.com.", 2, 3600, stamp, at(1)));
     assert_false(put(&f, "www.example.com.", 1, 3600, stamp, at(1)));
     assert_int_equal(get(&f, "www.example.com.", at(1)).mark, 2);
-    assert_true(put_by(store_replace, &f, "www.example.com.", 3, 3600, stamp, at(1)));
+    assert_true(put_by(replace, &f, "www.example.com.", 3, 3600, stamp, at(1)));
     change(&f, "www.example.com.");
     assert_true(put(&f, "www.example.com.", 4, 1, validity_now(f.validity), at(2)));
     assert_true(put(&f, "www.example.com.", 5, 1, validity_now(f.validity), at(2)));
     assert_int_equal(get(&f, "www.example.com.", at(2)).mark, 5);
-    assert_true(
-        put_by(store_replace, &f, "www.example.com.", 6, 1, validity_now(f.validity), at(2)));
-    assert_true(put(&f, "www.example.com.", 7, 1, validity_now(f.validity), at(1002)));
+    assert_true(put_by(replace, &f, "www.example.com.", 6, 1, validity_now(f.validity), at(3)));
+    assert_true(put(&f, "www.example.com.", 7, 1, validity_now(f.validity), at(1003)));
     close_store(&f);
 }
 
@@ -496,8 +565,8 @@ static void test_p6_held_only_while_the_lease_lasts(void **state)
     assert_int_equal(look(&f, "www.example.com.", at(49999), &hit), STORE_HIT);
     assert_int_equal(look(&f, "www.example.com.", at(50000), &hit), STORE_EXPIRED);
     validity_set_lease(f.validity, at(1000000));
-    assert_int_equal(look(&f, "www.example.com.", at(99999), &hit), STORE_HIT);
-    assert_int_equal(look(&f, "www.example.com.", at(100000), &hit), STORE_EXPIRED);
+    assert_int_equal(look(&f, "www.example.com.", at(109999), &hit), STORE_HIT);
+    assert_int_equal(look(&f, "www.example.com.", at(110000), &hit), STORE_EXPIRED);
     close_store(&f);
 }
 
@@ -706,6 +775,8 @@ int main(void)
         cmocka_unit_test(test_p2_a_late_fill_is_refused),
         cmocka_unit_test(moving_the_stamp_skips_no_change),
         cmocka_unit_test(replace_wants_a_held_question),
+        cmocka_unit_test(test_p8_a_change_that_was_overtaken_replaces_nothing),
+        cmocka_unit_test(test_p4_a_provisional_answer_does_not_last),
         cmocka_unit_test(a_fetch_does_not_undo_what_a_change_brought),
         cmocka_unit_test(test_p7_clients_of_subscribed_zones_get_short_ttls),
         cmocka_unit_test(a_body_too_long_is_truncated),

@@ -1,0 +1,159 @@
+#include "invalidation/order.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Which sets of a publisher were applied, up to the highest seq. */
+struct order_publisher {
+    char name[sizeof((struct change_set *)0)->publisher];
+    uint64_t used; /* the zone's count of sets when it was last heard of; 0: never */
+    uint64_t highest;
+    int64_t time_us; /* its newest */
+    uint64_t
+        digests[ORDER_WINDOW]; /* of the sets' bytes, by seq modulo ORDER_WINDOW; 0: not seen */
+};
+
+static bool serial_before(uint32_t a, uint32_t b)
+{
+    return (int32_t)(a - b) < 0; /* RFC 1982 3.2 */
+}
+
+int64_t order_time_us(const struct change_set *set, int64_t wall_us)
+{
+    return set->time_us > wall_us + ORDER_TOLERANCE_US ? wall_us : set->time_us;
+}
+
+/* The record of a publisher; a new one takes the place of the one not heard of for longest. NULL: no memory. */
+static struct order_publisher *publisher_of(struct order *order, const char *name)
+{
+    struct order_publisher *oldest = NULL;
+    for (size_t i = 0; i < order->publisher_count; i++) {
+        struct order_publisher *publisher = &order->publishers[i];
+        if (strcmp(publisher->name, name) == 0)
+            return publisher;
+        if (!oldest || publisher->used < oldest->used)
+            oldest = publisher;
+    }
+    if (order->publisher_count < ORDER_PUBLISHERS) {
+        size_t count = order->publisher_count + 1;
+        struct order_publisher *grown = realloc(order->publishers, count * sizeof *grown);
+        if (!grown)
+            return NULL;
+        order->publishers = grown;
+        oldest = &grown[order->publisher_count++];
+    }
+    *oldest = (struct order_publisher){0};
+    memcpy(oldest->name, name, sizeof oldest->name);
+    return oldest;
+}
+
+static uint64_t *digest_at(struct order_publisher *publisher, uint64_t seq)
+{
+    return &publisher->digests[seq % ORDER_WINDOW];
+}
+
+static uint64_t digest_of(const struct change_set *set)
+{
+    return set->digest ? set->digest : 1;
+}
+
+/* The window ends at `seq` from here on; what comes into it is not seen yet. */
+static void move_to(struct order_publisher *publisher, uint64_t seq)
+{
+    if (seq < publisher->highest || seq - publisher->highest >= ORDER_WINDOW)
+        memset(publisher->digests, 0, sizeof publisher->digests);
+    for (uint64_t s = publisher->highest + 1; s <= seq && seq - publisher->highest < ORDER_WINDOW;
+         s++)
+        *digest_at(publisher, s) = 0;
+    publisher->highest = seq;
+}
+
+/* A set that is not above the highest seq: a repetition, or somebody who lost count. */
+static enum order_verdict enter_back(struct order_publisher *publisher,
+                                     const struct change_set *set, int64_t time_us)
+{
+    const bool remembered = publisher->highest - set->seq < ORDER_WINDOW;
+    uint64_t *digest = digest_at(publisher, set->seq);
+    if (remembered && *digest == digest_of(set))
+        return ORDER_REPEATED;
+    if (time_us > publisher->time_us)
+        move_to(publisher, set->seq);
+    if (remembered || publisher->highest == set->seq)
+        *digest_at(publisher, set->seq) = digest_of(set);
+    return ORDER_EVICTS;
+}
+
+static enum order_verdict enter_seq(struct order *order, const struct change_set *set,
+                                    int64_t time_us)
+{
+    if (!set->has_seq || set->publisher[0] == '\0')
+        return ORDER_PLACED;
+    struct order_publisher *publisher = publisher_of(order, set->publisher);
+    if (!publisher)
+        return ORDER_EVICTS; /* no memory: it may be a repetition */
+    enum order_verdict verdict = ORDER_PLACED;
+    if (publisher->used == 0 || set->seq > publisher->highest) {
+        move_to(publisher, set->seq);
+        *digest_at(publisher, set->seq) = digest_of(set);
+    } else {
+        verdict = enter_back(publisher, set, time_us);
+    }
+    publisher->used = order->sets + 1;
+    if (time_us > publisher->time_us)
+        publisher->time_us = time_us;
+    return verdict;
+}
+
+/* By serial; one that went back is where the zone starts over if it is newer by time. */
+static enum order_verdict enter_serial(struct order *order, const struct change_set *set,
+                                       int64_t time_us)
+{
+    if (!set->has_serial)
+        return ORDER_PLACED;
+    const bool back = order->has_serial && serial_before(set->serial, order->serial);
+    if (!back || time_us > order->time_us) {
+        order->has_serial = true;
+        order->serial = set->serial;
+    }
+    return back ? ORDER_EVICTS : ORDER_PLACED;
+}
+
+enum order_verdict order_enter(struct order *order, const struct change_set *set, int64_t wall_us)
+{
+    const int64_t time_us = order_time_us(set, wall_us);
+    const bool future = time_us != set->time_us;
+    const bool late = time_us < order->time_us || time_us < order->missed_until_us;
+    const enum order_verdict by_seq = enter_seq(order, set, time_us);
+    if (by_seq == ORDER_REPEATED) {
+        order->duplicates++;
+        return ORDER_REPEATED;
+    }
+    const enum order_verdict by_serial = enter_serial(order, set, time_us);
+    const bool back = by_seq == ORDER_EVICTS || by_serial == ORDER_EVICTS;
+    order->sets++;
+    order->jumps_back += back;
+    order->future += future;
+    if (time_us > order->time_us)
+        order->time_us = time_us;
+    if (!back && !late && !future)
+        return ORDER_PLACED;
+    order->stale++;
+    return ORDER_EVICTS;
+}
+
+void order_missed(struct order *order, int64_t until_us)
+{
+    if (order->missed_until_us < until_us)
+        order->missed_until_us = until_us;
+}
+
+void order_forget_publishers(struct order *order)
+{
+    order->publisher_count = 0;
+}
+
+void order_clear(struct order *order)
+{
+    free(order->publishers);
+    *order = (struct order){0};
+}

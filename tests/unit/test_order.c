@@ -1,0 +1,153 @@
+#include "tests/unit/cmocka_all.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "invalidation/order.h"
+
+enum { SECOND = 1000000 };
+
+/* Our time of day: a set that is made at a second comes at once, unless a test says otherwise. */
+static const int64_t noon = INT64_C(1795316400) * SECOND;
+
+struct made {
+    int second;
+    const char *publisher; /* NULL: none, and no seq */
+    uint64_t seq;
+    uint32_t serial; /* 0: none */
+    uint64_t digest;
+    int received; /* at this second; 0: as it is made */
+};
+
+static enum order_verdict enter(struct order *order, struct made made)
+{
+    struct change_set set = {
+        .time_us = noon + (int64_t)made.second * SECOND,
+        .has_seq = made.publisher != NULL,
+        .seq = made.seq,
+        .has_serial = made.serial != 0,
+        .serial = made.serial,
+        .digest = made.digest,
+    };
+    if (made.publisher)
+        snprintf(set.publisher, sizeof set.publisher, "%s", made.publisher);
+    return order_enter(order, &set,
+                       noon + (int64_t)(made.received ? made.received : made.second) * SECOND);
+}
+
+#define ENTER(order, ...) enter(&(order), (struct made){__VA_ARGS__})
+
+static void test_p8_late_by_time_evicts(void **state)
+{
+    (void)state;
+    struct order o = {0};
+    assert_int_equal(ENTER(o, .second = 10), ORDER_PLACED);
+    assert_int_equal(ENTER(o, .second = 10), ORDER_PLACED);
+    assert_int_equal(ENTER(o, .second = 9), ORDER_EVICTS);
+    assert_int_equal(ENTER(o, .second = 11), ORDER_PLACED);
+    order_missed(&o, noon + 20 * SECOND);
+    assert_int_equal(ENTER(o, .second = 19), ORDER_EVICTS);
+    assert_int_equal(ENTER(o, .second = 20), ORDER_PLACED);
+    assert_int_equal(o.stale, 2);
+    assert_int_equal(o.sets, 6);
+    order_clear(&o);
+}
+
+/* The same bytes say nothing new; other bytes do, whatever their number. */
+static void test_p8_a_repeated_set_is_known_by_its_bytes(void **state)
+{
+    (void)state;
+    struct order o = {0};
+    for (uint64_t seq = 1; seq <= 20; seq++)
+        assert_int_equal(ENTER(o, 1, "p", seq, .digest = seq), ORDER_PLACED);
+    assert_int_equal(ENTER(o, 1, "p", 20, .digest = 20), ORDER_REPEATED);
+    assert_int_equal(ENTER(o, 1, "p", 5, .digest = 5), ORDER_REPEATED);
+    assert_int_equal(ENTER(o, 1, "p", 4, .digest = 4), ORDER_EVICTS); /* forgotten */
+    assert_int_equal(ENTER(o, 1, "p", 20, .digest = 99), ORDER_EVICTS);
+    assert_int_equal(ENTER(o, 1, "q", 20, .digest = 20), ORDER_PLACED); /* somebody else's count */
+    assert_int_equal(o.duplicates, 2);
+    assert_int_equal(o.jumps_back, 2);
+    order_clear(&o);
+}
+
+static void test_p8_a_publisher_that_lost_count_starts_over(void **state)
+{
+    (void)state;
+    struct order o = {0};
+    assert_int_equal(ENTER(o, 1, "p", 1000000, .digest = 1), ORDER_PLACED);
+    /* Not newer: something old comes late. The count stays. */
+    assert_int_equal(ENTER(o, 1, "p", 1, .digest = 2), ORDER_EVICTS);
+    assert_int_equal(ENTER(o, 1, "p", 2, .digest = 3), ORDER_EVICTS);
+    /* Newer: it has started over, and only that first set cannot be placed. */
+    assert_int_equal(ENTER(o, 2, "p", 1, .digest = 4), ORDER_EVICTS);
+    assert_int_equal(ENTER(o, 3, "p", 2, .digest = 5), ORDER_PLACED);
+    assert_int_equal(ENTER(o, 3, "p", 2, .digest = 5), ORDER_REPEATED);
+    /* And again, with the very same number. */
+    assert_int_equal(ENTER(o, 4, "p", 2, .digest = 6), ORDER_EVICTS);
+    assert_int_equal(ENTER(o, 4, "p", 2, .digest = 6), ORDER_REPEATED);
+    /* What it said before it lost count is late by its time. */
+    assert_int_equal(ENTER(o, 1, "p", 1000001, .digest = 7), ORDER_EVICTS);
+    order_clear(&o);
+}
+
+static void test_p8_a_serial_that_goes_back(void **state)
+{
+    (void)state;
+    struct order o = {0};
+    assert_int_equal(ENTER(o, 1, .serial = 4294967290), ORDER_PLACED);
+    assert_int_equal(ENTER(o, 2, .serial = 5), ORDER_PLACED); /* RFC 1982 */
+    assert_int_equal(ENTER(o, 2, .serial = 4294967290), ORDER_EVICTS);
+    assert_int_equal(o.serial, 5);
+    assert_int_equal(ENTER(o, 3, .serial = 1), ORDER_EVICTS); /* newer: it starts over there */
+    assert_int_equal(ENTER(o, 3, .serial = 2), ORDER_PLACED);
+    order_clear(&o);
+}
+
+/* A clock that is ahead ends nothing but its own sets' data. */
+static void test_p8_a_set_from_the_future(void **state)
+{
+    (void)state;
+    struct order o = {0};
+    const int year_9999 = 2000000000;
+    assert_int_equal(ENTER(o, .second = year_9999, .received = 10), ORDER_EVICTS);
+    assert_int_equal(o.future, 1);
+    assert_int_equal(ENTER(o, .second = 10, .received = 10), ORDER_PLACED);
+    assert_int_equal(ENTER(o, .second = 9, .received = 10), ORDER_EVICTS);
+    assert_int_equal(ENTER(o, .second = 11, .received = 10), ORDER_PLACED); /* within tolerance */
+    assert_int_equal(ENTER(o, .second = 3611, .received = 12), ORDER_EVICTS);
+    assert_int_equal(ENTER(o, .second = 12, .received = 12), ORDER_PLACED);
+    assert_int_equal(o.future, 2);
+    struct change_set far = {.time_us = INT64_MAX};
+    assert_int_equal(order_enter(&o, &far, noon), ORDER_EVICTS);
+    far.time_us = INT64_MIN;
+    assert_int_equal(order_enter(&o, &far, noon), ORDER_EVICTS);
+    order_clear(&o);
+}
+
+static void publishers_are_bounded(void **state)
+{
+    (void)state;
+    struct order o = {0};
+    char name[32];
+    for (int i = 0; i < 500; i++) {
+        snprintf(name, sizeof name, "p%d", i);
+        ENTER(o, 1, name, 9, .digest = 9);
+    }
+    assert_int_equal(o.publisher_count, ORDER_PUBLISHERS);
+    order_forget_publishers(&o);
+    assert_int_equal(ENTER(o, 1, "p499", 1, .digest = 9), ORDER_PLACED);
+    order_clear(&o);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_p8_late_by_time_evicts),
+        cmocka_unit_test(test_p8_a_repeated_set_is_known_by_its_bytes),
+        cmocka_unit_test(test_p8_a_publisher_that_lost_count_starts_over),
+        cmocka_unit_test(test_p8_a_serial_that_goes_back),
+        cmocka_unit_test(test_p8_a_set_from_the_future),
+        cmocka_unit_test(publishers_are_bounded),
+    };
+    return cmocka_run_group_tests_name("order", tests, NULL, NULL);
+}
