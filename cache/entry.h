@@ -71,6 +71,18 @@ static_assert(offsetof(struct entry, size8) == offsetof(struct ring_block, size8
 static_assert(DEPENDENCIES_MAX <= UINT8_MAX, "scope_count holds it");
 static_assert((FLAG_AD | FLAG_RCODE) <= UINT8_MAX, "flags hold them");
 
+/* Bytes of the largest there can be. */
+enum {
+    ENTRY_MAX_BYTES = sizeof(struct entry) + DEPENDENCIES_MAX * sizeof(struct scope) +
+                      ANSWER_MAX_TTLS * sizeof(uint16_t) + ANSWER_KEY_MAX + DNS_MAX_MESSAGE +
+                      RING_UNIT,
+};
+
+static inline size_t entry_bytes(const struct entry *entry)
+{
+    return (size_t)entry->size8 * RING_UNIT;
+}
+
 static inline struct scope *entry_scopes(const struct entry *entry)
 {
     return (struct scope *)entry->tail;

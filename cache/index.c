@@ -152,3 +152,96 @@ void index_assign(struct index *to, const struct index *from)
     to->buckets = from->buckets;
     to->mask = from->mask;
 }
+
+/* ---- the walk ---- */
+
+enum {
+    WALK_MAX = 64,      /* references at a time */
+    WALK_BUCKETS = 256, /* buckets looked at, at a time */
+};
+
+static uint64_t reversed(uint64_t n)
+{
+    n = (n >> 1 & 0x5555555555555555u) | (n & 0x5555555555555555u) << 1;
+    n = (n >> 2 & 0x3333333333333333u) | (n & 0x3333333333333333u) << 2;
+    n = (n >> 4 & 0x0f0f0f0f0f0f0f0fu) | (n & 0x0f0f0f0f0f0f0f0fu) << 4;
+    return __builtin_bswap64(n);
+}
+
+/* The references with the lowest places, in order. */
+struct gathered {
+    uint64_t at[WALK_MAX];
+    uint32_t refs[WALK_MAX];
+    size_t count, room;
+    bool more; /* there were too many */
+};
+
+static void gather(struct gathered *gathered, uint64_t at, uint32_t ref)
+{
+    size_t i = gathered->count;
+    if (i == gathered->room) {
+        gathered->more = true;
+        if (gathered->at[--i] <= at)
+            return;
+    } else {
+        gathered->count++;
+    }
+    for (; i > 0 && gathered->at[i - 1] > at; i--) {
+        gathered->at[i] = gathered->at[i - 1];
+        gathered->refs[i] = gathered->refs[i - 1];
+    }
+    gathered->at[i] = at;
+    gathered->refs[i] = ref;
+}
+
+/* What belongs to one bucket, and is not behind us; some of it may have gone to those that follow. */
+static void gather_bucket(const struct index *index, size_t home, uint64_t from,
+                          struct gathered *ret)
+{
+    size_t mask = index->mask;
+    for (size_t passed = 0; passed <= mask; passed++) {
+        const struct index_bucket *bucket = &index->buckets[(home + passed) & mask];
+        for (uint32_t used = bucket->used; used; used &= used - 1) {
+            uint32_t ref = bucket->refs[__builtin_ctz(used)];
+            uint64_t hash = index->hash_of(index->arg, ref);
+            if (index_home(index, hash) == home && reversed(hash) >= from)
+                gather(ret, reversed(hash), ref);
+        }
+        if (bucket->passed == 0)
+            return;
+    }
+}
+
+/* Moves past a bucket, or past what was taken of it. */
+static void pass(const struct index *index, struct index_walk *walk,
+                 const struct gathered *gathered)
+{
+    uint64_t span = reversed(index->mask);
+    span &= -span; /* the lowest of the bits that tell buckets apart, in the order of the walk */
+    uint64_t next =
+        gathered->more ? gathered->at[gathered->count - 1] + 1 : (walk->at & ~(span - 1)) + span;
+    walk->ended = next == 0;
+    walk->at = next;
+}
+
+size_t index_walk(const struct index *index, struct index_walk *walk, uint32_t *ret_refs,
+                  size_t room)
+{
+    size_t count = 0;
+    for (int i = 0; i < WALK_BUCKETS && count < room && !walk->ended; i++) {
+        struct gathered gathered;
+        gathered.count = 0;
+        gathered.more = false;
+        gathered.room = room - count < WALK_MAX ? room - count : WALK_MAX;
+        gather_bucket(index, index_home(index, reversed(walk->at)), walk->at, &gathered);
+        memcpy(ret_refs + count, gathered.refs, gathered.count * sizeof *ret_refs);
+        count += gathered.count;
+        pass(index, walk, &gathered);
+    }
+    return count;
+}
+
+void index_walk_back(const struct index *index, struct index_walk *walk, uint32_t ref)
+{
+    *walk = (struct index_walk){.at = reversed(index->hash_of(index->arg, ref))};
+}

@@ -65,6 +65,23 @@ void index_move(struct index *index, uint64_t hash, uint32_t from, uint32_t to);
 
 size_t index_bytes(const struct index *index);
 
+/*
+ * A walk over all references, some at a time, that survives whatever happens to the table in between. It goes by the
+ * hashes, in the order of their bits from the lowest up: so the hashes of a bucket follow one another in a table of any
+ * size, and what has been passed is one number. What is in the table all the time is met once, wherever it moves.
+ */
+struct index_walk {
+    uint64_t at; /* reversed hashes below this one are behind us */
+    bool ended;
+};
+
+/* Writes the next up to `room` references; the walk moves past them. Few come when many buckets are empty. */
+size_t index_walk(const struct index *index, struct index_walk *walk, uint32_t *ret_refs,
+                  size_t room);
+
+/* Lets the walk go on with a reference that it has just come by. */
+void index_walk_back(const struct index *index, struct index_walk *walk, uint32_t ref);
+
 /* Hands a table over: `from` must not be used or freed any more. */
 void index_assign(struct index *to, const struct index *from);
 

@@ -98,11 +98,30 @@ static struct entry *shard_take(struct shard *shard, uint16_t size8, struct mono
     return (struct entry *)block;
 }
 
-void shard_tidy(struct shard *shard)
+bool shard_tidy(struct shard *shard, size_t most)
 {
     struct ring_block *oldest;
-    while ((oldest = ring_oldest(&shard->segment.ring)) && oldest->dead)
+    while ((oldest = ring_oldest(&shard->segment.ring)) && oldest->dead) {
+        if (most-- == 0)
+            return true;
         ring_drop(&shard->segment.ring);
+    }
+    return false;
+}
+
+size_t shard_walk(const struct shard *shard, struct index_walk *walk,
+                  struct entry *ret_entries[SHARD_WALK])
+{
+    uint32_t refs[SHARD_WALK];
+    size_t count = index_walk(&shard->segment.index, walk, refs, SHARD_WALK);
+    for (size_t i = 0; i < count; i++)
+        ret_entries[i] = entry_at(&shard->segment, refs[i]);
+    return count;
+}
+
+void shard_walk_back(const struct shard *shard, struct index_walk *walk, const struct entry *entry)
+{
+    index_walk_back(&shard->segment.index, walk, ref_of(&shard->segment, entry));
 }
 
 /* ---- size ---- */
@@ -256,13 +275,4 @@ bool shard_put(struct shard *shard, const struct answer_key *key, const struct a
         entry->elsewhere = elsewhere;
     shard->counters.inserted++;
     return true;
-}
-
-struct entry *shard_next(const struct shard *shard, const struct entry *entry)
-{
-    const struct ring_block *block = (const struct ring_block *)entry;
-    do
-        block = ring_next(&shard->segment.ring, block);
-    while (block && block->dead);
-    return (struct entry *)block;
 }

@@ -5,7 +5,7 @@ struct entry *shared_lock(const struct shards *shards, const struct answer_key *
 {
     struct answer_key all;
     answer_key_shared(own, &all);
-    *ret_shard = shard_lock(shards, all.hash);
+    *ret_shard = shard_lock_of(shards, all.hash);
     struct entry *entry = shard_find(*ret_shard, &all);
     return entry && entry->state & ENTRY_PUSHED && entry->born_ms > own_born_ms ? entry : NULL;
 }
@@ -26,7 +26,7 @@ enum store_result shared_get(const struct shards *shards, const struct store_loo
 bool shared_comes_first(const struct shards *shards, const struct answer_key *own,
                         const struct answer *answer, struct mono now)
 {
-    struct shard *shard = shard_lock(shards, own->hash);
+    struct shard *shard = shard_lock_of(shards, own->hash);
     const struct entry *entry = shard_find(shard, own);
     bool changed = shared_stands_in(shard, entry, own);
     const uint64_t born_ms = changed ? entry->born_ms : 0;
@@ -56,7 +56,7 @@ void shared_leave_place(const struct shards *shards, const struct answer_key *ow
     if (!may_be_pushed(own, answer))
         return;
     answer_key_shared(own, &all);
-    struct shard *shard = shard_lock(shards, all.hash);
+    struct shard *shard = shard_lock_of(shards, all.hash);
     shard_put(shard, &all, answer,
               &(struct put){.kind = PUT_SHARED, .stamp = stamp, .now = now, .born = now});
     shard_unlock(shard);

@@ -52,6 +52,11 @@ void store_free(struct store *store)
     free(store);
 }
 
+const struct shards *store_shards(const struct store *store)
+{
+    return &store->shards;
+}
+
 void store_key(const struct store *store, const struct key_parts *parts, struct answer_key *ret_key)
 {
     answer_key_make(store->validity, parts, ret_key);
@@ -82,7 +87,7 @@ void store_expect(const struct store *store, const struct answer_key *key)
 enum store_result store_get(struct store *store, const struct store_look *look,
                             struct store_hit *ret)
 {
-    struct shard *shard = shard_lock(&store->shards, look->key->hash);
+    struct shard *shard = shard_lock_of(&store->shards, look->key->hash);
     struct entry *entry = shard_find(shard, look->key);
     enum store_result result = entry ? shard_judge(shard, entry, look->key, look->now) : STORE_MISS;
     bool elsewhere = result != STORE_HIT && shared_stands_in(shard, entry, look->key);
@@ -97,7 +102,7 @@ enum store_result store_get(struct store *store, const struct store_look *look,
 
 bool store_has(struct store *store, const struct answer_key *key)
 {
-    struct shard *shard = shard_lock(&store->shards, key->hash);
+    struct shard *shard = shard_lock_of(&store->shards, key->hash);
     bool has = shard_find(shard, key) != NULL;
     shard_unlock(shard);
     return has;
@@ -105,7 +110,7 @@ bool store_has(struct store *store, const struct answer_key *key)
 
 bool store_revive(struct store *store, const struct answer_key *key, struct mono now)
 {
-    struct shard *shard = shard_lock(&store->shards, key->hash);
+    struct shard *shard = shard_lock_of(&store->shards, key->hash);
     struct entry *entry = shard_find(shard, key);
     if (shared_stands_in(shard, entry, key)) {
         const uint64_t born_ms = entry->born_ms;
@@ -120,7 +125,7 @@ bool store_revive(struct store *store, const struct answer_key *key, struct mono
 
 bool store_was_hot(struct store *store, const struct answer_key *key, struct mono now)
 {
-    struct shard *shard = shard_lock(&store->shards, key->hash);
+    struct shard *shard = shard_lock_of(&store->shards, key->hash);
     struct entry *entry = shard_find(shard, key);
     bool hot =
         entry && entry->state & ENTRY_USED && shard_judge(shard, entry, key, now) == STORE_INVALID;
@@ -136,7 +141,7 @@ static bool put(struct store *store, const struct answer_key *key, const struct 
     assert(answer->ttl_count == (size_t)answer->counts[0] + answer->counts[1] + answer->counts[2]);
     if (answer->ttl == 0)
         return false;
-    struct shard *shard = shard_lock(&store->shards, key->hash);
+    struct shard *shard = shard_lock_of(&store->shards, key->hash);
     bool kept = shard_put(shard, key, answer, put);
     shard_unlock(shard);
     return kept;
@@ -166,7 +171,7 @@ bool store_replace(struct store *store, const struct answer_key *key, const stru
 
 uint32_t store_elsewhere(struct store *store, const struct answer_key *key)
 {
-    struct shard *shard = shard_lock(&store->shards, key->hash);
+    struct shard *shard = shard_lock_of(&store->shards, key->hash);
     const struct entry *entry = shard_find(shard, key);
     uint32_t seconds = entry ? entry_elsewhere(entry) : 0;
     shard_unlock(shard);
@@ -175,21 +180,34 @@ uint32_t store_elsewhere(struct store *store, const struct answer_key *key)
 
 /* ---- all entries ---- */
 
+/* Drops what there is among the next entries of a walk. */
+static size_t drop_some(struct shard *shard, struct index_walk *walk, const uint8_t *name,
+                        bool subtree)
+{
+    struct entry *entries[SHARD_WALK];
+    size_t count = shard_walk(shard, walk, entries), dropped = 0;
+    for (size_t i = 0; i < count; i++) {
+        const uint8_t *held = answer_key_name(entry_key(entries[i]));
+        if (subtree ? name_is_within(held, name) : name_equal(held, name)) {
+            shard_remove(shard, entries[i]);
+            dropped++;
+        }
+    }
+    return dropped;
+}
+
 size_t store_drop(struct store *store, const uint8_t *canonical_name, bool subtree)
 {
     size_t dropped = 0;
     for (size_t i = 0; i <= store->shards.mask; i++) {
         struct shard *shard = &store->shards.each[i];
-        pthread_mutex_lock(&shard->lock);
-        for (struct entry *entry = NULL; (entry = shard_next(shard, entry));) {
-            const uint8_t *name = answer_key_name(entry_key(entry));
-            if (subtree ? name_is_within(name, canonical_name) : name_equal(name, canonical_name)) {
-                shard_remove(shard, entry);
-                dropped++;
-            }
+        struct index_walk walk = {0};
+        for (bool more = true; more;) {
+            shard_lock(shard);
+            dropped += drop_some(shard, &walk, canonical_name, subtree);
+            more = shard_tidy(shard, SHARD_WALK) || !walk.ended;
+            shard_unlock(shard);
         }
-        shard_tidy(shard);
-        shard_unlock(shard);
     }
     return dropped;
 }
@@ -197,7 +215,7 @@ size_t store_drop(struct store *store, const uint8_t *canonical_name, bool subtr
 struct ttl_policy store_policy(struct store *store)
 {
     struct shard *shard = &store->shards.each[0];
-    pthread_mutex_lock(&shard->lock);
+    shard_lock(shard);
     struct ttl_policy policy = shard->rules.policy;
     shard_unlock(shard);
     return policy;
@@ -210,7 +228,7 @@ static struct segment *segments_new(struct shards *shards, size_t limit)
     struct segment *segments = malloc(count * sizeof *segments);
     for (; segments && done < count; done++) {
         struct shard *shard = &shards->each[done];
-        pthread_mutex_lock(&shard->lock);
+        shard_lock(shard);
         size_t entries = shard->counters.entries;
         shard_unlock(shard);
         if (segment_init(&segments[done], limit, entries) != ERR_OK)
@@ -234,7 +252,7 @@ int store_configure(struct store *store, const struct ttl_policy *policy, size_t
         return ERR_MEMORY;
     for (size_t i = 0; i < count; i++) {
         struct shard *shard = &store->shards.each[i];
-        pthread_mutex_lock(&shard->lock);
+        shard_lock(shard);
         shard->rules.policy = *policy;
         if (resize)
             shard_change(shard, &segments[i], limit);
@@ -251,74 +269,10 @@ void store_count(struct store *store, struct store_counters *ret)
     *ret = (struct store_counters){0};
     for (size_t i = 0; i <= store->shards.mask; i++) {
         struct shard *shard = &store->shards.each[i];
-        pthread_mutex_lock(&shard->lock);
+        shard_lock(shard);
         shard->counters.bytes = shard->segment.ring.used + index_bytes(&shard->segment.index);
         for (size_t k = 0; k < FIELDS; k++)
             ((uint64_t *)ret)[k] += ((const uint64_t *)&shard->counters)[k];
-        shard_unlock(shard);
-    }
-}
-
-static void entry_view(const struct shard *shard, const struct entry *entry, struct mono now,
-                       struct store_view *ret)
-{
-    uint32_t age = (uint32_t)(entry_age_ms(entry, now) / 1000);
-    uint64_t name_hash =
-        answer_key_name_hash(shard->rules.validity, entry_key(entry), entry->name_size);
-    struct dependent dependent = entry_dependent(entry, name_hash);
-    struct stamp mark = validity_newest_mark(shard->rules.validity, &dependent);
-    *ret = (struct store_view){
-        .key = entry_key(entry),
-        .flags = entry->flags,
-        .counts = {entry->counts[0], entry->counts[1], entry->counts[2]},
-        .body = entry_body(entry),
-        .body_size = entry->body_size,
-        .age = age,
-        .ttl = entry->ttl > age ? entry->ttl - age : 0,
-        .stamp = {entry->stamp},
-        .mark = mark,
-        .valid = mark.n <= entry->stamp,
-        .provisional = entry->state & ENTRY_PROVISIONAL,
-        .subscribed = entry->zone != ZONE_NONE,
-        .scope_count = entry->scope_count,
-        .origin = entry->origin,
-    };
-}
-
-/* Not one that only keeps a place. */
-static bool is_answer(const struct entry *entry)
-{
-    return (entry->state & (ENTRY_SHARED | ENTRY_PUSHED)) != ENTRY_SHARED;
-}
-
-bool store_peek(struct store *store, const struct answer_key *key, struct mono now,
-                void (*visit)(void *arg, const struct store_view *view), void *arg)
-{
-    struct shard *shard = shard_lock(&store->shards, key->hash);
-    const struct entry *entry = shard_find(shard, key);
-    bool is_seen = entry && is_answer(entry);
-    if (is_seen) {
-        struct store_view view;
-        entry_view(shard, entry, now, &view);
-        visit(arg, &view);
-    }
-    shard_unlock(shard);
-    return is_seen;
-}
-
-void store_visit(struct store *store, struct mono now,
-                 void (*visit)(void *arg, const struct store_view *view), void *arg)
-{
-    for (size_t i = 0; i <= store->shards.mask; i++) {
-        struct shard *shard = &store->shards.each[i];
-        pthread_mutex_lock(&shard->lock);
-        for (const struct entry *entry = NULL; (entry = shard_next(shard, entry));) {
-            struct store_view view;
-            if (!is_answer(entry))
-                continue;
-            entry_view(shard, entry, now, &view);
-            visit(arg, &view);
-        }
         shard_unlock(shard);
     }
 }

@@ -111,7 +111,10 @@ bool store_revive(struct store *store, const struct answer_key *key, struct mono
 /* Whether an answer is held that clients have asked for, and that a change has touched. */
 bool store_was_hot(struct store *store, const struct answer_key *key, struct mono now);
 
-/* Drops all entries of a canonical name, or of it and all below. Walks the whole store. Returns how many. */
+/*
+ * Drops all entries of a canonical name, or of it and all below, that are there when it is called. Walks the whole
+ * store, some entries at a time. Returns how many.
+ */
 size_t store_drop(struct store *store, const uint8_t *canonical_name, bool subtree);
 
 /* The policy as it is now; a copy. */
@@ -132,31 +135,5 @@ struct store_counters {
     uint64_t entries, bytes, size; /* bytes: in rings, and of indexes */
 };
 void store_count(struct store *store, struct store_counters *ret);
-
-/* One entry as seen by store_visit(); pointers are good inside the call only. */
-struct store_view {
-    const uint8_t *key; /* bytes of struct answer_key */
-    uint16_t flags;
-    uint16_t counts[3];
-    const uint8_t *body;
-    size_t body_size;
-    uint32_t age;       /* seconds since it was put */
-    uint32_t ttl;       /* seconds left; 0 when expired */
-    struct stamp stamp; /* known valid at */
-    struct stamp mark;  /* newest mark among its scopes; 0 for none */
-    bool valid;         /* by marks; its TTL may be over all the same */
-    bool provisional;   /* it may be old */
-    bool subscribed;    /* it depends on zones of the feed */
-    size_t scope_count; /* of further names than the question's */
-    uint8_t origin;
-};
-
-/* Calls `visit` for the entry of `key` if it is held. Counts as no hit. */
-bool store_peek(struct store *store, const struct answer_key *key, struct mono now,
-                void (*visit)(void *arg, const struct store_view *view), void *arg);
-
-/* Calls `visit` for every entry, a shard's lock held for that shard's time. */
-void store_visit(struct store *store, struct mono now,
-                 void (*visit)(void *arg, const struct store_view *view), void *arg);
 
 #endif

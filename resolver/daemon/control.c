@@ -14,15 +14,23 @@
 #include <utlist.h>
 
 #include "resolver/daemon/clock.h"
+#include "resolver/daemon/held.h"
 #include "resolver/daemon/status.h"
 
-enum { MAX_REQUEST = 64 * 1024, IDLE_SECONDS = 30 };
+enum {
+    MAX_REQUEST = 64 * 1024,
+    IDLE_SECONDS = 30,
+    /* Bytes that wait for a client before it is answered no further, and those at which that goes on. */
+    ANSWER_AHEAD = 64 * 1024,
+    ANSWER_ON = 16 * 1024,
+};
 
 struct control_client {
     struct control_client *prev, *next;
     struct control *control;
     struct bufferevent *stream;
-    bool leaving; /* closed once its last answer is sent */
+    struct held_dump *dump; /* under way: other requests wait for its end; NULL: none */
+    bool leaving;           /* closed once its last answer is sent */
 };
 
 struct control {
@@ -36,26 +44,15 @@ struct control {
 static void control_client_free(struct control_client *client)
 {
     DL_DELETE(client->control->clients, client);
+    held_dump_free(client->dump);
     bufferevent_free(client->stream);
     free(client);
 }
 
-static int append(const char *bytes, size_t size, void *arg)
-{
-    return evbuffer_add(arg, bytes, size);
-}
-
 /* Takes the reference. */
-static void write_line(void *arg, json_t *object)
+static void write_line(struct control_client *client, json_t *object)
 {
-    struct control_client *client = arg;
-    struct evbuffer *output = bufferevent_get_output(client->stream);
-    if (!object)
-        evbuffer_add_printf(output, "{\"ok\": false, \"error\": \"out of memory\"}");
-    else
-        json_dump_callback(object, append, output, JSON_COMPACT);
-    evbuffer_add(output, "\n", 1);
-    json_decref(object);
+    held_write_line(bufferevent_get_output(client->stream), object);
 }
 
 static json_t *error_reply(const char *text)
@@ -86,7 +83,7 @@ static json_t *answer_lookup(struct daemon *daemon, json_t *request)
     int type = type_name ? type_from_text(type_name) : TYPE_A;
     if (type < 0)
         return error_reply("\"type\" is not a record type");
-    return status_lookup(daemon, name, (uint16_t)type);
+    return held_lookup(daemon, name, (uint16_t)type);
 }
 
 static json_t *answer_drained(struct daemon *daemon, json_t *request)
@@ -121,63 +118,110 @@ static json_t *answer_evict(struct daemon *daemon, json_t *request)
                      (json_int_t)dropped);
 }
 
+/* Starts a dump; it is written as its client takes it, and other requests wait for its end. */
 static json_t *answer_dump(struct control_client *client)
 {
-    size_t count = status_dump(client->control->daemon, write_line, client);
-    return json_pack("{s:b, s:I}", "ok", true, "count", (json_int_t)count);
+    client->dump = held_dump_new(client->control->daemon);
+    return client->dump ? NULL : error_reply("out of memory");
 }
 
-static json_t *answer_request(struct control_client *client, const char *line)
+typedef json_t *answer_fn(struct daemon *daemon, json_t *request);
+
+static json_t *answer_status(struct daemon *daemon, json_t *request)
 {
-    struct daemon *daemon = client->control->daemon;
+    (void)request;
+    return status_report(daemon);
+}
+
+static const struct {
+    const char *cmd;
+    answer_fn *answer;
+} answers[] = {
+    {"status", answer_status},   {"lookup", answer_lookup}, {"drained_by", answer_drained},
+    {"applied", answer_applied}, {"evict", answer_evict},
+};
+
+static json_t *answer_command(struct control_client *client, const char *cmd, json_t *request)
+{
+    for (size_t i = 0; cmd && i < sizeof answers / sizeof *answers; i++)
+        if (strcmp(cmd, answers[i].cmd) == 0)
+            return answers[i].answer(client->control->daemon, request);
+    if (cmd && strcmp(cmd, "dump") == 0)
+        return answer_dump(client);
+    return error_reply("\"cmd\" is none of status, lookup, drained_by, applied, evict, dump");
+}
+
+static void answer_line(struct control_client *client, const char *line)
+{
     json_error_t error;
     json_t *request = json_loads(line, JSON_REJECT_DUPLICATES, &error);
-    if (!json_is_object(request)) {
-        json_decref(request);
-        return error_reply("a request is one JSON object on one line");
+    if (json_is_object(request)) {
+        json_t *reply =
+            answer_command(client, json_string_value(json_object_get(request, "cmd")), request);
+        if (!client->dump)
+            write_line(client, reply);
+    } else {
+        write_line(client, error_reply("a request is one JSON object on one line"));
     }
-    const char *cmd = json_string_value(json_object_get(request, "cmd"));
-    json_t *reply;
-    if (cmd && strcmp(cmd, "status") == 0)
-        reply = status_report(daemon);
-    else if (cmd && strcmp(cmd, "lookup") == 0)
-        reply = answer_lookup(daemon, request);
-    else if (cmd && strcmp(cmd, "drained_by") == 0)
-        reply = answer_drained(daemon, request);
-    else if (cmd && strcmp(cmd, "applied") == 0)
-        reply = answer_applied(daemon, request);
-    else if (cmd && strcmp(cmd, "evict") == 0)
-        reply = answer_evict(daemon, request);
-    else if (cmd && strcmp(cmd, "dump") == 0)
-        reply = answer_dump(client);
-    else
-        reply = error_reply("\"cmd\" is none of status, lookup, drained_by, applied, evict, dump");
     json_decref(request);
-    return reply;
+}
+
+static void refuse_long_request(struct control_client *client)
+{
+    struct evbuffer *input = bufferevent_get_input(client->stream);
+    evbuffer_drain(input, evbuffer_get_length(input));
+    write_line(client, error_reply("the request is too long"));
+    client->leaving = true;
+}
+
+/* The next line of a dump that is under way, or the next request. False: there is nothing to answer. */
+static bool answer_next(struct control_client *client)
+{
+    struct evbuffer *input = bufferevent_get_input(client->stream);
+    if (client->dump) {
+        if (held_dump_next(client->dump, bufferevent_get_output(client->stream)))
+            return true;
+        held_dump_free(client->dump);
+        client->dump = NULL;
+        return true;
+    }
+    char *line = evbuffer_readln(input, NULL, EVBUFFER_EOL_LF);
+    if (line)
+        answer_line(client, line);
+    else if (evbuffer_get_length(input) > MAX_REQUEST)
+        refuse_long_request(client);
+    free(line);
+    return line != NULL;
+}
+
+/*
+ * Answers as far as the client takes the answers; until then nothing more is read from it. One that takes none any
+ * more runs into the time for that, and one that has gone shows when it is written to.
+ */
+static void answer(struct control_client *client)
+{
+    struct evbuffer *output = bufferevent_get_output(client->stream);
+    bool more = true;
+    while (more && evbuffer_get_length(output) < ANSWER_AHEAD)
+        more = answer_next(client);
+    if (more || client->leaving)
+        bufferevent_disable(client->stream, EV_READ);
+    else
+        bufferevent_enable(client->stream, EV_READ);
 }
 
 static void on_read(struct bufferevent *stream, void *arg)
 {
-    struct control_client *client = arg;
-    struct evbuffer *input = bufferevent_get_input(stream);
-    char *line;
-    while ((line = evbuffer_readln(input, NULL, EVBUFFER_EOL_LF)) != NULL) {
-        write_line(client, answer_request(client, line));
-        free(line);
-    }
-    if (evbuffer_get_length(input) > MAX_REQUEST) {
-        evbuffer_drain(input, evbuffer_get_length(input));
-        bufferevent_disable(stream, EV_READ);
-        write_line(client, error_reply("the request is too long"));
-        client->leaving = true;
-    }
+    (void)stream;
+    answer(arg);
 }
 
 static void on_written(struct bufferevent *stream, void *arg)
 {
-    (void)stream;
     struct control_client *client = arg;
-    if (client->leaving)
+    if (!client->leaving)
+        answer(client);
+    else if (evbuffer_get_length(bufferevent_get_output(stream)) == 0)
         control_client_free(client);
 }
 
@@ -209,6 +253,7 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struc
     struct timeval idle = {.tv_sec = IDLE_SECONDS};
     bufferevent_setcb(stream, on_read, on_written, on_event, client);
     bufferevent_set_timeouts(stream, &idle, &idle);
+    bufferevent_setwatermark(stream, EV_WRITE, ANSWER_ON, 0);
     bufferevent_enable(stream, EV_READ | EV_WRITE);
 }
 

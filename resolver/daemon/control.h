@@ -9,6 +9,9 @@
  *     {"cmd":"dump"}                                              -> one line per answer, then {"ok":true,"count":n}
  *     anything else                                               -> {"ok":false,"error":"..."}
  *
+ * A client is answered as fast as it takes the answers: what waits for it is bounded. One that takes nothing for 30 s, or
+ * asks nothing, is dropped.
+ *
  * Whoever may open the socket may do all of it: it is made with mode 0600.
  *
  * Threads: all on the main thread.

@@ -19,9 +19,6 @@ json_t *status_report(struct daemon *daemon);
  */
 json_t *status_applied(struct daemon *daemon, uint64_t after);
 
-/* What each tier holds for a canonical name and type. */
-json_t *status_lookup(struct daemon *daemon, const uint8_t *name, uint16_t type);
-
 /*
  * For each tier, when no client of it can hold an answer any more that is older than the newest change of what is at
  * a canonical name:
@@ -39,9 +36,6 @@ json_t *status_lookup(struct daemon *daemon, const uint8_t *name, uint16_t type)
  * given under the old one must run out first.
  */
 json_t *status_drained(struct daemon *daemon, const uint8_t *name);
-
-/* Calls `line` with one object per answer held; returns how many. `line` takes the reference. */
-size_t status_dump(struct daemon *daemon, void (*line)(void *arg, json_t *object), void *arg);
 
 /* The sum over all workers. */
 void status_count(const struct daemon *daemon, size_t tier_index, struct tier_counters *ret);

@@ -539,6 +539,56 @@ def test_dump(upstream, daemon):
     assert {(line["tier"], line["type"]) for line in lines[:-1]} == {("os", "A")}
 
 
+def connect(daemon):
+    sock = socket.socket(socket.AF_UNIX)
+    sock.settimeout(20)
+    sock.connect(daemon.control_path)
+    return sock
+
+
+def test_dumps_wait_for_their_clients(upstream, daemon):
+    """Eight at once that are not read keep little, hold nobody up, and are whole when they are read."""
+    upstream.script("*", wire.records(b"\xc0\0\2\1"))
+    names = {f"n{n}.example.com." for n in range(20000)}
+    wire.ask_all(daemon, sorted(names), window=200)
+    before = daemon.rss()
+    socks = [connect(daemon) for _ in range(8)]
+    for sock in socks:
+        sock.sendall(b'{"cmd": "dump"}\n{"cmd": "status"}\n')
+    for _ in range(20):
+        assert ask(daemon, "n1.example.com.") is not None
+        assert daemon.status()["ok"]
+    assert daemon.rss() - before < 8 << 20
+    for sock in socks:
+        with sock, sock.makefile("rb") as lines:
+            rows = [json.loads(next(lines)) for _ in range(len(names) + 1)]
+            assert rows.pop() == {"ok": True, "count": len(names)}
+            assert {row["name"] for row in rows} == names
+            assert json.loads(next(lines))["pid"] == daemon.pid, "what was asked behind it comes behind it"
+
+
+def test_a_client_that_asks_and_does_not_read_is_not_answered_on(daemon):
+    before = daemon.rss()
+    with connect(daemon) as sock:
+        sock.settimeout(1)
+        with pytest.raises(OSError):
+            for _ in range(100):
+                sock.sendall(b'{"cmd": "status"}\n' * 1000)
+        assert daemon.rss() - before < 4 << 20
+        assert daemon.status()["ok"]
+
+
+def test_a_client_that_ends_its_side_gets_its_dump(upstream, daemon):
+    upstream.script("*", wire.records(b"\xc0\0\2\1"))
+    wire.ask_all(daemon, [f"n{n}.example.com." for n in range(2000)], window=200)
+    with connect(daemon) as sock:
+        sock.sendall(b'{"cmd": "dump"}\n')
+        sock.shutdown(socket.SHUT_WR)
+        time.sleep(0.2)
+        lines = sock.makefile("rb").readlines()
+    assert json.loads(lines[-1]) == {"ok": True, "count": 2000}
+
+
 @pytest.mark.parametrize("request_line", [
     b"", b"{", b"[]", b"7", b"null", b"nonsense", b"\xff\xfe", b'{"cmd": 7}', b"{}",
     b'{"cmd": "nothing"}', b'{"cmd": "lookup"}', b'{"cmd": "lookup", "name": 7}',

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cache/view.h"
 #include "invalidation/apply.h"
 
 struct fixture {
@@ -290,7 +291,7 @@ static void a_failure_does_not_undo_a_set_for_a_client(void **state)
     assert_int_equal(look_as(f, 1, after_s(310)), 7);
 }
 
-static void count_view(void *arg, const struct store_view *view)
+static void count_view(void *arg, const struct view *view)
 {
     (void)view;
     ++*(int *)arg;
@@ -302,11 +303,14 @@ static void a_place_for_a_change_is_no_answer(void **state)
     struct answer_key all = key_of(f, "www.example.com.", TYPE_A, false);
     int seen = 0;
     assert_true(fetch_as(f, 1, 0, 3600, start));
-    store_visit(f->store, start, count_view, &seen);
+    struct view_walk *walk = view_walk_new(f->store);
+    while (view_walk_next(walk, start, count_view, &seen))
+        ;
+    view_walk_free(walk);
     assert_int_equal(seen, 1);
-    assert_false(store_peek(f->store, &all, start, count_view, &seen));
+    assert_false(view_entry(f->store, &all, start, count_view, &seen));
     apply(f, SET_WWW(300, "192.0.2.7"));
-    assert_true(store_peek(f->store, &all, start, count_view, &seen));
+    assert_true(view_entry(f->store, &all, start, count_view, &seen));
 }
 
 static void partial_changes_evict(void **state)

@@ -126,12 +126,89 @@ static void it_grows_no_larger_than_allowed(void **state)
     index_free(&index);
 }
 
+/* A table of another size with the same references. */
+static void change_table(struct index *index, size_t count)
+{
+    index_free(index);
+    assert_true(index_init(index, SIZE_MAX / 4, count));
+    for (uint32_t ref = 1; ref <= REFS; ref++)
+        if (hashes[ref])
+            assert_true(index_insert(index, hashes[ref], ref));
+}
+
+/* Every second reference stays, in another slot now and then; the others come and go, and so do whole tables. */
+static void disturb(struct index *index, int step)
+{
+    uint32_t ref = 1 + (uint32_t)rand() % REFS;
+    if (hashes[ref])
+        index_remove(index, hashes[ref], ref);
+    if (ref % 2 == 0 || !hashes[ref])
+        add(index, ref, ref % 2 == 0 ? hashes[ref] : random_hash());
+    else
+        hashes[ref] = 0;
+    if (step % 500 == 499)
+        change_table(index, step % 1000 == 999 ? 0 : 8 * REFS);
+}
+
+static void walk_through(struct index *index, uint64_t hash_mask)
+{
+    static int met[REFS + 1];
+    uint32_t refs[32];
+    memset(met, 0, sizeof met);
+    for (uint32_t ref = 2; ref <= REFS; ref += 2)
+        add(index, ref, random_hash() & hash_mask);
+    struct index_walk walk = {0};
+    for (int step = 0; !walk.ended; step++) {
+        size_t count = index_walk(index, &walk, refs, 1 + (size_t)step % 32);
+        assert_true(count <= 1 + (size_t)step % 32);
+        size_t taken = count > 3 && step % 5 == 0 ? count - 2 : count;
+        for (size_t i = 0; i < taken; i++)
+            met[refs[i]]++;
+        if (taken < count)
+            index_walk_back(index, &walk, refs[taken]);
+        disturb(index, step);
+    }
+    for (uint32_t ref = 2; ref <= REFS; ref += 2)
+        assert_int_equal(met[ref], 1);
+}
+
+static void a_walk_meets_once_what_stays(void **state)
+{
+    (void)state;
+    struct index index;
+    srand(7);
+    open_index(&index, SIZE_MAX / 4);
+    walk_through(&index, UINT64_MAX);
+    index_free(&index);
+    /* all in a few buckets, far more in each than are taken at a time */
+    open_index(&index, SIZE_MAX / 4);
+    walk_through(&index, ~(uint64_t)0xfffff7);
+    index_free(&index);
+}
+
+static void a_walk_through_nothing_ends(void **state)
+{
+    (void)state;
+    struct index index;
+    uint32_t refs[8];
+    struct index_walk walk = {0};
+    open_index(&index, SIZE_MAX / 4);
+    change_table(&index, 8 * REFS);
+    int steps = 1;
+    for (; !walk.ended; steps++)
+        assert_int_equal(index_walk(&index, &walk, refs, 8), 0);
+    assert_in_range(steps, 2, 1000);
+    index_free(&index);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_in_is_found_and_nothing_else),
         cmocka_unit_test(equal_hashes_overflow_into_other_buckets),
         cmocka_unit_test(a_reference_moves),
+        cmocka_unit_test(a_walk_meets_once_what_stays),
+        cmocka_unit_test(a_walk_through_nothing_ends),
         cmocka_unit_test(it_grows_no_larger_than_allowed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
