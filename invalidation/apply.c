@@ -456,7 +456,8 @@ void apply_evict(struct applier *applier, const uint8_t *name, bool subtree, str
     pthread_mutex_lock(&applier->lock);
     struct apply_result result = {.marked = mark_evicted(applier, name, subtree)};
     commit(applier, now, &result);
-    if (!validity_zone_of(validity, name, NULL))
+    /* below a name of a zone there may be others that are excepted from it */
+    if (subtree || !validity_zone_of(validity, name, NULL))
         result.stamp = validity_evict_outside(validity, name, subtree, now);
     pthread_mutex_unlock(&applier->lock);
     *ret_result = result;

@@ -14,7 +14,7 @@
 #include <utlist.h>
 
 #include "resolver/daemon/clock.h"
-#include "resolver/daemon/held.h"
+#include "resolver/daemon/contents.h"
 #include "resolver/daemon/status.h"
 
 enum {
@@ -29,8 +29,8 @@ struct control_client {
     struct control_client *prev, *next;
     struct control *control;
     struct bufferevent *stream;
-    struct held_dump *dump; /* under way: other requests wait for its end; NULL: none */
-    bool leaving;           /* closed once its last answer is sent */
+    struct contents_dump *dump; /* under way: other requests wait for its end; NULL: none */
+    bool leaving;               /* closed once its last answer is sent */
 };
 
 struct control {
@@ -44,7 +44,7 @@ struct control {
 static void control_client_free(struct control_client *client)
 {
     DL_DELETE(client->control->clients, client);
-    held_dump_free(client->dump);
+    contents_dump_free(client->dump);
     bufferevent_free(client->stream);
     free(client);
 }
@@ -52,7 +52,7 @@ static void control_client_free(struct control_client *client)
 /* Takes the reference. */
 static void write_line(struct control_client *client, json_t *object)
 {
-    held_write_line(bufferevent_get_output(client->stream), object);
+    contents_write_line(bufferevent_get_output(client->stream), object);
 }
 
 static json_t *error_reply(const char *text)
@@ -83,7 +83,7 @@ static json_t *answer_lookup(struct daemon *daemon, json_t *request)
     int type = type_name ? type_from_text(type_name) : TYPE_A;
     if (type < 0)
         return error_reply("\"type\" is not a record type");
-    return held_lookup(daemon, name, (uint16_t)type);
+    return contents_lookup(daemon, name, (uint16_t)type);
 }
 
 static json_t *answer_drained(struct daemon *daemon, json_t *request)
@@ -101,7 +101,10 @@ static json_t *answer_applied(struct daemon *daemon, json_t *request)
     return status_applied(daemon, (uint64_t)json_integer_value(after));
 }
 
-/* Inside the feed's zones a mark does it; elsewhere the stores are searched. */
+/*
+ * The clocks move first, so that no fetch that is under way brings back what is dropped then. Inside the feed's zones a
+ * mark has done it by that; what lies elsewhere is searched for.
+ */
 static json_t *answer_evict(struct daemon *daemon, json_t *request)
 {
     uint8_t name[NAME_MAX_SIZE];
@@ -111,17 +114,23 @@ static json_t *answer_evict(struct daemon *daemon, json_t *request)
     bool subtree = json_is_true(json_object_get(request, "subtree"));
     struct apply_result result = {0};
     apply_evict(daemon->applier, name, subtree, mono_now(), &result);
-    uint64_t dropped = 0;
-    for (size_t i = 0; i < daemon->tier_count; i++)
-        dropped += store_drop(daemon->tiers[i]->store, name, subtree);
-    return json_pack("{s:b, s:I, s:I}", "ok", true, "stamp", (json_int_t)result.stamp.n, "evicted",
-                     (json_int_t)dropped);
+    validity_evict_outside(daemon->plain_validity, name, subtree, mono_now());
+    json_t *tiers = json_array();
+    size_t dropped = 0;
+    for (size_t i = 0; i < daemon->tier_count; i++) {
+        size_t here = store_drop(daemon->tiers[i]->store, name, subtree);
+        json_array_append_new(tiers, json_pack("{s:s, s:I}", "tier", daemon->tiers[i]->name,
+                                               "evicted", (json_int_t)here));
+        dropped += here;
+    }
+    return json_pack("{s:b, s:I, s:I, s:o}", "ok", true, "stamp", (json_int_t)result.stamp.n,
+                     "evicted", (json_int_t)dropped, "tiers", tiers);
 }
 
 /* Starts a dump; it is written as its client takes it, and other requests wait for its end. */
 static json_t *answer_dump(struct control_client *client)
 {
-    client->dump = held_dump_new(client->control->daemon);
+    client->dump = contents_dump_new(client->control->daemon);
     return client->dump ? NULL : error_reply("out of memory");
 }
 
@@ -179,9 +188,9 @@ static bool answer_next(struct control_client *client)
 {
     struct evbuffer *input = bufferevent_get_input(client->stream);
     if (client->dump) {
-        if (held_dump_next(client->dump, bufferevent_get_output(client->stream)))
+        if (contents_dump_next(client->dump, bufferevent_get_output(client->stream)))
             return true;
-        held_dump_free(client->dump);
+        contents_dump_free(client->dump);
         client->dump = NULL;
         return true;
     }

@@ -5,7 +5,7 @@
  *     {"cmd":"lookup","name":"www.example.com.","type":"A"}       -> {"ok":true,"tiers":[...]}
  *     {"cmd":"drained_by","name":"www.example.com."}              -> {"ok":true,"tiers":[...]}, see status.h
  *     {"cmd":"applied","after":41}                                -> {"ok":true,"first":42,"age_us":[...],...}, likewise
- *     {"cmd":"evict","name":"www.example.com.","subtree":false}   -> {"ok":true,"stamp":7,"evicted":1}
+ *     {"cmd":"evict","name":"www.example.com.","subtree":false}   -> {"ok":true,"stamp":7,"evicted":1,"tiers":[...]}
  *     {"cmd":"dump"}                                              -> one line per answer, then {"ok":true,"count":n}
  *     anything else                                               -> {"ok":false,"error":"..."}
  *

@@ -1,4 +1,4 @@
-#include "resolver/daemon/held.h"
+#include "resolver/daemon/contents.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -111,7 +111,7 @@ static json_t *lookup_tier(struct tier *tier, const uint8_t *name, uint16_t type
     return json_pack("{s:s, s:o}", "tier", tier->name, "variants", lookup.variants);
 }
 
-json_t *held_lookup(struct daemon *daemon, const uint8_t *name, uint16_t type)
+json_t *contents_lookup(struct daemon *daemon, const uint8_t *name, uint16_t type)
 {
     char name_text[NAME_MAX_TEXT], type_text[TYPE_MAX_TEXT];
     json_t *tiers = json_array();
@@ -123,7 +123,7 @@ json_t *held_lookup(struct daemon *daemon, const uint8_t *name, uint16_t type)
 
 /* ---- all ---- */
 
-struct held_dump {
+struct contents_dump {
     const struct daemon *daemon;
     size_t tier;
     struct view_walk *walk;
@@ -131,9 +131,9 @@ struct held_dump {
     struct evbuffer *out; /* while lines are written */
 };
 
-struct held_dump *held_dump_new(const struct daemon *daemon)
+struct contents_dump *contents_dump_new(const struct daemon *daemon)
 {
-    struct held_dump *dump = calloc(1, sizeof *dump);
+    struct contents_dump *dump = calloc(1, sizeof *dump);
     if (!dump)
         return NULL;
     dump->daemon = daemon;
@@ -145,7 +145,7 @@ struct held_dump *held_dump_new(const struct daemon *daemon)
     return dump;
 }
 
-void held_dump_free(struct held_dump *dump)
+void contents_dump_free(struct contents_dump *dump)
 {
     if (!dump)
         return;
@@ -155,7 +155,7 @@ void held_dump_free(struct held_dump *dump)
 
 static void dump_one(void *arg, const struct view *view)
 {
-    struct held_dump *dump = arg;
+    struct contents_dump *dump = arg;
     struct tier *tier = dump->daemon->tiers[dump->tier];
     char name[NAME_MAX_TEXT], type[TYPE_MAX_TEXT];
     json_t *object = view_json(tier, view);
@@ -164,12 +164,12 @@ static void dump_one(void *arg, const struct view *view)
     json_object_set_new(object, "name",
                         json_string(name_to_text(answer_key_name(view->key), name)));
     json_object_set_new(object, "type", json_string(type_to_text(wire_get_u16(view->key), type)));
-    held_write_line(dump->out, object);
+    contents_write_line(dump->out, object);
     dump->count++;
 }
 
 /* Goes on with the next tier. False: there is none. */
-static bool next_tier(struct held_dump *dump)
+static bool next_tier(struct contents_dump *dump)
 {
     if (++dump->tier == dump->daemon->tier_count)
         return false;
@@ -177,12 +177,13 @@ static bool next_tier(struct held_dump *dump)
     return true;
 }
 
-bool held_dump_next(struct held_dump *dump, struct evbuffer *out)
+bool contents_dump_next(struct contents_dump *dump, struct evbuffer *out)
 {
     dump->out = out;
     bool more = view_walk_next(dump->walk, mono_now(), dump_one, dump) || next_tier(dump);
     if (!more)
-        held_write_line(out, json_pack("{s:b, s:I}", "ok", true, "count", (json_int_t)dump->count));
+        contents_write_line(out,
+                            json_pack("{s:b, s:I}", "ok", true, "count", (json_int_t)dump->count));
     return more;
 }
 
@@ -191,7 +192,7 @@ static int append(const char *bytes, size_t size, void *arg)
     return evbuffer_add(arg, bytes, size);
 }
 
-void held_write_line(struct evbuffer *out, json_t *object)
+void contents_write_line(struct evbuffer *out, json_t *object)
 {
     if (!object)
         evbuffer_add_printf(out, "{\"ok\": false, \"error\": \"out of memory\"}");
