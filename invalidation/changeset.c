@@ -16,7 +16,7 @@ enum { MAX_RDATA = 65535 };
 
 struct parser {
     struct change_set *set; /* being filled */
-    struct held_set *held;
+    struct set_memory *memory;
     struct changeset_error *error;
     uint8_t scratch[MAX_RDATA];
 };
@@ -151,7 +151,7 @@ static int parse_owner(struct parser *p, const json_t *object, size_t k, struct 
         return refuse(p, ERR_NAME, value, "changes[%zu].name", k);
     if (!name_is_within(name, p->set->zone))
         return refuse(p, ERR_ZONE, value, "changes[%zu].name", k);
-    change->name = changeset_memory_keep(p->held, name, (size_t)size);
+    change->name = changeset_memory_keep(p->memory, name, (size_t)size);
     return change->name ? 0 : no_memory(p);
 }
 
@@ -206,7 +206,7 @@ static int parse_record(struct parser *p, const json_t *value, struct change *ch
         return no_memory(p);
     if (size < 0)
         return refuse(p, ERR_RDATA, value, "changes[%zu].rdata[%zu]", k, r);
-    const uint8_t *bytes = changeset_memory_keep(p->held, p->scratch, (size_t)size);
+    const uint8_t *bytes = changeset_memory_keep(p->memory, p->scratch, (size_t)size);
     if (!bytes)
         return no_memory(p);
     change->rdata[r] = (struct rdata_view){.bytes = bytes, .size = (uint16_t)size};
@@ -237,7 +237,7 @@ static int parse_rdata(struct parser *p, const json_t *object, size_t k, struct 
     if (result < 0)
         return result;
     change->rdata_count = json_array_size(value); /* 0 when there is none */
-    change->rdata = changeset_memory_views(p->held, change->rdata_count);
+    change->rdata = changeset_memory_views(p->memory, change->rdata_count);
     if (!change->rdata)
         return no_memory(p);
     for (size_t r = 0; r < change->rdata_count; r++) {
@@ -353,10 +353,10 @@ static int make_set(struct parser *p, const json_t *changes, size_t json_size)
     const size_t count = json_array_size(changes);
     if (count > CHANGESET_MAX_CHANGES)
         return refuse_place(p, ERR_TOO_LARGE, "changes: %zu of them", count);
-    p->held = changeset_memory_new(count, json_size);
-    if (!p->held)
+    p->memory = changeset_memory_new(count, json_size);
+    if (!p->memory)
         return no_memory(p);
-    p->set = &p->held->set;
+    p->set = &p->memory->set;
     p->set->change_count = count;
     memset(p->set->changes, 0, count * sizeof *p->set->changes);
     memcpy(p->set->zone, p->error->zone, NAME_MAX_SIZE);
@@ -407,15 +407,15 @@ int changeset_parse_tree(const char *json, size_t size, struct change_set **ret_
     struct parser *p = malloc(sizeof *p);
     if (!p)
         return ret_error->code = ERR_MEMORY;
-    p->held = NULL;
+    p->memory = NULL;
     p->error = ret_error;
     json_t *root = load(p, json, size);
     int result = root ? parse_root(p, root, size) : ret_error->code;
     json_decref(root);
     if (result == 0)
-        *ret_set = &p->held->set;
-    else if (p->held)
-        changeset_free(&p->held->set);
+        *ret_set = &p->memory->set;
+    else if (p->memory)
+        changeset_free(&p->memory->set);
     free(p);
     return result;
 }

@@ -12,34 +12,34 @@ struct memory_block {
     _Alignas(VIEW_ALIGN) uint8_t bytes[];
 };
 
-static_assert(sizeof(struct held_set) % _Alignof(struct change) == 0, "changes follow the set");
+static_assert(sizeof(struct set_memory) % _Alignof(struct change) == 0, "changes follow the set");
 static_assert(sizeof(struct change) % VIEW_ALIGN == 0, "views may follow the changes");
 
-struct held_set *changeset_memory_new(size_t changes, size_t room)
+struct set_memory *changeset_memory_new(size_t changes, size_t room)
 {
-    const size_t fixed = sizeof(struct held_set) + changes * sizeof(struct change);
-    struct held_set *held = malloc(fixed + room);
-    if (!held)
+    const size_t fixed = sizeof(struct set_memory) + changes * sizeof(struct change);
+    struct set_memory *memory = malloc(fixed + room);
+    if (!memory)
         return NULL;
-    *held = (struct held_set){
-        .set = {.changes = (struct change *)(held + 1)},
+    *memory = (struct set_memory){
+        .set = {.changes = (struct change *)(memory + 1)},
         .size = room,
-        .bytes = (uint8_t *)held + fixed,
+        .bytes = (uint8_t *)memory + fixed,
     };
-    return held;
+    return memory;
 }
 
 void changeset_free(struct change_set *set)
 {
-    struct held_set *held = (struct held_set *)set;
-    if (!held)
+    struct set_memory *memory = (struct set_memory *)set;
+    if (!memory)
         return;
-    while (held->more) {
-        struct memory_block *next = held->more->next;
-        free(held->more);
-        held->more = next;
+    while (memory->more) {
+        struct memory_block *next = memory->more->next;
+        free(memory->more);
+        memory->more = next;
     }
-    free(held);
+    free(memory);
 }
 
 static size_t aligned(size_t at, size_t align)
@@ -57,9 +57,9 @@ static uint8_t *take(uint8_t *bytes, size_t room, size_t *used, size_t size, siz
     return bytes + at;
 }
 
-static uint8_t *take_from_block(struct held_set *held, size_t size, size_t align)
+static uint8_t *take_from_block(struct set_memory *memory, size_t size, size_t align)
 {
-    struct memory_block *block = held->more;
+    struct memory_block *block = memory->more;
     uint8_t *place = block ? take(block->bytes, block->size, &block->used, size, align) : NULL;
     if (place)
         return place;
@@ -67,27 +67,27 @@ static uint8_t *take_from_block(struct held_set *held, size_t size, size_t align
     block = malloc(sizeof *block + room);
     if (!block)
         return NULL;
-    *block = (struct memory_block){.next = held->more, .size = room, .used = size};
-    held->more = block;
+    *block = (struct memory_block){.next = memory->more, .size = room, .used = size};
+    memory->more = block;
     return block->bytes;
 }
 
-static uint8_t *take_anywhere(struct held_set *held, size_t size, size_t align)
+static uint8_t *take_anywhere(struct set_memory *memory, size_t size, size_t align)
 {
-    uint8_t *place = take(held->bytes, held->size, &held->used, size, align);
-    return place ? place : take_from_block(held, size, align);
+    uint8_t *place = take(memory->bytes, memory->size, &memory->used, size, align);
+    return place ? place : take_from_block(memory, size, align);
 }
 
-const uint8_t *changeset_memory_keep(struct held_set *held, const uint8_t *bytes, size_t size)
+const uint8_t *changeset_memory_keep(struct set_memory *memory, const uint8_t *bytes, size_t size)
 {
-    uint8_t *place = take_anywhere(held, size, 1);
+    uint8_t *place = take_anywhere(memory, size, 1);
     if (place && size > 0)
         memcpy(place, bytes, size);
     return place;
 }
 
-struct rdata_view *changeset_memory_views(struct held_set *held, size_t count)
+struct rdata_view *changeset_memory_views(struct set_memory *memory, size_t count)
 {
-    return (struct rdata_view *)(void *)take_anywhere(held, count * sizeof(struct rdata_view),
+    return (struct rdata_view *)(void *)take_anywhere(memory, count * sizeof(struct rdata_view),
                                                       VIEW_ALIGN);
 }

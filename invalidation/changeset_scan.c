@@ -17,7 +17,7 @@ enum {
 
 struct scanner {
     const char *at, *end;
-    struct held_set *held;
+    struct set_memory *memory;
 };
 
 /* A string as it stands between its quotes: ASCII, nothing below space. */
@@ -228,7 +228,7 @@ static bool read_name(struct scanner *s, const struct span *span, struct change 
     int size = span->escaped ? ERR_NAME : changeset_name(span->start, span->length, name);
     if (size < 0)
         return false;
-    change->name = changeset_memory_keep(s->held, name, (size_t)size);
+    change->name = changeset_memory_keep(s->memory, name, (size_t)size);
     return change->name != NULL;
 }
 
@@ -271,7 +271,7 @@ static bool read_rdata(struct scanner *s, const struct raw_change *raw, struct c
     uint8_t rdata[MAX_RDATA];
     struct scanner list = {.at = raw->rdata, .end = s->end};
     struct span span;
-    change->rdata = changeset_memory_views(s->held, raw->rdata_count);
+    change->rdata = changeset_memory_views(s->memory, raw->rdata_count);
     if (!change->rdata)
         return false;
     for (; change->rdata_count < raw->rdata_count; change->rdata_count++) {
@@ -281,7 +281,7 @@ static bool read_rdata(struct scanner *s, const struct raw_change *raw, struct c
         int size = read_record(change->type, text, rdata);
         if (size < 0)
             return false;
-        *view = (struct rdata_view){changeset_memory_keep(s->held, rdata, (size_t)size),
+        *view = (struct rdata_view){changeset_memory_keep(s->memory, rdata, (size_t)size),
                                     (uint16_t)size};
         if (!view->bytes)
             return false;
@@ -332,7 +332,7 @@ static bool scan_change(struct scanner *s, struct change *change)
 
 static bool scan_changes(struct scanner *s, size_t room)
 {
-    struct change_set *set = &s->held->set;
+    struct change_set *set = &s->memory->set;
     bool more = true;
     if (!take(s, '['))
         return false;
@@ -370,7 +370,7 @@ static bool scan_zone(struct scanner *s)
 {
     struct span span;
     return take_string(s, &span) && !span.escaped &&
-           changeset_name(span.start, span.length, s->held->set.zone) > 0;
+           changeset_name(span.start, span.length, s->memory->set.zone) > 0;
 }
 
 static bool scan_serial(struct scanner *s)
@@ -378,24 +378,24 @@ static bool scan_serial(struct scanner *s)
     uint64_t serial;
     if (!take_number(s, &serial) || serial > UINT32_MAX)
         return false;
-    s->held->set.has_serial = true;
-    s->held->set.serial = (uint32_t)serial;
+    s->memory->set.has_serial = true;
+    s->memory->set.serial = (uint32_t)serial;
     return true;
 }
 
 static bool scan_seq(struct scanner *s)
 {
-    s->held->set.has_seq = true;
-    return take_number(s, &s->held->set.seq);
+    s->memory->set.has_seq = true;
+    return take_number(s, &s->memory->set.seq);
 }
 
 static bool scan_publisher(struct scanner *s)
 {
     char text[MAX_TEXT];
     struct span span;
-    char *publisher = s->held->set.publisher;
+    char *publisher = s->memory->set.publisher;
     if (!take_string(s, &span) || !undo(&span, text) ||
-        strlen(text) >= sizeof s->held->set.publisher)
+        strlen(text) >= sizeof s->memory->set.publisher)
         return false;
     memcpy(publisher, text, strlen(text) + 1);
     return true;
@@ -406,7 +406,7 @@ static bool scan_time(struct scanner *s)
     char text[MAX_TEXT];
     struct span span;
     return take_string(s, &span) && undo(&span, text) &&
-           time_from_text(text, &s->held->set.time_us) == 0;
+           time_from_text(text, &s->memory->set.time_us) == 0;
 }
 
 static bool scan_member(struct scanner *s, size_t room, unsigned *members)
@@ -450,17 +450,18 @@ static bool scan_root(struct scanner *s, size_t room)
         if (!scan_member(s, room, &members) || !take_next(s, '}', &more))
             return false;
     skip_spaces(s);
-    return s->at == s->end && (members & MUST_HAVE) == MUST_HAVE && names_are_within(&s->held->set);
+    return s->at == s->end && (members & MUST_HAVE) == MUST_HAVE &&
+           names_are_within(&s->memory->set);
 }
 
 struct change_set *changeset_scan(const char *json, size_t size)
 {
     const size_t room = size / LEAST_CHANGE + 1;
     struct scanner s = {.at = json, .end = json + size};
-    s.held = changeset_memory_new(room, VIEW_SHARE * size);
-    if (s.held && scan_root(&s, room))
-        return &s.held->set;
-    if (s.held)
-        changeset_free(&s.held->set);
+    s.memory = changeset_memory_new(room, VIEW_SHARE * size);
+    if (s.memory && scan_root(&s, room))
+        return &s.memory->set;
+    if (s.memory)
+        changeset_free(&s.memory->set);
     return NULL;
 }
