@@ -1,4 +1,4 @@
-#include "invalidation/held.h"
+#include "invalidation/delayed.h"
 
 #include <stdlib.h>
 
@@ -10,107 +10,107 @@ struct slot {
 };
 
 /* A ring: `count` slots from `first` on. */
-struct held {
-    struct held_options options;
+struct delayed {
+    struct delayed_options options;
     struct slot *slots;
     size_t room;
     size_t first, count;
     uint64_t last_due_us; /* nothing may overtake what was added last */
 };
 
-static struct slot *slot_at(const struct held *held, size_t index)
+static struct slot *slot_at(const struct delayed *delayed, size_t index)
 {
-    return &held->slots[(held->first + index) & (held->room - 1)];
+    return &delayed->slots[(delayed->first + index) & (delayed->room - 1)];
 }
 
-struct held *held_new(const struct held_options *options)
+struct delayed *delayed_new(const struct delayed_options *options)
 {
-    struct held *held = calloc(1, sizeof *held);
-    if (!held)
+    struct delayed *delayed = calloc(1, sizeof *delayed);
+    if (!delayed)
         return NULL;
-    held->options = *options;
-    held->room = FIRST_ROOM;
-    held->slots = calloc(FIRST_ROOM, sizeof *held->slots);
-    if (!held->slots) {
-        free(held);
+    delayed->options = *options;
+    delayed->room = FIRST_ROOM;
+    delayed->slots = calloc(FIRST_ROOM, sizeof *delayed->slots);
+    if (!delayed->slots) {
+        free(delayed);
         return NULL;
     }
-    return held;
+    return delayed;
 }
 
-void held_drop(struct held *held)
+void delayed_drop(struct delayed *delayed)
 {
-    if (!held)
+    if (!delayed)
         return;
-    for (size_t i = 0; i < held->count; i++)
-        rd_kafka_message_destroy(slot_at(held, i)->message);
-    held->first = held->count = 0;
-    held->last_due_us = 0;
+    for (size_t i = 0; i < delayed->count; i++)
+        rd_kafka_message_destroy(slot_at(delayed, i)->message);
+    delayed->first = delayed->count = 0;
+    delayed->last_due_us = 0;
 }
 
-void held_free(struct held *held)
+void delayed_free(struct delayed *delayed)
 {
-    if (!held)
+    if (!delayed)
         return;
-    held_drop(held);
-    free(held->slots);
-    free(held);
+    delayed_drop(delayed);
+    free(delayed->slots);
+    free(delayed);
 }
 
-bool held_has_room(struct held *held)
+bool delayed_has_room(struct delayed *delayed)
 {
-    if (held->count < held->room)
+    if (delayed->count < delayed->room)
         return true;
     struct slot *slots =
-        held->room < HELD_MOST ? calloc(2 * held->room, sizeof *held->slots) : NULL;
+        delayed->room < DELAYED_MOST ? calloc(2 * delayed->room, sizeof *delayed->slots) : NULL;
     if (!slots)
         return false;
-    for (size_t i = 0; i < held->count; i++)
-        slots[i] = *slot_at(held, i);
-    free(held->slots);
-    held->slots = slots;
-    held->room *= 2;
-    held->first = 0;
+    for (size_t i = 0; i < delayed->count; i++)
+        slots[i] = *slot_at(delayed, i);
+    free(delayed->slots);
+    delayed->slots = slots;
+    delayed->room *= 2;
+    delayed->first = 0;
     return true;
 }
 
-static uint64_t transit_us(const struct held_options *options, bool is_packet)
+static uint64_t transit_us(const struct delayed_options *options, bool is_packet)
 {
     const uint64_t jitter_us = options->jitter_ms * 1000;
     uint64_t us = options->delay_ms * 1000 - jitter_us;
     us += arc4random_uniform((uint32_t)(2 * jitter_us + 1));
-    if (is_packet && arc4random_uniform(HELD_SURE_LOSS) < options->loss)
-        us += HELD_RETRANSMIT_MS * 1000;
+    if (is_packet && arc4random_uniform(DELAYED_SURE_LOSS) < options->loss)
+        us += DELAYED_RETRANSMIT_MS * 1000;
     return us;
 }
 
-bool held_add(struct held *held, rd_kafka_message_t *message, uint64_t now_us)
+bool delayed_add(struct delayed *delayed, rd_kafka_message_t *message, uint64_t now_us)
 {
     if (message->err && message->err != RD_KAFKA_RESP_ERR__PARTITION_EOF)
         return false;
-    uint64_t due_us = now_us + transit_us(&held->options, message->err == 0);
-    if (due_us < held->last_due_us)
-        due_us = held->last_due_us;
-    held->last_due_us = due_us;
-    *slot_at(held, held->count++) = (struct slot){message, due_us};
+    uint64_t due_us = now_us + transit_us(&delayed->options, message->err == 0);
+    if (due_us < delayed->last_due_us)
+        due_us = delayed->last_due_us;
+    delayed->last_due_us = due_us;
+    *slot_at(delayed, delayed->count++) = (struct slot){message, due_us};
     return true;
 }
 
-rd_kafka_message_t *held_take(struct held *held, uint64_t now_us)
+rd_kafka_message_t *delayed_take(struct delayed *delayed, uint64_t now_us)
 {
-    if (held->count == 0 || slot_at(held, 0)->due_us > now_us)
+    if (delayed->count == 0 || slot_at(delayed, 0)->due_us > now_us)
         return NULL;
-    rd_kafka_message_t *message = slot_at(held, 0)->message;
-    held->first = (held->first + 1) & (held->room - 1);
-    held->count--;
+    rd_kafka_message_t *message = slot_at(delayed, 0)->message;
+    delayed->first = (delayed->first + 1) & (delayed->room - 1);
+    delayed->count--;
     return message;
 }
 
-uint64_t held_wait_ms(const struct held *held, uint64_t now_us, uint64_t most_ms)
+uint64_t delayed_wait_ms(const struct delayed *delayed, uint64_t now_us, uint64_t most_ms)
 {
-    if (held->count == 0)
+    if (delayed->count == 0)
         return most_ms;
-    uint64_t due_us = slot_at(held, 0)->due_us;
+    uint64_t due_us = slot_at(delayed, 0)->due_us;
     uint64_t ms = due_us > now_us ? (due_us - now_us + 999) / 1000 : 0;
     return ms < most_ms ? ms : most_ms;
 }

@@ -12,9 +12,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "invalidation/held.h"
+#include "invalidation/delayed.h"
+#include "invalidation/intake.h"
 #include "invalidation/kafka.h"
 #include "invalidation/report.h"
+#include "invalidation/sync.h"
 #include "invalidation/watermarks.h"
 
 enum {
@@ -24,26 +26,12 @@ enum {
     PROOFS_PER_LEASE = 3,
     SEARCH_MS = 200, /* between the first two readings of watermarks while not live */
     LEARN_MS = 450,  /* to find the leaders before the first fetch */
-    RESET_SPACING_MS = 1000,
     DEFAULT_LEASE_MS = 3000,
     DESTROY_S = 1,
     MAX_LINE = 1024,
 };
 
-static_assert((int)FEED_MAX_PARTITIONS == (int)KAFKA_MAX_PARTITIONS, "one bound for partitions");
 static_assert((int)FEED_MAX_ERROR >= (int)KAFKA_MAX_ERROR, "errors of kafka.h fit");
-
-/*
- * The proof that nothing is missed: all positions have passed watermarks asked for at
- * `asked`. So as of then everything in the log was applied, however long it took to get there.
- */
-struct proof {
-    bool found;
-    struct mono asked;
-    bool pending; /* `wanted` of watermarks asked for at `wanted_asked` has not been reached yet */
-    struct mono wanted_asked;
-    int64_t wanted[FEED_MAX_PARTITIONS];
-};
 
 struct feed {
     char *topic;
@@ -55,24 +43,16 @@ struct feed {
 
     rd_kafka_t *consumer;
     rd_kafka_queue_t *queue; /* the consumer's: to wake it */
-    struct watermarks_reader *watermarks_reader;
-    struct held *held; /* what has been read and is not here yet; NULL: no distance is simulated */
+    struct watermarks *reader;
+    struct delayed
+        *delayed; /* what has been read and is not here yet; NULL: no distance is simulated */
     pthread_t thread;
     bool running;
     atomic_bool stop;
 
     /* The feed thread's own. */
-    bool assigned;
-    bool lost; /* brokers gone: needs watermarks asked for after `stale_before` */
-    struct mono stale_before;
-    struct mono answered; /* when watermarks last came back good */
-    struct mono assigned_at;
-    struct mono not_before; /* no new position before: gaps that repeat must not spin */
-    size_t drained_count; /* partitions that were read, or found empty, since they were assigned */
-    bool drained[FEED_MAX_PARTITIONS];
-    uint64_t log_id;
-    int64_t floor[FEED_MAX_PARTITIONS]; /* an end below means that the log is not the one we read */
-    struct proof proof;
+    struct sync sync;
+    uint64_t tick_ms;
     char trouble[KAFKA_MAX_TROUBLE]; /* what the client last complained about */
     struct limiter refusals[FEED_ERROR_KINDS];
     struct limiter logs, errors, waits;
@@ -155,46 +135,61 @@ static void set_pace(struct feed *f, bool live)
 {
     const uint64_t steady_ms = f->lease_ms / PROOFS_PER_LEASE;
     const bool soon = !live && SEARCH_MS < steady_ms;
-    watermarks_pace(f->watermarks_reader, soon ? SEARCH_MS : steady_ms, steady_ms);
+    watermarks_pace(f->reader, soon ? SEARCH_MS : steady_ms, steady_ms);
 }
 
-static void set_state(struct feed *f, enum feed_state state, const char *reason)
+static void report_move(struct feed *f)
 {
-    pthread_mutex_lock(&f->lock);
-    const bool moved = f->status.state != state;
-    if (state != FEED_LIVE)
-        applier_set_lease(f->applier, (struct mono){0});
-    f->status.state = state;
-    snprintf(f->status.reason, sizeof f->status.reason, "%s", reason);
-    pthread_mutex_unlock(&f->lock);
-    if (!moved)
-        return;
-    set_pace(f, state == FEED_LIVE);
+    const struct sync *sync = &f->sync;
     char topic[REPORT_MAX_QUOTED], why[REPORT_MAX_QUOTED];
-    if (state == FEED_LIVE)
+    if (sync->state == FEED_LIVE)
         report(f, FEED_INFO, "msg=\"feed is live\" topic=%s partitions=%zu",
-               report_quote(f->topic, topic), f->status.partition_count);
+               report_quote(f->topic, topic), sync->count);
     else
-        report(f, state == FEED_CATCHUP ? FEED_INFO : FEED_WARNING,
-               "msg=\"feed is %s\" topic=%s reason=%s", feed_state_text(state),
-               report_quote(f->topic, topic), report_quote(reason, why));
+        report(f, sync->state == FEED_CATCHUP ? FEED_INFO : FEED_WARNING,
+               "msg=\"feed is %s\" topic=%s reason=%s", feed_state_text(sync->state),
+               report_quote(f->topic, topic), report_quote(sync->reason, why));
 }
 
-/* The brokers are gone. Positions are kept, but only watermarks asked for from now on prove anything. */
-static void lose(struct feed *f, const char *reason)
+/* It waits for another reason than before. */
+static void report_waiting(struct feed *f)
 {
-    f->lost = true;
-    f->stale_before = now();
-    f->proof.found = f->proof.pending = false;
-    set_state(f, FEED_LOST, reason);
+    uint64_t suppressed;
+    char topic[REPORT_MAX_QUOTED], quote[REPORT_MAX_QUOTED];
+    if (limiter_lets(&f->waits, now(), &suppressed))
+        report(f, FEED_WARNING, "msg=\"feed is waiting\" topic=%s reason=%s suppressed=%" PRIu64,
+               report_quote(f->topic, topic), report_quote(f->sync.reason, quote), suppressed);
 }
 
-/* `when` is the moment from which changes settle; {0} when none can have been missed that mattered. */
-static void invalidate_all(struct feed *f, struct mono when)
+/* What the states say now is made known: the lease to the cache, the rest to whoever asks. */
+static void publish_state(struct feed *f)
+{
+    const struct sync *sync = &f->sync;
+    applier_set_lease(f->applier, sync_lease(sync));
+    pthread_mutex_lock(&f->lock);
+    const bool moved = f->status.state != sync->state;
+    const bool other_reason = strcmp(f->status.reason, sync->reason) != 0;
+    f->status.state = sync->state;
+    memcpy(f->status.reason, sync->reason, sizeof f->status.reason);
+    pthread_mutex_unlock(&f->lock);
+    if (moved) {
+        set_pace(f, sync->state == FEED_LIVE);
+        report_move(f);
+    } else if (other_reason && sync->state == FEED_COLD) {
+        report_waiting(f);
+    }
+}
+
+static struct apply_at moment(void)
+{
+    return (struct apply_at){.now = now(), .wall_us = clock_us(CLOCK_REALTIME)};
+}
+
+/* All that changed may not have reached every server yet: from now on it settles (P4), the first time too. */
+static void invalidate_all(struct feed *f)
 {
     struct apply_result result = {.marked = 0};
-    const struct apply_at at = {.now = when, .wall_us = clock_us(CLOCK_REALTIME)};
-    if (apply_invalidate(f->applier, NULL, at, &result) < 0)
+    if (apply_invalidate(f->applier, NULL, moment(), &result) < 0)
         return; /* no zones: nothing to invalidate */
     pthread_mutex_lock(&f->lock);
     f->status.marked += result.marked;
@@ -202,243 +197,88 @@ static void invalidate_all(struct feed *f, struct mono when)
 }
 
 /* A gap: what was cached may have changed unseen, and the position is worth nothing. */
-static void reset(struct feed *f, const char *reason)
+static void drop_position(struct feed *f)
 {
     rd_kafka_assign(f->consumer, NULL);
-    held_drop(f->held);
-    f->assigned = f->lost = false;
-    f->stale_before = now();
-    f->not_before = mono_add(f->assigned_at, RESET_SPACING_MS);
+    delayed_drop(f->delayed);
     positions_drop(f->positions);
-    f->proof.found = f->proof.pending = false;
-    invalidate_all(f, now());
-    set_state(f, FEED_COLD, reason);
+    invalidate_all(f);
 }
 
-/*
- * Reads on from the positions in the status; each partition has to show again that it is answered.
- */
-static int assign(struct feed *f)
+static int assign(struct feed *f, char error[KAFKA_MAX_ERROR])
 {
-    int64_t offsets[FEED_MAX_PARTITIONS];
-    const size_t count = f->status.partition_count;
-    for (size_t k = 0; k < count; k++)
-        offsets[k] = f->status.positions[k].offset;
-    memset(f->drained, 0, sizeof f->drained);
-    f->drained_count = 0;
-    held_drop(f->held);
-    f->assigned_at = now();
-    char error[KAFKA_MAX_ERROR];
-    int result = kafka_assign(f->consumer, f->topic, offsets, count, error);
-    if (result < 0)
-        report_error(f, error);
-    return result;
+    delayed_drop(f->delayed);
+    f->trouble[0] = '\0';
+    return kafka_assign(f->consumer, f->topic, f->sync.next, f->sync.count, error);
+}
+
+static void copy_positions(struct feed *f)
+{
+    const struct sync *sync = &f->sync;
+    pthread_mutex_lock(&f->lock);
+    f->status.partition_count = sync->count;
+    for (size_t k = 0; k < sync->count; k++)
+        f->status.positions[k] =
+            (struct feed_position){.partition = (int32_t)k, .offset = sync->next[k]};
+    f->status.resets = sync->takes;
+    pthread_mutex_unlock(&f->lock);
 }
 
 /*
  * COLD to CATCHUP, in the order that makes it sound: ends are known, all is invalidated, then it is
  * read.
  */
-static void take_position(struct feed *f, const struct watermarks *watermarks)
+static int take_position(struct feed *f, char error[KAFKA_MAX_ERROR])
 {
+    const struct sync *sync = &f->sync;
     kafka_learn_topic(f->consumer, f->topic, LEARN_MS);
     /* What is fetched from here on must come from parents that have got as far. */
-    if (positions_take(f->positions, watermarks->ends.log_id, watermarks->ends.offset,
-                       watermarks->ends.count) < 0)
-        return;
-    /* What changed right before may not have reached every server yet: it settles (P4), the first time too. */
-    invalidate_all(f, now());
+    int result = positions_take(f->positions, sync->log_id, sync->next, sync->count);
+    if (result < 0) {
+        snprintf(error, KAFKA_MAX_ERROR, "%s", error_text(result));
+        return result;
+    }
+    invalidate_all(f);
     positions_claim(f->positions);
-    f->log_id = watermarks->ends.log_id;
+    copy_positions(f);
+    return assign(f, error);
+}
+
+/* What the states ask for. */
+static void act(struct feed *f, enum sync_action action)
+{
+    char error[KAFKA_MAX_ERROR];
+    if (action == SYNC_TAKE && take_position(f, error) < 0)
+        action = sync_gap(&f->sync, error, now());
+    if (action == SYNC_RESUME && assign(f, error) < 0)
+        sync_lose(&f->sync, error, now());
+    if (action == SYNC_DROP)
+        drop_position(f);
+    publish_state(f);
+}
+
+static void take_reading(struct feed *f)
+{
+    const struct log_reading *reading = watermarks_take(f->reader);
+    if (reading)
+        act(f, sync_read(&f->sync, reading, f->trouble, now()));
+}
+
+static void lose(struct feed *f, const char *reason)
+{
+    sync_lose(&f->sync, reason, now());
+    publish_state(f);
+}
+
+/* All before `next` is applied, or the partition ends there. */
+static void reached(struct feed *f, int32_t partition, int64_t next)
+{
+    if (partition < 0 || (size_t)partition >= f->sync.count)
+        return;
+    sync_reached(&f->sync, partition, next);
     pthread_mutex_lock(&f->lock);
-    f->status.partition_count = watermarks->ends.count;
-    for (size_t k = 0; k < watermarks->ends.count; k++)
-        f->status.positions[k] =
-            (struct feed_position){.partition = (int32_t)k, .offset = watermarks->ends.offset[k]};
-    f->status.resets++;
+    f->status.positions[partition].offset = f->sync.next[partition];
     pthread_mutex_unlock(&f->lock);
-    if (assign(f) < 0)
-        return;
-    f->assigned = true;
-    f->trouble[0] = '\0';
-    f->proof.found = true;
-    f->proof.asked = watermarks->asked;
-    set_state(f, FEED_CATCHUP, "reading to the end of the log");
-}
-
-/* The brokers answer again: fetching starts over at the kept positions. */
-static void resume(struct feed *f)
-{
-    if (assign(f) < 0)
-        return;
-    f->lost = false;
-    f->trouble[0] = '\0';
-    set_state(f, FEED_CATCHUP, "reading on after a loss");
-}
-
-static void advance(struct feed *f, int32_t partition, int64_t offset)
-{
-    if (partition < 0 || (size_t)partition >= f->status.partition_count)
-        return;
-    if (!f->drained[partition]) {
-        f->drained[partition] = true;
-        f->drained_count++;
-    }
-    pthread_mutex_lock(&f->lock);
-    if (f->status.positions[partition].offset < offset)
-        f->status.positions[partition].offset = offset;
-    pthread_mutex_unlock(&f->lock);
-}
-
-/* ---- watermarks and what they prove ---- */
-
-static bool has_reached(const struct feed *f, const int64_t *ends)
-{
-    for (size_t k = 0; k < f->status.partition_count; k++)
-        if (f->status.positions[k].offset < ends[k])
-            return false;
-    return true;
-}
-
-static void check_pending(struct feed *f)
-{
-    if (!f->proof.pending || !has_reached(f, f->proof.wanted))
-        return;
-    f->proof.found = true;
-    f->proof.asked = f->proof.wanted_asked;
-    f->proof.pending = false;
-}
-
-/*
- * An older wish stays until it is met, or a reader that is always a little behind would never prove
- * anything.
- */
-static void seek_proof(struct feed *f, const struct watermarks *watermarks)
-{
-    struct proof *proof = &f->proof;
-    if (has_reached(f, watermarks->ends.offset)) {
-        proof->found = true;
-        proof->asked = watermarks->asked;
-        proof->pending = false;
-    } else if (!proof->pending) {
-        proof->pending = true;
-        proof->wanted_asked = watermarks->asked;
-        memcpy(proof->wanted, watermarks->ends.offset, sizeof proof->wanted);
-    }
-}
-
-/* An end before what was read or seen earlier: the topic was made anew, or its leader lost data. */
-static bool log_shrank(const struct feed *f, const struct kafka_ends *ends)
-{
-    for (size_t k = 0; k < ends->count; k++)
-        if (ends->offset[k] < f->floor[k])
-            return true;
-    return false;
-}
-
-static void raise_floor(struct feed *f, const struct kafka_ends *ends)
-{
-    for (size_t k = 0; k < ends->count; k++) {
-        const int64_t read = f->status.positions[k].offset;
-        f->floor[k] = ends->offset[k] > read ? ends->offset[k] : read;
-    }
-}
-
-static void use_watermarks(struct feed *f, const struct watermarks *watermarks)
-{
-    char reason[FEED_MAX_ERROR];
-    const struct kafka_ends *ends = &watermarks->ends;
-    if (f->assigned && ends->count != f->status.partition_count) {
-        snprintf(reason, sizeof reason, "partition count changed from %zu to %zu",
-                 f->status.partition_count, ends->count);
-        reset(f, reason);
-        return;
-    }
-    if (f->assigned && ends->log_id != f->log_id) {
-        reset(f, "the cluster is another one");
-        return;
-    }
-    if (f->assigned && log_shrank(f, ends)) {
-        reset(f, "the log ends before what was read from it");
-        return;
-    }
-    f->answered = now();
-    if (!f->assigned && !mono_reached(now(), f->not_before))
-        return;
-    if (!f->assigned)
-        take_position(f, watermarks);
-    else if (f->lost)
-        resume(f);
-    seek_proof(f, watermarks);
-    raise_floor(f, ends);
-}
-
-/* While COLD each failure is the reason for being so; a topic that is gone is a gap. */
-static void use_failure(struct feed *f, const struct watermarks *watermarks)
-{
-    char reason[FEED_MAX_ERROR];
-    const bool silent = watermarks->code == ERR_TIMEOUT && f->trouble[0] != '\0';
-    snprintf(reason, sizeof reason, "%s", silent ? f->trouble : watermarks->error);
-    if (f->assigned && (watermarks->code == ERR_NOT_FOUND || watermarks->code == ERR_TOO_LARGE)) {
-        reset(f, reason);
-        return;
-    }
-    if (f->assigned)
-        return;
-    const bool news = strcmp(reason, f->status.reason) != 0;
-    set_state(f, FEED_COLD, reason);
-    uint64_t suppressed;
-    char topic[REPORT_MAX_QUOTED], quote[REPORT_MAX_QUOTED];
-    if (news && limiter_lets(&f->waits, now(), &suppressed))
-        report(f, FEED_WARNING, "msg=\"feed is waiting\" topic=%s reason=%s suppressed=%" PRIu64,
-               report_quote(f->topic, topic), report_quote(reason, quote), suppressed);
-}
-
-static void take_watermarks(struct feed *f)
-{
-    const struct watermarks *watermarks = watermarks_take(f->watermarks_reader);
-    if (!watermarks)
-        return;
-    if (watermarks->code < 0)
-        use_failure(f, watermarks);
-    else if (watermarks->asked.ms >= f->stale_before.ms)
-        use_watermarks(f, watermarks);
-}
-
-static void describe_lag(const struct feed *f, char reason[FEED_MAX_ERROR])
-{
-    int64_t lag = 0;
-    for (size_t k = 0; k < f->status.partition_count; k++)
-        if (f->floor[k] > f->status.positions[k].offset)
-            lag += f->floor[k] - f->status.positions[k].offset;
-    snprintf(reason, FEED_MAX_ERROR, "%" PRId64 " messages behind", lag);
-}
-
-/* The lease, less one tick: that much later a lapse may be noticed. */
-static bool in_lease(const struct feed *f, struct mono since, struct mono t, uint64_t tick_ms)
-{
-    return !mono_reached(t, mono_add(since, f->lease_ms - tick_ms));
-}
-
-static void update_state(struct feed *f, uint64_t tick_ms)
-{
-    char reason[FEED_MAX_ERROR];
-    const struct mono t = now();
-    if (!f->assigned || f->lost)
-        return;
-    check_pending(f);
-    const bool drained = f->drained_count == f->status.partition_count;
-    if (drained && f->proof.found && in_lease(f, f->proof.asked, t, tick_ms)) {
-        applier_set_lease(f->applier, mono_add(f->proof.asked, f->lease_ms));
-        set_state(f, FEED_LIVE, "");
-    } else if (in_lease(f, f->answered, t, tick_ms)) {
-        describe_lag(f, reason);
-        set_state(f, FEED_CATCHUP, drained ? reason : "reading to the end of the log");
-    } else {
-        snprintf(reason, sizeof reason, "no answer from the brokers within the lease%s%s",
-                 f->trouble[0] ? ": " : "", f->trouble);
-        lose(f, reason);
-    }
 }
 
 /* ---- messages ---- */
@@ -463,19 +303,9 @@ static void count_ignored(struct feed *f)
     pthread_mutex_unlock(&f->lock);
 }
 
-/* The zone a message's key names (canonical); false when it names none. */
-static bool key_zone(const rd_kafka_message_t *message, uint8_t zone[NAME_MAX_SIZE])
-{
-    if (!message->key || message->key_len == 0)
-        return false;
-    int size = name_from_text_n(message->key, message->key_len, zone);
-    if (size > 0)
-        name_lower(zone, (size_t)size, zone);
-    return size > 0;
-}
-
 static void report_refusal(struct feed *f, const rd_kafka_message_t *message,
-                           const struct changeset_error *error, const uint8_t *zone)
+                           const struct changeset_error *error,
+                           const struct intake_refusal *refusal)
 {
     uint64_t suppressed;
     if (!limiter_lets(&f->refusals[-error->code], now(), &suppressed))
@@ -486,120 +316,55 @@ static void report_refusal(struct feed *f, const rd_kafka_message_t *message,
            "msg=\"change set refused\" reason=%s where=%s invalidated=%s partition=%" PRId32
            " offset=%" PRId64 " suppressed=%" PRIu64,
            report_quote(error_text(error->code), reason), report_quote(error->where, where),
-           zone ? report_quote(name_to_text(zone, name), quote) : "all", message->partition,
-           message->offset, suppressed);
+           refusal->has_zone ? report_quote(name_to_text(refusal->zone, name), quote) : "all",
+           message->partition, message->offset, suppressed);
 }
 
-/* Invalidates one zone; adds up marks. Returns whether the zone is one of ours. */
-static bool invalidate(struct feed *f, const uint8_t *zone)
-{
-    struct apply_result result = {.marked = 0};
-    const struct apply_at at = {.now = now(), .wall_us = clock_us(CLOCK_REALTIME)};
-    if (apply_invalidate(f->applier, zone, at, &result) < 0)
-        return false;
-    pthread_mutex_lock(&f->lock);
-    f->status.marked += result.marked;
-    pthread_mutex_unlock(&f->lock);
-    return true;
-}
-
-/*
- * P9: what cannot be applied invalidates the zone it names and the zone of its key, which should be
- * the same; when it names none, everything. Of zones that are all not ours it is none of our
- * business.
- */
 static void refuse(struct feed *f, const rd_kafka_message_t *message,
-                   const struct changeset_error *error)
+                   const struct intake_message *content, const struct changeset_error *error)
 {
-    uint8_t key[NAME_MAX_SIZE];
-    const bool has_key = key_zone(message, key);
-    const uint8_t *zone = NULL;
-    bool ours = false;
-    if (has_key && invalidate(f, key)) {
-        ours = true;
-        zone = key;
-    }
-    if (error->has_zone && !(has_key && name_equal(key, error->zone)) &&
-        invalidate(f, error->zone)) {
-        ours = true;
-        zone = error->zone;
-    }
-    if (!has_key && !error->has_zone)
-        ours = invalidate(f, NULL);
-    if (!ours) {
+    const struct intake_refusal refusal = intake_refuse(f->applier, content, error, moment());
+    if (!refusal.ours) {
         count_ignored(f);
         return;
     }
     pthread_mutex_lock(&f->lock);
+    f->status.marked += refusal.marked;
     f->status.refused[-error->code]++;
     pthread_mutex_unlock(&f->lock);
-    report_refusal(f, message, error, zone);
+    report_refusal(f, message, error, &refusal);
 }
 
-/*
- * A set under another zone's key may overtake its fellows in another partition: it is not in order.
- */
-static int check_key(const rd_kafka_message_t *message, const struct change_set *set,
-                     struct changeset_error *error)
-{
-    uint8_t key[NAME_MAX_SIZE];
-    if (!message->key || (key_zone(message, key) && name_equal(key, set->zone)))
-        return 0;
-    error->code = ERR_ZONE;
-    snprintf(error->where, sizeof error->where, "the key is not the zone");
-    return ERR_ZONE;
-}
-
-static int apply(struct feed *f, const struct change_set *set, int64_t began_us)
+static int apply(struct feed *f, struct change_set *set)
 {
     struct apply_result result = {.marked = 0};
+    const int64_t began_us = clock_us(CLOCK_MONOTONIC);
     const struct apply_at at = {.now = {(uint64_t)began_us / 1000},
                                 .wall_us = clock_us(CLOCK_REALTIME)};
-    int code = apply_change_set(f->applier, set, at, &result);
+    int code = intake_apply(f->applier, set, sync_is_live(&f->sync, at.now), at, &result);
     const int64_t apply_us = clock_us(CLOCK_MONOTONIC) - began_us;
     if (code == 0)
         count_applied(f, &result, apply_us, at.wall_us + apply_us - set->time_us);
     if (code == 0 && result.restarted)
-        reset(f, "the change clock starts over");
+        act(f, sync_gap(&f->sync, "the change clock starts over", now()));
     return code;
-}
-
-/* As the state was when last judged, unless this thread did not run since. */
-static bool in_sync(const struct feed *f, struct mono t)
-{
-    return f->status.state == FEED_LIVE && in_lease(f, f->proof.asked, t, 0);
-}
-
-/*
- * What is read late, after a loss or a pause, may be older than what was fetched meanwhile, so its
- * data must not take the other's place (P8). An ADD evicts what a SET evicts, and installs nothing.
- */
-static void only_evict(struct change_set *set)
-{
-    for (size_t k = 0; k < set->change_count; k++)
-        if (set->changes[k].op == CHANGE_SET)
-            set->changes[k].op = CHANGE_ADD;
 }
 
 static void handle_set(struct feed *f, const rd_kafka_message_t *message)
 {
+    const struct intake_message content = {.key = message->key,
+                                           .key_size = message->key_len,
+                                           .value = message->payload,
+                                           .value_size = message->len};
     struct change_set *set = NULL;
     struct changeset_error error;
-    int code =
-        changeset_parse(message->payload ? message->payload : "", message->len, &set, &error);
+    int code = intake_read(&content, &set, &error);
     if (code == 0)
-        code = check_key(message, set, &error);
-    const int64_t began_us = clock_us(CLOCK_MONOTONIC);
-    if (code == 0 && !in_sync(f, (struct mono){(uint64_t)began_us / 1000}))
-        only_evict(set);
-    if (code == 0) {
-        code = apply(f, set, began_us);
-        error.code = code;
-    }
+        error.code = code = apply(f, set);
     if (code == ERR_NOT_FOUND)
         count_ignored(f);
     else if (code < 0)
-        refuse(f, message, &error);
+        refuse(f, message, &content, &error);
     changeset_free(set);
 }
 
@@ -625,30 +390,30 @@ static void handle_error(struct feed *f, const rd_kafka_message_t *message)
         lose(f, reason);
         break;
     default:
-        reset(f, reason);
+        act(f, sync_gap(&f->sync, reason, now()));
     }
 }
 
 static void handle(struct feed *f, const rd_kafka_message_t *message)
 {
-    if (!f->assigned)
-        return; /* left over from before a reset */
+    if (!f->sync.assigned)
+        return; /* left over from before a gap */
     if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
-        advance(f, message->partition, message->offset);
+        reached(f, message->partition, message->offset);
     } else if (message->err) {
         handle_error(f, message);
     } else {
         positions_applying(f->positions, message->partition, message->offset + 1);
         handle_set(f, message);
         positions_applied(f->positions, message->partition, message->offset + 1);
-        advance(f, message->partition, message->offset + 1);
+        reached(f, message->partition, message->offset + 1);
     }
 }
 
 /* Waits for a message, then takes what else is there. */
-static void consume(struct feed *f, uint64_t tick_ms)
+static void consume(struct feed *f)
 {
-    int wait_ms = (int)tick_ms;
+    int wait_ms = (int)f->tick_ms;
     for (int k = 0; k < BATCH_MESSAGES; k++, wait_ms = 0) {
         rd_kafka_message_t *message = rd_kafka_consumer_poll(f->consumer, wait_ms);
         if (!message)
@@ -659,22 +424,23 @@ static void consume(struct feed *f, uint64_t tick_ms)
 }
 
 /* As consume(), over a distance: takes what has set out, and applies what has arrived. */
-static void consume_far(struct feed *f, uint64_t tick_ms)
+static void consume_far(struct feed *f)
 {
-    const uint64_t wait_ms = held_wait_ms(f->held, (uint64_t)clock_us(CLOCK_MONOTONIC), tick_ms);
+    const uint64_t wait_ms =
+        delayed_wait_ms(f->delayed, (uint64_t)clock_us(CLOCK_MONOTONIC), f->tick_ms);
     rd_kafka_message_t *message;
-    for (int k = 0; k < BATCH_MESSAGES && held_has_room(f->held); k++) {
+    for (int k = 0; k < BATCH_MESSAGES && delayed_has_room(f->delayed); k++) {
         if (!(message = rd_kafka_consumer_poll(f->consumer, k == 0 ? (int)wait_ms : 0)))
             break;
-        if (!held_add(f->held, message, (uint64_t)clock_us(CLOCK_MONOTONIC))) {
+        if (!delayed_add(f->delayed, message, (uint64_t)clock_us(CLOCK_MONOTONIC))) {
             handle(f, message);
             rd_kafka_message_destroy(message);
         }
     }
-    if (!held_has_room(f->held))
+    if (!delayed_has_room(f->delayed))
         usleep((useconds_t)wait_ms * 1000);
     for (int k = 0; k < BATCH_MESSAGES; k++) {
-        if (!(message = held_take(f->held, (uint64_t)clock_us(CLOCK_MONOTONIC))))
+        if (!(message = delayed_take(f->delayed, (uint64_t)clock_us(CLOCK_MONOTONIC))))
             return;
         handle(f, message);
         rd_kafka_message_destroy(message);
@@ -684,16 +450,15 @@ static void consume_far(struct feed *f, uint64_t tick_ms)
 static void *feed_main(void *arg)
 {
     struct feed *f = arg;
-    const uint64_t share_ms = f->lease_ms / TICK_SHARE;
-    const uint64_t tick_ms = share_ms < TICK_MS ? share_ms : TICK_MS;
     while (!atomic_load(&f->stop)) {
-        if (f->held)
-            consume_far(f, tick_ms);
+        if (f->delayed)
+            consume_far(f);
         else
-            consume(f, tick_ms);
-        watermarks_poll(f->watermarks_reader);
-        take_watermarks(f);
-        update_state(f, tick_ms);
+            consume(f);
+        watermarks_poll(f->reader);
+        take_reading(f);
+        sync_tick(&f->sync, f->trouble, now());
+        publish_state(f);
     }
     return NULL;
 }
@@ -706,7 +471,8 @@ static void on_consumer_error(rd_kafka_t *client, int code, const char *reason, 
     (void)client;
     struct feed *f = arg;
     kafka_note_trouble(f->trouble, code, reason);
-    if (code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN && f->assigned && !f->lost)
+    if (code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN && f->sync.assigned &&
+        f->sync.state != FEED_LOST)
         lose(f, f->trouble);
 }
 
@@ -764,8 +530,8 @@ static int start_watermarks(struct feed *f, const struct feed_options *options,
     };
     if (!options_of_reader.conf)
         return ERR_CONFIG;
-    f->watermarks_reader = watermarks_start(&options_of_reader, error);
-    if (!f->watermarks_reader)
+    f->reader = watermarks_start(&options_of_reader, error);
+    if (!f->reader)
         return ERR_KAFKA;
     set_pace(f, false);
     return 0;
@@ -786,25 +552,27 @@ static struct feed *new_feed(const struct feed_options *options)
 {
     struct feed *f = calloc(1, sizeof *f);
     char *topic = strdup(options->topic);
-    const struct held_options way = {options->delay_ms, options->jitter_ms, options->loss};
+    const struct delayed_options way = {options->delay_ms, options->jitter_ms, options->loss};
     const bool near = way.delay_ms == 0 && way.loss == 0;
-    struct held *held = near ? NULL : held_new(&way);
-    if (!f || !topic || (!near && !held)) {
-        held_free(held);
+    struct delayed *delayed = near ? NULL : delayed_new(&way);
+    if (!f || !topic || (!near && !delayed)) {
+        delayed_free(delayed);
         free(f);
         free(topic);
         return NULL;
     }
     f->topic = topic;
-    f->held = held;
+    f->delayed = delayed;
     f->lease_ms = options->lease_ms > 0 ? options->lease_ms : DEFAULT_LEASE_MS;
+    f->tick_ms = f->lease_ms / TICK_SHARE < TICK_MS ? f->lease_ms / TICK_SHARE : TICK_MS;
+    sync_init(&f->sync, &(struct sync_options){.lease_ms = f->lease_ms, .tick_ms = f->tick_ms});
     f->applier = options->applier;
     f->positions = options->positions;
     f->report = options->report;
     f->report_arg = options->report_arg;
-    f->status.state = FEED_COLD;
+    f->status.state = f->sync.state;
     f->status.last_apply_us = f->status.last_delay_us = -1;
-    snprintf(f->status.reason, sizeof f->status.reason, "starting");
+    memcpy(f->status.reason, f->sync.reason, sizeof f->status.reason);
     pthread_mutex_init(&f->lock, NULL);
     return f;
 }
@@ -861,8 +629,8 @@ void feed_stop(struct feed *f)
         rd_kafka_queue_yield(f->queue);
         pthread_join(f->thread, NULL);
     }
-    watermarks_stop(f->watermarks_reader);
-    held_free(f->held);
+    watermarks_stop(f->reader);
+    delayed_free(f->delayed);
     if (f->queue)
         rd_kafka_queue_destroy(f->queue);
     if (f->consumer)

@@ -30,8 +30,9 @@
 #include <stdint.h>
 
 #include "invalidation/apply.h"
-#include "invalidation/position.h"
 #include "invalidation/apply_log.h"
+#include "invalidation/log_ends.h"
+#include "invalidation/position.h"
 
 enum feed_state { FEED_COLD, FEED_CATCHUP, FEED_LIVE, FEED_LOST };
 const char *feed_state_text(enum feed_state state); /* "cold", "catchup", "live", "lost" */
@@ -48,7 +49,7 @@ struct feed_options {
     uint64_t lease_ms;
     struct applier *applier;     /* borrowed */
     struct positions *positions; /* borrowed: kept up to date, for tiers above and below */
-    /* A simulated distance, for experiments (held.h): messages are applied that much later. */
+    /* A simulated distance, for experiments (delayed.h): messages are applied that much later. */
     uint64_t delay_ms;
     uint64_t jitter_ms; /* at most delay_ms */
     uint32_t loss;      /* so many of a million come late */
@@ -57,7 +58,7 @@ struct feed_options {
     void *report_arg;
 };
 
-enum { FEED_MAX_PARTITIONS = 1024, FEED_MAX_ERROR = 512, FEED_ERROR_KINDS = 32 };
+enum { FEED_MAX_ERROR = 512, FEED_ERROR_KINDS = 32 };
 
 struct feed_position {
     int32_t partition;
@@ -76,7 +77,7 @@ struct feed_status {
     int64_t last_apply_us; /* the newest change set took so long to apply; -1: none yet */
     int64_t last_delay_us; /* its age when applied, by its "time" and this host's clock */
     size_t partition_count;
-    struct feed_position positions[FEED_MAX_PARTITIONS];
+    struct feed_position positions[LOG_MAX_PARTITIONS];
 };
 
 /*

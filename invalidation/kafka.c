@@ -190,9 +190,9 @@ static int count_partitions(const struct rd_kafka_metadata *metadata, const char
         return fail(error, topic, found->err);
     if (found->partition_cnt == 0)
         return fail(error, topic, RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
-    if (found->partition_cnt > KAFKA_MAX_PARTITIONS) {
+    if (found->partition_cnt > LOG_MAX_PARTITIONS) {
         snprintf(error, KAFKA_MAX_ERROR, "topic %s: %d partitions, at most %d are supported", topic,
-                 found->partition_cnt, KAFKA_MAX_PARTITIONS);
+                 found->partition_cnt, LOG_MAX_PARTITIONS);
         return ERR_TOO_LARGE;
     }
     *ret_count = (size_t)found->partition_cnt;
@@ -225,7 +225,7 @@ static rd_kafka_topic_partition_list_t *list_partitions(const char *topic, const
 }
 
 static int copy_ends(const rd_kafka_topic_partition_list_t *list, const char *topic,
-                     struct kafka_ends *ends, char error[KAFKA_MAX_ERROR])
+                     struct log_ends *ends, char error[KAFKA_MAX_ERROR])
 {
     for (size_t k = 0; k < ends->count; k++) {
         const rd_kafka_topic_partition_t *found = rd_kafka_topic_partition_list_find(
@@ -249,9 +249,9 @@ static uint64_t log_id_of(rd_kafka_t *client, const char *topic)
 }
 
 int kafka_topic_ends(rd_kafka_t *client, const char *topic, int timeout_ms,
-                     struct kafka_ends *ret_ends, char ret_error[KAFKA_MAX_ERROR])
+                     struct log_ends *ret_ends, char ret_error[KAFKA_MAX_ERROR])
 {
-    struct kafka_ends ends;
+    struct log_ends ends;
     int result = query_partitions(client, topic, timeout_ms, &ends.count, ret_error);
     if (result < 0)
         return result;

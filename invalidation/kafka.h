@@ -20,8 +20,9 @@
 #include <librdkafka/rdkafka.h>
 
 #include "dns/error.h"
+#include "invalidation/log_ends.h"
 
-enum { KAFKA_MAX_ERROR = 512, KAFKA_MAX_PARTITIONS = 1024 };
+enum { KAFKA_MAX_ERROR = LOG_MAX_ERROR };
 
 struct kafka_settings {
     const char *brokers;     /* "host:port,host:port" */
@@ -44,13 +45,6 @@ rd_kafka_conf_t *kafka_producer_conf(const struct kafka_settings *settings, int 
 rd_kafka_t *kafka_client_new(rd_kafka_type_t type, rd_kafka_conf_t *conf,
                              char ret_error[KAFKA_MAX_ERROR]);
 
-/* How long the log is, partition by partition. */
-struct kafka_ends {
-    size_t count;                         /* partitions, numbered 0.. */
-    int64_t offset[KAFKA_MAX_PARTITIONS]; /* where the next message of each will go */
-    uint64_t log_id; /* hash of the cluster's id and the topic: which log this is */
-};
-
 /*
  * Asks the brokers for the partitions of `topic` and the end of each; blocks for up to twice
  * `timeout_ms` (two requests). Returns 0; ERR_NOT_FOUND when the brokers say that there is no such
@@ -58,7 +52,7 @@ struct kafka_ends {
  * in `ret_error`.
  */
 MUST_CHECK int kafka_topic_ends(rd_kafka_t *client, const char *topic, int timeout_ms,
-                                struct kafka_ends *ret_ends, char ret_error[KAFKA_MAX_ERROR]);
+                                struct log_ends *ret_ends, char ret_error[KAFKA_MAX_ERROR]);
 
 /*
  * Makes `client` learn the leaders of `topic` now, for up to `timeout_ms`: an assignment to a topic

@@ -60,8 +60,8 @@ static rd_kafka_t *new_client(struct tail *tail, const struct tail_options *opti
 }
 
 /* Looks until the topic is found or the time has run out; the last failure tells why. */
-static int find_topic(struct tail *tail, const struct tail_options *options,
-                      struct kafka_ends *ends, char error[TAIL_MAX_ERROR])
+static int find_topic(struct tail *tail, const struct tail_options *options, struct log_ends *ends,
+                      char error[TAIL_MAX_ERROR])
 {
     const int64_t until =
         now_ms() + (options->timeout_ms > 0 ? options->timeout_ms : DEFAULT_TIMEOUT_MS);
@@ -81,7 +81,7 @@ static int find_topic(struct tail *tail, const struct tail_options *options,
 static int take_positions(struct tail *tail, const struct tail_options *options,
                           char error[TAIL_MAX_ERROR])
 {
-    struct kafka_ends ends;
+    struct log_ends ends;
     int result = find_topic(tail, options, &ends, error);
     if (result < 0) {
         if (result == ERR_TIMEOUT && tail->trouble[0])

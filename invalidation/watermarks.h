@@ -18,45 +18,34 @@
 #ifndef FRESHET_INVALIDATION_WATERMARKS_H
 #define FRESHET_INVALIDATION_WATERMARKS_H
 
-#include <stdbool.h>
-
-#include "cache/stamp.h"
 #include "invalidation/kafka.h"
 
-struct watermarks_reader;
-
-struct watermarks {
-    struct mono asked;
-    int code; /* of kafka_topic_ends(): 0, or what is wrong with a line in `error` */
-    char error[KAFKA_MAX_ERROR];
-    struct kafka_ends ends;
-};
+struct watermarks;
 
 struct watermarks_options {
     const char *topic;
     rd_kafka_conf_t *conf; /* taken over, on failure too; with the callbacks and the opaque set */
-    void (*ready)(void *arg); /* watermarks can be taken; called from the reader's thread */
+    void (*ready)(void *arg); /* a reading can be taken; called from the reader's thread */
     void *ready_arg;
 };
 
 /* NULL with one line in `ret_error`. */
-struct watermarks_reader *watermarks_start(const struct watermarks_options *options,
-                                           char ret_error[KAFKA_MAX_ERROR]);
+struct watermarks *watermarks_start(const struct watermarks_options *options,
+                                    char ret_error[KAFKA_MAX_ERROR]);
 
 /* Ends the thread within about a second; NULL is fine. */
-void watermarks_stop(struct watermarks_reader *watermarks_reader);
+void watermarks_stop(struct watermarks *reader);
 
 /*
  * From now on the next reading starts `first_ms` (not 0) after one was taken, and each after that twice as long
  * after the one before it, up to `last_ms`. A failure is followed by another try within a second, whatever the pace.
  */
-void watermarks_pace(struct watermarks_reader *watermarks_reader, uint64_t first_ms,
-                     uint64_t last_ms);
+void watermarks_pace(struct watermarks *reader, uint64_t first_ms, uint64_t last_ms);
 
-/* The watermarks that are ready, if there are any. They stay valid until the next call; NULL: none. */
-const struct watermarks *watermarks_take(struct watermarks_reader *watermarks_reader);
+/* The reading that is ready, if one is. It stays valid until the next call; NULL: none. */
+const struct log_reading *watermarks_take(struct watermarks *reader);
 
 /* Serves the client's log and errors in the caller's thread. */
-void watermarks_poll(struct watermarks_reader *watermarks_reader);
+void watermarks_poll(struct watermarks *reader);
 
 #endif

@@ -1,0 +1,100 @@
+/*
+ * sync.h - whether the feed misses nothing: its states, and the proof that it is live.
+ *
+ *            a reading: take a position            drained, and proven within the lease
+ *     COLD ----------------------------> CATCHUP <------------------------------------> LIVE
+ *      ^                                  ^   |                                          |
+ *      |          a reading: read on      |   |  brokers gone, or silent for a lease     |
+ *      |                                 LOST <------------------------------------------+
+ *      +--- a gap, from any other state
+ *
+ * A pure machine: it is told what happens (readings of the log's ends, how far messages were applied, errors,
+ * and what time it is) and says what is to be done. No Kafka, no clock, no thread; the caller does it, in
+ * order, before it tells the next thing.
+ *
+ * The proof: all positions have passed ends that were asked for at a moment t. So whatever was in the log at t
+ * is applied, and the lease runs from t on, however long it took to get there. Each partition has to show as
+ * well that it is read at all, by a message or by the end of it, since the position was assigned.
+ *
+ * A gap is whatever makes the position worth nothing: partitions came or went, the topic is gone, the cluster is
+ * another one, the log ends before what was read from it, or an error of a fetch that does not pass by itself.
+ */
+#ifndef FRESHET_INVALIDATION_SYNC_H
+#define FRESHET_INVALIDATION_SYNC_H
+
+#include <stdbool.h>
+
+#include "invalidation/feed.h"
+#include "invalidation/log_ends.h"
+
+enum sync_action {
+    SYNC_GO_ON,  /* nothing to be done */
+    SYNC_TAKE,   /* invalidate everything, then read from `next` on */
+    SYNC_RESUME, /* read on from `next` */
+    SYNC_DROP,   /* stop reading, forget the position, invalidate everything */
+};
+
+struct sync_options {
+    uint64_t lease_ms;
+    uint64_t tick_ms; /* sync_tick() comes about as often: a lapse may be noticed that much later */
+};
+
+/* Positions that have passed `wanted` prove that what was in the log at `wanted_asked` is applied. */
+struct sync_proof {
+    bool found;
+    struct mono asked;
+    bool pending; /* `wanted` has not been reached yet */
+    struct mono wanted_asked;
+    int64_t wanted[LOG_MAX_PARTITIONS];
+};
+
+/* For its owner to read the first part of. */
+struct sync {
+    enum feed_state state;
+    char reason[FEED_MAX_ERROR]; /* why it is not LIVE; "" when it is */
+    bool assigned;               /* there is a position */
+    uint64_t takes;              /* positions taken */
+    size_t count;                /* partitions */
+    int64_t
+        next[LOG_MAX_PARTITIONS]; /* offset to be applied next; never moves back but by SYNC_TAKE */
+
+    struct sync_options options;
+    struct mono stale_before; /* readings asked for before are worth nothing */
+    struct mono answered;     /* when a reading last came back good */
+    struct mono assigned_at;
+    struct mono not_before; /* no new position before: gaps that repeat must not spin */
+    uint64_t log_id;
+    size_t drained_count; /* partitions read, or found empty, since they were assigned */
+    bool drained[LOG_MAX_PARTITIONS];
+    int64_t floor[LOG_MAX_PARTITIONS]; /* an end below means that the log is not the one we read */
+    struct sync_proof proof;
+};
+
+void sync_init(struct sync *sync, const struct sync_options *options);
+
+/*
+ * A reading of the log's ends came. `trouble` is what the client last complained about ("" when nothing), which
+ * says more than that time ran out.
+ */
+enum sync_action sync_read(struct sync *sync, const struct log_reading *reading,
+                           const char *trouble, struct mono now);
+
+/* All before `next` is applied, or there is no more: the partition ends there, for now. */
+void sync_reached(struct sync *sync, int32_t partition, int64_t next);
+
+/* The brokers are gone. The position is kept, but only readings asked for from now on prove anything. */
+void sync_lose(struct sync *sync, const char *reason, struct mono now);
+
+/* A gap, or a SYNC_TAKE that failed. Returns SYNC_DROP. */
+enum sync_action sync_gap(struct sync *sync, const char *reason, struct mono now);
+
+/* Time has passed: it may be LIVE now, or the lease may have run out. */
+void sync_tick(struct sync *sync, const char *trouble, struct mono now);
+
+/* Until when nothing is missed, as proven; {0} when it is not LIVE. */
+struct mono sync_lease(const struct sync *sync);
+
+/* Whether it is LIVE and the lease lasts, even when sync_tick() did not come in time. */
+bool sync_is_live(const struct sync *sync, struct mono now);
+
+#endif
