@@ -26,7 +26,7 @@ enum { NAMES = 1000, ROUNDS = 20 };
 
 struct bench {
     struct validity *validity;
-    struct tier tier;
+    struct store *store;
     struct tier_worker tier_worker;
     struct client client;
     uint8_t queries[NAMES][128];
@@ -74,11 +74,11 @@ static void prepare(struct bench *bench, size_t i)
         .ttl_count = 1,
     };
     validity_depend_on_question(bench->validity, question.name, false, &answer.dependencies);
-    store_key(bench->tier.store,
+    store_key(bench->store,
               &(struct key_parts){.name = question.name, .type = TYPE_A, .class = CLASS_IN},
               &bench->keys[i]);
-    bool kept = store_put(bench->tier.store, &bench->keys[i], &answer,
-                          validity_now(bench->validity), start);
+    bool kept =
+        store_put(bench->store, &bench->keys[i], &answer, validity_now(bench->validity), start);
     assert(kept);
     (void)kept;
 }
@@ -92,13 +92,13 @@ static void open_bench(struct bench *bench)
     (void)size;
     bench->validity = validity_new(
         &(struct validity_options){.zones = zones, .zone_count = 1, .marks = 65536, .key = 1});
-    bench->tier.store = store_new(&(struct store_options){
+    bench->store = store_new(&(struct store_options){
         .size = 16 << 20,
         .policy = {.max_ttl = 86400, .negative_ttl = 900, .client_ttl = 5},
         .validity = bench->validity,
     });
     bench->tier_worker = (struct tier_worker){
-        .tier = &bench->tier,
+        .store = bench->store,
         .validity = bench->validity,
         .local = local_new(&(struct local_options){.tier = "bench", .special_use = true}),
     };
@@ -124,7 +124,7 @@ static bool parse(struct bench *bench, size_t i)
 
 static bool make_key(struct bench *bench, size_t i)
 {
-    store_key(bench->tier.store,
+    store_key(bench->store,
               &(struct key_parts){
                   .name = bench->queries[i] + DNS_HEADER_SIZE,
                   .name_size = name_size(bench->queries[i] + DNS_HEADER_SIZE),
@@ -140,7 +140,7 @@ static bool look_up(struct bench *bench, size_t i)
     struct store_hit hit;
     struct store_look look = {
         .key = &bench->keys[i], .now = now, .buffer = bench->reply, .room = sizeof bench->reply};
-    return store_get(bench->tier.store, &look, &hit) == STORE_HIT;
+    return store_get(bench->store, &look, &hit) == STORE_HIT;
 }
 
 static bool check(struct bench *bench, size_t i)
@@ -164,8 +164,10 @@ static bool patch(struct bench *bench, size_t i)
 
 static bool hit(struct bench *bench, size_t i)
 {
-    struct query_input input = {
-        .bytes = bench->queries[i], .size = bench->sizes[i], .client = &bench->client, .now = now};
+    struct query_input input = {.bytes = bench->queries[i],
+                                .size = bench->sizes[i],
+                                .client = &bench->client,
+                                .now = {now.ms * 1000}};
     return query_handle(&bench->tier_worker, &input, bench->reply) > bench->sizes[i];
 }
 
@@ -213,7 +215,7 @@ int main(void)
         all_good = all_good && good == (size_t)NAMES * ROUNDS;
     }
     local_unref(bench.tier_worker.local);
-    store_free(bench.tier.store);
+    store_free(bench.store);
     validity_free(bench.validity);
     return all_good ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -16,6 +16,7 @@ enum { ENTROPY_BULK = 1024 };
 
 /* Zero-initialise. */
 struct entropy {
+    void (*fill)(void *bytes, size_t size); /* where they come from; NULL: the kernel. For tests */
     size_t left;
     uint8_t bytes[ENTROPY_BULK];
 };
@@ -24,7 +25,7 @@ struct entropy {
 static inline void entropy_take(struct entropy *entropy, void *ret, size_t size)
 {
     if (entropy->left < size) {
-        arc4random_buf(entropy->bytes, sizeof entropy->bytes);
+        (entropy->fill ? entropy->fill : arc4random_buf)(entropy->bytes, sizeof entropy->bytes);
         entropy->left = sizeof entropy->bytes;
     }
     entropy->left -= size;

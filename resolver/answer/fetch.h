@@ -1,18 +1,16 @@
 /*
- * fetch.h - one question taken to the upstream until there is an answer, or none can be had in time.
+ * fetch.h - one question taken to those who know until there is an answer, or none can be had in time.
  *
- *      question --> ask --> response --> chain follows --> answer
- *                    ^         |  |
- *       next server, |         |  +-- stops half way: ask for where it stands
- *       TCP, plain   +---------+----- useless (SERVFAIL, bad RDATA, wrong spelling, silence)
+ *      question --> inquiry --> reply --> chain follows --> answer
+ *                    ^           |  |
+ *                    |           |  +-- stops half way: ask for where it stands, maybe somebody else
+ *                    +-----------+----- not to be believed yet: from the beginning, after a pause
  *
- * Each step asks one server, waits as long as that server usually takes, then asks another while the first
- * may still answer. A fetch always ends: with an answer, or at its deadline with SERVFAIL and the reason
- * (RFC 8914). Spelling is random towards upstreams that keep it (draft-vixie-dnsext-dns0x20); a response in
- * another spelling is not believed but asked for again over TCP.
+ * A fetch always ends: with an answer, or at its deadline with SERVFAIL and the reason (RFC 8914). What asking takes is
+ * the source's business (source.h); what of a response is an answer, that of the chain (chain.h); how it becomes one, of
+ * compose.h.
  *
- * A parent tier must show that it has applied as much of the log as we had when the fetch set out (P3). One
- * that is behind is asked again, with growing pauses; past a bound its answer is handed on with TTL 0, for
+ * A source that is behind (P3) is asked again, with growing pauses; past a bound its answer is handed on with TTL 0, for
  * nobody to keep.
  *
  * Threads: all on the worker's.
@@ -20,13 +18,11 @@
 #ifndef FRESHET_RESOLVER_ANSWER_FETCH_H
 #define FRESHET_RESOLVER_ANSWER_FETCH_H
 
-#include <event2/event.h>
-
 #include "cache/answer.h"
 #include "cache/validity.h"
-#include "invalidation/position.h"
-#include "resolver/answer/upstream.h"
-#include "resolver/net/wheel.h"
+#include "resolver/answer/counter.h"
+#include "resolver/answer/source.h"
+#include "resolver/answer/wheel.h"
 
 struct fetch;
 
@@ -40,9 +36,8 @@ struct fetch_counters {
 /* What the fetches of one worker share: scratch memory, used inside one callback at a time. */
 struct fetcher;
 
-/* NULL: no memory. */
-struct fetcher *fetcher_new(struct event_base *base, const struct validity *validity,
-                            struct positions *positions);
+/* NULL: no memory. Both are borrowed. */
+struct fetcher *fetcher_new(struct wheel *wheel, const struct validity *validity);
 void fetcher_free(struct fetcher *fetcher);
 
 /* The timers of the worker. */
@@ -52,9 +47,9 @@ struct fetch_request {
     const struct question *question; /* canonical; copied */
     bool dnssec_ok;
     bool checking_disabled;
-    struct upstream *upstream; /* a reference is taken */
-    /* Whom to ask for a name, when a chain leads to another's; borrowed. NULL: `upstream` for all. */
-    struct upstream *(*choose)(void *arg, const uint8_t *name);
+    struct source *source; /* a reference is taken */
+    /* Whom to ask for a name, when a chain leads to another's; borrowed. NULL: `source` for all. */
+    struct source *(*choose)(void *arg, const uint8_t *name);
     void *choose_arg;
     struct fetch_counters *counters; /* borrowed */
     struct mono deadline;
@@ -62,12 +57,13 @@ struct fetch_request {
      * Called once, from the loop; the fetch is gone after it. `answer` is always there: a failure is a SERVFAIL
      * with TTL_FAILURE_SECONDS to live. Its bytes are good inside the call. TTLs are as received.
      */
-    void (*done)(void *arg, struct answer *answer);
+    void (*done)(void *arg, struct answer *answer, struct micro now);
     void *arg;
 };
 
 /* NULL: no memory; `done` is not called then. Never calls `done` itself. */
-struct fetch *fetch_start(struct fetcher *fetcher, const struct fetch_request *request);
+struct fetch *fetch_start(struct fetcher *fetcher, const struct fetch_request *request,
+                          struct micro now);
 
 /* Ends a fetch without calling `done`. NULL is fine. */
 void fetch_cancel(struct fetch *fetch);

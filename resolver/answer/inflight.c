@@ -6,7 +6,6 @@
 #include <uthash.h>
 #include <utlist.h>
 
-#include "resolver/daemon/clock.h"
 #include "resolver/answer/pool.h"
 #include "resolver/answer/reply.h"
 
@@ -113,7 +112,7 @@ void inflight_set_routes(struct inflight *inflight, struct routes *routes)
     inflight->options.routes = routes;
 }
 
-static struct upstream *choose_upstream(void *arg, const uint8_t *name)
+static struct source *choose_source(void *arg, const uint8_t *name)
 {
     const struct inflight *inflight = arg;
     return routes_find(inflight->options.routes, name);
@@ -149,12 +148,21 @@ static void send_reply(struct inflight *inflight, const struct waiter *waiter,
     waiter->client.transport->send(&waiter->client, reply, size);
 }
 
-static int start_job(struct inflight *inflight, const struct answer_key *key,
-                     const struct question *question, struct mono deadline, struct job **ret_job);
+/* What a job is to find out. */
+struct task {
+    const struct answer_key *key;
+    const struct question *question;
+    struct micro now;
+    struct mono deadline;
+};
+
+/* NULL: no memory, or too much is under way. */
+static struct job *start_job(struct inflight *inflight, const struct task *task);
 static struct job *find_joinable(struct inflight *inflight, const struct answer_key *key);
 
 /* Moves clients that asked after a change to a job that set out after it. */
-static void ask_again(struct inflight *inflight, const struct job *old, struct waiter *waiters)
+static void ask_again(struct inflight *inflight, const struct job *old, struct waiter *waiters,
+                      struct micro now)
 {
     struct mono deadline = waiters->deadline;
     struct waiter *waiter, *next;
@@ -163,7 +171,9 @@ static void ask_again(struct inflight *inflight, const struct job *old, struct w
             deadline = waiter->deadline;
     counter_add(&inflight->counters.asked_again, 1);
     struct job *job = find_joinable(inflight, &old->key);
-    if (job || start_job(inflight, &old->key, &old->question, deadline, &job) == ERR_OK) {
+    if (!job)
+        job = start_job(inflight, &(struct task){&old->key, &old->question, now, deadline});
+    if (job) {
         LL_CONCAT(job->waiters, waiters);
         return;
     }
@@ -229,7 +239,8 @@ static void serve_all(struct inflight *inflight, struct waiter *taken, struct an
 }
 
 /* Sends what the store holds, a stale answer that was revived, to a client; false when it is gone again. */
-static bool send_held(struct inflight *inflight, const struct job *job, const struct waiter *waiter)
+static bool send_held(struct inflight *inflight, const struct job *job, const struct waiter *waiter,
+                      struct mono now)
 {
     struct store_hit hit;
     uint8_t *reply = inflight->reply;
@@ -237,7 +248,7 @@ static bool send_held(struct inflight *inflight, const struct job *job, const st
     enum store_result result = store_get(inflight->options.store,
                                          &(struct store_look){
                                              .key = &job->key,
-                                             .now = mono_now(),
+                                             .now = now,
                                              .buffer = reply + question_end,
                                              .room = reply_room(&waiter->shape, question_end),
                                              .child = is_child(waiter),
@@ -260,14 +271,14 @@ static bool send_held(struct inflight *inflight, const struct job *job, const st
 }
 
 /* Gives the clients of a job the stale answer, if there is one. Those that got it are gone after it. */
-static void serve_stale(struct job *job)
+static void serve_stale(struct job *job, struct mono now)
 {
     struct inflight *inflight = job->inflight;
     struct waiter *waiter, *next;
-    if (!store_revive(inflight->options.store, &job->key, mono_now()))
+    if (!store_revive(inflight->options.store, &job->key, now))
         return;
     LL_FOREACH_SAFE (job->waiters, waiter, next)
-        if (send_held(inflight, job, waiter)) {
+        if (send_held(inflight, job, waiter, now)) {
             LL_DELETE(job->waiters, waiter);
             waiter_free(inflight, waiter);
         }
@@ -280,11 +291,11 @@ static void start_stale_timer(struct job *job, struct mono now)
 }
 
 /* It rings again for those who join later. */
-static void stale_due(struct wheel_timer *timer, struct mono now)
+static void stale_due(struct wheel_timer *timer, struct micro now)
 {
     struct job *job = (struct job *)((char *)timer - offsetof(struct job, stale_timer));
-    start_stale_timer(job, now);
-    serve_stale(job);
+    start_stale_timer(job, micro_ms(now));
+    serve_stale(job, micro_ms(now));
 }
 
 static bool is_failure(const struct answer *answer)
@@ -307,28 +318,27 @@ static void bound_life(const struct inflight *inflight, struct answer *answer,
         answer_doubt(answer);
 }
 
-static void fetched(void *arg, struct answer *answer)
+static void fetched(void *arg, struct answer *answer, struct micro now)
 {
     struct job *job = arg;
     struct inflight *inflight = job->inflight;
     const struct validity *validity = inflight->options.validity;
     struct dependent dependent = validity_dependent(validity, &answer->dependencies);
     struct ttl_policy policy = store_policy(inflight->options.store);
-    struct mono now = mono_now();
     job->fetch = NULL;
     leave_table(job);
     if (is_failure(answer)) {
         counter_add(&inflight->counters.failed, 1);
-        serve_stale(job);
+        serve_stale(job, micro_ms(now));
     }
     /* Whoever answered may have done so right after the question set out, however late it got here. */
     bound_life(inflight, answer, &policy, job->started);
     bool fresh = validity_holds(validity, &dependent, job->stamp);
     /* The store checks again by itself: a change may come between. */
-    store_put(inflight->options.store, &job->key, answer, job->stamp, now);
+    store_put(inflight->options.store, &job->key, answer, job->stamp, micro_ms(now));
     serve_all(inflight, take_waiters(job, fresh), answer, fresh, &policy);
     if (job->waiters)
-        ask_again(inflight, job, job->waiters);
+        ask_again(inflight, job, job->waiters, now);
     job_free(job);
 }
 
@@ -349,6 +359,8 @@ static struct job *find_joinable(struct inflight *inflight, const struct answer_
 static struct job *job_new(struct inflight *inflight, const struct answer_key *key,
                            const struct question *question)
 {
+    if (inflight->job_count >= INFLIGHT_MAX_JOBS)
+        return NULL;
     struct job *job = pool_get(&inflight->jobs);
     if (!job)
         return NULL;
@@ -365,17 +377,16 @@ static struct job *job_new(struct inflight *inflight, const struct answer_key *k
     return job;
 }
 
-static int start_job(struct inflight *inflight, const struct answer_key *key,
-                     const struct question *question, struct mono deadline, struct job **ret_job)
+static struct job *start_job(struct inflight *inflight, const struct task *task)
 {
     const struct routes *routes = inflight->options.routes;
-    struct job *job =
-        inflight->job_count < INFLIGHT_MAX_JOBS ? job_new(inflight, key, question) : NULL;
+    const struct answer_key *key = task->key;
+    struct job *job = job_new(inflight, key, task->question);
     if (!job)
-        return ERR_SPACE;
+        return NULL;
     /* The stamp comes first: what leaves after it can only be newer. */
     job->stamp = validity_now(inflight->options.validity);
-    job->started = mono_now();
+    job->started = micro_ms(task->now);
     job->itself = validity_question(inflight->options.validity, job->question.name,
                                     job->question.type == TYPE_SOA);
     job->fetch = fetch_start(inflight->options.fetcher,
@@ -383,28 +394,28 @@ static int start_job(struct inflight *inflight, const struct answer_key *key,
                                  .question = &job->question,
                                  .dnssec_ok = key->bytes[4] & KEY_DNSSEC_OK,
                                  .checking_disabled = key->bytes[4] & KEY_CHECKING_DISABLED,
-                                 .upstream = routes_find(routes, job->question.name),
-                                 .choose = routes_differ(routes) ? choose_upstream : NULL,
+                                 .source = routes_find(routes, job->question.name),
+                                 .choose = routes_differ(routes) ? choose_source : NULL,
                                  .choose_arg = inflight,
                                  .counters = &inflight->counters.fetch,
-                                 .deadline = deadline,
+                                 .deadline = task->deadline,
                                  .done = fetched,
                                  .arg = job,
-                             });
+                             },
+                             task->now);
     if (!job->fetch) {
         pool_put(&inflight->jobs, job);
-        return ERR_SPACE;
+        return NULL;
     }
     HASH_ADD_KEYPTR_BYHASHVALUE(hh, inflight->table, job->key.bytes, job->key.size,
                                 (uint32_t)job->key.hash, job);
     job->joinable = true;
     if (store_policy(inflight->options.store).serve_stale > 0)
-        start_stale_timer(job, mono_now());
+        start_stale_timer(job, job->started);
     DL_APPEND(inflight->all, job);
     inflight->job_count++;
     counter_add(&inflight->counters.jobs, 1);
-    *ret_job = job;
-    return ERR_OK;
+    return job;
 }
 
 /* False: no memory. */
@@ -445,10 +456,10 @@ static struct waiter *waiter_new(struct inflight *inflight, const struct infligh
 }
 
 void inflight_prefetch(struct inflight *inflight, const struct answer_key *key,
-                       const struct question *question, struct mono deadline)
+                       const struct question *question, struct micro now, uint64_t timeout_ms)
 {
-    struct job *job = find_joinable(inflight, key);
-    if (!job && start_job(inflight, key, question, deadline, &job) == ERR_OK)
+    struct task task = {key, question, now, mono_add(micro_ms(now), timeout_ms)};
+    if (!find_joinable(inflight, key) && start_job(inflight, &task))
         counter_add(&inflight->counters.prefetched, 1);
 }
 
@@ -462,9 +473,12 @@ int inflight_wait(struct inflight *inflight, const struct inflight_wait *wait)
         return ERR_SPACE;
     }
     struct job *job = find_joinable(inflight, wait->key);
-    if (job) {
+    if (job)
         counter_add(&inflight->counters.joined, 1);
-    } else if (start_job(inflight, wait->key, wait->question, wait->deadline, &job) != ERR_OK) {
+    else
+        job = start_job(inflight,
+                        &(struct task){wait->key, wait->question, wait->now, wait->deadline});
+    if (!job) {
         counter_add(&inflight->counters.overloaded, 1);
         waiter_free(inflight, waiter);
         return ERR_SPACE;

@@ -58,6 +58,7 @@ struct inflight_wait {
     const struct client *client;
     const struct reply_shape *shape;
     struct stamp arrived;
+    struct micro now;
     struct mono deadline; /* answered by then, if with SERVFAIL */
 };
 
@@ -68,11 +69,11 @@ struct inflight_wait {
 MUST_CHECK int inflight_wait(struct inflight *inflight, const struct inflight_wait *wait);
 
 /*
- * Fetches a question that is held but near its end, for no client; nothing happens when it is under way already
- * or too much is.
+ * Fetches a question that is held but near its end, for no client and until `timeout_ms` from now; nothing happens when
+ * it is under way already or too much is.
  */
 void inflight_prefetch(struct inflight *inflight, const struct answer_key *key,
-                       const struct question *question, struct mono deadline);
+                       const struct question *question, struct micro now, uint64_t timeout_ms);
 
 /* Clients waiting. */
 size_t inflight_waiters(const struct inflight *inflight);

@@ -146,7 +146,8 @@ static size_t wait_for_it(struct tier_worker *tier_worker, const struct asked *a
         .client = asked->input->client,
         .shape = &asked->shape,
         .arrived = asked->arrived,
-        .deadline = mono_add(asked->input->now, tier_worker->resolve_timeout_ms),
+        .now = asked->input->now,
+        .deadline = mono_add(micro_ms(asked->input->now), tier_worker->resolve_timeout_ms),
     };
     if (inflight_wait(tier_worker->inflight, &wait) == ERR_OK)
         return 0;
@@ -158,8 +159,8 @@ static void refresh(struct tier_worker *tier_worker, const struct asked *asked)
 {
     struct question question;
     question_copy(&asked->query->question, &question);
-    inflight_prefetch(tier_worker->inflight, asked->key, &question,
-                      mono_add(asked->input->now, tier_worker->resolve_timeout_ms));
+    inflight_prefetch(tier_worker->inflight, asked->key, &question, asked->input->now,
+                      tier_worker->resolve_timeout_ms);
 }
 
 static size_t reply_hit(struct tier_worker *tier_worker, const struct asked *asked,
@@ -206,10 +207,10 @@ static size_t look_up(struct tier_worker *tier_worker, struct asked *asked, uint
     struct store_hit hit;
     size_t question_end = asked->query->question_end;
     asked->arrived = validity_now(tier_worker->validity);
-    enum store_result result = store_get(tier_worker->tier->store,
+    enum store_result result = store_get(tier_worker->store,
                                          &(struct store_look){
                                              .key = asked->key,
-                                             .now = asked->input->now,
+                                             .now = micro_ms(asked->input->now),
                                              .buffer = reply + question_end,
                                              .room = reply_room(&asked->shape, question_end),
                                              .child = asked->shape.option_size > 0,
@@ -283,7 +284,7 @@ void query_read(struct tier_worker *tier_worker, const struct query_input *input
     ret->rcode = refusal(&ret->query, &ret->ede);
     if (ret->rcode != RCODE_NOERROR)
         return;
-    store_key(tier_worker->tier->store,
+    store_key(tier_worker->store,
               &(struct key_parts){
                   .name = question->name,
                   .name_size = question->name_size,
@@ -291,12 +292,12 @@ void query_read(struct tier_worker *tier_worker, const struct query_input *input
                   .class = question->class,
                   .dnssec_ok = ret->query.edns.dnssec_ok,
                   .checking_disabled = ret->query.flags & FLAG_CD,
-                  .client = tier_worker->tier->per_client
+                  .client = tier_worker->per_client
                                 ? client_number(tier_worker, input, &ret->query.edns)
                                 : 0,
               },
               &ret->key);
-    store_expect(tier_worker->tier->store, &ret->key);
+    store_expect(tier_worker->store, &ret->key);
 }
 
 size_t query_answer(struct tier_worker *tier_worker, const struct query_input *input,

@@ -14,16 +14,17 @@
 #include "resolver/answer/client.h"
 #include "invalidation/position.h"
 #include "resolver/answer/inflight.h"
+#include "resolver/answer/local.h"
 #include "resolver/answer/network.h"
-#include "resolver/daemon/tier.h"
 
 /* A tier as one worker serves it. */
 struct tier_worker {
-    struct tier *tier;
+    struct store *store;
     const struct validity *validity;
     struct positions *positions;
     struct inflight *inflight;
     uint64_t resolve_timeout_ms;
+    bool per_client;                  /* each client has answers of its own */
     struct network_list position_for; /* who is told our position */
     struct local *local;              /* answered before the cache is asked; NULL: nothing is */
     struct {
@@ -37,7 +38,7 @@ struct query_input {
     size_t size;
     const struct client *client;
     bool stream; /* over TCP */
-    struct mono now;
+    struct micro now;
 };
 
 /* A query between its two steps. */

@@ -6,20 +6,20 @@
 
 struct route {
     UT_hash_handle hh;
-    struct upstream *upstream;
+    struct source *source;
     uint8_t zone[NAME_MAX_SIZE];
 };
 
 struct routes {
-    struct upstream *rest;
+    struct source *rest;
     struct route *table;
 };
 
-struct routes *routes_new(struct upstream *rest)
+struct routes *routes_new(struct source *rest)
 {
     struct routes *routes = calloc(1, sizeof *routes);
     if (!routes) {
-        upstream_unref(rest);
+        source_unref(rest);
         return NULL;
     }
     routes->rest = rest;
@@ -33,22 +33,22 @@ void routes_free(struct routes *routes)
         return;
     HASH_ITER (hh, routes->table, route, next) {
         HASH_DEL(routes->table, route);
-        upstream_unref(route->upstream);
+        source_unref(route->source);
         free(route);
     }
-    upstream_unref(routes->rest);
+    source_unref(routes->rest);
     free(routes);
 }
 
-int routes_add(struct routes *routes, const uint8_t *zone, struct upstream *upstream)
+int routes_add(struct routes *routes, const uint8_t *zone, struct source *source)
 {
     size_t size = name_size(zone);
     struct route *route = calloc(1, sizeof *route);
     if (!route) {
-        upstream_unref(upstream);
+        source_unref(source);
         return ERR_MEMORY;
     }
-    route->upstream = upstream;
+    route->source = source;
     memcpy(route->zone, zone, size);
     HASH_ADD_KEYPTR(hh, routes->table, route->zone, size, route);
     return ERR_OK;
@@ -59,7 +59,7 @@ bool routes_differ(const struct routes *routes)
     return routes->table != NULL;
 }
 
-struct upstream *routes_find(const struct routes *routes, const uint8_t *name)
+struct source *routes_find(const struct routes *routes, const uint8_t *name)
 {
     uint8_t canonical[NAME_MAX_SIZE];
     struct route *route = NULL;
@@ -69,5 +69,5 @@ struct upstream *routes_find(const struct routes *routes, const uint8_t *name)
     name_lower(name, size, canonical);
     for (const uint8_t *at = canonical; at && !route; at = name_parent(at))
         HASH_FIND(hh, routes->table, at, size - (size_t)(at - canonical), route);
-    return route ? route->upstream : routes->rest;
+    return route ? route->source : routes->rest;
 }

@@ -4,29 +4,29 @@
  * The longest zone that has a name decides. A chain of CNAMEs may lead from one into another: then each is
  * asked for its own names, and what it says of others is not believed (fetch.c).
  *
- * Threads: a worker's own, as the upstreams are.
+ * Threads: a worker's own, as the sources are.
  */
 #ifndef FRESHET_RESOLVER_ANSWER_ROUTE_H
 #define FRESHET_RESOLVER_ANSWER_ROUTE_H
 
 #include "dns/name.h"
-#include "resolver/answer/upstream.h"
+#include "resolver/answer/source.h"
 
 struct routes;
 
 /* Everything goes to `rest`, whose reference is taken over, also on failure. NULL: no memory. */
-struct routes *routes_new(struct upstream *rest);
+struct routes *routes_new(struct source *rest);
 
-/* Releases the upstreams. NULL is fine. */
+/* Releases the sources. NULL is fine. */
 void routes_free(struct routes *routes);
 
-/* Sends `zone`, canonical, and all below it to `upstream`, whose reference is taken over, also on failure. */
-MUST_CHECK int routes_add(struct routes *routes, const uint8_t *zone, struct upstream *upstream);
+/* Sends `zone`, canonical, and all below it to `source`, whose reference is taken over, also on failure. */
+MUST_CHECK int routes_add(struct routes *routes, const uint8_t *zone, struct source *source);
 
 /* Whether there is more than one way. */
 bool routes_differ(const struct routes *routes);
 
-/* The upstream for a name in any case; borrowed. */
-struct upstream *routes_find(const struct routes *routes, const uint8_t *name);
+/* The source for a name in any case; borrowed. */
+struct source *routes_find(const struct routes *routes, const uint8_t *name);
 
 #endif

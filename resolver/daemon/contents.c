@@ -6,7 +6,7 @@
 
 #include "cache/view.h"
 #include "dns/build.h"
-#include "resolver/daemon/clock.h"
+#include "resolver/net/clock.h"
 
 static json_t *json_number(uint64_t n)
 {

@@ -13,9 +13,9 @@
 #include <unistd.h>
 #include <utlist.h>
 
-#include "resolver/daemon/clock.h"
 #include "resolver/daemon/contents.h"
 #include "resolver/daemon/status.h"
+#include "resolver/net/clock.h"
 
 enum {
     MAX_REQUEST = 64 * 1024,

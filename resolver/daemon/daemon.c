@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "dns/name.h"
-#include "resolver/daemon/clock.h"
+#include "resolver/net/clock.h"
 #include "resolver/daemon/log.h"
 #include "resolver/net/net.h"
 

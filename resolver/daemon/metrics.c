@@ -10,7 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "resolver/daemon/clock.h"
+#include "resolver/net/clock.h"
 #include "resolver/daemon/status.h"
 
 struct metrics {

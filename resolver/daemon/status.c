@@ -5,7 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "resolver/daemon/clock.h"
+#include "resolver/net/clock.h"
 
 void status_count(const struct daemon *daemon, size_t tier_index, struct tier_counters *ret)
 {

@@ -11,7 +11,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "resolver/daemon/clock.h"
+#include "resolver/net/clock.h"
 #include "resolver/daemon/log.h"
 
 enum {
@@ -120,7 +120,7 @@ void systemd_ready(struct systemd *systemd, const char *status)
 void systemd_reloading(struct systemd *systemd)
 {
     char text[MAX_MESSAGE];
-    snprintf(text, sizeof text, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64 "\n", mono_now_us());
+    snprintf(text, sizeof text, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64 "\n", micro_now().us);
     tell(systemd, text);
 }
 

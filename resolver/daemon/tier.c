@@ -4,7 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "resolver/answer/forwarders.h"
+#include "resolver/answer/parent.h"
 #include "resolver/daemon/log.h"
+#include "resolver/net/forward.h"
+#include "resolver/net/inside.h"
 
 static struct ttl_policy policy_of(const struct config_cache *cache)
 {
@@ -45,17 +49,27 @@ static void note_used(struct tier *tier, struct upstream_stats *stats)
     tier->used[tier->used_count++] = stats; /* no more than there are origins */
 }
 
+static union address address_of(const struct sockaddr_storage *from)
+{
+    union address address = {.family = AF_UNSPEC};
+    if (from->ss_family == AF_INET)
+        memcpy(&address.in, from, sizeof address.in);
+    else if (from->ss_family == AF_INET6)
+        memcpy(&address.in6, from, sizeof address.in6);
+    return address;
+}
+
 /* Returns how many addresses there are now. */
 static size_t take_addresses(struct tier *tier, const struct config_address *from, size_t count,
-                             struct upstream_address ret[UPSTREAM_MAX_SERVERS])
+                             struct tier_address ret[SERVERS_MAX])
 {
     size_t taken = 0;
-    for (size_t i = 0; i < count && i < UPSTREAM_MAX_SERVERS; i++) {
+    for (size_t i = 0; i < count && i < SERVERS_MAX; i++) {
         struct upstream_stats *stats = intern_origin(tier, from[i].text);
         if (!stats)
             continue;
         note_used(tier, stats);
-        ret[taken++] = (struct upstream_address){.address = from[i].addr, .stats = stats};
+        ret[taken++] = (struct tier_address){.address = address_of(&from[i].addr), .stats = stats};
     }
     return taken;
 }
@@ -67,7 +81,7 @@ static size_t take_above(struct tier *tier, const char *name)
     if (!stats)
         return 0;
     note_used(tier, stats);
-    tier->addresses[0] = (struct upstream_address){.stats = stats};
+    tier->addresses[0] = (struct tier_address){.stats = stats};
     return 1;
 }
 
@@ -169,16 +183,30 @@ void tier_configure(struct tier *tier, const struct config_tier *config)
     pthread_mutex_unlock(&tier->lock);
 }
 
-static struct upstream *open_upstream(struct event_base *base, struct upstream **list,
-                                      const struct upstream_address *addresses, size_t count,
-                                      bool parents)
+/* How messages travel to an address. NULL: no memory. */
+static struct exchange *open_exchange(const struct tier_ways *ways,
+                                      const struct tier_address *address)
 {
-    struct upstream *upstream = upstream_new(base, addresses, count);
-    if (!upstream)
+    struct exchange *exchange = address->address.family == AF_UNSPEC
+                                    ? inside_new(ways->base, ways->above)
+                                    : forward_new(ways->base, &address->address.sa);
+    return address->link ? link_new(ways->base, exchange, address->link) : exchange;
+}
+
+static struct source *open_source(const struct tier_ways *ways,
+                                  const struct tier_address *addresses, size_t count, bool parents)
+{
+    struct server_address to[SERVERS_MAX];
+    for (size_t i = 0; i < count; i++)
+        to[i] = (struct server_address){.address = addresses[i].address,
+                                        .stats = addresses[i].stats,
+                                        .exchange = open_exchange(ways, &addresses[i])};
+    struct servers *servers = servers_new(ways->known, to, count);
+    if (!servers)
         return NULL;
-    upstream->parents = parents;
-    upstream_enlist(upstream, list);
-    return upstream;
+    struct source *source = forwarders_new(&(struct forwarders_options){
+        .attempts = ways->attempts, .wheel = ways->wheel, .servers = servers});
+    return source && parents ? parent_new(source, ways->validity, ways->positions) : source;
 }
 
 static bool same_servers(const struct tier_zone *one, const struct tier_zone *two)
@@ -188,29 +216,24 @@ static bool same_servers(const struct tier_zone *one, const struct tier_zone *tw
                0;
 }
 
-/* Zones with the same servers share an upstream, and what is known of these. */
-static struct upstream *zone_upstream(const struct tier *tier, size_t i, struct routes *routes,
-                                      struct event_base *base, struct upstream **list)
+/* Zones with the same servers share a source. */
+static struct source *zone_source(const struct tier *tier, size_t i, struct routes *routes,
+                                  const struct tier_ways *ways)
 {
     const struct tier_zone *zone = &tier->zones[i];
     for (size_t k = 0; k < i; k++)
         if (same_servers(&tier->zones[k], zone))
-            return upstream_ref(routes_find(routes, tier->zones[k].name));
-    return open_upstream(base, list, zone->addresses, zone->address_count, zone->parents);
+            return source_ref(routes_find(routes, tier->zones[k].name));
+    return open_source(ways, zone->addresses, zone->address_count, zone->parents);
 }
 
-static struct routes *make_routes(const struct tier *tier, struct tier_worker *above,
-                                  struct event_base *base, struct upstream **list)
+static struct routes *make_routes(const struct tier *tier, const struct tier_ways *ways)
 {
-    struct upstream_address within = {
-        .tier_worker = above, .stats = tier->addresses[0].stats, .link = tier->addresses[0].link};
-    struct upstream *rest =
-        above ? open_upstream(base, list, &within, 1, tier->parents)
-              : open_upstream(base, list, tier->addresses, tier->address_count, tier->parents);
+    struct source *rest = open_source(ways, tier->addresses, tier->address_count, tier->parents);
     struct routes *routes = rest ? routes_new(rest) : NULL;
     for (size_t i = 0; routes && i < tier->zone_count; i++) {
-        struct upstream *upstream = zone_upstream(tier, i, routes, base, list);
-        if (!upstream || routes_add(routes, tier->zones[i].name, upstream) != ERR_OK) {
+        struct source *source = zone_source(tier, i, routes, ways);
+        if (!source || routes_add(routes, tier->zones[i].name, source) != ERR_OK) {
             routes_free(routes);
             return NULL;
         }
@@ -218,11 +241,10 @@ static struct routes *make_routes(const struct tier *tier, struct tier_worker *a
     return routes;
 }
 
-struct routes *tier_routes(struct tier *tier, struct tier_worker *above, struct event_base *base,
-                           struct upstream **list)
+struct routes *tier_routes(struct tier *tier, const struct tier_ways *ways)
 {
     pthread_mutex_lock(&tier->lock);
-    struct routes *routes = make_routes(tier, above, base, list);
+    struct routes *routes = make_routes(tier, ways);
     pthread_mutex_unlock(&tier->lock);
     return routes;
 }

@@ -14,14 +14,22 @@
 #include "resolver/answer/local.h"
 #include "resolver/answer/network.h"
 #include "resolver/answer/route.h"
-#include "resolver/answer/upstream.h"
+#include "resolver/answer/servers.h"
+#include "resolver/net/link.h"
+
+/* Who may be asked. */
+struct tier_address {
+    union address address;           /* zero for the tier above */
+    struct upstream_stats *stats;    /* borrowed */
+    const struct link_options *link; /* the distance to it; borrowed. NULL: none is simulated */
+};
 
 /* A zone with upstreams of its own. */
 struct tier_zone {
     uint8_t name[NAME_MAX_SIZE]; /* canonical */
     bool parents;
     size_t address_count;
-    struct upstream_address addresses[UPSTREAM_MAX_SERVERS];
+    struct tier_address addresses[SERVERS_MAX];
 };
 
 struct tier {
@@ -39,7 +47,7 @@ struct tier {
     bool parents;
     _Atomic bool warm;
     size_t address_count;
-    struct upstream_address addresses[UPSTREAM_MAX_SERVERS];
+    struct tier_address addresses[SERVERS_MAX];
     size_t zone_count;
     struct tier_zone *zones;
     size_t used_count; /* all addresses in use, each once */
@@ -55,12 +63,19 @@ void tier_free(struct tier *tier);
 /* Takes over cache policy, size and upstreams from a reloaded config; cached answers stay. */
 void tier_configure(struct tier *tier, const struct config_tier *config);
 
-/*
- * A worker's own view of the upstreams in use, which are put into its `list`; `above` is the worker's tier_worker of the tier
- * that this one asks, or NULL. NULL: no memory.
- */
-struct routes *tier_routes(struct tier *tier, struct tier_worker *above, struct event_base *base,
-                           struct upstream **list);
+/* What of a worker the ways to upstreams are made of. */
+struct tier_ways {
+    struct event_base *base;
+    struct wheel *wheel;
+    struct attempts *attempts;
+    struct known_servers *known;
+    struct tier_worker *above; /* of the tier that this one asks; NULL: it asks servers */
+    const struct validity *validity;
+    struct positions *positions;
+};
+
+/* A worker's own view of the upstreams in use. NULL: no memory. */
+struct routes *tier_routes(struct tier *tier, const struct tier_ways *ways);
 
 /* Whether answers in use that a change evicts are to be fetched again at once. */
 bool tier_is_warm(const struct tier *tier);

@@ -8,8 +8,10 @@
 #include <unistd.h>
 #include <utlist.h>
 
-#include "resolver/daemon/clock.h"
+#include "resolver/answer/attempt.h"
+#include "resolver/net/clock.h"
 #include "resolver/daemon/log.h"
+#include "resolver/net/clockwork.h"
 #include "resolver/net/udp.h"
 
 enum {
@@ -35,10 +37,14 @@ struct worker {
     pthread_t thread;
     bool running;
     struct event_base *base;
+    struct clockwork *clockwork;
+    struct entropy entropy;
+    struct attempts *attempts;
+    struct known_servers *known;
+    struct event *sweep;              /* of servers that nobody asks any more */
     struct fetcher *fetcher;          /* for tiers that subscribe */
     struct fetcher *plain;            /* for those that do not */
     struct tier_worker *tier_workers; /* one per tier */
-    struct upstream *living;          /* those in use, and earlier ones with queries under way */
     struct endpoint *endpoints;
     struct tcp_pool *tcp;
     int wake_fd;
@@ -65,26 +71,41 @@ static struct tier_worker *tier_worker_above(struct worker *worker, const struct
     return NULL;
 }
 
+static struct routes *routes_of(struct worker *worker, size_t i)
+{
+    const struct tier_worker *tier_worker = &worker->tier_workers[i];
+    struct tier *tier = worker->options.tiers[i];
+    return tier_routes(tier, &(struct tier_ways){
+                                 .base = worker->base,
+                                 .wheel = clockwork_wheel(worker->clockwork),
+                                 .attempts = worker->attempts,
+                                 .known = worker->known,
+                                 .above = tier_worker_above(worker, tier),
+                                 .validity = tier_worker->validity,
+                                 .positions = tier_worker->positions,
+                             });
+}
+
 static bool tier_worker_open(struct worker *worker, size_t i)
 {
     struct tier_worker *tier_worker = &worker->tier_workers[i];
-    tier_worker->tier = worker->options.tiers[i];
+    struct tier *tier = worker->options.tiers[i];
     const struct following *follows =
-        tier_worker->tier->subscribed ? &worker->options.follows : &worker->options.follows_not;
+        tier->subscribed ? &worker->options.follows : &worker->options.follows_not;
+    tier_worker->store = tier->store;
+    tier_worker->per_client = tier->per_client;
     tier_worker->validity = follows->validity;
     tier_worker->positions = follows->positions;
-    tier_networks(tier_worker->tier, &tier_worker->position_for);
-    tier_worker->local = tier_local(tier_worker->tier);
+    tier_networks(tier, &tier_worker->position_for);
+    tier_worker->local = tier_local(tier);
     tier_worker->resolve_timeout_ms = worker->options.settings.resolve_timeout_ms;
-    struct routes *routes =
-        tier_routes(tier_worker->tier, tier_worker_above(worker, tier_worker->tier), worker->base,
-                    &worker->living);
+    struct routes *routes = routes_of(worker, i);
     if (!routes)
         return false;
     tier_worker->inflight = inflight_new(&(struct inflight_options){
-        .fetcher = tier_worker->tier->subscribed ? worker->fetcher : worker->plain,
+        .fetcher = tier->subscribed ? worker->fetcher : worker->plain,
         .validity = tier_worker->validity,
-        .store = tier_worker->tier->store,
+        .store = tier_worker->store,
         .routes = routes,
     });
     return tier_worker->inflight != NULL;
@@ -121,16 +142,15 @@ static void take_settings(struct worker *worker, const struct worker_settings *s
     tcp_pool_configure(worker->tcp, &settings->tcp);
     for (size_t i = 0; i < worker->options.tier_count; i++) {
         struct tier_worker *tier_worker = &worker->tier_workers[i];
+        struct tier *tier = worker->options.tiers[i];
         tier_worker->resolve_timeout_ms = settings->resolve_timeout_ms;
-        tier_networks(tier_worker->tier, &tier_worker->position_for);
+        tier_networks(tier, &tier_worker->position_for);
         local_unref(tier_worker->local);
-        tier_worker->local = tier_local(tier_worker->tier);
-        struct routes *routes =
-            tier_routes(tier_worker->tier, tier_worker_above(worker, tier_worker->tier),
-                        worker->base, &worker->living);
+        tier_worker->local = tier_local(tier);
+        struct routes *routes = routes_of(worker, i);
         if (!routes) {
             log_line(LOG_LEVEL_ERROR, "msg=\"forwarders not reloaded: no memory\" tier=%s",
-                     tier_worker->tier->name);
+                     tier->name);
             continue;
         }
         inflight_set_routes(tier_worker->inflight, routes);
@@ -160,8 +180,8 @@ static void warm_up(evutil_socket_t fd, short what, void *arg)
         struct tier_worker *tier_worker = &worker->tier_workers[warming->tier_index];
         struct question question;
         question_of(&warming->key, &question);
-        inflight_prefetch(tier_worker->inflight, &warming->key, &question,
-                          mono_add(mono_now(), tier_worker->resolve_timeout_ms));
+        inflight_prefetch(tier_worker->inflight, &warming->key, &question, micro_now(),
+                          tier_worker->resolve_timeout_ms);
         free(warming);
     }
 }
@@ -196,9 +216,34 @@ static void woken(evutil_socket_t fd, short what, void *arg)
         start_draining(worker, grace_ms);
 }
 
-static struct fetcher *make_fetcher(struct worker *worker, const struct following *follows)
+static void sweep(evutil_socket_t fd, short what, void *arg)
 {
-    return fetcher_new(worker->base, follows->validity, follows->positions);
+    (void)fd, (void)what;
+    struct worker *worker = arg;
+    known_servers_sweep(worker->known);
+}
+
+/* c-ares may be on the stack below us: its channels can only go from the loop. */
+static void sweep_soon(void *arg)
+{
+    struct worker *worker = arg;
+    event_active(worker->sweep, EV_TIMEOUT, 0);
+}
+
+/* What all its questions to others share. */
+static bool build_asking(struct worker *worker)
+{
+    const struct worker_options *options = &worker->options;
+    worker->clockwork = clockwork_new(worker->base);
+    worker->attempts = attempts_new(&worker->entropy);
+    worker->sweep = event_new(worker->base, -1, 0, sweep, worker);
+    worker->known = known_servers_new(&worker->entropy, sweep_soon, worker);
+    if (!worker->clockwork || !worker->attempts || !worker->sweep || !worker->known)
+        return false;
+    struct wheel *wheel = clockwork_wheel(worker->clockwork);
+    worker->fetcher = fetcher_new(wheel, options->follows.validity);
+    worker->plain = fetcher_new(wheel, options->follows_not.validity);
+    return worker->fetcher && worker->plain;
 }
 
 static bool build(struct worker *worker)
@@ -207,16 +252,14 @@ static bool build(struct worker *worker)
     worker->tier_workers = calloc(tiers, sizeof *worker->tier_workers);
     worker->base = event_base_new();
     worker->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    if (!worker->tier_workers || !worker->base || worker->wake_fd < 0)
+    if (!worker->tier_workers || !worker->base || worker->wake_fd < 0 || !build_asking(worker))
         return false;
-    worker->fetcher = make_fetcher(worker, &worker->options.follows);
-    worker->plain = make_fetcher(worker, &worker->options.follows_not);
     worker->tcp = tcp_pool_new(worker->base, &worker->options.settings.tcp);
     worker->wake = event_new(worker->base, worker->wake_fd, EV_READ | EV_PERSIST, woken, worker);
     worker->drain = event_new(worker->base, -1, EV_PERSIST, look_if_drained, worker);
     worker->warm = event_new(worker->base, -1, 0, warm_up, worker);
-    if (!worker->fetcher || !worker->plain || !worker->tcp || !worker->wake || !worker->drain ||
-        !worker->warm || event_add(worker->wake, NULL) != 0)
+    if (!worker->tcp || !worker->wake || !worker->drain || !worker->warm ||
+        event_add(worker->wake, NULL) != 0)
         return false;
     for (size_t i = 0; i < tiers; i++)
         if (!tier_worker_open(worker, i))
@@ -341,8 +384,7 @@ static void free_tier_workers(struct worker *worker)
         inflight_free(worker->tier_workers[i].inflight);
         local_unref(worker->tier_workers[i].local);
     }
-    while (worker->living)
-        upstream_destroy(worker->living);
+    known_servers_free(worker->known);
     free(worker->tier_workers);
 }
 
@@ -359,6 +401,10 @@ void worker_free(struct worker *worker)
     }
     fetcher_free(worker->fetcher);
     fetcher_free(worker->plain);
+    attempts_free(worker->attempts);
+    clockwork_free(worker->clockwork);
+    if (worker->sweep)
+        event_free(worker->sweep);
     if (worker->wake)
         event_free(worker->wake);
     if (worker->drain)

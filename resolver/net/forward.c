@@ -10,15 +10,27 @@
 #include <sys/uio.h>
 #include <utlist.h>
 
+#include "dns/error.h"
 #include "dns/message.h"
-#include "resolver/net/inside.h"
-#include "resolver/net/link.h"
+#include "resolver/answer/pool.h"
+#include "resolver/net/clock.h"
+#include "resolver/net/ports.h"
 
 enum {
     CHANNEL_SOCKETS =
         4,         /* c-ares opens at most one UDP and one TCP socket per server and channel */
     TICK_MS = 100, /* how often c-ares looks for queries it must give up */
     NO_SOCKET = 1 << 30, /* the file descriptor of the socket that is none */
+    KEPT = 2048,         /* sendings whose memory waits for the next */
+};
+
+/* A query under way. */
+struct sending {
+    struct udp_query udp_query; /* over the request's own bytes */
+    struct forward *forward;
+    struct channel *channel; /* by TCP */
+    struct exchange_request *request;
+    enum exchange_way way;
 };
 
 struct channel_socket {
@@ -37,17 +49,17 @@ struct channel {
 };
 
 struct forward {
-    struct inside *inside; /* the way to a tier of this process; NULL: none */
-    struct link *link;     /* a distance before another one; NULL: none. Else the rest is used */
+    struct exchange exchange;
     struct event_base *base;
     struct sockaddr_storage address;
     ares_channel udp;
     struct ports *ports;
-    struct forward_request *leaving; /* within ares_send() on the UDP channel */
-    struct channel *channels;        /* the first FORWARD_CONNECTIONS take turns */
+    struct pool sendings;
+    struct sending *leaving;  /* within ares_send() on the UDP channel */
+    struct channel *channels; /* the first FORWARD_CONNECTIONS take turns */
     size_t channel_count;
     size_t outstanding;
-    struct forward_request *refused; /* failed inside forward_send(); told from the loop */
+    struct exchange_request *refused; /* failed while they were sent; told from the loop */
     struct event *refused_event;
     struct event *tick;
     bool ticking;
@@ -115,8 +127,14 @@ static int make_ares(const struct sockaddr_storage *address, int flags, ares_soc
 
 /* -- the end of a request ---------------------------------------------------------------------- */
 
-/* Fails a request from the loop instead of from within forward_send(). */
-static void refuse(struct forward *forward, struct forward_request *request)
+static void tell(struct exchange_request *request, int status, const uint8_t *bytes, size_t size)
+{
+    request->done(request, &(struct exchange_response){
+                               .status = status, .bytes = bytes, .size = size, .now = micro_now()});
+}
+
+/* Fails a request from the loop instead of while it is sent. */
+static void refuse(struct forward *forward, struct exchange_request *request)
 {
     DL_APPEND(forward->refused, request);
     event_active(forward->refused_event, EV_TIMEOUT, 0);
@@ -126,20 +144,35 @@ static void tell_refused(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd, (void)what;
     struct forward *forward = arg;
-    struct forward_request *requests = forward->refused, *request, *next;
+    struct exchange_request *requests = forward->refused, *request, *next;
     forward->refused = NULL;
     DL_FOREACH_SAFE (requests, request, next)
-        request->done(request, ERR_SYSTEM, NULL, 0);
+        tell(request, ERR_SYSTEM, NULL, 0);
+}
+
+/* The request goes its own way. */
+static struct exchange_request *sending_end(struct sending *sending)
+{
+    struct exchange_request *request = sending->request;
+    pool_put(&sending->forward->sendings, sending);
+    return request;
+}
+
+static void succeed(struct sending *sending, const uint8_t *bytes, size_t size)
+{
+    tell(sending_end(sending), ERR_OK, bytes, size);
 }
 
 /* c-ares has no response. */
-static void fail(struct forward *forward, struct forward_request *request, int status)
+static void fail(struct sending *sending, int status)
 {
     bool late = status == ARES_ETIMEOUT || status == ARES_EDESTRUCTION;
+    struct forward *forward = sending->forward;
+    struct exchange_request *request = sending_end(sending);
     if (forward->sending)
         refuse(forward, request);
     else
-        request->done(request, late ? ERR_TIMEOUT : ERR_SYSTEM, NULL, 0);
+        tell(request, late ? ERR_TIMEOUT : ERR_SYSTEM, NULL, 0);
 }
 
 /* -- TCP --------------------------------------------------------------------------------------- */
@@ -237,30 +270,29 @@ static struct channel *channel_pick(struct forward *forward)
 static void answered_by_tcp(void *arg, int status, int timeouts, unsigned char *response, int size)
 {
     (void)timeouts;
-    struct forward_request *request = arg;
-    struct forward *forward = request->forward;
-    request->channel->outstanding--;
-    forward->outstanding--;
+    struct sending *sending = arg;
+    sending->channel->outstanding--;
+    sending->forward->outstanding--;
     if (status == ARES_SUCCESS)
-        request->done(request, ERR_OK, response, (size_t)size);
+        succeed(sending, response, (size_t)size);
     else
-        fail(forward, request, status);
+        fail(sending, status);
 }
 
-static void send_by_tcp(struct forward *forward, struct forward_request *request)
+static void send_by_tcp(struct forward *forward, struct sending *sending)
 {
+    const struct exchange_request *request = sending->request;
     struct channel *channel = channel_pick(forward);
     if (!channel) {
-        refuse(forward, request);
+        refuse(forward, sending_end(sending));
         return;
     }
-    request->channel = channel;
+    sending->channel = channel;
     channel->used++;
     channel->outstanding++;
     forward->outstanding++;
     forward->sending = true;
-    ares_send(channel->ares, request->udp_query.bytes, request->udp_query.size, answered_by_tcp,
-              request);
+    ares_send(channel->ares, request->bytes, request->size, answered_by_tcp, sending);
     forward->sending = false;
 }
 
@@ -294,7 +326,7 @@ static ares_ssize_t write_message(ares_socket_t fd, const struct iovec *pieces, 
 {
     (void)fd;
     struct forward *forward = arg;
-    uint8_t bytes[PORTS_MAX_QUERY];
+    uint8_t bytes[EXCHANGE_MAX_QUERY];
     size_t size = 0;
     for (int i = 0; i < count && size + pieces[i].iov_len <= sizeof bytes; i++) {
         memcpy(bytes + size, pieces[i].iov_base, pieces[i].iov_len);
@@ -357,10 +389,10 @@ static void arrived(void *arg)
 }
 
 /* More than it was told we take, or more than it could send: TCP has all of it (RFC 7766 5). */
-static bool is_truncated(const struct udp_response *udp_response, enum forward_way way)
+static bool is_truncated(const struct udp_response *udp_response, enum exchange_way way)
 {
     enum { FLAGS_AT = 2 };
-    size_t limit = way == FORWARD_EDNS ? DNS_EDNS_UDP : DNS_CLASSIC_UDP;
+    size_t limit = way == EXCHANGE_EDNS ? DNS_EDNS_UDP : DNS_CLASSIC_UDP;
     return wire_get_u16(udp_response->bytes + FLAGS_AT) & FLAG_TC || udp_response->size > limit ||
            udp_response->cut_off;
 }
@@ -369,30 +401,32 @@ static bool is_truncated(const struct udp_response *udp_response, enum forward_w
 static void answered_by_udp(void *arg, int status, int timeouts, unsigned char *response, int size)
 {
     (void)timeouts, (void)response, (void)size;
-    struct forward_request *request = arg;
-    struct forward *forward = request->forward;
-    struct udp_query *udp_query = &request->udp_query;
+    struct sending *sending = arg;
+    struct forward *forward = sending->forward;
+    struct udp_query *udp_query = &sending->udp_query;
     /* None for a response that came in by another port: c-ares does not look at ports. */
     const struct udp_response *udp_response = ports_response(forward->ports, udp_query);
     ports_done(forward->ports, udp_query);
     forward->outstanding--;
-    if (status != ARES_SUCCESS)
-        fail(forward, request, status);
-    else if (!udp_response || udp_query->refused)
-        fail(forward, request, ARES_ECONNREFUSED);
-    else if (is_truncated(udp_response, request->way))
-        send_by_tcp(forward, request);
-    else
-        request->done(request, ERR_OK, udp_response->bytes, udp_response->size);
+    if (status != ARES_SUCCESS) {
+        fail(sending, status);
+    } else if (!udp_response || udp_query->refused) {
+        fail(sending, ARES_ECONNREFUSED);
+    } else if (is_truncated(udp_response, sending->way)) {
+        sending->request->fell_back = true;
+        send_by_tcp(forward, sending);
+    } else {
+        succeed(sending, udp_response->bytes, udp_response->size);
+    }
 }
 
-static void send_by_udp(struct forward *forward, struct forward_request *request)
+static void send_by_udp(struct forward *forward, struct sending *sending)
 {
+    const struct exchange_request *request = sending->request;
     forward->outstanding++;
     forward->sending = true;
-    forward->leaving = request;
-    ares_send(forward->udp, request->udp_query.bytes, request->udp_query.size, answered_by_udp,
-              request);
+    forward->leaving = sending;
+    ares_send(forward->udp, request->bytes, request->size, answered_by_udp, sending);
     forward->leaving = NULL;
     forward->sending = false;
 }
@@ -430,55 +464,9 @@ static bool build(struct forward *forward)
     return true;
 }
 
-struct forward *forward_new_inside(struct event_base *base, struct tier_worker *tier_worker)
+static void free_forward(struct exchange *exchange)
 {
-    struct forward *forward = calloc(1, sizeof *forward);
-    if (!forward)
-        return NULL;
-    forward->inside = inside_new(base, tier_worker);
-    if (!forward->inside) {
-        free(forward);
-        return NULL;
-    }
-    return forward;
-}
-
-struct forward *forward_new_far(struct event_base *base, struct forward *near,
-                                const struct link_options *options)
-{
-    struct forward *forward = calloc(1, sizeof *forward);
-    if (forward)
-        forward->link = link_new(base, near, near->inside != NULL, options);
-    if (forward && forward->link)
-        return forward;
-    forward_free(near);
-    free(forward);
-    return NULL;
-}
-
-struct forward *forward_new(struct event_base *base, const struct sockaddr *address)
-{
-    struct forward *forward = calloc(1, sizeof *forward);
-    if (!forward)
-        return NULL;
-    forward->base = base;
-    if (address->sa_family == AF_INET || address->sa_family == AF_INET6)
-        memcpy(&forward->address, address,
-               address->sa_family == AF_INET ? sizeof(struct sockaddr_in)
-                                             : sizeof(struct sockaddr_in6));
-    if (!build(forward)) {
-        forward_free(forward);
-        return NULL;
-    }
-    return forward;
-}
-
-void forward_free(struct forward *forward)
-{
-    if (!forward)
-        return;
-    inside_free(forward->inside);
-    link_free(forward->link);
+    struct forward *forward = (struct forward *)exchange;
     if (forward->udp)
         ares_destroy(forward->udp);
     while (forward->channels)
@@ -490,33 +478,52 @@ void forward_free(struct forward *forward)
         event_free(forward->tick);
     if (forward->refused_event)
         event_free(forward->refused_event);
+    pool_drain(&forward->sendings);
     free(forward);
 }
 
-static void send_without_packet(struct forward *forward, enum forward_way way,
-                                struct forward_request *request)
+static void send_request(struct exchange *exchange, enum exchange_way way,
+                         struct exchange_request *request)
 {
-    if (forward->link)
-        link_send(forward->link, way, request);
-    else
-        inside_send(forward->inside, request);
-}
-
-void forward_send(struct forward *forward, enum forward_way way, struct forward_request *request)
-{
-    request->forward = forward;
-    request->way = way;
-    request->udp_query.port = NULL;
-    request->udp_query.batch = 0;
-    if (!forward->ports) {
-        send_without_packet(forward, way, request);
+    struct forward *forward = (struct forward *)exchange;
+    struct sending *sending = pool_get(&forward->sendings);
+    if (!sending) {
+        refuse(forward, request);
         return;
     }
+    sending->forward = forward;
+    sending->request = request;
+    sending->way = way;
+    sending->udp_query.port = NULL;
+    sending->udp_query.batch = 0;
+    sending->udp_query.bytes = request->bytes;
+    sending->udp_query.size = request->size;
     if (!forward->ticking)
         forward->ticking =
             event_add(forward->tick, &(struct timeval){.tv_usec = TICK_MS * 1000}) == 0;
-    if (way == FORWARD_TCP)
-        send_by_tcp(forward, request);
+    if (way == EXCHANGE_TCP)
+        send_by_tcp(forward, sending);
     else
-        send_by_udp(forward, request);
+        send_by_udp(forward, sending);
+}
+
+static const struct exchange_kind kind = {.send = send_request, .free = free_forward};
+
+struct exchange *forward_new(struct event_base *base, const struct sockaddr *address)
+{
+    struct forward *forward = calloc(1, sizeof *forward);
+    if (!forward)
+        return NULL;
+    forward->exchange.kind = &kind;
+    forward->base = base;
+    forward->sendings = pool_of(sizeof(struct sending), KEPT);
+    if (address->sa_family == AF_INET || address->sa_family == AF_INET6)
+        memcpy(&forward->address, address,
+               address->sa_family == AF_INET ? sizeof(struct sockaddr_in)
+                                             : sizeof(struct sockaddr_in6));
+    if (!build(forward)) {
+        free_forward(&forward->exchange);
+        return NULL;
+    }
+    return &forward->exchange;
 }

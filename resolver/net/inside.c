@@ -4,14 +4,14 @@
 #include <string.h>
 #include <utlist.h>
 
-#include "resolver/daemon/clock.h"
+#include "resolver/net/clock.h"
 #include "resolver/answer/query.h"
 
 /* A query under way: what the other tier takes for its client. */
 struct call {
     struct call *prev, *next; /* in `under_way` or `settled` */
     struct inside *inside;
-    struct forward_request *request;
+    struct exchange_request *request;
     unsigned holds; /* by the one who asks, and by the tier that is asked */
     bool has_ended;
     int status;
@@ -20,11 +20,12 @@ struct call {
 };
 
 struct inside {
+    struct exchange exchange;
     struct tier_worker *tier_worker;
     struct event *tell;
     struct call *under_way;
-    struct call *settled;            /* to be told from the loop */
-    struct forward_request *refused; /* no memory for a call; likewise */
+    struct call *settled;             /* to be told from the loop */
+    struct exchange_request *refused; /* no memory for a call; likewise */
     uint8_t reply[DNS_MAX_MESSAGE];
 };
 
@@ -62,13 +63,17 @@ static void tell(evutil_socket_t fd, short what, void *arg)
     (void)fd, (void)what;
     struct inside *inside = arg;
     struct call *calls = inside->settled, *call, *next;
-    struct forward_request *refused = inside->refused, *request, *next_request;
+    struct exchange_request *refused = inside->refused, *request, *next_request;
     inside->settled = NULL;
     inside->refused = NULL;
     DL_FOREACH_SAFE (refused, request, next_request)
-        request->done(request, ERR_SYSTEM, NULL, 0);
+        request->done(request,
+                      &(struct exchange_response){.status = ERR_SYSTEM, .now = micro_now()});
     DL_FOREACH_SAFE (calls, call, next) {
-        call->request->done(call->request, call->status, call->reply, call->size);
+        call->request->done(call->request, &(struct exchange_response){.status = call->status,
+                                                                       .bytes = call->reply,
+                                                                       .size = call->size,
+                                                                       .now = micro_now()});
         call_unhold(call);
     }
 }
@@ -110,8 +115,11 @@ static struct client client_of(struct call *call)
     return client;
 }
 
-void inside_send(struct inside *inside, struct forward_request *request)
+static void send_request(struct exchange *exchange, enum exchange_way way,
+                         struct exchange_request *request)
 {
+    (void)way;
+    struct inside *inside = (struct inside *)exchange;
     struct call *call = calloc(1, sizeof *call);
     if (!call) {
         DL_APPEND(inside->refused, request);
@@ -122,11 +130,11 @@ void inside_send(struct inside *inside, struct forward_request *request)
     DL_APPEND(inside->under_way, call);
     struct client client = client_of(call);
     struct query_input input = {
-        .bytes = request->udp_query.bytes,
-        .size = request->udp_query.size,
+        .bytes = request->bytes,
+        .size = request->size,
         .client = &client,
         .stream = true,
-        .now = mono_now(),
+        .now = micro_now(),
     };
     size_t size = query_handle(inside->tier_worker, &input, inside->reply);
     if (size > 0)
@@ -135,28 +143,30 @@ void inside_send(struct inside *inside, struct forward_request *request)
         call_end(call, ERR_SYSTEM, NULL, 0);
 }
 
-struct inside *inside_new(struct event_base *base, struct tier_worker *tier_worker)
+static void free_inside(struct exchange *exchange)
+{
+    struct inside *inside = (struct inside *)exchange;
+    struct call *call, *next;
+    DL_FOREACH_SAFE (inside->under_way, call, next)
+        call_end(call, ERR_TIMEOUT, NULL, 0);
+    tell(-1, 0, inside);
+    event_free(inside->tell);
+    free(inside);
+}
+
+static const struct exchange_kind kind = {.send = send_request, .free = free_inside};
+
+struct exchange *inside_new(struct event_base *base, struct tier_worker *tier_worker)
 {
     struct inside *inside = calloc(1, sizeof *inside);
     if (!inside)
         return NULL;
+    inside->exchange = (struct exchange){.kind = &kind, .sure = true};
     inside->tier_worker = tier_worker;
     inside->tell = event_new(base, -1, 0, tell, inside);
     if (!inside->tell) {
         free(inside);
         return NULL;
     }
-    return inside;
-}
-
-void inside_free(struct inside *inside)
-{
-    struct call *call, *next;
-    if (!inside)
-        return;
-    DL_FOREACH_SAFE (inside->under_way, call, next)
-        call_end(call, ERR_TIMEOUT, NULL, 0);
-    tell(-1, 0, inside);
-    event_free(inside->tell);
-    free(inside);
+    return &inside->exchange;
 }

@@ -5,9 +5,10 @@
 #include <string.h>
 #include <utlist.h>
 
-#include "resolver/daemon/clock.h"
+#include "dns/error.h"
 #include "resolver/answer/entropy.h"
-#include "resolver/net/wheel.h"
+#include "resolver/net/clock.h"
+#include "resolver/net/clockwork.h"
 
 #define NEVER UINT64_MAX
 
@@ -18,10 +19,10 @@ struct in_transit {
     struct wheel_timer timer; /* the next udp_response, or the end of stale_timer */
     struct in_transit *prev, *next;
     struct link *link;
-    struct forward_request *request; /* NULL: it was told already, and only `near` is not done */
-    struct forward_request near; /* the query on the other side, with its own copy of the bytes */
+    struct exchange_request *request; /* NULL: it was told already, and only `near` is not done */
+    struct exchange_request near; /* the query on the other side, with its own copy of the bytes */
     enum leg where;
-    enum forward_way way;
+    enum exchange_way way;
     uint64_t give_up_us;
     uint64_t arrives_us; /* GOING, COMING: at the other end; NEVER: lost */
     int status;          /* COMING: what came of it */
@@ -30,10 +31,11 @@ struct in_transit {
 };
 
 struct link {
+    struct exchange exchange;
     struct link_options options;
-    struct forward *near; /* owned */
-    bool inside;
+    struct exchange *near; /* owned */
     bool closing;
+    struct clockwork *clockwork;
     struct wheel *wheel;
     struct entropy entropy;
     struct in_transit *in_transit;
@@ -60,7 +62,7 @@ static uint64_t transit_us(struct link *link, bool stream)
 
 static bool is_stream(const struct in_transit *transit)
 {
-    return transit->link->inside || transit->way == FORWARD_TCP;
+    return transit->link->near->sure || transit->way == EXCHANGE_TCP;
 }
 
 /* The response's; one that did not fit into UDP is asked for once more. */
@@ -68,7 +70,7 @@ static uint64_t return_us(const struct in_transit *transit)
 {
     struct link *link = transit->link;
     uint64_t us = transit_us(link, is_stream(transit));
-    if (us != NEVER && forward_fell_back(&transit->near))
+    if (us != NEVER && transit->near.fell_back)
         us += transit_us(link, true) + transit_us(link, true);
     return us;
 }
@@ -96,7 +98,7 @@ static void in_transit_free(struct in_transit *transit)
 /* Tells how it ended. While `near` has it, its memory has to stay. */
 static void finish(struct in_transit *transit, int status)
 {
-    struct forward_request *request = transit->request;
+    struct exchange_request *request = transit->request;
     uint8_t *response = transit->response;
     size_t size = transit->size;
     transit->response = NULL;
@@ -104,21 +106,23 @@ static void finish(struct in_transit *transit, int status)
     wheel_stop(transit->link->wheel, &transit->timer);
     if (transit->where != THERE)
         in_transit_free(transit);
-    request->done(request, status, response, size);
+    request->done(request,
+                  &(struct exchange_response){
+                      .status = status, .bytes = response, .size = size, .now = micro_now()});
     free(response);
 }
 
 /* The response at the other side: good or bad, it has to come back. */
-static void set_out(struct in_transit *transit, int status, const uint8_t *response, size_t size)
+static void set_out(struct in_transit *transit, const struct exchange_response *response)
 {
-    uint64_t now_us = mono_now_us();
+    uint64_t now_us = response->now.us;
     transit->where = COMING;
-    transit->status = status;
-    if (status == ERR_OK) {
-        transit->response = malloc(size);
-        transit->size = size;
+    transit->status = response->status;
+    if (response->status == ERR_OK) {
+        transit->response = malloc(response->size);
+        transit->size = response->size;
         if (transit->response)
-            memcpy(transit->response, response, size);
+            memcpy(transit->response, response->bytes, response->size);
         else
             transit->status = ERR_SYSTEM;
     }
@@ -126,23 +130,22 @@ static void set_out(struct in_transit *transit, int status, const uint8_t *respo
 }
 
 /* Silence needs no time to come back; it is noticed on this side. */
-static void answered(struct forward_request *near, int status, const uint8_t *response, size_t size)
+static void answered(struct exchange_request *near, const struct exchange_response *response)
 {
     struct in_transit *transit =
         (struct in_transit *)((char *)near - offsetof(struct in_transit, near));
     if (!transit->request) {
         in_transit_free(transit);
-    } else if (transit->link->closing || status == ERR_TIMEOUT) {
+    } else if (transit->link->closing || response->status == ERR_TIMEOUT) {
         transit->where = COMING;
         finish(transit, ERR_TIMEOUT);
     } else {
-        set_out(transit, status, response, size);
+        set_out(transit, response);
     }
 }
 
-static void ring(struct wheel_timer *timer, struct mono now)
+static void ring(struct wheel_timer *timer, struct micro now)
 {
-    (void)now;
     struct in_transit *transit = (struct in_transit *)timer;
     if (transit->arrives_us > transit->give_up_us) {
         finish(transit, ERR_TIMEOUT);
@@ -150,57 +153,41 @@ static void ring(struct wheel_timer *timer, struct mono now)
         finish(transit, transit->status);
     } else {
         transit->where = THERE;
-        wait_for(transit, NEVER, mono_now_us());
-        forward_send(transit->link->near, transit->way, &transit->near);
+        wait_for(transit, NEVER, now.us);
+        exchange_send(transit->link->near, transit->way, &transit->near);
     }
 }
 
 /* ---- from outside --------------------------------------------------------------------------- */
 
-void link_send(struct link *link, enum forward_way way, struct forward_request *request)
+static void send_request(struct exchange *exchange, enum exchange_way way,
+                         struct exchange_request *request)
 {
+    struct link *link = (struct link *)exchange;
     struct in_transit *transit = calloc(1, sizeof *transit);
     if (!transit) {
-        forward_send(link->near, way, request); /* a short way is better than none */
+        exchange_send(link->near, way, request); /* a short way is better than none */
         return;
     }
-    uint64_t now_us = mono_now_us();
+    uint64_t now_us = micro_now().us;
     transit->timer.ring = ring;
     transit->link = link;
     transit->request = request;
     transit->near.done = answered;
-    transit->near.udp_query.size = request->udp_query.size;
-    memcpy(transit->near.udp_query.bytes, request->udp_query.bytes, request->udp_query.size);
+    transit->near.size = request->size;
+    memcpy(transit->near.bytes, request->bytes, request->size);
     transit->way = way;
-    transit->give_up_us = link->inside ? NEVER : now_us + FORWARD_TIMEOUT_MS * 1000;
+    transit->give_up_us = link->near->sure ? NEVER : now_us + LINK_TIMEOUT_MS * 1000;
     DL_APPEND(link->in_transit, transit);
     wait_for(transit, later(now_us, transit_us(link, is_stream(transit))), now_us);
 }
 
-struct link *link_new(struct event_base *base, struct forward *near, bool inside,
-                      const struct link_options *options)
+static void free_link(struct exchange *exchange)
 {
-    struct link *link = calloc(1, sizeof *link);
-    if (!link)
-        return NULL;
-    link->options = *options;
-    link->inside = inside;
-    link->wheel = wheel_new(base);
-    if (!link->wheel) {
-        free(link);
-        return NULL;
-    }
-    link->near = near;
-    return link;
-}
-
-void link_free(struct link *link)
-{
+    struct link *link = (struct link *)exchange;
     struct in_transit *transit;
-    if (!link)
-        return;
     link->closing = true;
-    forward_free(link->near);
+    exchange_free(link->near);
     while ((transit = link->in_transit)) {
         transit->where = COMING; /* nobody has its memory any more */
         if (transit->request)
@@ -208,6 +195,26 @@ void link_free(struct link *link)
         else
             in_transit_free(transit);
     }
-    wheel_free(link->wheel);
+    clockwork_free(link->clockwork);
     free(link);
+}
+
+static const struct exchange_kind kind = {.send = send_request, .free = free_link};
+
+struct exchange *link_new(struct event_base *base, struct exchange *near,
+                          const struct link_options *options)
+{
+    struct link *link = near ? calloc(1, sizeof *link) : NULL;
+    struct clockwork *clockwork = link ? clockwork_new(base) : NULL;
+    if (!clockwork) {
+        exchange_free(near);
+        free(link);
+        return NULL;
+    }
+    link->exchange = (struct exchange){.kind = &kind, .sure = near->sure};
+    link->options = *options;
+    link->near = near;
+    link->clockwork = clockwork;
+    link->wheel = clockwork_wheel(clockwork);
+    return &link->exchange;
 }

@@ -26,12 +26,11 @@
 #include "dns/message.h"
 
 enum {
-    PORTS_TAKING = 4,    /* open ports that share the queries of a moment */
-    PORTS_QUERIES = 32,  /* by one port */
-    PORTS_MOST = 256,    /* open ports; when so many wait for answers they are used longer */
-    PORTS_MOST_ON = 256, /* queries outstanding on one of them then */
-    PORTS_BATCH = 32,    /* messages in one system call */
-    PORTS_MAX_QUERY = 384,
+    PORTS_TAKING = 4,          /* open ports that share the queries of a moment */
+    PORTS_QUERIES = 32,        /* by one port */
+    PORTS_MOST = 256,          /* open ports; when so many wait for answers they are used longer */
+    PORTS_MOST_ON = 256,       /* queries outstanding on one of them then */
+    PORTS_BATCH = 32,          /* messages in one system call */
     PORTS_MAX_RESPONSE = 2048, /* longer ones arrive cut off */
 };
 
@@ -54,7 +53,7 @@ struct udp_query {
     bool queued;    /* private: not sent yet */
     bool refused;   /* what has arrived says only that the query was refused (ICMP) */
     uint16_t size;
-    uint8_t bytes[PORTS_MAX_QUERY];
+    uint8_t *bytes; /* the caller's, with room for what is sent again */
 };
 
 struct ports_options {

@@ -9,7 +9,7 @@
 #include <unistd.h>
 #include <utlist.h>
 
-#include "resolver/daemon/clock.h"
+#include "resolver/net/clock.h"
 
 enum { LENGTH_SIZE = 2 };
 
@@ -136,7 +136,7 @@ static void handle_message(struct connection *connection, const uint8_t *bytes, 
         .size = size,
         .client = &connection->client,
         .stream = true,
-        .now = mono_now(),
+        .now = micro_now(),
     };
     counter_add(&pool->counters.queries, 1);
     touch(connection);

@@ -6,7 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "resolver/daemon/clock.h"
+#include "resolver/net/clock.h"
 
 enum {
     BATCHES_PER_WAKE = 8, /* then other sockets get their turn */
@@ -160,7 +160,7 @@ static bool is_unfit(const struct slot *slot, const struct msghdr *header)
     return portless || header->msg_flags & MSG_TRUNC;
 }
 
-static struct query_input input_of(const struct udp_listener *listener, size_t i, struct mono now)
+static struct query_input input_of(const struct udp_listener *listener, size_t i, struct micro now)
 {
     return (struct query_input){
         .bytes = listener->queries[i],
@@ -170,7 +170,7 @@ static struct query_input input_of(const struct udp_listener *listener, size_t i
     };
 }
 
-static void read_one(struct udp_listener *listener, size_t i, struct mono now)
+static void read_one(struct udp_listener *listener, size_t i, struct micro now)
 {
     struct slot *slot = &listener->slots[i];
     struct query_input input = input_of(listener, i, now);
@@ -180,7 +180,7 @@ static void read_one(struct udp_listener *listener, size_t i, struct mono now)
 
 /* Answers query `i` of the batch at `reply`, as message `k` to be sent. Returns the reply's size, or 0. */
 static size_t answer_one(struct udp_listener *listener, size_t i, size_t k, uint8_t *reply,
-                         struct mono now)
+                         struct micro now)
 {
     struct slot *slot = &listener->slots[i];
     struct query_input input = input_of(listener, i, now);
@@ -211,7 +211,7 @@ static bool read_batch(struct udp_listener *listener)
     if (received <= 0)
         return false;
     size_t count = (size_t)received, replies = 0, used = 0;
-    struct mono now = mono_now();
+    struct micro now = micro_now();
     for (size_t i = 0; i < count; i++)
         read_one(listener, i, now);
     for (size_t i = 0; i < count; i++) {

@@ -1,6 +1,6 @@
 /*
  * test_link.c - simulated distance on a real loop: every query ends once, never early, and never
- * within forward_send().
+ * while it is sent.
  */
 #include "tests/unit/cmocka_all.h"
 
@@ -10,14 +10,14 @@
 #include <unistd.h>
 
 #include "dns/build.h"
-#include "resolver/daemon/clock.h"
+#include "resolver/net/clock.h"
 #include "resolver/net/forward.h"
 #include "resolver/net/link.h"
 
 enum { QUERIES = 2000, DEADLINE_S = 10, ROOM = 212992 };
 
 struct asked {
-    struct forward_request request;
+    struct exchange_request request;
     uint64_t sent_us, done_us;
     unsigned done;
     int status;
@@ -28,7 +28,7 @@ static struct bench {
     struct event_base *base;
     int fd;
     struct event *readable;
-    struct forward *forward;
+    struct exchange *forward;
     bool sending;
     size_t done, seen;
     struct asked asked[QUERIES];
@@ -50,16 +50,16 @@ static void echo(evutil_socket_t fd, short what, void *arg)
     }
 }
 
-static void done(struct forward_request *request, int status, const uint8_t *response, size_t size)
+static void done(struct exchange_request *request, const struct exchange_response *response)
 {
     struct asked *asked = (struct asked *)request;
     assert_false(bench.sending);
     asked->done++;
-    asked->done_us = mono_now_us();
-    asked->status = status;
-    asked->same = status == ERR_OK && size == request->udp_query.size &&
-                  memcmp(response, request->udp_query.bytes, 2) == 0 &&
-                  memcmp(response + 12, request->udp_query.bytes + 12, size - 12) == 0;
+    asked->done_us = micro_now().us;
+    asked->status = response->status;
+    asked->same = response->status == ERR_OK && response->size == request->size &&
+                  memcmp(response->bytes, request->bytes, 2) == 0 &&
+                  memcmp(response->bytes + 12, request->bytes + 12, request->size - 12u) == 0;
     if (++bench.done == QUERIES)
         event_base_loopbreak(bench.base);
 }
@@ -76,17 +76,16 @@ static void set_up(uint64_t delay_ms, uint64_t jitter_ms, uint32_t loss)
     assert_int_equal(getsockname(bench.fd, (struct sockaddr *)&address, &size), 0);
     bench.readable = event_new(bench.base, bench.fd, EV_READ | EV_PERSIST, echo, NULL);
     event_add(bench.readable, NULL);
-    struct forward *near = forward_new(bench.base, (struct sockaddr *)&address);
+    struct exchange *near = forward_new(bench.base, (struct sockaddr *)&address);
     assert_non_null(near);
-    bench.forward =
-        forward_new_far(bench.base, near, &(struct link_options){delay_ms, jitter_ms, loss});
+    bench.forward = link_new(bench.base, near, &(struct link_options){delay_ms, jitter_ms, loss});
     assert_non_null(bench.forward);
 }
 
 static int teardown(void **state)
 {
     (void)state;
-    forward_free(bench.forward);
+    exchange_free(bench.forward);
     event_free(bench.readable);
     close(bench.fd);
     event_base_free(bench.base);
@@ -103,13 +102,13 @@ static void ask(size_t i)
     int size = name_from_text(name, question.name);
     assert_true(size > 0);
     question.name_size = (uint8_t)size;
-    size = build_query(asked->request.udp_query.bytes, PORTS_MAX_QUERY, &question, &shape);
+    size = build_query(asked->request.bytes, EXCHANGE_MAX_QUERY, &question, &shape);
     assert_true(size > 0);
-    asked->request.udp_query.size = (uint16_t)size;
+    asked->request.size = (uint16_t)size;
     asked->request.done = done;
-    asked->sent_us = mono_now_us();
+    asked->sent_us = micro_now().us;
     bench.sending = true;
-    forward_send(bench.forward, FORWARD_PLAIN, &asked->request);
+    exchange_send(bench.forward, EXCHANGE_PLAIN, &asked->request);
     bench.sending = false;
 }
 
@@ -196,7 +195,7 @@ static void all_end_when_it_is_freed(void **state)
     assert_in_range(bench.seen, 100, QUERIES - 100);
     assert_in_range(bench.done, 0, QUERIES - 1);
     const size_t before = bench.done;
-    forward_free(bench.forward);
+    exchange_free(bench.forward);
     bench.forward = NULL;
     assert_int_equal(bench.done, QUERIES);
     size_t timeouts = 0;

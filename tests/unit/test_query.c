@@ -16,7 +16,7 @@ enum { FEED = 5, PARTITIONS = 3 };
 struct fixture {
     struct validity *validity;
     struct positions *positions;
-    struct tier tier;
+    struct store *store;
     struct tier_worker tier_worker;
     int32_t partition;
     uint8_t zone[NAME_MAX_SIZE];
@@ -53,9 +53,8 @@ static void hold_an_answer(void)
                             .ttl_count = 1};
     struct answer_key key;
     validity_depend_on_question(f.validity, f.question.name, false, &answer.dependencies);
-    store_key_variant(f.tier.store, f.question.name, TYPE_A, 0, &key);
-    assert_true(
-        store_put(f.tier.store, &key, &answer, validity_now(f.validity), (struct mono){1000}));
+    store_key_variant(f.store, f.question.name, TYPE_A, 0, &key);
+    assert_true(store_put(f.store, &key, &answer, validity_now(f.validity), (struct mono){1000}));
 }
 
 static int setup(void **state)
@@ -74,12 +73,12 @@ static int setup(void **state)
     f.positions = positions_new(f.validity);
     assert_int_equal(positions_take(f.positions, FEED, offsets, PARTITIONS), 0);
     positions_claim(f.positions);
-    f.tier.store = store_new(
+    f.store = store_new(
         &(struct store_options){.size = 1 << 20,
                                 .policy = {.max_ttl = 86400, .negative_ttl = 900, .client_ttl = 5},
                                 .validity = f.validity});
     f.tier_worker =
-        (struct tier_worker){.tier = &f.tier, .validity = f.validity, .positions = f.positions};
+        (struct tier_worker){.store = f.store, .validity = f.validity, .positions = f.positions};
     network_list_set(&f.tier_worker.position_for, NULL, 0);
     hold_an_answer();
     after_lookup = NULL;
@@ -89,7 +88,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     (void)state;
-    store_free(f.tier.store);
+    store_free(f.store);
     positions_free(f.positions);
     validity_free(f.validity);
     return 0;
@@ -111,7 +110,7 @@ static int64_t claimed_offset(void)
     size_t length = query_handle(
         &f.tier_worker,
         &(struct query_input){
-            .bytes = query, .size = (size_t)size + option, .client = &client, .now = {2000}},
+            .bytes = query, .size = (size_t)size + option, .client = &client, .now = {2000000}},
         reply);
     struct message *message = message_new();
     assert_int_equal(message_parse(message, reply, length), 0);

@@ -2,10 +2,9 @@
 
 #include <string.h>
 
-#include "resolver/daemon/clock.h"
-#include "resolver/net/wheel.h"
+#include "resolver/answer/wheel.h"
 
-/* On a real loop: what rings, in which order, and never before its time. */
+/* Under a made-up clock, turned only when the wheel has asked for it: what rings, in which order, never early. */
 enum { TIMERS = 400 };
 
 struct alarm {
@@ -15,14 +14,17 @@ struct alarm {
 };
 
 static struct bench {
-    struct event_base *base;
     struct wheel *wheel;
+    struct mono now;
+    struct mono due; /* when it is to be turned; 0: no more */
+    size_t turns;
     size_t rung;
     struct alarm alarms[TIMERS];
 } bench;
 
-static void ring(struct wheel_timer *timer, struct mono now)
+static void ring(struct wheel_timer *timer, struct micro now_us)
 {
+    struct mono now = micro_ms(now_us);
     struct alarm *alarm = (struct alarm *)timer;
     assert_int_equal(alarm->rang.ms, 0);
     assert_true(now.ms >= timer->due.ms);
@@ -30,12 +32,20 @@ static void ring(struct wheel_timer *timer, struct mono now)
     alarm->place = bench.rung++;
 }
 
+static void wake(void *arg, struct mono due, struct mono now)
+{
+    (void)arg;
+    assert_int_equal(now.ms, bench.now.ms);
+    assert_true(bench.due.ms == 0 || due.ms < bench.due.ms);
+    bench.due = due;
+}
+
 static int setup(void **state)
 {
     (void)state;
     memset(&bench, 0, sizeof bench);
-    bench.base = event_base_new();
-    bench.wheel = wheel_new(bench.base);
+    bench.now = (struct mono){5000};
+    bench.wheel = wheel_new(&(struct wheel_driver){.wake = wake});
     for (size_t i = 0; i < TIMERS; i++)
         bench.alarms[i].timer.ring = ring;
     return 0;
@@ -45,22 +55,24 @@ static int teardown(void **state)
 {
     (void)state;
     wheel_free(bench.wheel);
-    event_base_free(bench.base);
     return 0;
 }
 
 static void start(size_t i, uint64_t ms)
 {
-    struct mono now = mono_now();
-    wheel_start(bench.wheel, &bench.alarms[i].timer, mono_add(now, ms), now);
+    wheel_start(bench.wheel, &bench.alarms[i].timer, mono_add(bench.now, ms), bench.now);
 }
 
-/* Runs the loop for a while, or until it has nothing to wait for. */
+/* Lets `ms` milliseconds pass. */
 static void run(uint64_t ms)
 {
-    struct timeval tv = {.tv_sec = (time_t)(ms / 1000), .tv_usec = (long)(ms % 1000 * 1000)};
-    event_base_loopexit(bench.base, &tv);
-    event_base_dispatch(bench.base);
+    const struct mono end = mono_add(bench.now, ms);
+    for (; bench.now.ms < end.ms; bench.now.ms++)
+        if (bench.due.ms && mono_reached(bench.now, bench.due)) {
+            bench.due = (struct mono){0};
+            bench.turns++;
+            wheel_turn(bench.wheel, (struct micro){bench.now.ms * 1000 + 999});
+        }
 }
 
 static void all_ring_in_order(void **state)
@@ -126,8 +138,9 @@ static void to_start_again_is_to_set_anew(void **state)
 /* Rings as long as it is started from its own ring, and others are stopped from it. */
 static size_t left;
 
-static void ring_again(struct wheel_timer *timer, struct mono now)
+static void ring_again(struct wheel_timer *timer, struct micro now_us)
 {
+    struct mono now = micro_ms(now_us);
     wheel_stop(bench.wheel, &bench.alarms[1 + left % 10].timer);
     if (left-- > 0)
         wheel_start(bench.wheel, timer, now, now);
@@ -148,6 +161,33 @@ static void a_ring_may_start_and_stop(void **state)
     assert_int_equal(bench.rung, 0);
 }
 
+/* As when the process was stopped: all of it at once, in order. */
+static void what_was_missed_rings_late(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < TIMERS; i++)
+        start(i, i * 97 % (2 * WHEEL_SLOTS));
+    bench.now.ms += 3 * WHEEL_SLOTS;
+    bench.due = (struct mono){0};
+    wheel_turn(bench.wheel, (struct micro){bench.now.ms * 1000});
+    assert_int_equal(bench.rung, TIMERS);
+    assert_int_equal(wheel_count(bench.wheel), 0);
+    assert_int_equal(bench.due.ms, 0);
+}
+
+/* A timer that is stopped costs a look at most. */
+static void it_is_turned_only_when_it_is_worth_while(void **state)
+{
+    (void)state;
+    start(0, 10);
+    start(1, 1000);
+    start(2, 2000);
+    wheel_stop(bench.wheel, &bench.alarms[0].timer);
+    run(5000);
+    assert_int_equal(bench.rung, 2);
+    assert_int_equal(bench.turns, 3);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -158,6 +198,8 @@ int main(void)
         TEST(a_turn_later_is_not_now),
         TEST(to_start_again_is_to_set_anew),
         TEST(a_ring_may_start_and_stop),
+        TEST(what_was_missed_rings_late),
+        TEST(it_is_turned_only_when_it_is_worth_while),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,10 +1,8 @@
-#include "resolver/net/wheel.h"
+#include "resolver/answer/wheel.h"
 
 #include <stdint.h>
 #include <stdlib.h>
 #include <utlist.h>
-
-#include "resolver/daemon/clock.h"
 
 enum {
     WORD_BITS = 64,
@@ -12,8 +10,8 @@ enum {
 };
 
 struct wheel {
-    struct event *event;
-    struct mono armed;      /* when the event rings; 0: it does not */
+    struct wheel_driver driver;
+    struct mono awake_at;   /* when the driver turns it; 0: he does not */
     struct mono done;       /* slots up to this moment have rung */
     size_t count;           /* timers running */
     uint64_t filled[WORDS]; /* a bit per slot that has timers */
@@ -25,12 +23,12 @@ static size_t slot_of(struct mono t)
     return t.ms % WHEEL_SLOTS;
 }
 
-static void arm(struct wheel *wheel, struct mono due, struct mono now)
+static void wake_driver(struct wheel *wheel, struct mono due, struct mono now)
 {
-    uint64_t ms = due.ms > now.ms ? due.ms - now.ms : 0;
-    struct timeval tv = {.tv_sec = (time_t)(ms / 1000), .tv_usec = (long)(ms % 1000) * 1000};
-    if (event_add(wheel->event, &tv) == 0)
-        wheel->armed = due;
+    if (!wheel->driver.wake)
+        return;
+    wheel->awake_at = due;
+    wheel->driver.wake(wheel->driver.arg, due, now);
 }
 
 /* How many slots from `from` on are empty; WHEEL_SLOTS when all are. */
@@ -71,8 +69,8 @@ void wheel_start(struct wheel *wheel, struct wheel_timer *timer, struct mono due
     size_t slot = slot_of(timer->due);
     DL_APPEND(wheel->slots[slot], timer);
     wheel->filled[slot / WORD_BITS] |= UINT64_C(1) << (slot % WORD_BITS);
-    if (wheel->armed.ms == 0 || timer->due.ms < wheel->armed.ms)
-        arm(wheel, timer->due, now);
+    if (wheel->awake_at.ms == 0 || timer->due.ms < wheel->awake_at.ms)
+        wake_driver(wheel, timer->due, now);
 }
 
 /* The first timer of a slot that is due; those of a later turn are not. */
@@ -86,18 +84,19 @@ static struct wheel_timer *due_in(const struct wheel *wheel, size_t slot, struct
 }
 
 /* What a ring starts is due after the slot that rings, so this ends; what a ring stops is not looked at again. */
-static void ring_slot(struct wheel *wheel, size_t slot, struct mono now)
+static void ring_slot(struct wheel *wheel, size_t slot, struct micro now)
 {
     struct wheel_timer *timer;
-    while ((timer = due_in(wheel, slot, now))) {
+    while ((timer = due_in(wheel, slot, micro_ms(now)))) {
         wheel_stop(wheel, timer);
         timer->ring(timer, now);
     }
 }
 
-/* Rings all that is due at `now`, slot by slot. */
-static void turn(struct wheel *wheel, struct mono now)
+/* Slot by slot. */
+static void ring_all(struct wheel *wheel, struct micro now_us)
 {
+    struct mono now = micro_ms(now_us);
     if (now.ms - wheel->done.ms > WHEEL_SLOTS)
         wheel->done.ms = now.ms - WHEEL_SLOTS; /* one turn looks at every slot */
     while (wheel->count > 0) {
@@ -106,42 +105,38 @@ static void turn(struct wheel *wheel, struct mono now)
         if (next.ms > now.ms)
             break;
         wheel->done = next;
-        ring_slot(wheel, slot_of(next), now);
+        ring_slot(wheel, slot_of(next), now_us);
     }
     wheel->done = now;
 }
 
-static void rung(evutil_socket_t fd, short what, void *arg)
+void wheel_turn(struct wheel *wheel, struct micro now_us)
 {
-    (void)fd, (void)what;
-    struct wheel *wheel = arg;
-    struct mono now = mono_now();
-    wheel->armed = (struct mono){0};
-    turn(wheel, now);
+    struct mono now = micro_ms(now_us), next = {now.ms + 1};
+    wheel->awake_at =
+        (struct mono){1}; /* what is started meanwhile wakes nobody: this is as early as can be */
+    ring_all(wheel, now_us);
+    wheel->awake_at = (struct mono){0};
     if (wheel->count == 0)
         return;
-    struct mono next = {now.ms + 1};
     next.ms += empty_from(wheel, slot_of(next));
-    arm(wheel, next, now);
+    wake_driver(wheel, next, now);
 }
 
-struct wheel *wheel_new(struct event_base *base)
+size_t wheel_count(const struct wheel *wheel)
+{
+    return wheel->count;
+}
+
+struct wheel *wheel_new(const struct wheel_driver *driver)
 {
     struct wheel *wheel = calloc(1, sizeof *wheel);
-    if (!wheel)
-        return NULL;
-    wheel->event = event_new(base, -1, 0, rung, wheel);
-    if (!wheel->event) {
-        free(wheel);
-        return NULL;
-    }
+    if (wheel)
+        wheel->driver = *driver;
     return wheel;
 }
 
 void wheel_free(struct wheel *wheel)
 {
-    if (!wheel)
-        return;
-    event_free(wheel->event);
     free(wheel);
 }

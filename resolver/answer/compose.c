@@ -1,0 +1,164 @@
+#include "resolver/answer/compose.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "dns/build.h"
+
+struct composer {
+    const struct validity *validity;
+    struct builder builder;
+    struct answer answer;
+    uint8_t canonical[NAME_MAX_SIZE]; /* the question's name: the answer's dependencies borrow it */
+    uint16_t ttl_offsets[ANSWER_MAX_TTLS];
+    uint8_t wire[DNS_MAX_MESSAGE];
+};
+
+static_assert((int)BUILD_MAX_RECORDS <= (int)ANSWER_MAX_TTLS,
+              "every TTL of a built message has a place");
+
+struct composer *composer_new(const struct validity *validity)
+{
+    struct composer *composer = calloc(1, sizeof *composer);
+    if (composer)
+        composer->validity = validity;
+    return composer;
+}
+
+void composer_free(struct composer *composer)
+{
+    free(composer);
+}
+
+/* ---- what it depends on --------------------------------------------------------------------- */
+
+static void depend_on_question(struct composer *composer, const struct question *question,
+                               enum told_of told)
+{
+    name_lower(question->name, question->name_size, composer->canonical);
+    validity_depend_on_question(composer->validity, composer->canonical, told,
+                                &composer->answer.dependencies);
+}
+
+static int depend_on(struct composer *composer, const struct composition *composition,
+                     const uint8_t *name, enum told_of told)
+{
+    struct answer *answer = &composer->answer;
+    uint8_t canonical[NAME_MAX_SIZE];
+    if (name_equal(name, composition->question->name))
+        return ERR_OK;
+    name_lower(name, name_size(name), canonical);
+    answer->covered = answer->covered && validity_zone_of(composer->validity, canonical, NULL);
+    return validity_depend(composer->validity, canonical, told, &answer->dependencies);
+}
+
+/* What is told of the name where the chain ends. */
+static enum told_of told_of_end(const struct composition *composition)
+{
+    if (composition->end != CHAIN_DATA)
+        return TOLD_ABSENCE;
+    return composition->question->type == TYPE_SOA ? TOLD_SOA : TOLD_DATA;
+}
+
+/* Everything the answer says something about: the question, each link, the end. */
+static int depend(struct composer *composer, const struct composition *composition)
+{
+    struct answer *answer = &composer->answer;
+    const struct chain *chain = composition->chain;
+    const struct selection *selection = &chain->selection;
+    bool linked = !name_equal(chain->name, composition->question->name);
+    depend_on_question(composer, composition->question,
+                       linked ? TOLD_DATA : told_of_end(composition));
+    /* Signatures expire by themselves: no change tells of it. */
+    answer->covered = !composition->dnssec_ok && answer->dependencies.zone != ZONE_NONE;
+    int error = ERR_OK;
+    for (size_t i = 0; i < selection->count && !error; i++) {
+        if (selection->items[i].section != SECTION_ANSWER)
+            break;
+        error = depend_on(composer, composition, selection->items[i].record.owner, TOLD_DATA);
+    }
+    return error ? error : depend_on(composer, composition, chain->name, told_of_end(composition));
+}
+
+/* ---- the bytes ------------------------------------------------------------------------------ */
+
+/* Returns the size of the message, or less than 0. */
+static int build_body(struct composer *composer, const struct composition *composition,
+                      size_t *ret_start)
+{
+    struct builder *builder = &composer->builder;
+    const struct selection *selection = &composition->chain->selection;
+    build_start(builder, composer->wire, sizeof composer->wire);
+    build_question(builder, composition->question);
+    *ret_start = builder->out.at;
+    for (size_t i = 0; i < selection->count; i++)
+        build_record(builder, selection->items[i].section, &selection->items[i].record);
+    return build_finish(builder, 0, 0);
+}
+
+static uint32_t lowest_ttl(const struct selection *selection)
+{
+    uint32_t ttl = UINT32_MAX;
+    for (size_t i = 0; i < selection->count; i++)
+        if (selection->items[i].record.ttl < ttl)
+            ttl = selection->items[i].record.ttl;
+    return selection->count ? ttl : 0;
+}
+
+/* What a client and a cache are told of it. */
+static void describe(struct composer *composer, const struct composition *composition)
+{
+    struct answer *answer = &composer->answer;
+    const struct chain *chain = composition->chain;
+    bool negative = composition->end != CHAIN_DATA;
+    bool dependable = depend(composer, composition) == ERR_OK;
+    bool cacheable = dependable && !composition->behind && (!negative || chain->has_soa);
+    uint32_t ttl = lowest_ttl(&chain->selection);
+    answer->flags =
+        (uint16_t)((chain->authentic ? FLAG_AD : 0) |
+                   (composition->end == CHAIN_NXDOMAIN ? RCODE_NXDOMAIN : RCODE_NOERROR));
+    answer->negative = negative;
+    answer->origin = composition->origin;
+    answer->ttl = cacheable ? ttl : 0;
+    answer->uncacheable = !cacheable;
+    answer->behind = composition->behind;
+    answer->provisional = answer->secondhand = false;
+    answer->elsewhere = 0;
+    /* A parent shortens what it fetched while a change settled (P4): not for us to hold, then. */
+    if (composition->second_hand && ttl <= TTL_PROVISIONAL_SECONDS)
+        answer->covered = false;
+    answer->ede = EDE_NONE;
+}
+
+struct answer *compose_answer(struct composer *composer, const struct composition *composition)
+{
+    const struct builder *builder = &composer->builder;
+    struct answer *answer = &composer->answer;
+    size_t start;
+    int size = build_body(composer, composition, &start);
+    if (size < 0)
+        return NULL;
+    for (size_t i = 0; i < builder->ttl_count; i++)
+        composer->ttl_offsets[i] = (uint16_t)(builder->ttl_offsets[i] - start);
+    describe(composer, composition);
+    memcpy(answer->counts, builder->counts, sizeof answer->counts);
+    answer->body = composer->wire + start;
+    answer->body_size = (size_t)size - start;
+    answer->ttl_offsets = composer->ttl_offsets;
+    answer->ttl_count = builder->ttl_count;
+    return answer;
+}
+
+struct answer *compose_failure(struct composer *composer, const struct question *question, int ede)
+{
+    composer->answer = (struct answer){
+        .flags = RCODE_SERVFAIL,
+        .origin = ORIGIN_NONE,
+        .ttl = TTL_FAILURE_SECONDS,
+        .ede = ede,
+        .body = composer->wire,
+    };
+    depend_on_question(composer, question, TOLD_DATA);
+    return &composer->answer;
+}
