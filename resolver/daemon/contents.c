@@ -79,11 +79,12 @@ static json_t *view_json(struct tier *tier, const struct view *view)
 {
     char rcode[TYPE_MAX_TEXT];
     return json_pack("{s:b, s:b, s:b, s:s, s:o, s:o, s:b, s:b, s:s}", "cached", true, "dnssec_ok",
-                     view->key[4] & KEY_DNSSEC_OK ? 1 : 0, "checking_disabled",
-                     view->key[4] & KEY_CHECKING_DISABLED ? 1 : 0, "rcode",
+                     view->key[ANSWER_KEY_BITS] & KEY_DNSSEC_OK ? 1 : 0, "checking_disabled",
+                     view->key[ANSWER_KEY_BITS] & KEY_CHECKING_DISABLED ? 1 : 0, "rcode",
                      rcode_to_text(view->flags & FLAG_RCODE, rcode), "ttl", json_number(view->ttl),
                      "stamp", json_number(view->stamp.n), "valid", view->valid && view->ttl > 0,
-                     "from", tier_origin_text(tier, view->origin));
+                     "provisional", view->provisional ? 1 : 0, "from",
+                     tier_origin_text(tier, view->origin));
 }
 
 struct lookup {

@@ -141,8 +141,8 @@ static bool make_tiers(struct daemon *daemon)
         return false;
     for (size_t i = 0; i < config->tier_count; i++) {
         const struct config_tier *tier = &config->tiers[i];
-        daemon->tiers[i] =
-            tier_new(tier, tier->subscribe ? daemon->validity : daemon->plain_validity);
+        daemon->tiers[i] = tier_new(tier, config->feed && tier->subscribe ? daemon->validity
+                                                                          : daemon->plain_validity);
         if (!daemon->tiers[i])
             return false;
         if (daemon->tiers[i]->subscribed)
