@@ -15,7 +15,7 @@ enum { ASKER_SOCKETS = 4, ASKER_IDS = 65536, ASKER_PATIENCE_US = 3000000 };
 
 struct asker {
     const struct zone *zone;
-    const struct judge *judge;
+    struct judge *judge;
     struct tier *tier;
     int fds[ASKER_SOCKETS];
     struct question *questions; /* by id; sent_us 0: free */

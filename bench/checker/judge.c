@@ -10,30 +10,47 @@ enum {
 
 const int64_t ages_us[AGES] = {1 * US_PER_MS, 5 * US_PER_MS, 50 * US_PER_MS, 1 * US_PER_S,
                                5 * US_PER_S};
-const char *const offence_texts[OFFENCE_COUNT] = {"none", "wrong", "mixed", "P1",         "P3",
-                                                  "P4",   "P5",    "P7",    "regression", "bound"};
+const char *const offence_texts[OFFENCE_COUNT] = {
+    "none", "wrong", "mixed", "aborted", "P1", "P3", "P4", "P5", "P7", "regression", "bound"};
 const char *const tier_state_texts[] = {"unknown", "live", "not live", "silent"};
 
-void judge_prepare(const struct judge *judge, struct question *question)
+/* The newest version of a name whose change set the tier said to have applied. */
+static uint32_t newest_applied(const struct history *history, const struct tier *tier,
+                               uint32_t name)
 {
-    struct tier *tier = question->tier;
-    const int64_t applied = atomic_load(&tier->applied);
-    question->required = applied ? history_before(judge->history, question->name, applied) : 0;
-    question->seen = tier->seen[question->name];
-    question->seen_us = tier->seen_us[question->name];
-    question->live_since_us = tier->control[0] ? atomic_load(&tier->live_since_us) : 0;
+    uint32_t version = history->current[name];
+    while (!tier_has_applied(tier, history_set(history, version)))
+        version = history->changes[version].previous;
+    return version;
 }
 
-/* When the version after this one was readable; 0: there is none, or nobody could read it yet. */
-static int64_t outdated_us(const struct judge *judge, uint32_t version)
+/* INT64_MAX: it is not live. Who does not say is taken to be. */
+static int64_t live_since(struct tier *tier)
+{
+    return tier->control[0] ? atomic_load(&tier->live_since_us) : 0;
+}
+
+void judge_prepare(struct judge *judge, struct question *question)
+{
+    struct tier *tier = question->tier;
+    question->required =
+        atomic_load(&tier->watched) ? newest_applied(judge->history, tier, question->name) : 0;
+    question->seen = tier->seen[question->name];
+    question->seen_us = tier->seen_us[question->name];
+    question->live_since_us = live_since(tier);
+}
+
+/* What ended a version; NULL: nothing has. */
+static struct change *end_of(const struct judge *judge, uint32_t version)
 {
     const uint32_t next = judge->history->changes[version].next;
-    return next ? atomic_load(&judge->history->changes[next].readable_us) : 0;
+    return next ? history_set(judge->history, next) : NULL;
 }
 
 static int64_t age_of(const struct judge *judge, uint32_t version, int64_t sent_us)
 {
-    const int64_t since_us = outdated_us(judge, version);
+    const struct change *end = end_of(judge, version);
+    const int64_t since_us = end ? atomic_load(&end->readable_us) : 0;
     return since_us && sent_us > since_us ? sent_us - since_us : 0;
 }
 
@@ -41,37 +58,31 @@ static int64_t age_of(const struct judge *judge, uint32_t version, int64_t sent_
 static bool parent_may_lag(const struct judge *judge, const struct tier *tier, uint32_t version,
                            int64_t since_us)
 {
-    const uint32_t next = judge->history->changes[version].next;
-    if (!next)
+    const struct change *end = end_of(judge, version);
+    if (!end)
         return false;
-    for (const struct tier *above = tier->parent; above; above = above->parent) {
-        const struct window *window = tier_window(above, &judge->history->changes[next]);
-        const int64_t by_us = window ? atomic_load(&window->by_us) : 0;
+    for (struct tier *above = tier->parent; above; above = above->parent) {
+        const int64_t by_us = tier_window(above, end).by_us;
         if (by_us == 0 || by_us > since_us - SLACK_US)
             return true;
     }
     return false;
 }
 
-/* The earliest moment at which the tier can have applied a version. */
-static int64_t applied_after_us(const struct judge *judge, const struct tier *tier,
-                                uint32_t version)
-{
-    const struct window *window = tier_window(tier, &judge->history->changes[version]);
-    return window ? atomic_load(&window->after_us) : 0;
-}
-
 /* Older than required. `ret_excused` when it is permitted all the same. */
 static enum offence older_than_applied(const struct judge *judge, const struct question *question,
                                        const struct wire_answer *answer, bool *ret_excused)
 {
-    const struct tier *tier = question->tier;
-    const int64_t applied_us = applied_after_us(judge, tier, question->required);
+    struct tier *tier = question->tier;
+    const int64_t applied_us =
+        tier_window(tier, history_set(judge->history, question->required)).after_us;
     const struct change *given = &judge->history->changes[answer->version];
-    const int64_t served_us = given->served_us;
-    const bool lagged = served_us >= judge->history->changes[given->next].authority_us;
-    if (lagged && served_us >= applied_us - SLACK_US) {
-        *ret_excused = question->sent_us <= served_us + tier->depth * (int64_t)LIVES_US + SLACK_US;
+    const int64_t given_us = given->served_us + judge->forwarder_us;
+    const bool lagged =
+        given->served_us && given_us >= judge->history->changes[given->next].authority_us;
+    if (lagged && given_us >= applied_us - SLACK_US) {
+        *ret_excused = question->sent_us <= given_us + tier->depth * (int64_t)LIVES_US + SLACK_US &&
+                       (!judge->forwarder_us || answer->ttl <= 1);
         return OFFENCE_P4;
     }
     if (parent_may_lag(judge, tier, answer->version, applied_us)) {
@@ -83,11 +94,12 @@ static enum offence older_than_applied(const struct judge *judge, const struct q
 
 static bool past_bound(const struct judge *judge, const struct question *question, uint32_t version)
 {
-    const int64_t readable_us = outdated_us(judge, version);
+    const struct change *end = end_of(judge, version);
+    const int64_t logged_us = end ? atomic_load(&end->logged_us) : 0;
     const int64_t live_us = question->live_since_us;
-    if (readable_us == 0 || live_us == INT64_MAX)
+    if (logged_us == 0 || live_us == INT64_MAX)
         return false;
-    const int64_t since_us = readable_us > live_us ? readable_us : live_us;
+    const int64_t since_us = logged_us > live_us ? logged_us : live_us;
     return question->sent_us - since_us > question->tier->bound_us;
 }
 
@@ -98,12 +110,12 @@ static bool past_ttl(const struct judge *judge, const struct question *question,
         return false;
     const int64_t ended_us = judge->history->changes[change->next].authority_us;
     const int64_t served_us = change->served_us;
-    const int64_t readable_us = atomic_load(&change->readable_us);
+    const int64_t readable_us = atomic_load(&history_set(judge->history, version)->readable_us);
     int64_t since_us = ended_us > served_us ? ended_us : served_us;
     if (readable_us > since_us)
         since_us = readable_us;
     return question->sent_us - since_us >
-           judge->ttl * (int64_t)US_PER_S + judge->lease_us + ROUNDING_US;
+           judge->ttl * (int64_t)US_PER_S + judge->forwarder_us + judge->lease_us + ROUNDING_US;
 }
 
 static enum offence find_offence(const struct judge *judge, const struct question *question,
@@ -112,6 +124,8 @@ static enum offence find_offence(const struct judge *judge, const struct questio
     const uint32_t version = answer->version;
     if (answer->mixed)
         return OFFENCE_MIXED;
+    if (version <= judge->history->count && judge->history->changes[version].kind == KIND_ABORTED)
+        return OFFENCE_ABORTED;
     if (!history_owns(judge->history, version, question->name) ||
         judge->history->changes[version].gone != answer->gone)
         return OFFENCE_WRONG;
@@ -175,6 +189,40 @@ static void charge(const struct judge *judge, struct trace *trace, enum offence 
         judge->report(judge->report_arg, trace);
 }
 
+static void excuse(struct tier *tier)
+{
+    tier->all.excused++;
+    tier->second.excused++;
+}
+
+/* A tier says to be live for a little longer than it is, by the time between two looks at it. */
+static bool was_live(const struct trace *trace)
+{
+    const int64_t since_us = trace->question.live_since_us;
+    return since_us <= trace->question.sent_us - PENDING_US &&
+           since_us == live_since(trace->question.tier);
+}
+
+void judge_settle(struct judge *judge, int64_t now_us)
+{
+    for (; judge->first_pending < judge->last_pending; judge->first_pending++) {
+        struct trace *trace = &judge->pending[judge->first_pending % PENDING_MAX];
+        if (trace->answered_us > now_us - PENDING_US)
+            return;
+        if (was_live(trace))
+            charge(judge, trace, OFFENCE_P3);
+        else
+            excuse(trace->question.tier);
+    }
+}
+
+static void hold(struct judge *judge, const struct trace *trace)
+{
+    if (judge->last_pending - judge->first_pending == PENDING_MAX)
+        judge_settle(judge, INT64_MAX);
+    judge->pending[judge->last_pending++ % PENDING_MAX] = *trace;
+}
+
 static void remember(struct tier *tier, uint32_t name, uint32_t version, int64_t now_us)
 {
     if (version <= tier->seen[name])
@@ -183,23 +231,24 @@ static void remember(struct tier *tier, uint32_t name, uint32_t version, int64_t
     tier->seen_us[name] = now_us;
 }
 
-void judge_answer(const struct judge *judge, const struct question *question,
+void judge_answer(struct judge *judge, const struct question *question,
                   const struct wire_answer *answer, int64_t now_us)
 {
     struct tier *tier = question->tier;
     bool excused = false;
     const enum offence offence = find_offence(judge, question, answer, &excused);
-    const bool known = offence != OFFENCE_WRONG && offence != OFFENCE_MIXED;
+    const bool known =
+        offence != OFFENCE_WRONG && offence != OFFENCE_MIXED && offence != OFFENCE_ABORTED;
     struct trace trace = {.question = *question, .answer = *answer, .answered_us = now_us};
     if (known)
         trace.age_us = age_of(judge, answer->version, question->sent_us);
     count(tier, question, answer, trace.age_us, now_us);
-    if (offence != OFFENCE_NONE && !excused)
+    if (excused)
+        excuse(tier);
+    else if (offence == OFFENCE_P3)
+        hold(judge, &trace);
+    else if (offence != OFFENCE_NONE)
         charge(judge, &trace, offence);
-    if (excused) {
-        tier->all.excused++;
-        tier->second.excused++;
-    }
     if (answer->ttl > tier->ttl_limit)
         charge(judge, &trace, OFFENCE_P7);
     if (known)

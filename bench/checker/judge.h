@@ -9,17 +9,21 @@
  *
  * The violations, of which an answer commits the first that fits:
  *
- *   wrong       the version was never one of this name
  *   mixed       several addresses: parts of two versions at once
+ *   aborted     the version was published in a transaction that was aborted
+ *   wrong       the version was never one of this name
  *   P1          older than required, and none of the explanations below fits: evicted is not gone
  *   P3          older than required, but explained by a parent tier: not known to have applied the
  *               change before the child did, it may have given old data to the child. With TTL 0,
- *               by which a child says that its parent lags, it is permitted (`excused`).
+ *               by which a child says that its parent lags, it is permitted (`excused`). So it is
+ *               while the tier is not live, as a plain TTL cache promises nothing of its parent.
  *   P4          older than required, and the authority itself (which lags on purpose) gave out the
  *               old version after the tier had applied the change, but longer ago than the 1 s that
- *               such an answer may live per tier. Before that it is permitted (`excused`).
+ *               such an answer may live per tier. Before that it is permitted (`excused`). Where a
+ *               cache of somebody else's lies between, it is that cache which gives it out, until
+ *               its TTL has run out there; then the answer must say a TTL of 1 s at most as well.
  *   regression  older than seen: the tier went back
- *   bound       older than the tier's bound: so long after the next version was readable, and the
+ *   bound       older than the tier's bound: so long after the next version was in the log, and the
  *               tier has said to be live ever since (a tier without a control socket: always)
  *   P5          outdated at the authority for longer than its TTL and the lease, counted from when
  *               its own change was readable at the latest: a plain TTL cache keeps that too
@@ -29,6 +33,13 @@
  *   P7          a TTL above the tier's limit towards clients
  *
  * For a tier without a control socket nothing is required, so P1, P3 and P4 cannot be found.
+ *
+ * A change is in the log once it is acknowledged: a message of its own at once, one in a transaction
+ * when that is committed. It is readable later where another transaction before it hangs: then a tier
+ * that still says to be live is wrong, and the bound finds it.
+ *
+ * Misplaced messages, several publishers, wrong clocks: nothing of that is an excuse. What a tier has
+ * said to have applied it must have evicted, and what comes in an odd order must bring nothing back.
  *
  * The age of an answer is how long before its query was sent the next version had become readable
  * in Kafka; 0 when it had not. An answer is consistent within x when its age is at most x. Ages
@@ -44,6 +55,9 @@
 
 #include "bench/checker/tier.h"
 #include "bench/common/wire.h"
+
+/* Charges that wait for a moment, whether the tier was about to say that it is not live. */
+enum { PENDING_MAX = 1024, PENDING_US = 100000 };
 
 enum purpose {
     FOR_WARMTH, /* before the run: judged, not counted */
@@ -76,17 +90,24 @@ struct judge {
     struct history *history;
     uint32_t ttl; /* of the records */
     int64_t lease_us;
+    int64_t
+        forwarder_us; /* so long a cache that is no freshet keeps what the authority said; 0: none */
     /* Each violation; NULL: not wanted. */
     void (*report)(void *arg, const struct trace *trace);
     void *report_arg;
+    struct trace pending[PENDING_MAX]; /* a ring */
+    uint64_t first_pending, last_pending;
 };
 
 /* Fills what is known before a query leaves. */
-void judge_prepare(const struct judge *judge, struct question *question);
+void judge_prepare(struct judge *judge, struct question *question);
 
 /* Judges and counts the answer to a question, and remembers its version as seen. */
-void judge_answer(const struct judge *judge, const struct question *question,
+void judge_answer(struct judge *judge, const struct question *question,
                   const struct wire_answer *answer, int64_t now_us);
+
+/* Makes the charges that have waited for long enough; with `now_us` INT64_MAX, all. */
+void judge_settle(struct judge *judge, int64_t now_us);
 
 /* A query that was not answered in time, or not with an answer. */
 void judge_loss(const struct question *question, bool failed);

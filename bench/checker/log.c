@@ -1,153 +1,43 @@
 #include "bench/checker/log.h"
 
-#include <inttypes.h>
 #include <librdkafka/rdkafka.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "bench/checker/message.h"
 #include "bench/common/clock.h"
 
-enum { POLL_MS = 100, HEARTBEAT_S = 20, CHANGE_MAX = 1024, STAMP_TEXT = 40 };
+enum { POLL_MS = 100, ASK_MS = 20000 };
 
 struct log {
-    const struct zone *zone;
     struct history *history;
     char *topic;
-    rd_kafka_t *producer, *consumer;
-    pthread_t acks, reader;
-    bool has_acks, has_reader;
+    struct publisher *publishers[PUBLISHERS_MAX];
+    unsigned publisher_count;
+    rd_kafka_t *consumer;
+    int partitions;
+    pthread_t reader;
+    bool has_reader;
     atomic_bool stop;
-    _Atomic int partition; /* -1 until the heartbeat is acknowledged */
-    _Atomic int64_t base;
-    _Atomic uint64_t published, acknowledged, read, failed;
+    _Atomic uint64_t read;
 };
-
-/* ---- what is published ---- */
-
-static void stamp_text(char text[STAMP_TEXT])
-{
-    struct timespec t;
-    struct tm utc;
-    clock_gettime(CLOCK_REALTIME, &t);
-    gmtime_r(&t.tv_sec, &utc);
-    const size_t size = strftime(text, STAMP_TEXT, "%Y-%m-%dT%H:%M:%S", &utc);
-    snprintf(text + size, STAMP_TEXT - size, ".%06ldZ", t.tv_nsec / 1000);
-}
-
-static void address_text(uint32_t version, char text[16])
-{
-    snprintf(text, 16, "10.%u.%u.%u", version >> 16 & 255, version >> 8 & 255, version & 255);
-}
-
-/* The "changes" of a version, in JSON. */
-static void changes_text(const struct log *log, uint32_t version, char text[CHANGE_MAX])
-{
-    const struct change *change = &log->history->changes[version];
-    const bool was_gone = log->history->changes[change->previous].gone;
-    const unsigned ttl = log->zone->ttl;
-    char name[WIRE_MAX_TEXT], old[16], new[16];
-    zone_name_text(log->zone, change->name, name);
-    address_text(change->previous, old);
-    address_text(version, new);
-    if (change->kind == KIND_FLUSH)
-        snprintf(text, CHANGE_MAX, "{\"op\":\"FLUSH\",\"name\":\"%s\"}", name);
-    else if (change->kind == KIND_DEL)
-        snprintf(text, CHANGE_MAX, "{\"op\":\"DEL\",\"name\":\"%s\"}", name);
-    else if (change->kind == KIND_SWAP && !was_gone)
-        snprintf(text, CHANGE_MAX,
-                 "{\"op\":\"DEL\",\"name\":\"%s\",\"type\":\"A\",\"rdata\":[\"%s\"]},"
-                 "{\"op\":\"ADD\",\"name\":\"%s\",\"type\":\"A\",\"ttl\":%u,\"rdata\":[\"%s\"]}",
-                 name, old, name, ttl, new);
-    else
-        snprintf(text, CHANGE_MAX,
-                 "{\"op\":\"%s\",\"name\":\"%s\",\"type\":\"A\",\"ttl\":%u,\"rdata\":[\"%s\"]}",
-                 change->kind == KIND_SWAP ? "ADD" : "SET", name, ttl, new);
-}
-
-/* `version` 0 is the heartbeat, which changes nothing. */
-static bool produce(struct log *log, uint32_t version)
-{
-    char changes[CHANGE_MAX] = "", value[CHANGE_MAX + 512], time[STAMP_TEXT];
-    if (version > 0)
-        changes_text(log, version, changes);
-    stamp_text(time);
-    const int size = snprintf(value, sizeof value,
-                              "{\"v\":1,\"zone\":\"%s\",\"serial\":%" PRIu32
-                              ",\"time\":\"%s\",\"publisher\":\"checker\","
-                              "\"seq\":%" PRIu32 ",\"changes\":[%s]}",
-                              log->zone->text, version, time, version, changes);
-    const rd_kafka_resp_err_t error = rd_kafka_producev(
-        log->producer, RD_KAFKA_V_TOPIC(log->topic),
-        RD_KAFKA_V_KEY(log->zone->text, strlen(log->zone->text)),
-        RD_KAFKA_V_VALUE(value, (size_t)size), RD_KAFKA_V_HEADER("ce_specversion", "1.0", -1),
-        RD_KAFKA_V_HEADER("ce_type", "dns.changeset.v1", -1),
-        RD_KAFKA_V_HEADER("content-type", "application/json", -1),
-        RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_OPAQUE((void *)(uintptr_t)version),
-        RD_KAFKA_V_END);
-    return error == RD_KAFKA_RESP_ERR_NO_ERROR;
-}
-
-bool log_publish(struct log *log, uint32_t version)
-{
-    log->history->changes[version].published_us = clock_us();
-    if (!produce(log, version)) {
-        atomic_fetch_add(&log->failed, 1);
-        return false;
-    }
-    atomic_fetch_add(&log->published, 1);
-    return true;
-}
-
-/* ---- acknowledgements ---- */
-
-static void on_delivered(rd_kafka_t *client, const rd_kafka_message_t *message, void *arg)
-{
-    (void)client;
-    struct log *log = arg;
-    const int64_t now_us = clock_us();
-    const uint32_t version = (uint32_t)(uintptr_t)message->_private;
-    if (message->err) {
-        atomic_fetch_add(&log->failed, 1);
-    } else if (version == 0) {
-        atomic_store(&log->base, message->offset + 1);
-        atomic_store(&log->partition, message->partition);
-    } else {
-        atomic_store(&log->history->changes[version].offset, message->offset);
-        history_readable(log->history, version, now_us);
-        atomic_fetch_add(&log->acknowledged, 1);
-    }
-}
-
-static void *acks_main(void *arg)
-{
-    struct log *log = arg;
-    while (!atomic_load(&log->stop))
-        rd_kafka_poll(log->producer, POLL_MS);
-    return NULL;
-}
 
 /* ---- the reader ---- */
 
-static uint32_t version_in(const rd_kafka_message_t *message)
-{
-    static const char key[] = "\"seq\":";
-    const char *found = memmem(message->payload, message->len, key, sizeof key - 1);
-    return found ? (uint32_t)strtoul(found + sizeof key - 1, NULL, 10) : 0;
-}
-
+/* A repeated message is not where the change set lies: the first one counts. */
 static void take(struct log *log, const rd_kafka_message_t *message)
 {
     const int64_t now_us = clock_us();
     if (message->err)
         return;
-    const uint32_t version = version_in(message);
+    const uint32_t version = message_version(message->payload, message->len);
     if (version == 0 || version >= log->history->capacity)
         return;
-    atomic_store(&log->history->changes[version].offset, message->offset);
+    if (atomic_load(&history_set(log->history, version)->readable_us) == 0)
+        atomic_fetch_add(&log->read, 1);
     history_readable(log->history, version, now_us);
-    atomic_fetch_add(&log->read, 1);
 }
 
 static void *reader_main(void *arg)
@@ -183,25 +73,6 @@ static bool set_text(rd_kafka_conf_t *conf, const char *text, char error[LOG_ERR
     return set(conf, name, equals + 1, error);
 }
 
-/* Messages wait in the producer for as long as a broker is away. */
-static bool open_producer(struct log *log, const struct log_options *options, char error[LOG_ERROR])
-{
-    rd_kafka_conf_t *conf = rd_kafka_conf_new();
-    rd_kafka_conf_set_dr_msg_cb(conf, on_delivered);
-    rd_kafka_conf_set_opaque(conf, log);
-    if (set(conf, "bootstrap.servers", options->brokers, error) &&
-        set(conf, "log_level", "3", error) && set(conf, "enable.idempotence", "true", error) &&
-        set(conf, "linger.ms", "0", error) && set(conf, "acks", "all", error) &&
-        set(conf, "partitioner", "murmur2_random", error) &&
-        set(conf, "socket.nagle.disable", "true", error) &&
-        set(conf, "reconnect.backoff.max.ms", "500", error) &&
-        set(conf, "message.timeout.ms", "0", error))
-        log->producer = rd_kafka_new(RD_KAFKA_PRODUCER, conf, error, LOG_ERROR);
-    if (!log->producer)
-        rd_kafka_conf_destroy(conf);
-    return log->producer != NULL;
-}
-
 static bool open_consumer(struct log *log, const struct log_options *options, char error[LOG_ERROR])
 {
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
@@ -223,39 +94,64 @@ static bool open_consumer(struct log *log, const struct log_options *options, ch
     return true;
 }
 
-static bool send_heartbeat(struct log *log, char error[LOG_ERROR])
+static int count_partitions(struct log *log, char error[LOG_ERROR])
 {
-    const int64_t give_up_us = clock_us() + HEARTBEAT_S * (int64_t)US_PER_S;
-    if (produce(log, 0))
-        while (atomic_load(&log->partition) < 0 && clock_us() < give_up_us)
-            nanosleep(&(const struct timespec){.tv_nsec = US_PER_S}, NULL);
-    if (atomic_load(&log->partition) >= 0)
-        return true;
-    snprintf(error, LOG_ERROR, "no acknowledgement from %s within %d s", log->topic, HEARTBEAT_S);
-    return false;
+    const struct rd_kafka_metadata *metadata = NULL;
+    rd_kafka_topic_t *topic = rd_kafka_topic_new(log->consumer, log->topic, NULL);
+    const rd_kafka_resp_err_t code = rd_kafka_metadata(log->consumer, 0, topic, &metadata, ASK_MS);
+    const int count = code ? 0 : metadata->topics[0].partition_cnt;
+    if (code)
+        snprintf(error, LOG_ERROR, "%s", rd_kafka_err2str(code));
+    else
+        snprintf(error, LOG_ERROR, "%s: no partitions", log->topic);
+    if (metadata)
+        rd_kafka_metadata_destroy(metadata);
+    rd_kafka_topic_destroy(topic);
+    return count;
 }
 
-/* From the first change on; no group. */
+/* From here on; no group. */
 static bool assign(struct log *log, char error[LOG_ERROR])
 {
-    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
-    rd_kafka_topic_partition_list_add(list, log->topic, log->partition)->offset = log->base;
-    const rd_kafka_resp_err_t code = rd_kafka_assign(log->consumer, list);
+    rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR_NO_ERROR;
+    log->partitions = count_partitions(log, error);
+    if (log->partitions <= 0)
+        return false;
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(log->partitions);
+    for (int k = 0; k < log->partitions && !code; k++) {
+        int64_t low, high;
+        code = rd_kafka_query_watermark_offsets(log->consumer, log->topic, k, &low, &high, ASK_MS);
+        rd_kafka_topic_partition_list_add(list, log->topic, k)->offset = high;
+    }
+    if (!code)
+        code = rd_kafka_assign(log->consumer, list);
     rd_kafka_topic_partition_list_destroy(list);
     if (code)
         snprintf(error, LOG_ERROR, "%s", rd_kafka_err2str(code));
     return !code;
 }
 
-static bool start(struct log *log, const struct log_options *options, char error[LOG_ERROR])
+static bool open_publishers(struct log *log, const struct log_options *options,
+                            char error[LOG_ERROR])
 {
-    if (!open_producer(log, options, error) || !open_consumer(log, options, error))
-        return false;
-    log->has_acks = pthread_create(&log->acks, NULL, acks_main, log) == 0;
-    if (!log->has_acks || !send_heartbeat(log, error) || !assign(log, error))
-        return false;
-    log->has_reader = pthread_create(&log->reader, NULL, reader_main, log) == 0;
-    return log->has_reader;
+    bool transactions = false;
+    for (unsigned k = 0; k < options->publisher_count; k++)
+        transactions |= options->manners[k]->transactions != TRANSACTIONS_NONE;
+    for (unsigned k = 0; k < options->publisher_count; k++) {
+        const struct publisher_options publisher = {.brokers = options->brokers,
+                                                    .topic = log->topic,
+                                                    .manner = options->manners[k],
+                                                    .zone = options->zone,
+                                                    .history = options->history,
+                                                    .readable_when_logged = !transactions,
+                                                    .hang_us = options->hang_us,
+                                                    .rest_us = options->hang_rest_us};
+        log->publishers[k] = publisher_open(&publisher, error);
+        if (!log->publishers[k])
+            return false;
+        log->publisher_count++;
+    }
+    return true;
 }
 
 struct log *log_open(const struct log_options *options, char ret_error[LOG_ERROR])
@@ -264,11 +160,12 @@ struct log *log_open(const struct log_options *options, char ret_error[LOG_ERROR
     snprintf(ret_error, LOG_ERROR, "no memory, or no thread");
     if (!log)
         return NULL;
-    log->zone = options->zone;
     log->history = options->history;
     log->topic = strdup(options->topic);
-    atomic_store(&log->partition, -1);
-    if (log->topic && start(log, options, ret_error))
+    if (log->topic && open_consumer(log, options, ret_error) && assign(log, ret_error) &&
+        open_publishers(log, options, ret_error))
+        log->has_reader = pthread_create(&log->reader, NULL, reader_main, log) == 0;
+    if (log->has_reader)
         return log;
     log_close(log);
     return NULL;
@@ -279,32 +176,43 @@ void log_close(struct log *log)
     if (!log)
         return;
     atomic_store(&log->stop, true);
-    if (log->has_acks)
-        pthread_join(log->acks, NULL);
     if (log->has_reader)
         pthread_join(log->reader, NULL);
-    if (log->producer)
-        rd_kafka_destroy(log->producer);
+    for (unsigned k = 0; k < log->publisher_count; k++)
+        publisher_close(log->publishers[k]);
     if (log->consumer)
         rd_kafka_destroy_flags(log->consumer, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
     free(log->topic);
     free(log);
 }
 
-int log_partition(const struct log *log)
+/* ---- the loop's side ---- */
+
+int log_partitions(const struct log *log)
 {
-    return atomic_load(&log->partition);
+    return log->partitions;
 }
 
-int64_t log_base(const struct log *log)
+struct publisher *log_publisher(struct log *log, unsigned k)
 {
-    return atomic_load(&log->base);
+    return log->publishers[k];
+}
+
+bool log_publish(struct log *log, uint32_t version)
+{
+    return publisher_publish(log->publishers[log->history->changes[version].publisher], version);
 }
 
 struct log_counters log_count(const struct log *log)
 {
-    return (struct log_counters){.published = atomic_load(&log->published),
-                                 .acknowledged = atomic_load(&log->acknowledged),
-                                 .read = atomic_load(&log->read),
-                                 .failed = atomic_load(&log->failed)};
+    struct log_counters sum = {.read = atomic_load(&log->read)};
+    for (unsigned k = 0; k < log->publisher_count; k++) {
+        const struct publisher_counters one = publisher_count(log->publishers[k]);
+        sum.published += one.published;
+        sum.acknowledged += one.acknowledged;
+        sum.failed += one.failed;
+        sum.committed += one.committed;
+        sum.aborted += one.aborted;
+    }
+    return sum;
 }

@@ -49,12 +49,6 @@ enum {
 
 enum phase { WARM, REST, RUN, DRAIN, SWEEP, WAIT, DONE };
 
-/* Names by their rank: cumulated shares. */
-struct lottery {
-    double *upto;
-    uint32_t count;
-};
-
 struct checker {
     struct options options;
     struct zone zone;
@@ -65,8 +59,9 @@ struct checker {
     struct report report;
     struct asker askers[TIERS_MAX];
     struct watch watches[TIERS_MAX];
-    struct lottery asked, changed;
-    uint64_t random;
+    struct lottery asked;
+    struct chance chance;
+    struct changer changer;
     int poll_fd;
     enum phase phase;
     int64_t phase_us, run_us;
@@ -75,83 +70,19 @@ struct checker {
     uint32_t probed[AGES]; /* versions up to this have been asked for */
     uint64_t walked;       /* WARM, SWEEP: names and tiers asked so far */
     unsigned seconds;
-    bool full; /* the history has no room left */
 };
 
-/* ---- chance ---- */
-
-/* xorshift64*: the same run for the same seed. */
-static double chance(struct checker *c)
-{
-    c->random ^= c->random >> 12;
-    c->random ^= c->random << 25;
-    c->random ^= c->random >> 27;
-    return (double)((c->random * 2685821657736338717ULL) >> 11) / 9007199254740992.0;
-}
-
-static bool lottery_init(struct lottery *lottery, uint32_t count, double exponent)
-{
-    double sum = 0;
-    lottery->count = count;
-    lottery->upto = calloc(count, sizeof *lottery->upto);
-    if (!lottery->upto)
-        return false;
-    for (uint32_t k = 0; k < count; k++)
-        lottery->upto[k] = sum += pow(k + 1, -exponent);
-    return true;
-}
-
-static uint32_t draw(struct checker *c, const struct lottery *lottery)
-{
-    const double wanted = chance(c) * lottery->upto[lottery->count - 1];
-    uint32_t low = 0, high = lottery->count - 1;
-    while (low < high) {
-        const uint32_t middle = low + (high - low) / 2;
-        if (lottery->upto[middle] > wanted)
-            high = middle;
-        else
-            low = middle + 1;
-    }
-    return low;
-}
-
-static enum change_kind draw_kind(struct checker *c)
-{
-    double sum = 0;
-    for (int k = KIND_SET; k < KIND_COUNT; k++)
-        sum += c->options.mix[k];
-    double wanted = chance(c) * sum;
-    for (int k = KIND_SET; k < KIND_COUNT; k++) {
-        wanted -= c->options.mix[k];
-        if (wanted < 0)
-            return (enum change_kind)k;
-    }
-    return KIND_SET;
-}
-
 /* ---- what is sent ---- */
-
-static void change_one(struct checker *c)
-{
-    const uint32_t name = draw(c, &c->changed);
-    enum change_kind kind = draw_kind(c);
-    if (kind == KIND_DEL && c->history->changes[c->history->current[name]].gone)
-        kind = KIND_SET;
-    const uint32_t version = history_add(c->history, name, kind, clock_us());
-    c->full = version == 0;
-    if (version)
-        log_publish(c->log, version);
-}
 
 /* Changes come as they please: exponential gaps. */
 static void pace_changes(struct checker *c, int64_t now_us)
 {
-    if (c->phase != RUN || c->options.changes <= 0 || c->full)
+    if (c->phase != RUN || c->options.changes <= 0 || c->changer.full)
         return;
-    while (c->next_change_us <= (double)now_us && !c->full) {
+    while (c->next_change_us <= (double)now_us && !c->changer.full) {
         histogram_add(&c->report.late, now_us - (int64_t)c->next_change_us);
-        change_one(c);
-        c->next_change_us += -log1p(-chance(c)) * US_PER_S / c->options.changes;
+        changer_step(&c->changer, now_us);
+        c->next_change_us += -log1p(-chance_next(&c->chance)) * US_PER_S / c->options.changes;
     }
 }
 
@@ -162,8 +93,9 @@ static void pace_queries(struct checker *c, int64_t now_us)
         return;
     for (int k = 0; k < CATCH_UP && c->next_query_us <= (double)now_us; k++) {
         histogram_add(&c->report.late, now_us - (int64_t)c->next_query_us);
-        asker_ask(&c->askers[c->turn++ % c->options.tier_count],
-                  (struct question){.name = draw(c, &c->asked), .purpose = FOR_STREAM});
+        asker_ask(
+            &c->askers[c->turn++ % c->options.tier_count],
+            (struct question){.name = lottery_draw(&c->asked, &c->chance), .purpose = FOR_STREAM});
         c->next_query_us += US_PER_S / c->options.queries;
     }
 }
@@ -182,11 +114,23 @@ static void probe(struct checker *c, int age, uint32_t version, int64_t late_us)
     }
 }
 
-/* Changes become readable in their order, so each age has one place where it is. */
+/* Of a change set the first name; nothing that waits for a transaction, as all others would wait too. */
+static bool is_probed(const struct checker *c, uint32_t version)
+{
+    const struct change *change = &c->history->changes[version];
+    return change->set == version &&
+           !publisher_manner(log_publisher(c->log, change->publisher))->transactions;
+}
+
+/* Changes become readable in their order, more or less, so each age has one place where it is. */
 static void pace_probes(struct checker *c, int age)
 {
     while (c->probed[age] < c->history->count) {
         const uint32_t version = c->probed[age] + 1;
+        if (!is_probed(c, version)) {
+            c->probed[age] = version;
+            continue;
+        }
         const int64_t readable_us = atomic_load(&c->history->changes[version].readable_us);
         const int64_t late_us = clock_us() - readable_us - ages_us[age];
         if (readable_us == 0 || late_us < 0)
@@ -286,6 +230,7 @@ static void tick(struct checker *c)
     step(c, now_us);
     pace_authority(c, now_us);
     authority_send(&c->authority, now_us);
+    judge_settle(&c->judge, now_us);
     pace_changes(c, now_us);
     pace_queries(c, now_us);
     if (c->options.probes && (c->phase == RUN || c->phase == DRAIN))
@@ -316,6 +261,12 @@ static void obey(struct checker *c, char *line)
         c->authority.down = true;
     else if (strncmp(line, "up", size) == 0)
         c->authority.down = false;
+    else if (strncmp(line, "hang", size) == 0)
+        changer_hang(&c->changer, (int64_t)(value * US_PER_MS), false);
+    else if (strncmp(line, "hang-abort", size) == 0)
+        changer_hang(&c->changer, (int64_t)(value * US_PER_MS), true);
+    else if (strncmp(line, "garbage", size) == 0)
+        publisher_send_garbage(log_publisher(c->log, 0));
     else if (strncmp(line, "queries", size) == 0)
         c->options.queries = value;
     else if (strncmp(line, "changes", size) == 0)
@@ -382,18 +333,14 @@ static bool set_up_tier(struct checker *c, unsigned k)
     const size_t names = c->options.names;
     tier->seen = calloc(names, sizeof *tier->seen);
     tier->seen_us = calloc(names, sizeof *tier->seen_us);
-    tier->base = log_base(c->log);
-    tier->window_count = tier->control[0] ? c->history->capacity : 0;
-    tier->windows = tier->window_count ? calloc(tier->window_count, sizeof *tier->windows) : NULL;
+    tier_init(tier);
     c->askers[k] = (struct asker){.zone = &c->zone, .judge = &c->judge, .tier = tier};
-    if (!tier->seen || !tier->seen_us || (tier->window_count && !tier->windows) ||
-        asker_open(&c->askers[k]) < 0)
+    if (!tier->seen || !tier->seen_us || asker_open(&c->askers[k]) < 0)
         return false;
     for (int i = 0; i < ASKER_SOCKETS; i++)
         if (!attend(c, c->askers[k].fds[i], k))
             return false;
-    c->watches[k] = (struct watch){
-        .tier = tier, .partition = log_partition(c->log), .pause_us = c->options.poll_us};
+    c->watches[k] = (struct watch){.tier = tier, .pause_us = c->options.poll_us};
     return !tier->control[0] || watch_start(&c->watches[k]);
 }
 
@@ -416,11 +363,17 @@ static const char *wait_live(const struct checker *c)
     return NULL;
 }
 
-/* Room for the changes of the run, with the excess that chance may bring. */
+/* Room for the versions of the run, with the excess that chance may bring. */
 static uint32_t room(const struct options *options)
 {
     const double seconds = options->seconds ? (double)options->seconds : 3600;
-    const double wanted = options->changes * seconds * 1.2 + 10000;
+    const double *mix = options->changer.mix;
+    double sum = 0;
+    for (int k = KIND_SET; k < KIND_COUNT; k++)
+        sum += mix[k];
+    const double cuts = (mix[KIND_CUT] + mix[KIND_SUBTREE] + mix[KIND_UNCUT]) / (sum > 0 ? sum : 1);
+    const double each = 1 + cuts * options->names / (options->inner + 1);
+    const double wanted = options->changes * seconds * each * 1.2 + 10000;
     return wanted > VERSION_MAX / 2 ? VERSION_MAX / 2 : (uint32_t)wanted;
 }
 
@@ -429,9 +382,9 @@ static const char *set_up_core(struct checker *c)
     struct options *options = &c->options;
     if (!zone_init(&c->zone, options->zone, options->ttl))
         return "--zone is no domain name with a final dot";
+    c->zone.inner = options->inner;
     c->history = history_new(options->names, room(options));
-    if (!c->history || !lottery_init(&c->asked, options->names, options->zipf) ||
-        !lottery_init(&c->changed, options->names, options->change_zipf))
+    if (!c->history || !lottery_init(&c->asked, options->names, options->zipf))
         return "no memory";
     c->authority = (struct authority){.zone = &c->zone,
                                       .history = c->history,
@@ -440,10 +393,11 @@ static const char *set_up_core(struct checker *c)
     c->poll_fd = epoll_create1(EPOLL_CLOEXEC);
     if (authority_open(&c->authority, options->authority_port) < 0)
         return strerror(errno);
-    c->random = options->seed * 2654435761u + 88172645463325252u;
+    c->chance = chance_of(options->seed);
     c->judge = (struct judge){.history = c->history,
                               .ttl = options->ttl,
                               .lease_us = options->lease_us,
+                              .forwarder_us = options->forwarder_us,
                               .report = report_violation,
                               .report_arg = &c->report};
     options->log.zone = &c->zone;
@@ -460,6 +414,14 @@ static const char *set_up(struct checker *c)
     c->log = log_open(&c->options.log, error);
     if (!c->log)
         return error;
+    c->changer = (struct changer){.options = &c->options.changer,
+                                  .zone = &c->zone,
+                                  .history = c->history,
+                                  .log = c->log,
+                                  .chance = &c->chance,
+                                  .publishers = c->options.log.publisher_count};
+    if (!changer_init(&c->changer))
+        return "no memory";
     c->report.options = &c->options;
     c->report.history = c->history;
     c->report.zone = &c->zone;
@@ -481,16 +443,14 @@ static void tear_down(struct checker *c)
         struct tier *tier = &c->report.tiers[k];
         if (tier->control[0])
             watch_stop(&c->watches[k]);
-        free(tier->seen);
-        free(tier->seen_us);
-        free(tier->windows);
+        tier_free(tier);
         free(c->askers[k].questions);
     }
     log_close(c->log);
     authority_close(&c->authority);
     history_free(c->history);
     free(c->asked.upto);
-    free(c->changed.upto);
+    changer_free(&c->changer);
 }
 
 int main(int argc, char **argv)
@@ -504,6 +464,7 @@ int main(int argc, char **argv)
         return EXIT_FAILURE; /* the threads end with the process */
     }
     loop(&c);
+    judge_settle(&c.judge, INT64_MAX);
     report_result(&c.report);
     tear_down(&c);
     return EXIT_SUCCESS;

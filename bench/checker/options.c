@@ -24,7 +24,21 @@ static const char usage[] =
     "  --ttl=S                 of all records (3600)\n"
     "  --queries=RATE          a second, over all tiers together (3000)\n"
     "  --changes=RATE          a second (200)\n"
-    "  --mix=KIND=SHARE,...    of set, flush, swap, del (set=80,flush=20)\n"
+    "  --mix=KIND=SHARE,...    of set, flush, swap, del, and at the cuts of inner zones cut, "
+    "subtree,\n"
+    "                          uncut (set=80,flush=20); see history.h\n"
+    "  --inner=N               zones in the zone, over which the names are spread (0)\n"
+    "  --outer=SHARE           of the changes in inner zones: by a change set of the outermost "
+    "(0)\n"
+    "  --publishers=LIST|all   how they go about it (plain); see manner.h\n"
+    "  --abort=SHARE           of the short transactions (0.2)\n"
+    "  --hang=MS, --hang-rest=MS   how long one that hangs is open (8000), and from one to the "
+    "next (0:\n"
+    "                          only as told on stdin)\n"
+    "  --garbage=S             between two messages that nobody can read (0: none)\n"
+    "  --still=N               each Nth name is never changed (0)\n"
+    "  --forwarder=S           so long a cache above the tiers, no freshet, keeps what it was told "
+    "(0)\n"
     "  --zipf=S                exponent of the queries' names (1.0)\n"
     "  --change-zipf=S         exponent of the changes' names (0: all alike)\n"
     "  --no-probes             no queries aimed at 1 ms to 5 s after each change\n"
@@ -38,7 +52,7 @@ static const char usage[] =
     "  --seed=N\n"
     "\n"
     "On stdin, any time: stop | mark TEXT | lag MS | delay MS | down | up | queries RATE | changes "
-    "RATE\n";
+    "RATE | hang MS | hang-abort MS | garbage\n";
 
 __attribute__((noreturn)) static void fail(const char *what, const char *text)
 {
@@ -113,15 +127,35 @@ static void read_tier(struct options *options, char *text)
 
 static void read_mix(struct options *options, char *text)
 {
-    static char *const keys[] = {"-", "set", "flush", "swap", "del", NULL};
+    static char *const keys[] = {"-",   "set",     "flush", "swap", "del",
+                                 "cut", "subtree", "uncut", NULL};
+    double *mix = options->changer.mix;
     char *value;
-    memset(options->mix, 0, sizeof options->mix);
+    memset(options->changer.mix, 0, sizeof options->changer.mix);
     while (*text) {
         const int key = getsubopt(&text, keys, &value);
         if (key < KIND_SET || !value)
             fail("--mix", value ? value : "a share is missing");
-        options->mix[key] = number("--mix", value, 0, 1e6);
+        mix[key] = number("--mix", value, 0, 1e6);
     }
+}
+
+static void read_publishers(struct log_options *log, char *text)
+{
+    char *state = NULL;
+    log->publisher_count = 0;
+    if (strcmp(text, "all") == 0) {
+        for (unsigned k = 0; manner_at(k) && k < PUBLISHERS_MAX; k++)
+            log->manners[log->publisher_count++] = manner_at(k);
+        return;
+    }
+    for (char *name = strtok_r(text, ",", &state); name; name = strtok_r(NULL, ",", &state)) {
+        if (!manner_find(name) || log->publisher_count == PUBLISHERS_MAX)
+            fail("--publishers", name);
+        log->manners[log->publisher_count++] = manner_find(name);
+    }
+    if (log->publisher_count == 0)
+        fail("--publishers", "none");
 }
 
 enum {
@@ -135,6 +169,15 @@ enum {
     OPTION_QUERIES,
     OPTION_CHANGES,
     OPTION_MIX,
+    OPTION_INNER,
+    OPTION_OUTER,
+    OPTION_PUBLISHERS,
+    OPTION_ABORT,
+    OPTION_HANG,
+    OPTION_HANG_REST,
+    OPTION_GARBAGE,
+    OPTION_STILL,
+    OPTION_FORWARDER,
     OPTION_ZIPF,
     OPTION_CHANGE_ZIPF,
     OPTION_NO_PROBES,
@@ -161,6 +204,15 @@ static const struct option long_options[] = {
     {"queries", 1, NULL, OPTION_QUERIES},
     {"changes", 1, NULL, OPTION_CHANGES},
     {"mix", 1, NULL, OPTION_MIX},
+    {"inner", 1, NULL, OPTION_INNER},
+    {"outer", 1, NULL, OPTION_OUTER},
+    {"publishers", 1, NULL, OPTION_PUBLISHERS},
+    {"abort", 1, NULL, OPTION_ABORT},
+    {"hang", 1, NULL, OPTION_HANG},
+    {"hang-rest", 1, NULL, OPTION_HANG_REST},
+    {"garbage", 1, NULL, OPTION_GARBAGE},
+    {"still", 1, NULL, OPTION_STILL},
+    {"forwarder", 1, NULL, OPTION_FORWARDER},
     {"zipf", 1, NULL, OPTION_ZIPF},
     {"change-zipf", 1, NULL, OPTION_CHANGE_ZIPF},
     {"no-probes", 0, NULL, OPTION_NO_PROBES},
@@ -200,7 +252,22 @@ static bool read_number(struct options *o, int option, const char *text)
         o->zipf = number("--zipf", text, 0, 10);
         return true;
     case OPTION_CHANGE_ZIPF:
-        o->change_zipf = number("--change-zipf", text, 0, 10);
+        o->changer.exponent = number("--change-zipf", text, 0, 10);
+        return true;
+    case OPTION_INNER:
+        o->inner = (uint32_t)number("--inner", text, 0, INNER_MAX);
+        return true;
+    case OPTION_OUTER:
+        o->changer.outer = number("--outer", text, 0, 1);
+        return true;
+    case OPTION_ABORT:
+        o->changer.abort = number("--abort", text, 0, 1);
+        return true;
+    case OPTION_GARBAGE:
+        o->changer.garbage_s = number("--garbage", text, 0, 1e6);
+        return true;
+    case OPTION_STILL:
+        o->changer.still = (uint32_t)number("--still", text, 0, NAMES_MAX);
         return true;
     case OPTION_SECONDS:
         o->seconds = (int64_t)number("--seconds", text, 0, 1e7);
@@ -223,6 +290,15 @@ static bool read_time(struct options *o, int option, const char *text)
         return true;
     case OPTION_LEASE:
         o->lease_us = milliseconds("--lease", text);
+        return true;
+    case OPTION_HANG:
+        o->log.hang_us = milliseconds("--hang", text);
+        return true;
+    case OPTION_HANG_REST:
+        o->log.hang_rest_us = milliseconds("--hang-rest", text);
+        return true;
+    case OPTION_FORWARDER:
+        o->forwarder_us = milliseconds("--forwarder", text) * 1000;
         return true;
     case OPTION_LAG:
         o->authority_lag_us = milliseconds("--authority-lag", text);
@@ -254,6 +330,8 @@ static void read_option(struct options *o, int option, char *text)
         o->zone = text;
     else if (option == OPTION_MIX)
         read_mix(o, text);
+    else if (option == OPTION_PUBLISHERS)
+        read_publishers(&o->log, text);
     else if (option == OPTION_NO_PROBES)
         o->probes = false;
     else if (option == 'X' && o->log.property_count < LOG_PROPERTIES_MAX)
@@ -273,7 +351,8 @@ void options_read(struct options *ret_options, int argc, char **argv)
         .queries = 3000,
         .changes = 200,
         .zipf = 1,
-        .mix = {[KIND_SET] = 80, [KIND_FLUSH] = 20},
+        .changer = {.mix = {[KIND_SET] = 80, [KIND_FLUSH] = 20}, .abort = 0.2},
+        .log = {.manners = {manner_find("plain")}, .publisher_count = 1, .hang_us = 8 * US_PER_S},
         .probes = true,
         .seconds = 60,
         .drain_us = 6 * US_PER_S,
@@ -289,4 +368,6 @@ void options_read(struct options *ret_options, int argc, char **argv)
     if (!ret_options->log.brokers || !ret_options->log.topic || !ret_options->authority_port ||
         ret_options->tier_count == 0)
         fail("needed", "--brokers, --topic, --authority-port and a --tier");
+    if (ret_options->names <= ret_options->inner || ret_options->changer.still == 1)
+        fail("--names", "too few that change, or for a zone each");
 }

@@ -4,6 +4,7 @@
 #ifndef FRESHET_CHECKER_OPTIONS_H
 #define FRESHET_CHECKER_OPTIONS_H
 
+#include "bench/checker/changer.h"
 #include "bench/checker/log.h"
 #include "bench/checker/tier.h"
 
@@ -15,13 +16,14 @@ struct options {
     uint32_t ttl; /* seconds, of all records */
     struct tier tiers[TIERS_MAX];
     unsigned tier_count;
-    double queries, changes;  /* a second; queries over all tiers together */
-    double zipf, change_zipf; /* exponents; 0: all names alike */
-    double mix[KIND_COUNT];   /* shares, any sum */
+    double queries, changes; /* a second; queries over all tiers together */
+    double zipf;             /* exponent; 0: all names alike */
+    uint32_t inner;          /* zones in the zone */
+    struct changer_options changer;
     bool probes;
     int64_t seconds;  /* 0: until "stop" on stdin */
     int64_t drain_us; /* after the last change */
-    int64_t lease_us, poll_us;
+    int64_t lease_us, poll_us, forwarder_us;
     int64_t authority_lag_us, authority_delay_us, authority_down_at_us,
         authority_up_at_us; /* 0: never */
     uint64_t seed;

@@ -50,8 +50,8 @@ void report_ready(struct report *report)
     json_t *ages = json_array();
     for (int k = 0; k < AGES; k++)
         json_array_append_new(ages, json_real((double)ages_us[k] / US_PER_MS));
-    write_line(json_pack("{s:s, s:o, s:i}", "type", "ready", "ages_ms", ages, "partition",
-                         log_partition(report->log)));
+    write_line(json_pack("{s:s, s:o, s:i}", "type", "ready", "ages_ms", ages, "partitions",
+                         log_partitions(report->log)));
 }
 
 void report_mark(struct report *report, const char *text)
@@ -62,7 +62,7 @@ void report_mark(struct report *report, const char *text)
 
 /* ---- each second ---- */
 
-static json_t *second_json(const struct report *report, struct tier *tier)
+static json_t *second_json(struct tier *tier)
 {
     const struct tally *t = &tier->second;
     json_t *state =
@@ -73,9 +73,8 @@ static json_t *second_json(const struct report *report, struct tier *tier)
         number(t->failed), "stream", number(t->stream), "stale", number(t->stale), "older",
         older_json(t), "excused", number(t->excused), "violations", offences_json(t->offences),
         "state", state, "oldest_ms", (double)t->oldest_us / US_PER_MS);
-    const int64_t applied = atomic_load(&tier->applied);
-    if (applied)
-        json_object_set_new(object, "applied", json_integer(applied - log_base(report->log)));
+    if (atomic_load(&tier->watched))
+        json_object_set_new(object, "applied", json_integer(tier_applied(tier)));
     tier->second = (struct tally){0};
     return object;
 }
@@ -85,7 +84,7 @@ void report_second(struct report *report, unsigned second)
     const struct log_counters log = log_count(report->log);
     json_t *tiers = json_array();
     for (unsigned k = 0; k < report->options->tier_count; k++)
-        json_array_append_new(tiers, second_json(report, &report->tiers[k]));
+        json_array_append_new(tiers, second_json(&report->tiers[k]));
     write_line(json_pack("{s:s, s:i, s:o, s:o, s:o, s:o, s:o}", "type", "second", "second",
                          (int)second, "published", number(log.published), "acknowledged",
                          number(log.acknowledged), "read", number(log.read), "authority_queries",
@@ -94,28 +93,32 @@ void report_second(struct report *report, unsigned second)
 
 /* ---- violations ---- */
 
-static json_t *tier_window_json(const struct report *report, const struct tier *tier,
-                                const struct change *change)
+static json_t *tier_window_json(const struct report *report, struct tier *tier,
+                                const struct change *set)
 {
-    const struct window *window = tier_window(tier, change);
-    if (!window)
+    const struct window window = tier_window(tier, set);
+    if (!window.by_us)
         return json_null();
-    return json_pack("[o, o]", moment(report, atomic_load(&window->after_us)),
-                     moment(report, atomic_load(&window->by_us)));
+    return json_pack("[o, o]", moment(report, window.after_us), moment(report, window.by_us));
 }
 
 static json_t *change_json(const struct report *report, uint32_t version)
 {
     const struct change *change = &report->history->changes[version];
+    const struct change *set = history_set(report->history, version);
+    const struct publisher *publisher = log_publisher(report->log, set->publisher);
     json_t *applied = json_object();
     for (unsigned k = 0; k < report->options->tier_count; k++)
         json_object_set_new(applied, report->tiers[k].name,
-                            tier_window_json(report, &report->tiers[k], change));
-    return json_pack("{s:i, s:s, s:I, s:o, s:o, s:o, s:o, s:o}", "version", (int)version, "op",
-                     kind_texts[change->kind], "offset", (json_int_t)atomic_load(&change->offset),
+                            tier_window_json(report, &report->tiers[k], set));
+    return json_pack("{s:i, s:s, s:s, s:b, s:i, s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "version",
+                     (int)version, "op", kind_texts[change->kind], "publisher",
+                     publisher_manner(publisher)->name, "outer", change->outer, "partition",
+                     atomic_load(&set->partition), "offset", (json_int_t)atomic_load(&set->offset),
                      "authority_ms", moment(report, change->authority_us), "published_ms",
-                     moment(report, change->published_us), "readable_ms",
-                     moment(report, atomic_load(&change->readable_us)), "served_ms",
+                     moment(report, set->published_us), "logged_ms",
+                     moment(report, atomic_load(&set->logged_us)), "readable_ms",
+                     moment(report, atomic_load(&set->readable_us)), "served_ms",
                      moment(report, change->served_us), "applied_between_ms", applied);
 }
 
@@ -198,23 +201,22 @@ static json_t *probes_json(const struct tier *tier)
 }
 
 /* From readable to applied, as far as the windows say; the later edge. */
-static json_t *applied_json(const struct report *report, const struct tier *tier)
+static json_t *applied_json(const struct report *report, struct tier *tier)
 {
     static struct histogram delay;
-    if (!tier->windows)
+    if (!atomic_load(&tier->watched))
         return json_null();
     delay = (struct histogram){0};
     for (uint32_t version = 1; version <= report->history->count; version++) {
         const struct change *change = &report->history->changes[version];
-        const struct window *window = tier_window(tier, change);
-        const int64_t by_us = window ? atomic_load(&window->by_us) : 0;
-        if (by_us)
+        const int64_t by_us = change->set == version ? tier_window(tier, change).by_us : 0;
+        if (by_us && atomic_load(&change->readable_us))
             histogram_add(&delay, by_us - atomic_load(&change->readable_us));
     }
     return quantiles_json(&delay);
 }
 
-static json_t *tier_json(const struct report *report, const struct tier *tier)
+static json_t *tier_json(const struct report *report, struct tier *tier)
 {
     const struct tally *t = &tier->all;
     json_t *object =
@@ -245,6 +247,25 @@ static void measure_readable(struct report *report)
     }
 }
 
+/* Each with its manner, and how long it took until what it published was in the log. */
+static json_t *publishers_json(const struct report *report)
+{
+    static struct histogram logged[PUBLISHERS_MAX];
+    json_t *publishers = json_array();
+    for (uint32_t version = 1; version <= report->history->count; version++) {
+        const struct change *change = &report->history->changes[version];
+        const int64_t logged_us = atomic_load(&change->logged_us);
+        if (change->published_us && logged_us)
+            histogram_add(&logged[change->publisher], logged_us - change->published_us);
+    }
+    for (unsigned k = 0; k < report->options->log.publisher_count; k++)
+        json_array_append_new(publishers,
+                              json_pack("{s:s, s:o}", "manner",
+                                        publisher_manner(log_publisher(report->log, k))->name,
+                                        "logged_ms", quantiles_json(&logged[k])));
+    return publishers;
+}
+
 void report_result(struct report *report)
 {
     const struct log_counters log = log_count(report->log);
@@ -252,7 +273,8 @@ void report_result(struct report *report)
     json_t *tiers = json_array(), *kinds = json_object();
     uint64_t made[KIND_COUNT] = {0};
     for (uint32_t version = 1; version <= report->history->count; version++)
-        made[report->history->changes[version].kind]++;
+        made[report->history->changes[version].kind] +=
+            report->history->changes[version].set == version;
     for (int k = KIND_SET; k < KIND_COUNT; k++)
         json_object_set_new(kinds, kind_texts[k], number(made[k]));
     for (unsigned k = 0; k < report->options->tier_count; k++)
@@ -262,13 +284,16 @@ void report_result(struct report *report)
         json_pack("{s:s, s:f, s:o, s:o}", "type", "result", "seconds",
                   (double)report->measured_us / US_PER_S, "tiers", tiers, "changes", kinds);
     json_object_set_new(object, "log",
-                        json_pack("{s:o, s:o, s:o, s:o}", "published", number(log.published),
-                                  "acknowledged", number(log.acknowledged), "read",
-                                  number(log.read), "failed", number(log.failed)));
+                        json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "published",
+                                  number(log.published), "acknowledged", number(log.acknowledged),
+                                  "read", number(log.read), "failed", number(log.failed),
+                                  "committed", number(log.committed), "aborted",
+                                  number(log.aborted)));
     json_object_set_new(object, "authority",
                         json_pack("{s:o, s:o, s:o}", "queries", number(report->authority_queries),
                                   "answered", number(authority->answered), "stale",
                                   number(authority->stale)));
+    json_object_set_new(object, "publishers", publishers_json(report));
     json_object_set_new(object, "readable_ms", quantiles_json(&report->acked));
     json_object_set_new(object, "checker_late_ms", quantiles_json(&report->late));
     write_line(object);

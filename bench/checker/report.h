@@ -22,7 +22,7 @@ struct report {
     const struct history *history;
     const struct zone *zone;
     const struct authority *authority;
-    const struct log *log;
+    struct log *log;
     struct tier *tiers;
     int64_t began_us;           /* times are told from here */
     int64_t measured_us;        /* RUN and DRAIN */

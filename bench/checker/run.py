@@ -8,6 +8,9 @@
     four-processes      the same, each a process of its own
     flat                freshet: one tier
     lagging             two-level, with an authority that is 1.5 s behind what is published
+    mixed               two-level in an odd world: zones in zones, 64 partitions, publishers of every manner
+                        (manner.h), transactions that hang, garbage, and the regional reads 2 s late
+    mixed-processes     the same with four levels, each a process of its own; every other one reads late
     faults              two-level; broker paused, a tier killed, one paused, the authority behind, gone
     no-feed             freshet without a feed: a plain TTL cache
     recursor-notify     PowerDNS Recursor that is sent a NOTIFY for each change
@@ -58,13 +61,15 @@ class Authority:
 # --- the scenarios: each yields the tiers to check, and what is special about the run
 
 
-def fresh(stack, args, name, upstream, topic, parent=False, **cache):
-    section = freshet.tier(name, [upstream], **cache)
-    if parent:
-        section["upstream"] = {"parent": section["upstream"]["forward"]}
+def fresh(stack, args, name, upstream, topic, parent=False, zones=(ZONE,), late=None, **cache):
+    """A freshetd of one tier; with `late` it reads the log so much later, as "2s"."""
+    section = freshet.tier(name, [upstream], "parent" if parent else "forward", **cache)
     config = {"tiers": [section]}
     if topic:
-        config["feed"] = freshet.feed(topic, [ZONE], lease=f"{args.lease}ms")
+        config["feed"] = freshet.feed(topic, zones, lease=f"{args.lease}ms")
+    if late:
+        config["experiment"] = True
+        config["feed"]["link"] = {"delay": late}
     daemon = freshet.Freshetd(config, log="info")
     stack.callback(daemon.close)
     return daemon
@@ -113,6 +118,33 @@ def four_processes(stack, args, authority, topic):
         tiers.append(checking.tier(name, daemon, parent=above and above[0], ttl=5))
         above = (name, daemon)
     return tiers, {}
+
+
+# Of every second zone in the zone a tier knows only that it lies in the outermost.
+INNER = 16
+MIXED_ZONES = [ZONE, *[f"i{number:02}.{ZONE}" for number in range(2, INNER + 1, 2)]]
+MIXED = {"inner": INNER, "publishers": "all", "outer": 0.1, "garbage": 15, "hang": 8000, "hang_rest": 25000,
+         "mix": "set=64,flush=20,swap=8,del=6,cut=1,subtree=0.5,uncut=0.5", "ttl": 5}
+LATE = "2s"
+
+
+def mixed(stack, args, authority, topic):
+    regional = fresh(stack, args, "regional", authority, topic, zones=MIXED_ZONES, late=LATE, hold="1h")
+    stub = fresh(stack, args, "stub", regional, topic, parent=True, zones=[ZONE], hold="1h")
+    return [checking.tier("regional", regional, ttl=5, bound_ms=8000),
+            checking.tier("stub", stub, parent="regional", ttl=5)], MIXED
+
+
+def mixed_processes(stack, args, authority, topic):
+    tiers, above = [], None
+    for number, name in enumerate(LEVELS):
+        late = number % 2 == 0
+        daemon = fresh(stack, args, name, above[1] if above else authority, topic, parent=bool(above),
+                       zones=[ZONE] if number % 3 else MIXED_ZONES, late=LATE if late else None, hold="1h")
+        tiers.append(checking.tier(name, daemon, parent=above and above[0], ttl=5,
+                                   bound_ms=8000 if late else None))
+        above = (name, daemon)
+    return tiers, {**MIXED, "poll": 10}
 
 
 def forwarding(stack, args, authority, topic):
@@ -193,10 +225,14 @@ def unbound(stack, _args, authority, topic, flush=None):
     return peer_tier(server)
 
 
+PARTITIONS = {"mixed": 64, "mixed-processes": 64}
+
 SCENARIOS = {
     "two-level": two_level,
     "four-level": four_level,
     "four-processes": four_processes,
+    "mixed": mixed,
+    "mixed-processes": mixed_processes,
     "forwarding": forwarding,
     "flat": flat,
     "lagging": lagging,
@@ -236,7 +272,7 @@ def run(name, args, kafka):
     print(f"\n{name}: {seconds} s, {args.changes:g} changes/s, {args.queries:g} queries/s"
           f"{' and 5 probes per change and tier' if args.probes else ''}", flush=True)
     with contextlib.ExitStack() as stack:
-        topic = kafka.topic()
+        topic = kafka.topic(PARTITIONS.get(name, kafka_cluster.PARTITIONS))
         stack.callback(topic.delete)
         authority = Authority()
         tiers, special = SCENARIOS[name](stack, args, authority, topic)

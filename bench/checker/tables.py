@@ -6,7 +6,7 @@ CONTINUED = {"P1": "answered what it had evicted", "P3": "re-imported it from a 
              "P4": "kept what a lagging authority said", "P5": "outlived its TTL, feed or not",
              "P7": "TTL above the limit", "regression": "went back to an older version",
              "bound": "stale beyond the tier's bound", "wrong": "no version of this name",
-             "mixed": "two versions in one answer"}
+             "aborted": "from a transaction that was aborted", "mixed": "two versions in one answer"}
 
 
 def nines(bad, total):

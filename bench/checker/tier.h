@@ -1,8 +1,8 @@
 /*
  * tier.h - one cache under test, as far as the checker can know it from outside.
  *
- * A tier that has a control socket says how far it has applied the log. The watcher asks it every
- * few milliseconds, so for each message of the log there is a window in which it was applied:
+ * A tier that has a control socket says how far it has applied each partition of the log. The watcher
+ * asks it every few milliseconds, so for each message there is a window in which it was applied:
  *
  *       asked: "not yet"                     answer: "applied"
  *   ---------|-----------------(?)-----------------|----------->
@@ -10,13 +10,14 @@
  *
  * Only the right edge is used against a tier, only the left edge in its favour.
  *
- * Threads: the watcher of the tier writes `applied`, `state`, `live_since_us` and the windows; the
- * loop owns the rest.
+ * Threads: the watcher of the tier writes `state`, `live_since_us` and the progress; the loop owns the
+ * rest.
  */
 #ifndef FRESHET_CHECKER_TIER_H
 #define FRESHET_CHECKER_TIER_H
 
 #include <netinet/in.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -24,7 +25,7 @@
 #include "bench/common/histogram.h"
 #include "bench/common/history.h"
 
-enum { TIERS_MAX = 8, TIER_TEXT = 128 };
+enum { TIERS_MAX = 8, TIER_TEXT = 128, PARTITIONS_MAX = 256 };
 
 /* How old is old: an answer given to a query sent so long after the newer version was readable. */
 enum { AGES = 5 };
@@ -38,6 +39,7 @@ enum offence {
     OFFENCE_NONE,
     OFFENCE_WRONG,
     OFFENCE_MIXED,
+    OFFENCE_ABORTED,
     OFFENCE_P1,
     OFFENCE_P3,
     OFFENCE_P4,
@@ -50,7 +52,20 @@ enum offence {
 extern const char *const offence_texts[OFFENCE_COUNT];
 
 struct window {
-    _Atomic int64_t after_us, by_us; /* 0: not known */
+    int64_t after_us, by_us; /* 0: not known */
+};
+
+/* The tier said to be at `offset`, which was more than it had said before. */
+struct advance {
+    int64_t offset;
+    struct window window;
+};
+
+/* How far a tier has applied a partition. */
+struct progress {
+    _Atomic int64_t applied;  /* the next offset; 0: not known */
+    struct advance *advances; /* by offset */
+    size_t count, room;
 };
 
 /* Whether the answers to queries sent so long after a change was readable had it. */
@@ -77,12 +92,11 @@ struct tier {
     int64_t bound_us;    /* the most an answer may be old while the feed is live */
     uint32_t ttl_limit;  /* seconds, that an answer may say (P7) */
 
-    _Atomic int64_t applied; /* the next offset to be applied; 0: not known */
-    _Atomic int state;       /* enum tier_state */
+    _Atomic bool watched; /* it has said how far it is */
+    _Atomic int state;    /* enum tier_state */
     _Atomic int64_t live_since_us;
-    struct window *windows; /* by offset, from `base` on */
-    int64_t base;
-    size_t window_count;
+    struct progress progress[PARTITIONS_MAX];
+    pthread_mutex_t lock; /* on all `advances` */
 
     uint32_t *seen; /* by name: the newest version that it has answered */
     int64_t *seen_us;
@@ -93,14 +107,19 @@ struct tier {
     uint64_t sweep_asked, sweep_old, sweep_lost; /* at the end: each name once */
 };
 
-/* The window of a change, or NULL when there is none. */
-static inline const struct window *tier_window(const struct tier *tier, const struct change *change)
-{
-    const int64_t at = atomic_load(&change->offset) - tier->base;
-    if (!tier->windows || atomic_load(&change->offset) < 0 || at < 0 ||
-        (size_t)at >= tier->window_count)
-        return NULL;
-    return &tier->windows[at];
-}
+void tier_init(struct tier *tier);
+void tier_free(struct tier *tier);
+
+/* Notes that the tier has applied a partition up to `offset`; see struct window. */
+void tier_advance(struct tier *tier, int partition, int64_t offset, struct window window);
+
+/* Whether the tier has said to have applied a change set. */
+bool tier_has_applied(const struct tier *tier, const struct change *set);
+
+/* When it has; zeros while that is not known. */
+struct window tier_window(struct tier *tier, const struct change *set);
+
+/* Messages applied since the tier was first asked. */
+int64_t tier_applied(struct tier *tier);
 
 #endif

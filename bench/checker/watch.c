@@ -42,32 +42,16 @@ static bool read_line(int fd, char *line, size_t size)
     return false;
 }
 
-static int64_t offset_of(json_t *feed, int partition)
+/* That what lies beyond the last known offsets was not applied, was said to the question before. */
+static void note_applied(struct watch *watch, json_t *feed, int64_t now_us)
 {
-    json_t *entry;
+    json_t *places = json_object_get(feed, "partitions"), *place;
     size_t k;
-    json_array_foreach(
-        json_object_get(feed, "partitions"), k,
-        entry) if (json_integer_value(json_object_get(entry, "partition")) ==
-                   partition) return json_integer_value(json_object_get(entry, "offset"));
-    return 0;
-}
-
-/* Messages up to `offset` are applied; that those from the last known one on were not, was said to
- * the question before. */
-static void note_applied(struct watch *watch, int64_t offset, int64_t now_us)
-{
-    struct tier *tier = watch->tier;
-    const int64_t before = atomic_load(&tier->applied);
-    for (int64_t at = before > tier->base ? before : tier->base; at < offset; at++) {
-        if ((size_t)(at - tier->base) >= tier->window_count)
-            break;
-        struct window *window = &tier->windows[at - tier->base];
-        atomic_store(&window->after_us, watch->asked_us);
-        atomic_store(&window->by_us, now_us);
-    }
-    if (offset > before)
-        atomic_store(&tier->applied, offset);
+    json_array_foreach(places, k, place)
+        tier_advance(watch->tier, (int)json_integer_value(json_object_get(place, "partition")),
+                     json_integer_value(json_object_get(place, "offset")),
+                     (struct window){watch->asked_us, now_us});
+    atomic_store(&watch->tier->watched, json_array_size(places) > 0);
 }
 
 static void note_state(struct tier *tier, enum tier_state state, int64_t now_us)
@@ -85,7 +69,7 @@ static void note(struct watch *watch, const char *line, int64_t asked_us)
     json_t *feed = json_object_get(status, "feed");
     const char *state = json_string_value(json_object_get(feed, "state"));
     if (state) {
-        note_applied(watch, offset_of(feed, watch->partition), now_us);
+        note_applied(watch, feed, now_us);
         note_state(watch->tier, strcmp(state, "live") == 0 ? TIER_LIVE : TIER_NOT_LIVE, now_us);
         watch->asked_us = asked_us;
     }

@@ -15,14 +15,13 @@
 
 struct watch {
     struct tier *tier;
-    int partition; /* where the zone's changes are */
     int64_t pause_us;
     pthread_t thread;
     atomic_bool stop;
     int64_t asked_us; /* when the answer before the last was asked for; 0: none */
 };
 
-/* `tier`, `partition` and `pause_us` are set. False: no thread. */
+/* `tier` and `pause_us` are set. False: no thread. */
 bool watch_start(struct watch *watch);
 void watch_stop(struct watch *watch);
 

@@ -46,6 +46,7 @@ static struct wire_reply decide(struct authority *authority, enum wire_asked ask
     reply.version = history_at(history, name, now_us, authority->lag_us);
     struct change *change = &history->changes[reply.version];
     reply.gone = change->gone;
+    reply.undelegated = change->kind == KIND_UNCUT;
     change->served_us = now_us;
     authority->stale += change->next != 0;
     return reply;

@@ -90,19 +90,42 @@ bool zone_init(struct zone *zone, const char *text, uint32_t ttl)
     return true;
 }
 
+void zone_text(const struct zone *zone, uint32_t number, char text[WIRE_MAX_TEXT])
+{
+    if (number == 0)
+        snprintf(text, WIRE_MAX_TEXT, "%s", zone->text);
+    else
+        snprintf(text, WIRE_MAX_TEXT, "i%02u.%s", (unsigned)number, zone->text);
+}
+
 void zone_name_text(const struct zone *zone, uint32_t name, char text[WIRE_MAX_TEXT])
 {
-    snprintf(text, WIRE_MAX_TEXT, "n%05u.%s", (unsigned)name, zone->text);
+    const uint32_t number = zone_of(zone, name);
+    if (number == 0)
+        snprintf(text, WIRE_MAX_TEXT, "n%05u.%s", (unsigned)name, zone->text);
+    else
+        snprintf(text, WIRE_MAX_TEXT, "n%05u.i%02u.%s", (unsigned)name, (unsigned)number,
+                 zone->text);
+}
+
+/* A letter and digits. */
+static uint8_t *put_label(char letter, uint32_t number, size_t size, uint8_t *at)
+{
+    at[0] = (uint8_t)(size - 1);
+    at[1] = (uint8_t)letter;
+    for (size_t k = size - 1; k > 1; k--, number /= 10)
+        at[k] = (uint8_t)('0' + number % 10);
+    return at + size;
 }
 
 static uint8_t *put_name(const struct zone *zone, uint32_t name, uint8_t *at)
 {
-    char label[16];
-    snprintf(label, sizeof label, "n%05u", (unsigned)name % NAMES_MAX);
-    *at = LABEL_SIZE - 1;
-    memcpy(at + 1, label, LABEL_SIZE - 1);
-    memcpy(at + LABEL_SIZE, zone->wire, zone->size);
-    return at + LABEL_SIZE + zone->size;
+    const uint32_t number = zone_of(zone, name);
+    at = put_label('n', name, LABEL_SIZE, at);
+    if (number > 0)
+        at = put_label('i', number, INNER_SIZE, at);
+    memcpy(at, zone->wire, zone->size);
+    return at + zone->size;
 }
 
 static uint8_t lower(uint8_t byte)
@@ -121,19 +144,58 @@ static bool is_zone(const struct zone *zone, const uint8_t *wire, size_t size)
     return true;
 }
 
-/* The number in "n00042". */
-static bool read_label(const uint8_t *wire, size_t size, uint32_t *ret_name)
+/* The number in "n00042"; a label of `wanted` bytes with its length. */
+static bool read_label(char letter, size_t wanted, const uint8_t *wire, size_t size,
+                       uint32_t *ret_number)
 {
-    uint32_t name = 0;
-    if (size < LABEL_SIZE || wire[0] != LABEL_SIZE - 1 || lower(wire[1]) != 'n')
+    uint32_t number = 0;
+    if (size < wanted || wire[0] != wanted - 1 || lower(wire[1]) != letter)
         return false;
-    for (size_t k = 2; k < LABEL_SIZE; k++) {
+    for (size_t k = 2; k < wanted; k++) {
         if (wire[k] < '0' || wire[k] > '9')
             return false;
-        name = name * 10 + (uint32_t)(wire[k] - '0');
+        number = number * 10 + (uint32_t)(wire[k] - '0');
     }
-    *ret_name = name;
+    *ret_number = number;
     return true;
+}
+
+/* The apex of a zone at the start of `wire`: its size, and the zone's number. 0: none is there. */
+static size_t read_apex(const struct zone *zone, const uint8_t *wire, size_t size,
+                        uint32_t *ret_number)
+{
+    uint32_t number = 0;
+    const size_t at =
+        read_label('i', INNER_SIZE, wire, size, &number) && number > 0 && number <= zone->inner
+            ? INNER_SIZE
+            : 0;
+    *ret_number = at ? number : 0;
+    return is_zone(zone, wire + at, size - at) ? at + zone->size : 0;
+}
+
+/* One of our names at the start of `wire`: its size. 0: none is there. */
+static size_t read_name(const struct zone *zone, const uint8_t *wire, size_t size,
+                        uint32_t *ret_name)
+{
+    uint32_t name = 0, number = 0;
+    if (!read_label('n', LABEL_SIZE, wire, size, &name))
+        return 0;
+    const size_t apex = read_apex(zone, wire + LABEL_SIZE, size - LABEL_SIZE, &number);
+    if (apex == 0 || number != zone_of(zone, name))
+        return 0;
+    *ret_name = name;
+    return LABEL_SIZE + apex;
+}
+
+/* The deepest zone that a name of `size` bytes, its root label included, lies in: the size of its
+ * apex, at the name's end. */
+static size_t apex_above(const struct zone *zone, const uint8_t *wire, size_t size)
+{
+    uint32_t number;
+    for (size_t at = 0; at < size && wire[at]; at += 1 + (size_t)wire[at])
+        if (read_apex(zone, wire + at, size - at, &number) == size - at)
+            return size - at;
+    return 0;
 }
 
 /* ---- the client's side ---- */
@@ -209,10 +271,10 @@ struct wire_answer wire_read(const struct zone *zone, const uint8_t *bytes, size
     answer.rcode = bytes[3] & 15;
     const size_t answers = (size_t)bytes[6] << 8 | bytes[7];
     const size_t authorities = (size_t)bytes[8] << 8 | bytes[9];
-    if (!read_label(bytes + HEADER_SIZE, size - HEADER_SIZE, &answer.name) ||
-        !is_zone(zone, bytes + HEADER_SIZE + LABEL_SIZE, size - HEADER_SIZE - LABEL_SIZE))
+    const size_t name_size = read_name(zone, bytes + HEADER_SIZE, size - HEADER_SIZE, &answer.name);
+    if (name_size == 0)
         return answer;
-    skip(&cursor, LABEL_SIZE + zone->size + 4);
+    skip(&cursor, name_size + 4);
     for (size_t k = 0; k < answers && !cursor.bad; k++) {
         const struct record record = take_record(&cursor);
         if (!cursor.bad)
@@ -242,12 +304,12 @@ enum wire_asked wire_read_query(const struct zone *zone, const uint8_t *bytes, s
     if (cursor.bad)
         return ASKED_GARBAGE;
     const uint8_t *name = bytes + HEADER_SIZE;
-    if (name_size == zone->size && is_zone(zone, name, name_size))
-        return type == TYPE_SOA || type == TYPE_NS ? ASKED_APEX : ASKED_NAME_OTHER_TYPE;
-    if (name_size < zone->size || !is_zone(zone, name + name_size - zone->size, zone->size))
+    const size_t apex = apex_above(zone, name, name_size);
+    if (apex == 0)
         return ASKED_GARBAGE; /* not our zone: no answer at all */
-    if (name_size != zone->size + LABEL_SIZE || !read_label(name, name_size, ret_name) ||
-        !is_zone(zone, name + LABEL_SIZE, name_size - LABEL_SIZE))
+    if (apex == name_size)
+        return type == TYPE_SOA || type == TYPE_NS ? ASKED_APEX : ASKED_NAME_OTHER_TYPE;
+    if (read_name(zone, name, name_size, ret_name) != name_size)
         return ASKED_UNKNOWN;
     return type == TYPE_A ? ASKED_NAME : ASKED_NAME_OTHER_TYPE;
 }
@@ -292,8 +354,10 @@ size_t wire_reply(const struct zone *zone, const struct wire_reply *reply, const
         return 0;
     const bool address = reply->asked == ASKED_NAME && !reply->gone;
     const bool edns = query[11] > 0;
-    const uint16_t apex =
-        reply->asked == ASKED_APEX ? HEADER_SIZE : (uint16_t)(cursor.at - 4 - zone->size);
+    const size_t name_size = cursor.at - 4 - HEADER_SIZE;
+    const size_t apex_size =
+        reply->undelegated ? zone->size : apex_above(zone, query + HEADER_SIZE, name_size);
+    const uint16_t apex = (uint16_t)(HEADER_SIZE + name_size - apex_size);
     const uint8_t rcode = reply->gone || reply->asked == ASKED_UNKNOWN ? RCODE_NXDOMAIN : 0;
     const uint16_t header[6] = {wire_id(query),
                                 (uint16_t)(0x8480 | (query[2] & 1) << 8 | rcode), /* QR AA RA */
