@@ -1,7 +1,7 @@
 /* field.c - see field.h. */
 #include "dns/field.h"
 
-#include "dns/rdata.h"
+#include "dns/type.h"
 
 enum {
     /*

@@ -18,6 +18,35 @@ may() {
         grep -nE '^#include "' "$1"/*.[ch] "$1"/*/*.[ch] 2>/dev/null | grep -vE "#include \"($allowed)/")"
 }
 
+# within FOLDER OTHERS: of its layer's headers, a family includes only those of its own and of OTHERS.
+within() {
+    layer=${1%%/*}
+    allowed=$(echo "$1 $2" | sed 's/  */|/g; s/|$//')
+    complain "$1/ may include of $layer/ only: $1 $2" "$(
+        grep -nE "^#include \"$layer/" "$1"/*.[ch] | grep -vE "#include \"($allowed)/" |
+            grep -vE '^resolver/answer/local\.c:.*resolver/daemon/log\.h')"
+}
+
+# includes FOLDER PATTERN: pairs "file file" of the folder's includes of its own headers, among files that match.
+includes() {
+    grep -rE '^#include "' --include="$2" "$1" | sed -nE "s,^([^:]*):#include \"($1/[^\"]*)\".*,\1 \2,p"
+}
+
+# circle FOLDER PAIRS: the members of a circle among the pairs, if there is one.
+circle() {
+    echo "$2" | awk 'NF && $1 != $2' | sort -u | tsort 2>&1 >/dev/null | sed -n "s,^tsort: \($1/\),  \1,p"
+}
+
+# No header includes itself by way of others.
+no_circle_of_headers() {
+    complain "a circle of headers in $1/" "$(circle "$1" "$(includes "$1" '*.h')")"
+}
+
+# Nor does a file's .c or .h need another whose .c or .h needs it: either could be read first.
+no_circle_of_files() {
+    complain "a circle of files in $1/" "$(circle "$1" "$(includes "$1" '*.[ch]' | sed 's/\.[ch]\b//g')")"
+}
+
 # only LIBRARY PATTERN WHERE: files outside WHERE do not include the library's headers.
 only() {
     complain "$1 belongs in $3 only" "$(
@@ -32,6 +61,18 @@ may resolver "invalidation cache dns config"
 may config ""
 may cli "invalidation dns config"
 
+# The query itself, messages in and out, the program.
+within resolver/answer ""
+within resolver/net "resolver/answer"
+within resolver/daemon "resolver/answer resolver/net"
+
+for folder in dns cache invalidation resolver config cli; do
+    no_circle_of_headers $folder
+done
+for folder in dns resolver cli; do
+    no_circle_of_files $folder
+done
+
 # What judges from outside shares no code with what it judges; bench/common/freshet_* is for those that measure
 # inside a process of freshet's own. How the scheduler is asked for short slices decides nothing.
 for outside in common checker propagation throughput; do
@@ -42,7 +83,7 @@ done
 
 only librdkafka 'librdkafka/|rdkafka' 'invalidation/'
 only c-ares 'ares' 'resolver/net/forward\.c'
-only libevent 'event2/|event\.h' 'resolver/'
+only libevent 'event2/|event\.h' 'resolver/(net|daemon)/'
 only libcyaml 'cyaml' 'config/'
 only ldns 'ldns/' 'dns/'
 
@@ -50,6 +91,12 @@ only ldns 'ldns/' 'dns/'
 complain "only resolver/ and the Kafka threads read clocks" "$(
     grep -nE '\b(clock_gettime|gettimeofday|time) *\(' dns/*.c cache/*.c invalidation/*.c config/*.c |
         grep -vE '^invalidation/(feed|publish|tail|kafka|watermarks|dev_broker)\.c')"
+
+# The same holds for the query itself, which sends nothing either: addresses are all it knows of sockets.
+complain "resolver/answer/ has no clock and no socket" "$(
+    grep -nE '\b(clock_gettime|gettimeofday|time|mono_now|micro_now|socket|connect|recv[a-z]*|send(to|m?msg)|poll|select)\(' \
+        resolver/answer/*.[ch]
+    grep -nE '^#include <(sys/socket|sys/time|poll|sys/epoll|sys/select|time)\.h>' resolver/answer/*.[ch])"
 
 [ $failed = 0 ] && echo "layers: ok"
 exit $failed
