@@ -39,12 +39,10 @@ LIBS    := $(LAYERS:%=$(BUILD)/lib%.a)
 RUNTIME := $(if $(filter thread,$(SANITIZER)),$(BUILD)/obj/tests/sanitize/threads.o)
 
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/test_*.c))
-BENCHES    := $(patsubst bench/%.c,$(BUILD)/bench/%,$(wildcard bench/*.c))
 FUZZERS    := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 
 .PHONY: all deps deps-build demo check unit unit-sanitized instructions model integration fuzz faults layers format lint \
-        install clean bench-propagation bench-propagation-selftest bench-checker bench-checker-selftest \
-        bench-flush bench-apply bench-memory bench-throughput bench-throughput-selftest bench-fanout
+        install clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -73,17 +71,6 @@ $(BUILD)/freshet: $(BUILD)/obj/cli/main.o $(RUNTIME) $(filter-out %/libresolver.
 	$(call say,LINK,$@)
 	$(Q)$(CC) $^ $(LDLIBS) -o $@
 
-# What the programs of bench/ share; freshet's own code is no part of it, but for freshet_*.c.
-$(BUILD)/libbench.a: $(call objects,$(wildcard bench/common/*.c))
-	$(call say,AR,$@)
-	@rm -f $@
-	$(Q)ar rcs $@ $^
-
-$(BUILD)/bench/%: $(BUILD)/obj/bench/%.o $(RUNTIME) $(LIBS)
-	$(call say,LINK,$@)
-	@mkdir -p $(@D)
-	$(Q)$(CC) $^ $(LDLIBS) -o $@
-
 $(BUILD)/options-md: $(call objects,config/options_md.c config/options.c config/units.c)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $^ $(LDLIBS) -o $@
@@ -103,40 +90,33 @@ $(BUILD)/unit/%: $(BUILD)/obj/tests/unit/%.o $(RUNTIME) $(LIBS)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $^ $(LDLIBS) -lcmocka -o $@
 
-CHECKER := $(BUILD)/checker/checker
+$(BUILD)/tests/%: $(BUILD)/obj/tests/integration/%.o $(RUNTIME) $(LIBS)
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $^ $(LDLIBS) -o $@
 
-$(CHECKER): $(call objects,$(wildcard bench/checker/*.c)) $(RUNTIME) $(BUILD)/libbench.a
+# What the programs of bench/ share; of freshet's own code only freshet_*.c knows (tests/layers.sh).
+$(BUILD)/libbench.a: $(call objects,$(wildcard bench/common/*.c))
+	$(call say,AR,$@)
+	@rm -f $@
+	$(Q)ar rcs $@ $^
+
+# A program of bench/, with the sources that are its own.
+define BENCH_RULE
+BENCH_PROGRAMS += $(BUILD)/$(1)
+$(BUILD)/$(1): $(call objects,$(2)) $(RUNTIME) $(BUILD)/libbench.a $(LIBS)
+endef
+bench_program = $(eval $(call BENCH_RULE,$(1),$(2)))
+$(foreach one,checker/checker propagation/probe fanout/fanout,$(call bench_program,$(one),$(wildcard bench/$(dir $(one))*.c)))
+$(foreach one,apply/flood throughput/echo throughput/authority hit,$(call bench_program,$(one),bench/$(one).c))
+$(foreach one,authority filler churn,$(call bench_program,memory/$(one),$(addprefix bench/memory/,$(one).c names.c)))
+$(call bench_program,apply/bench,$(addprefix bench/apply/,main.c inprocess.c collisions.c))
+$(call bench_program,throughput/load,$(addprefix bench/throughput/,load.c flow.c questions.c))
+
+$(BENCH_PROGRAMS):
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $^ $(LDLIBS) -lm -o $@
-
-PROBE := $(BUILD)/propagation/probe
-
-$(PROBE): $(call objects,$(wildcard bench/propagation/*.c) resolver/daemon/sched.c) $(RUNTIME) $(BUILD)/libbench.a
-	$(call say,LINK,$@)
-	@mkdir -p $(@D)
-	$(Q)$(CC) $^ $(LDLIBS) -lm -o $@
-
-APPLY_BENCH := $(BUILD)/apply/bench
-
-$(APPLY_BENCH): $(call objects,$(wildcard bench/apply/*.c)) $(RUNTIME) $(LIBS)
-	$(call say,LINK,$@)
-	@mkdir -p $(@D)
-	$(Q)$(CC) $^ $(LDLIBS) -o $@
-
-MEMORY_BENCH := $(patsubst %,$(BUILD)/memory/%,authority filler churn)
-
-$(BUILD)/memory/%: $(BUILD)/obj/bench/memory/%.o $(BUILD)/obj/bench/memory/names.o $(RUNTIME) $(LIBS)
-	$(call say,LINK,$@)
-	@mkdir -p $(@D)
-	$(Q)$(CC) $^ $(LDLIBS) -o $@
-
-FANOUT_BENCH := $(BUILD)/fanout/fanout
-
-$(FANOUT_BENCH): $(call objects,$(wildcard bench/fanout/*.c) $(addprefix bench/apply/,cache.c messages.c)) $(RUNTIME) $(LIBS)
-	$(call say,LINK,$@)
-	@mkdir -p $(@D)
-	$(Q)$(CC) $^ $(LDLIBS) -o $@
 
 # ---- what a fresh machine needs
 
@@ -169,15 +149,15 @@ unit-sanitized:
 	@$(MAKE) --no-print-directory SANITIZER=thread unit
 
 # What a cache hit costs, counted by callgrind; more than 5 % over bench/hit.baseline fails.
-instructions: $(BUILD)/bench/hit
-	@$(PYTHON) bench/instructions.py $(BUILD)/bench/hit
+instructions: $(BUILD)/hit
+	@$(PYTHON) bench/instructions.py $(BUILD)/hit
 
 # Exhaustive verification of the protocol, and of the mutations it must find.
 model:
 	@tests/model/run.sh
 
 # The suite runs real programs: of this build, or with SANITIZER= of that one.
-integration: all $(BENCHES)
+integration: all $(BUILD)/tests/propagation
 	@FRESHET_BUILD=$(BUILD) $(PYTHON) -m pytest -q -p no:cacheprovider tests/integration $(PYTEST_ARGS)
 
 # libFuzzer on sanitizer builds, FUZZ_SECONDS each, from the committed corpora.
@@ -198,87 +178,41 @@ build/fuzz/fuzz_%: build/fuzz/obj/tests/fuzz/fuzz_%.o $(FUZZ_OBJECTS)
 fuzz: $(FUZZERS:%=build/fuzz/fuzz_%)
 	@tests/run-fuzz.sh $(FUZZ_SECONDS) $(FUZZERS)
 
-# ---- consistency, measured from outside
+# ---- benches
 
-# freshet for SECONDS_, then other caches; tables on the terminal, JSON and HTML in build/checker/.
-SECONDS_      ?= 600
-PEER_SECONDS_ ?= 60
+# Tables on the terminal; JSON, and pages and pictures, in build/NAME/. What is measured, and how, says bench/NAME/run.py.
+# NAME_ARGS for a part of it: PROPAGATION_ARGS="push ttl-5".
+#
+#   checker      how old answers are, and what is wrong with them: freshet for ten minutes, then other caches
+#   propagation  how long a change takes to every tier, beside the other ways there are; some minutes
+#   apply        change sets per second, in one process and through a real Kafka; what one FLUSH takes
+#   memory       bytes per answer at a million names, beside other caches, and the memory of a cache under churn
+#   throughput   how much a second, and at what cost, beside other servers
+#   fanout       one topic, up to 1,000 subscribed caches; then on paper 10,000 and 1,000,000
+BENCHES      := checker propagation apply memory throughput fanout
+CHECKER_ARGS ?= --seconds 600 --peer-seconds 60 two-level peers
 
-# How long a change takes to every tier, beside the other ways there are; some minutes. Tables on the
-# terminal, JSON, CSV and HTML in build/propagation/. PROPAGATION_ARGS="push ttl-5" for a part.
-bench-propagation:
+# That they see what there is to see: servers and caches with one fault each.
+SELFTESTS    := checker propagation throughput
+
+.PHONY: benches $(BENCHES:%=bench-%) $(SELFTESTS:%=bench-%-selftest)
+
+benches:
 	@tests/deps.sh bench
-	@$(MAKE) --no-print-directory all $(PROBE)
-	@FRESHET_BUILD=$(BUILD) $(PYTHON) bench/propagation/run.py $(PROPAGATION_ARGS)
+	@$(MAKE) --no-print-directory all $(BENCH_PROGRAMS)
 
-# That it measures what is there: a server of known lateness, and servers with one fault each.
-bench-propagation-selftest: $(PROBE)
-	@FRESHET_BUILD=$(BUILD) $(PYTHON) bench/propagation/selftest.py
+$(BENCHES:%=bench-%): bench-%: benches
+	@FRESHET_BUILD=$(BUILD) $(PYTHON) bench/$*/run.py $($(shell echo $* | tr a-z A-Z)_ARGS)
 
-bench-checker:
-	@tests/deps.sh bench
-	@$(MAKE) --no-print-directory all $(CHECKER)
-	@FRESHET_BUILD=$(BUILD) $(PYTHON) bench/checker/run.py --seconds $(SECONDS_) \
-		--peer-seconds $(PEER_SECONDS_) $(CHECKER_ARGS) two-level peers
-
-# What it takes to apply one FLUSH of a zone with many names cached.
-bench-flush: all
-	@tests/deps.sh check
-	@FRESHET_BUILD=$(BUILD) $(PYTHON) bench/flush.py
-
-# Change sets per second: in one process, and through a real Kafka into a freshetd on one core. Tables on the
-# terminal and in build/apply/.
-bench-apply:
-	@tests/deps.sh bench
-	@$(MAKE) --no-print-directory all $(APPLY_BENCH)
-	@FRESHET_BUILD=$(BUILD) $(PYTHON) bench/apply/run.py $(APPLY_ARGS)
-
-# That it finds what it looks for: caches with one fault each.
-bench-checker-selftest:
-	@tests/deps.sh bench
-	@$(MAKE) --no-print-directory all $(CHECKER)
-	@FRESHET_BUILD=$(BUILD) $(PYTHON) bench/checker/selftest.py
-
-# Bytes per answer at a million names, for freshet and other caches, and the memory of a cache under churn.
-bench-memory:
-	@tests/deps.sh bench
-	@$(MAKE) --no-print-directory all $(MEMORY_BENCH)
-	@FRESHET_BUILD=$(BUILD) $(PYTHON) bench/memory/run.py $(MEMORY_ARGS)
-
-# How much a second, and at what cost, beside other servers; tables, JSON and a picture in build/throughput/.
-THROUGHPUT := $(addprefix $(BUILD)/throughput/,load echo authority changes)
-
-$(BUILD)/throughput/load: $(call objects,$(addprefix bench/throughput/,flow.c questions.c))
-$(BUILD)/throughput/echo $(BUILD)/throughput/authority: $(call objects,bench/throughput/serve.c)
-$(THROUGHPUT): $(BUILD)/throughput/%: $(BUILD)/obj/bench/throughput/%.o $(BUILD)/libbench.a
-	$(call say,LINK,$@)
-	@mkdir -p $(@D)
-	$(Q)$(CC) $^ $(LDLIBS) -lm -o $@
-
-bench-throughput:
-	@tests/deps.sh bench
-	@$(MAKE) --no-print-directory all $(THROUGHPUT)
-	@FRESHET_BUILD=$(BUILD) $(PYTHON) bench/throughput/run.py $(THROUGHPUT_ARGS)
-
-# That the generator sees what there is to see: losses, stalls, wrong replies.
-bench-throughput-selftest:
-	@tests/deps.sh bench
-	@$(MAKE) --no-print-directory all $(THROUGHPUT)
-	@FRESHET_BUILD=$(BUILD) $(PYTHON) bench/throughput/selftest.py
-
-# One topic, up to 1,000 subscribed caches: when the last has a change, and what each costs; then on paper
-# 10,000 and 1,000,000. Under 5 minutes; tables, JSON and a picture in build/fanout/.
-bench-fanout:
-	@tests/deps.sh bench
-	@$(MAKE) --no-print-directory $(FANOUT_BENCH)
-	@FRESHET_BUILD=$(BUILD) $(PYTHON) bench/fanout/run.py $(FANOUT_ARGS)
+$(SELFTESTS:%=bench-%-selftest): bench-%-selftest: benches
+	@FRESHET_BUILD=$(BUILD) $(PYTHON) bench/$*/selftest.py
 
 # ---- faults, on three brokers and networks that are cut
 
 # A table on the terminal and in build/faults.json. FAULT_LONG=1: those that last a minute do.
 faults:
 	@tests/deps.sh faults
-	@$(MAKE) --no-print-directory all $(CHECKER)
+	@$(MAKE) --no-print-directory all $(BUILD)/checker/checker
 	@FRESHET_BUILD=$(BUILD) $(PYTHON) -m pytest -q -p no:cacheprovider tests/faults $(PYTEST_ARGS)
 
 # ---- form

@@ -19,14 +19,14 @@
 #include <string.h>
 #include <valgrind/callgrind.h>
 
+#include "bench/common/freshet_cache.h"
 #include "dns/build.h"
 #include "resolver/answer/query.h"
 
 enum { NAMES = 1000, ROUNDS = 20 };
 
 struct bench {
-    struct validity *validity;
-    struct store *store;
+    struct cache cache;
     struct tier_worker tier_worker;
     struct client client;
     uint8_t queries[NAMES][128];
@@ -37,6 +37,7 @@ struct bench {
     uint8_t reply[DNS_EDNS_UDP];
 };
 
+static const uint8_t address[] = {192, 0, 2, 1};
 static const struct mono start = {5000}, now = {6000};
 static const uint16_t ttl_offsets[] = {6};
 static const uint8_t body_bytes[] = {0xc0, 12,   0, TYPE_A, 0,   CLASS_IN, 0, 0,
@@ -56,50 +57,27 @@ static void question_of(size_t i, struct question *ret)
 /* A query with EDNS, as stub resolvers send it, and its answer in the store. */
 static void prepare(struct bench *bench, size_t i)
 {
-    uint8_t body[sizeof body_bytes];
     struct question question;
-    memcpy(body, body_bytes, sizeof body);
     question_of(i, &question);
     int size = build_query(bench->queries[i], sizeof bench->queries[i], &question,
                            &(struct query_shape){.id = (uint16_t)i, .edns = true});
     assert(size > 0);
     bench->sizes[i] = (size_t)size;
-    struct answer answer = {
-        .counts = {1, 0, 0},
-        .ttl = 3600,
-        .ede = EDE_NONE,
-        .body = body,
-        .body_size = sizeof body,
-        .ttl_offsets = ttl_offsets,
-        .ttl_count = 1,
-    };
-    validity_depend_on_question(bench->validity, question.name, false, &answer.dependencies);
-    store_key(bench->store,
-              &(struct key_parts){.name = question.name, .type = TYPE_A, .class = CLASS_IN},
-              &bench->keys[i]);
-    bool kept =
-        store_put(bench->store, &bench->keys[i], &answer, validity_now(bench->validity), start);
+    const bool kept = cache_put(&bench->cache, question.name, address, start, &bench->keys[i]);
     assert(kept);
     (void)kept;
 }
 
 static void open_bench(struct bench *bench)
 {
-    uint8_t zone[NAME_MAX_SIZE];
-    const uint8_t *zones[] = {zone};
-    int size = name_from_text("example.com.", zone);
-    assert(size > 0);
-    (void)size;
-    bench->validity = validity_new(
-        &(struct validity_options){.zones = zones, .zone_count = 1, .marks = 65536, .key = 1});
-    bench->store = store_new(&(struct store_options){
-        .size = 16 << 20,
-        .policy = {.max_ttl = 86400, .negative_ttl = 900, .client_ttl = 5},
-        .validity = bench->validity,
-    });
+    const bool opened = cache_open(
+        &bench->cache, &(struct cache_options){
+                           .zone = "example.com.", .bytes = 16 << 20, .marks = 65536, .key = 1});
+    assert(opened);
+    (void)opened;
     bench->tier_worker = (struct tier_worker){
-        .store = bench->store,
-        .validity = bench->validity,
+        .store = bench->cache.store,
+        .validity = bench->cache.validity,
         .local = local_new(&(struct local_options){.tier = "bench", .special_use = true}),
     };
     assert(bench->tier_worker.local);
@@ -111,8 +89,8 @@ static void change_something(struct bench *bench)
 {
     struct question other;
     question_of(NAMES + 1, &other);
-    validity_mark_name(bench->validity, other.name);
-    validity_commit(bench->validity, start);
+    validity_mark_name(bench->cache.validity, other.name);
+    validity_commit(bench->cache.validity, start);
 }
 
 /* ---- the parts: each does its share for query `i`; whether it went as it should */
@@ -124,7 +102,7 @@ static bool parse(struct bench *bench, size_t i)
 
 static bool make_key(struct bench *bench, size_t i)
 {
-    store_key(bench->store,
+    store_key(bench->cache.store,
               &(struct key_parts){
                   .name = bench->queries[i] + DNS_HEADER_SIZE,
                   .name_size = name_size(bench->queries[i] + DNS_HEADER_SIZE),
@@ -140,7 +118,7 @@ static bool look_up(struct bench *bench, size_t i)
     struct store_hit hit;
     struct store_look look = {
         .key = &bench->keys[i], .now = now, .buffer = bench->reply, .room = sizeof bench->reply};
-    return store_get(bench->store, &look, &hit) == STORE_HIT;
+    return store_get(bench->cache.store, &look, &hit) == STORE_HIT;
 }
 
 static bool check(struct bench *bench, size_t i)
@@ -152,7 +130,7 @@ static bool check(struct bench *bench, size_t i)
         .zone = 1,
         .own = OWN_NAME,
     };
-    return validity_holds(bench->validity, &dependent, (struct stamp){1});
+    return validity_holds(bench->cache.validity, &dependent, (struct stamp){1});
 }
 
 static bool patch(struct bench *bench, size_t i)
@@ -215,7 +193,6 @@ int main(void)
         all_good = all_good && good == (size_t)NAMES * ROUNDS;
     }
     local_unref(bench.tier_worker.local);
-    store_free(bench.store);
-    validity_free(bench.validity);
+    cache_close(&bench.cache);
     return all_good ? EXIT_SUCCESS : EXIT_FAILURE;
 }

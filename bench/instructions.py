@@ -1,7 +1,7 @@
 """instructions.py - instructions of a cache hit and of its parts, compared with the committed baseline.
 
-    bench/instructions.py build/bench/hit            compare; more than 5 % over the baseline fails
-    bench/instructions.py build/bench/hit --update   write the baseline anew: a line for review
+    bench/instructions.py build/hit            compare; more than 5 % over the baseline fails
+    bench/instructions.py build/hit --update   write the baseline anew: a line for review
 
 Runs the program under callgrind, which counts the same whatever else the machine is doing.
 """
@@ -42,7 +42,7 @@ def read_baseline():
 
 
 def update(counts):
-    BASELINE.write_text("# Instructions per query: bench/instructions.py build/bench/hit --update\n"
+    BASELINE.write_text("# Instructions per query: bench/instructions.py build/hit --update\n"
                         + "".join(f"{part} {number:.0f}\n" for part, number in counts.items()))
 
 

@@ -1,9 +1,8 @@
 /*
- * bench.h - the three measurements of this folder's program; each prints lines of JSON.
+ * bench.h - the two measurements of this folder's program; each prints lines of JSON.
  *
  *   inprocess    change sets through parse, check, mark and install, in this process
  *   collisions   valid answers dropped because marks collide, under a made-up clock
- *   flood        change sets into a Kafka topic, as fast as it takes them
  *
  * Each returns whether all went as it must, and says on stderr what did not.
  */
@@ -25,19 +24,18 @@ bool inprocess_run(const struct inprocess_options *options);
 struct collisions_options {
     uint64_t names;
     uint64_t changes_per_s;
-    uint64_t asks_per_s[3]; /* one run for each that is not 0 */
     uint64_t seconds;
     uint64_t marks;
 };
 bool collisions_run(const struct collisions_options *options);
 
-struct flood_options {
-    const char *brokers, *topic;
-    uint64_t first, sets; /* sets first..first+sets-1 */
-    uint64_t per_set;
-    uint64_t names;
-    uint64_t rate; /* sets per second; 0: no limit */
-};
-bool flood_run(const struct flood_options *options);
+/* The store of a measurement, with room for so many names. */
+enum { STORE_PER_NAME = 640, STORE_SPARE = 64000000, SETTLE_MS = 2000 };
+#define APPLY_CACHE(names, marks_)                                                                 \
+    &(struct cache_options)                                                                        \
+    {                                                                                              \
+        .bytes = (names)*STORE_PER_NAME + STORE_SPARE, .marks = (marks_), .key = 1,                \
+        .settle_ms = SETTLE_MS                                                                     \
+    }
 
 #endif

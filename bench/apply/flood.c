@@ -1,52 +1,48 @@
 /*
- * flood.c - change sets into a topic as fast as it takes them: large batches, one acknowledgement each.
+ * flood.c - change sets into a topic, as fast as it takes them or at a steady rate.
  *
- * The messages look like those of invalidation/publish.c, headers included; only nobody waits for each.
- * Prints one line when all are acknowledged.
+ * The sets are those of messages.h, with headers like freshet's publisher's; only nobody waits for
+ * each, and large batches have one acknowledgement. Without a number of sets it goes on until SIGTERM.
+ * Prints "ready" when the first set was acknowledged, from which time the rate is kept (left to
+ * itself the client finds the topic's leaders late, and sends what has gathered at once); and one
+ * line when all are.
  */
-#include "bench/apply/bench.h"
-
 #include <inttypes.h>
-#include <librdkafka/rdkafka.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <time.h>
 
-#include "bench/apply/messages.h"
-#include "invalidation/changeset.h"
+#include "bench/common/clock.h"
+#include "bench/common/ended.h"
+#include "bench/common/kafka.h"
+#include "bench/common/messages.h"
 
-enum { GIVE_UP_MS = 60000, FULL_MS = 10, MAX_ERROR = 512 };
+enum { GIVE_UP_MS = 60000, FULL_MS = 10, LOOK_EVERY = 1000 };
 
 struct flood {
-    const struct flood_options *options;
+    const char *brokers, *topic;
+    struct option_list properties;
     struct messages messages;
+    uint64_t first, sets; /* sets first..first+sets-1; 0: until it is told to end */
+    uint64_t rate;        /* a second; 0: no limit */
     rd_kafka_t *client;
-    uint64_t acknowledged, failed;
+    uint64_t sent, acknowledged, failed;
     size_t room;
     char *json;
 };
 
-static int64_t clock_us(clockid_t clock)
-{
-    struct timespec t;
-    clock_gettime(clock, &t);
-    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
-}
-
 static void on_delivery(rd_kafka_t *client, const rd_kafka_message_t *message, void *arg)
 {
-    struct flood *flood = arg;
     (void)client;
+    struct flood *flood = arg;
     if (message->err)
         flood->failed++;
     else
         flood->acknowledged++;
 }
 
-static rd_kafka_t *new_client(struct flood *flood)
+static rd_kafka_t *open_client(struct flood *flood)
 {
-    static const char *const settings[][2] = {
+    static kafka_setting settings[] = {
         {"linger.ms", "20"},
         {"batch.num.messages", "20000"},
         {"batch.size", "1000000"},
@@ -55,106 +51,118 @@ static rd_kafka_t *new_client(struct flood *flood)
         {"message.max.bytes", "1000000"},
         {"partitioner", "murmur2_random"},
         {"acks", "1"},
+        {NULL, NULL},
     };
-    char error[MAX_ERROR];
-    rd_kafka_conf_t *conf = rd_kafka_conf_new();
-    bool good = rd_kafka_conf_set(conf, "bootstrap.servers", flood->options->brokers, error,
-                                  sizeof error) == RD_KAFKA_CONF_OK;
-    for (size_t i = 0; good && i < sizeof settings / sizeof settings[0]; i++)
-        good = rd_kafka_conf_set(conf, settings[i][0], settings[i][1], error, sizeof error) ==
-               RD_KAFKA_CONF_OK;
-    rd_kafka_conf_set_opaque(conf, flood);
-    rd_kafka_conf_set_dr_msg_cb(conf, on_delivery);
-    rd_kafka_t *client = good ? rd_kafka_new(RD_KAFKA_PRODUCER, conf, error, sizeof error) : NULL;
-    if (client)
-        return client;
-    fprintf(stderr, "apply: %s\n", error);
-    rd_kafka_conf_destroy(conf);
-    return NULL;
-}
-
-static rd_kafka_headers_t *make_headers(uint64_t k, int64_t time_us)
-{
-    char id[40], time[TIME_MAX_TEXT];
-    rd_kafka_headers_t *headers = rd_kafka_headers_new(6);
-    snprintf(id, sizeof id, "00000000-0000-4000-8000-%012" PRIx64, k);
-    rd_kafka_header_add(headers, "ce_specversion", -1, "1.0", -1);
-    rd_kafka_header_add(headers, "ce_id", -1, id, -1);
-    rd_kafka_header_add(headers, "ce_source", -1, "freshet:bench", -1);
-    rd_kafka_header_add(headers, "ce_type", -1, "dns.changeset.v1", -1);
-    rd_kafka_header_add(headers, "ce_time", -1, time_to_text(time_us, time), -1);
-    rd_kafka_header_add(headers, "content-type", -1, "application/json", -1);
-    return headers;
+    char error[KAFKA_ERROR];
+    rd_kafka_t *client = kafka_open(RD_KAFKA_PRODUCER,
+                                    &(struct kafka_options){.brokers = flood->brokers,
+                                                            .settings = settings,
+                                                            .more = &flood->properties,
+                                                            .delivered = on_delivery,
+                                                            .arg = flood},
+                                    error);
+    if (!client)
+        options_fail("Kafka", error);
+    return client;
 }
 
 /* One message; while the client's queue is full, waits for it. */
-static bool produce(struct flood *flood, uint64_t k)
+static void produce(struct flood *flood)
 {
-    const int64_t give_up_us = clock_us(CLOCK_MONOTONIC) + GIVE_UP_MS * INT64_C(1000);
-    /* The time is now; the k that messages_write() adds is taken off again. */
-    flood->messages.time_us = clock_us(CLOCK_REALTIME) - (int64_t)k;
-    size_t length = messages_write(&flood->messages, k, flood->json, flood->room);
-    rd_kafka_headers_t *headers = make_headers(k, flood->messages.time_us);
-    for (;;) {
-        rd_kafka_resp_err_t code = rd_kafka_producev(
-            flood->client, RD_KAFKA_V_TOPIC(flood->options->topic),
-            RD_KAFKA_V_KEY(MESSAGES_ZONE, strlen(MESSAGES_ZONE)),
-            RD_KAFKA_V_VALUE(flood->json, length), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
-            RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_END);
-        if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
-            return true;
-        if (code != RD_KAFKA_RESP_ERR__QUEUE_FULL || clock_us(CLOCK_MONOTONIC) > give_up_us) {
-            fprintf(stderr, "apply: %s\n", rd_kafka_err2str(code));
-            rd_kafka_headers_destroy(headers);
-            return false;
-        }
+    const int64_t give_up_us = clock_us() + GIVE_UP_MS * US_PER_MS;
+    const uint64_t k = flood->first + flood->sent;
+    const int64_t now_us = clock_wall_us();
+    flood->messages.time_us = now_us - (int64_t)k; /* messages_write() adds k again */
+    const struct kafka_message message = {
+        .topic = flood->topic,
+        .key = flood->messages.zone,
+        .value = flood->json,
+        .size = messages_write(&flood->messages, k, flood->json, flood->room),
+        .id = k + 1,
+        .time_us = now_us};
+    rd_kafka_resp_err_t code;
+    while ((code = kafka_send(flood->client, &message)) == RD_KAFKA_RESP_ERR__QUEUE_FULL &&
+           clock_us() < give_up_us)
         rd_kafka_poll(flood->client, FULL_MS);
+    if (code)
+        options_fail(flood->topic, rd_kafka_err2str(code));
+    flood->sent++;
+}
+
+static bool is_done(const struct flood *flood)
+{
+    return ended || (flood->sets && flood->sent >= flood->sets);
+}
+
+static void begin(struct flood *flood)
+{
+    const int64_t give_up_us = clock_us() + GIVE_UP_MS * US_PER_MS;
+    produce(flood);
+    while (flood->acknowledged + flood->failed == 0 && clock_us() < give_up_us && !ended)
+        rd_kafka_poll(flood->client, FULL_MS);
+    printf("ready\n");
+    fflush(stdout);
+}
+
+/* What is due is sent every millisecond. */
+static void send_all(struct flood *flood)
+{
+    const int64_t began_us = clock_us();
+    const uint64_t before = flood->sent;
+    while (!is_done(flood)) {
+        const double passed_s = (double)(clock_us() - began_us) / US_PER_S;
+        const uint64_t due = flood->rate ? (uint64_t)(passed_s * (double)flood->rate) : LOOK_EVERY;
+        const uint64_t until = flood->rate ? before + due : flood->sent + due;
+        while (flood->sent < until && !is_done(flood))
+            produce(flood);
+        rd_kafka_poll(flood->client, 0);
+        if (flood->rate)
+            clock_sleep_us(US_PER_MS);
     }
 }
 
-/* Holds back what would come before its time. */
-static void keep_pace(struct flood *flood, uint64_t sent, int64_t began_us)
+static void read_options(struct flood *flood, int argc, char **argv)
 {
-    if (flood->options->rate == 0)
-        return;
-    const int64_t due_us = began_us + (int64_t)(sent * 1000000 / flood->options->rate);
-    for (int64_t now_us; (now_us = clock_us(CLOCK_MONOTONIC)) < due_us;)
-        rd_kafka_poll(flood->client, due_us - now_us > 1000 ? 1 : 0);
-}
-
-static bool send_all(struct flood *flood)
-{
-    const struct flood_options *options = flood->options;
-    const int64_t began_us = clock_us(CLOCK_MONOTONIC);
-    bool good = true;
-    for (uint64_t i = 0; good && i < options->sets; i++) {
-        good = produce(flood, options->first + i);
-        if (i % 1000 == 0)
-            rd_kafka_poll(flood->client, 0);
-        keep_pace(flood, i + 1, began_us);
-    }
-    rd_kafka_flush(flood->client, GIVE_UP_MS);
-    const double s = (double)(clock_us(CLOCK_MONOTONIC) - began_us) / 1e6;
-    printf("{\"sets\":%" PRIu64 ",\"failed\":%" PRIu64 ",\"seconds\":%.3f,\"sets_per_s\":%.0f}\n",
-           flood->acknowledged, flood->failed, s, (double)flood->acknowledged / s);
-    return good && flood->acknowledged == options->sets;
-}
-
-bool flood_run(const struct flood_options *options)
-{
-    struct flood flood = {
-        .options = options,
-        .messages = {.prefix = "host",
-                     .publisher = "bench",
-                     .names = options->names,
-                     .per_set = options->per_set},
-        .room = MESSAGES_HEAD + options->per_set * MESSAGES_CHANGE,
+    struct messages *m = &flood->messages;
+    const struct option_row rows[] = {
+        {"brokers", "LIST", "", PLACE(&flood->brokers), .needed = true},
+        {"topic", "TOPIC", "", PLACE(&flood->topic), .needed = true},
+        {"X", "NAME=VALUE", "a property of the producer", PLACE(&flood->properties)},
+        {"first", "K", "number of the first set (0)", NUMBER(&flood->first, 0, 1e15)},
+        {"sets", "N", "until SIGTERM", NUMBER(&flood->sets, 1, 1e15)},
+        {"per-set", "N", "changes in each (1)", NUMBER(&m->per_set, 1, 10000)},
+        {"rate", "N", "sets a second (no limit)", NUMBER(&flood->rate, 1, 1e9)},
+        {"names", "N", "they repeat after so many (10000000)", NUMBER(&m->names, 1, 1e15)},
+        {"zone", "ZONE", MESSAGES_ZONE, PLACE(&m->zone)},
     };
+    const struct option_table table =
+        OPTION_TABLE(rows, .about = "--brokers=LIST --topic=TOPIC ...");
+    options_read(&table, argc, argv);
+}
+
+int main(int argc, char **argv)
+{
+    struct flood flood = {.messages = {.zone = MESSAGES_ZONE,
+                                       .suffix = MESSAGES_ZONE,
+                                       .prefix = "host",
+                                       .publisher = "bench",
+                                       .names = 10000000,
+                                       .per_set = 1}};
+    read_options(&flood, argc, argv);
+    flood.room = MESSAGES_HEAD + flood.messages.per_set * MESSAGES_CHANGE;
     flood.json = malloc(flood.room);
-    flood.client = flood.json ? new_client(&flood) : NULL;
-    bool good = flood.client && send_all(&flood);
-    if (flood.client)
-        rd_kafka_destroy(flood.client);
+    flood.client = open_client(&flood);
+    ended_watch();
+    const int64_t began_us = clock_us();
+    begin(&flood);
+    send_all(&flood);
+    rd_kafka_flush(flood.client, GIVE_UP_MS);
+    const double seconds = (double)(clock_us() - began_us) / US_PER_S;
+    printf("{\"sets\":%" PRIu64 ",\"failed\":%" PRIu64 ",\"seconds\":%.3f,\"sets_per_s\":%.0f,"
+           "\"next\":%" PRIu64 "}\n",
+           flood.acknowledged, flood.failed, seconds, (double)flood.acknowledged / seconds,
+           flood.first + flood.sent);
+    rd_kafka_destroy(flood.client);
     free(flood.json);
-    return good;
+    return flood.acknowledged < flood.sent ? EXIT_FAILURE : EXIT_SUCCESS;
 }

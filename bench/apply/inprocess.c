@@ -18,7 +18,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "bench/apply/cache.h"
+#include "bench/common/freshet_cache.h"
 
 struct texts {
     size_t count;
@@ -175,7 +175,7 @@ static bool run(const struct inprocess_options *options, uint64_t cached, bool h
                      .per_set = per_set,
                      .time_us = INT64_C(1795000000000000)},
     };
-    bool good = cache_open(&round.cache, cached, options->marks);
+    bool good = cache_open(&round.cache, APPLY_CACHE(cached, options->marks));
     if (good) {
         good = make_texts(&round) && fill(&round) && parse_all(&round) && apply_all(&round);
         if (good) {

@@ -113,8 +113,8 @@ class Cache:
 
     def flood(self, sets, per_set, names):
         """Starts to publish `sets` further change sets; the process, to be waited for."""
-        argv = ["taskset", "-c", ",".join(map(str, sorted(THEIRS))), freshet.program("apply/bench"),
-                "flood", "--brokers", self.topic.bootstrap, "--topic", self.topic.name,
+        argv = ["taskset", "-c", ",".join(map(str, sorted(THEIRS))), freshet.program("apply/flood"),
+                "--brokers", self.topic.bootstrap, "--topic", self.topic.name,
                 "--first", self.sent, "--sets", sets, "--per-set", per_set, "--names", names]
         self.sent += sets
         return subprocess.Popen(list(map(str, argv)), stdout=subprocess.PIPE, text=True)
@@ -135,7 +135,7 @@ def finish(publisher):
         publisher.wait()
         raise
     assert publisher.returncode == 0, f"the publisher ended with {publisher.returncode}"
-    return json.loads(out)
+    return json.loads(out.splitlines()[-1])
 
 
 def watch(cache, began_at, target, within=120):

@@ -1,28 +1,22 @@
 #include "bench/common/authority.h"
 
-#include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "bench/common/clock.h"
+#include "bench/common/udp.h"
 
 #define NO_NAME UINT32_MAX /* the apex has no number */
 
-enum { RECEIVE_BUFFER = 4 * 1024 * 1024, BATCH = 256 };
+enum { BATCH = 256 };
 
 int authority_open(struct authority *authority, uint16_t port)
 {
-    const int buffer = RECEIVE_BUFFER;
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    authority->fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    authority->fd = udp_bind(port);
     authority->departures = calloc(AUTHORITY_WAITING, sizeof *authority->departures);
-    if (authority->fd < 0 || !authority->departures)
-        return -1;
-    setsockopt(authority->fd, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof buffer);
-    return bind(authority->fd, (const struct sockaddr *)&address, sizeof address);
+    return authority->fd >= 0 && authority->departures ? 0 : -1;
 }
 
 void authority_close(struct authority *authority)

@@ -27,6 +27,15 @@ void histogram_add(struct histogram *histogram, int64_t us)
         histogram->max_us = us;
 }
 
+void histogram_merge(struct histogram *histogram, const struct histogram *part)
+{
+    histogram->count += part->count;
+    for (unsigned i = 0; i < HISTOGRAM_BUCKETS; i++)
+        histogram->buckets[i] += part->buckets[i];
+    if (part->max_us > histogram->max_us)
+        histogram->max_us = part->max_us;
+}
+
 int64_t histogram_quantile(const struct histogram *histogram, double share)
 {
     const double wanted = share * (double)histogram->count;

@@ -21,6 +21,9 @@ struct histogram {
 /* Below 0 counts as 0. */
 void histogram_add(struct histogram *histogram, int64_t us);
 
+/* Adds all that `part` has. */
+void histogram_merge(struct histogram *histogram, const struct histogram *part);
+
 /* The value that the `share` (0 to 1) of what was counted do not exceed; 0 when there is none. */
 int64_t histogram_quantile(const struct histogram *histogram, double share);
 

@@ -10,7 +10,7 @@
  * Kafka clients, a validity, an applier, positions and a store that holds an answer for every name
  * that changes. What it lacks is clients. So its processor time is the price of following alone.
  *
- * The change sets are those of bench/apply/messages.h, one SET each: set k is of name k modulo
+ * The change sets are those of bench/common/messages.h, one SET each: set k is of name k modulo
  * `names`. An instance knows which name must come next, so a set that is lost, comes twice or out
  * of order is seen. When each was applied goes to a file that all processes map: int64_t
  * microseconds of CLOCK_MONOTONIC by [instance][set], 0 for not yet. Publishing is timed by the
@@ -21,21 +21,19 @@
 #ifndef FRESHET_BENCH_FANOUT_FANOUT_H
 #define FRESHET_BENCH_FANOUT_FANOUT_H
 
-#include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
-#include <time.h>
 
-#include "bench/apply/messages.h"
+#include "bench/common/clock.h"
+#include "bench/common/messages.h"
+#include "bench/common/options.h"
 
 struct fanout_options {
     const char *brokers, *topic;
-    char *const *properties; /* "name=value" for the consumers of feeds */
-    size_t property_count;
-    const char *times; /* the file of times */
-    uint64_t first;    /* instance of the file that is this process's first */
-    uint64_t count;    /* instances of this process */
-    uint64_t sets;     /* the file has room for so many per instance */
+    struct option_list properties; /* "name=value" for the consumers of feeds */
+    const char *times;             /* the file of times */
+    uint64_t first;                /* instance of the file that is this process's first */
+    uint64_t count;                /* instances of this process */
+    uint64_t sets;                 /* the file has room for so many per instance */
     uint64_t names;
     uint64_t lease_ms;
     uint64_t spacing_ms; /* between two starts of feeds */
@@ -65,20 +63,6 @@ static inline struct messages fanout_messages(const struct fanout_options *optio
 {
     return (struct messages){
         .prefix = "host", .publisher = "fanout", .names = options->names, .per_set = 1};
-}
-
-static inline int64_t fanout_clock_us(clockid_t clock)
-{
-    struct timespec t;
-    clock_gettime(clock, &t);
-    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
-}
-
-static inline void fanout_sleep_us(int64_t us)
-{
-    if (us > 0)
-        nanosleep(&(const struct timespec){.tv_sec = us / 1000000, .tv_nsec = us % 1000000 * 1000},
-                  NULL);
 }
 
 #endif

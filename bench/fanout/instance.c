@@ -23,7 +23,7 @@ static void on_applied(void *arg, const uint8_t *name, struct mono now)
     (void)now;
     struct instance *instance = arg;
     const struct messages messages = fanout_messages(instance->options);
-    const int64_t at_us = fanout_clock_us(CLOCK_MONOTONIC);
+    const int64_t at_us = clock_us();
     uint64_t k = atomic_load(&instance->next);
     const uint64_t skipped =
         (number_of(&messages, name) + messages.names - k % messages.names) % messages.names;
@@ -46,31 +46,14 @@ static void on_report(void *arg, enum feed_severity severity, const char *text)
 
 static bool open_cache(struct instance *instance)
 {
-    struct cache *cache = &instance->cache;
-    uint8_t zone[NAME_MAX_SIZE];
-    const uint8_t *zones[] = {zone};
-    struct validity_options options = {.zones = zones,
-                                       .zone_count = 1,
-                                       .marks = instance->options->names * MARKS_PER_NAME,
-                                       .settle_ms = SETTLE_MS};
-    if (name_from_text(MESSAGES_ZONE, zone) < 0 ||
-        getrandom(&options.key, sizeof options.key, 0) != sizeof options.key)
-        return false;
-    cache->validity = validity_new(&options);
-    if (cache->validity)
-        cache->store = store_new(&(struct store_options){
-            .size = STORE_BYTES,
-            .shards = 1,
-            .policy = {.max_ttl = 86400, .negative_ttl = 900, .client_ttl = 5},
-            .validity = cache->validity,
-        });
-    if (cache->store)
-        cache->applier = applier_new(&(struct applier_options){.validity = cache->validity,
-                                                               .stores = &cache->store,
-                                                               .store_count = 1,
-                                                               .evicted = on_applied,
-                                                               .evicted_arg = instance});
-    return cache->applier != NULL;
+    struct cache_options options = {.bytes = STORE_BYTES,
+                                    .shards = 1,
+                                    .marks = instance->options->names * MARKS_PER_NAME,
+                                    .settle_ms = SETTLE_MS,
+                                    .evicted = on_applied,
+                                    .evicted_arg = instance};
+    return getrandom(&options.key, sizeof options.key, 0) == sizeof options.key &&
+           cache_open(&instance->cache, &options);
 }
 
 bool instance_start(struct instance *instance, const struct fanout_options *options,
@@ -85,8 +68,8 @@ bool instance_start(struct instance *instance, const struct fanout_options *opti
             &(struct feed_options){
                 .brokers = options->brokers,
                 .topic = options->topic,
-                .properties = options->properties,
-                .property_count = options->property_count,
+                .properties = (char *const *)(uintptr_t)options->properties.at,
+                .property_count = options->properties.count,
                 .lease_ms = options->lease_ms,
                 .applier = instance->cache.applier,
                 .positions = instance->positions,

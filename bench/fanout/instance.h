@@ -8,7 +8,7 @@
 
 #include <stdatomic.h>
 
-#include "bench/apply/cache.h"
+#include "bench/common/freshet_cache.h"
 #include "bench/fanout/fanout.h"
 #include "invalidation/feed.h"
 

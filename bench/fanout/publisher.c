@@ -26,7 +26,7 @@ static struct change_set *make_set(const struct source *source, uint64_t k)
     struct messages messages = fanout_messages(source->options);
     struct changeset_error error;
     struct change_set *set = NULL;
-    messages.time_us = fanout_clock_us(CLOCK_REALTIME) - (int64_t)k;
+    messages.time_us = clock_wall_us() - (int64_t)k;
     const size_t size = messages_write(&messages, k, json, sizeof json);
     return changeset_parse(json, size, &set, &error) == 0 ? set : NULL;
 }
@@ -36,9 +36,9 @@ static bool send_one(struct source *source, struct sent *ret)
     char why[PUBLISH_MAX_ERROR] = "no set";
     struct publish_receipt receipt;
     struct change_set *set = make_set(source, source->next);
-    ret->called_us = fanout_clock_us(CLOCK_MONOTONIC);
+    ret->called_us = clock_us();
     const bool good = set && publisher_send(source->publisher, set, &receipt, why) == 0;
-    ret->acked_us = fanout_clock_us(CLOCK_MONOTONIC);
+    ret->acked_us = clock_us();
     changeset_free(set);
     if (good)
         source->next++;
@@ -60,11 +60,10 @@ static void tell(const struct sent *sent, uint64_t count)
 static bool send_sets(struct source *source, uint64_t count, double rate)
 {
     static struct sent sent[MAX_SETS];
-    const int64_t began_us = fanout_clock_us(CLOCK_MONOTONIC);
+    const int64_t began_us = clock_us();
     for (uint64_t i = 0; i < count; i++) {
         if (rate > 0)
-            fanout_sleep_us(began_us + (int64_t)((double)i * 1e6 / rate) -
-                            fanout_clock_us(CLOCK_MONOTONIC));
+            clock_sleep_us(began_us + (int64_t)((double)i * 1e6 / rate) - clock_us());
         if (!send_one(source, &sent[i]))
             return false;
     }

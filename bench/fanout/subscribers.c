@@ -22,7 +22,7 @@ struct subscribers {
 
 static struct mono now(void)
 {
-    return (struct mono){(uint64_t)fanout_clock_us(CLOCK_MONOTONIC) / 1000};
+    return (struct mono){(uint64_t)clock_us() / 1000};
 }
 
 /* The file must have room for our rows: its maker knows how many there are in all. */
@@ -63,7 +63,7 @@ static bool start_all(struct subscribers *subscribers)
         int64_t *row = subscribers->times + (options->first + i) * options->sets;
         if (!instance_start(&subscribers->all[i], options, row))
             return false;
-        fanout_sleep_us((int64_t)options->spacing_ms * 1000);
+        clock_sleep_us((int64_t)options->spacing_ms * 1000);
     }
     return true;
 }
@@ -82,7 +82,7 @@ static bool wait_live(struct subscribers *subscribers)
     const struct mono give_up = mono_add(now(), LIVE_WITHIN_S * 1000);
     uint64_t live;
     while ((live = count_live(subscribers)) < count && !mono_reached(now(), give_up))
-        fanout_sleep_us(LOOK_MS * 1000);
+        clock_sleep_us(LOOK_MS * 1000);
     if (live < count)
         fprintf(stderr, "fanout: %" PRIu64 " of %" PRIu64 " live after %d s\n", live, count,
                 LIVE_WITHIN_S);
@@ -153,7 +153,7 @@ static void obey(struct subscribers *subscribers)
 bool subscribers_run(const struct fanout_options *options)
 {
     struct subscribers subscribers = {.options = options};
-    const int64_t began_us = fanout_clock_us(CLOCK_MONOTONIC);
+    const int64_t began_us = clock_us();
     subscribers.all = calloc(options->count, sizeof *subscribers.all);
     if (!subscribers.all || !map_times(&subscribers) || !start_all(&subscribers) ||
         !wait_live(&subscribers) || !fill_all(&subscribers)) {
@@ -161,7 +161,7 @@ bool subscribers_run(const struct fanout_options *options)
         _exit(EXIT_FAILURE);
     }
     printf("{\"live\":%" PRIu64 ",\"seconds\":%.3f}\n", options->count,
-           (double)(fanout_clock_us(CLOCK_MONOTONIC) - began_us) / 1e6);
+           (double)(clock_us() - began_us) / 1e6);
     fflush(stdout);
     obey(&subscribers);
     _exit(EXIT_SUCCESS);

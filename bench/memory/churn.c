@@ -1,10 +1,8 @@
 /*
  * churn.c - a day in the life of one cache, in process: does its memory stay where its limit is?
  *
- *     churn INSERTS LIMIT_MIB SAMPLES
- *
  * Does what a resolver does with its store: looks a name up, and puts an answer where there was none. The
- * names are more than fit, most of them asked for seldom and some often. INSERTS puts make 24 hours of the
+ * names are more than fit, most of them asked for seldom and some often. So many inserts make 24 hours of the
  * store's time; TTLs run from a minute to a day.
  *
  *     A 16 B, AAAA 28 B, NXDOMAIN 75 B, TXT 30 B to 4 KiB
@@ -14,15 +12,16 @@
  * dropped, one answer in a hundred all over the store.
  *
  * Then the limit is lowered to a quarter, raised again and the store filled, all of it dropped, and the store
- * freed. Prints JSON, an object per line: SAMPLES of the day, then one for each step after it. The memory
+ * freed. Prints JSON, an object per line: samples of the day, then one for each step after it. The memory
  * told is RssAnon, what the process itself holds of the machine's.
  */
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "bench/common/chance.h"
+#include "bench/common/options.h"
 #include "cache/store.h"
 #include "dns/message.h"
 
@@ -45,30 +44,16 @@ struct churn {
     size_t limit;
     uint64_t inserts, all_inserts, drops;
     uint64_t looks, hits; /* since the last sample */
-    uint64_t random;
+    struct chance chance;
     struct mono now;
     uint32_t text_share; /* of 100 */
     uint8_t zone[NAME_MAX_SIZE];
 };
 
-static uint64_t next_random(struct churn *churn)
-{
-    /* xorshift64* (Vigna, 2016): the same day each time. */
-    churn->random ^= churn->random >> 12;
-    churn->random ^= churn->random << 25;
-    churn->random ^= churn->random >> 27;
-    return churn->random * 2685821657736338717u;
-}
-
-static uint64_t random_below(struct churn *churn, uint64_t bound)
-{
-    return (uint64_t)((unsigned __int128)next_random(churn) * bound >> 64);
-}
-
 /* One of NAMES; the cube of an even draw: one look in ten is for a thousandth of the names. */
 static uint32_t pick_name(struct churn *churn)
 {
-    const double x = (double)(next_random(churn) >> 11) / (double)(1ull << 53);
+    const double x = chance_draw(&churn->chance);
     return (uint32_t)(x * x * x * NAMES);
 }
 
@@ -108,9 +93,9 @@ static void key_of(struct churn *churn, uint32_t number, uint8_t name[NAME_MAX_S
 static size_t text_size(struct churn *churn)
 {
     size_t size = SMALL_TEXT;
-    const uint64_t doublings = random_below(churn, 8);
+    const uint64_t doublings = chance_below(&churn->chance, 8);
     size <<= doublings;
-    size += random_below(churn, size);
+    size += chance_below(&churn->chance, size);
     return size < LARGE_TEXT ? size : LARGE_TEXT;
 }
 
@@ -133,7 +118,7 @@ static void insert(struct churn *churn, const struct answer_key *key, const uint
         .counts = {!absent, absent, 0},
         .negative = absent,
         .covered = true,
-        .ttl = LEAST_TTL + (uint32_t)random_below(churn, MOST_TTL - LEAST_TTL),
+        .ttl = LEAST_TTL + (uint32_t)chance_below(&churn->chance, MOST_TTL - LEAST_TTL),
         .ede = EDE_NONE,
         .body = body,
         .body_size = body_size_of(churn, number),
@@ -162,7 +147,7 @@ static void step(struct churn *churn)
     const bool found = store_get(churn->store, &look, &hit) == STORE_HIT;
     churn->looks++;
     churn->hits += found;
-    if (!found || random_below(churn, LIVE_REPLACED) == 0)
+    if (!found || chance_below(&churn->chance, LIVE_REPLACED) == 0)
         insert(churn, &key, name, number);
 }
 
@@ -170,7 +155,7 @@ static void drop_zone(struct churn *churn)
 {
     uint8_t name[NAME_MAX_SIZE];
     char text[32];
-    snprintf(text, sizeof text, "z%02d.example.com.", (int)random_below(churn, ZONES));
+    snprintf(text, sizeof text, "z%02d.example.com.", (int)chance_below(&churn->chance, ZONES));
     if (name_from_text(text, name) < 0)
         abort();
     churn->drops += store_drop(churn->store, name, true);
@@ -263,37 +248,26 @@ static void shrink(struct churn *churn)
     report(churn, "store freed");
 }
 
-static void usage(void)
-{
-    fprintf(stderr, "usage: churn INSERTS LIMIT_MIB SAMPLES\n");
-    exit(EXIT_FAILURE);
-}
-
-static uint64_t number_of(const char *text)
-{
-    char *end;
-    errno = 0;
-    uint64_t value = strtoull(text, &end, 10);
-    if (errno || end == text || *end || value == 0 || value > UINT32_MAX)
-        usage();
-    return value;
-}
-
 int main(int argc, char **argv)
 {
     static struct churn churn = {
-        .random = 88172645463325252u,
         .now = {1000},
         .policy = {.max_ttl = 86400, .negative_ttl = 86400, .client_ttl = 86400},
     };
     const uint8_t *zones[] = {churn.zone};
-    if (argc != 4 || name_from_text("example.com.", churn.zone) < 0)
-        usage();
-    churn.all_inserts = number_of(argv[1]);
-    churn.limit = (size_t)number_of(argv[2]) << 20;
+    uint64_t samples = 96;
+    churn.chance = chance_of(1);
+    const struct option_row rows[] = {
+        {"inserts", "N", "in the day", NUMBER(&churn.all_inserts, 1, UINT32_MAX), .needed = true},
+        {"limit", "MIB", "of the store", SCALED(&churn.limit, 1, 1e6, 1 << 20), .needed = true},
+        {"samples", "N", "of the day (96)", NUMBER(&samples, 1, 1e6)},
+    };
+    const struct option_table table = OPTION_TABLE(rows, .about = "--inserts=N --limit=MIB");
+    options_read(&table, argc, argv);
+    if (name_from_text("example.com.", churn.zone) < 0)
+        return EXIT_FAILURE;
     churn.validity = validity_new(
         &(struct validity_options){.zones = zones, .zone_count = 1, .marks = 65536, .key = 1});
-    const uint64_t samples = number_of(argv[3]);
     report(&churn, "before");
     churn.store = store_new(&(struct store_options){
         .size = churn.limit, .policy = churn.policy, .validity = churn.validity});

@@ -1,22 +1,21 @@
 /*
  * filler.c - asks a cache for many names once each, and sees to it that every one gets its right answer.
  *
- *     filler PORT KIND FIRST COUNT STRIDE WINDOW
- *
- * Names FIRST, FIRST + STRIDE, ... of names.h, COUNT of them, WINDOW queries outstanding. What gets no right
+ * Names --first, --first + --stride, ... of names.h, --count of them. What gets no right
  * answer within a second is asked again, TRIES_MAX times in all; when nothing at all is answered for
  * STALL_MS, it gives up. Prints one JSON object; exits with 0 when every name was answered.
  */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "bench/common/clock.h"
+#include "bench/common/options.h"
+#include "bench/common/udp.h"
 #include "bench/memory/names.h"
 
 enum {
@@ -24,7 +23,6 @@ enum {
     BATCH = 64,
     SLOTS_MAX =
         1024, /* their number is the low ten bits of an id, the rest tells one use from the next */
-    SOCKET_BUFFER = 4 << 20,
     TIMEOUT_MS = 1000,
     STALL_MS = 20000,
     TRIES_MAX = 20,
@@ -54,23 +52,7 @@ struct filler {
 
 static uint64_t clock_ms(void)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
-static int open_socket(uint16_t port)
-{
-    const int size = SOCKET_BUFFER;
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof address) != 0) {
-        perror("filler");
-        exit(EXIT_FAILURE);
-    }
-    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
-    return fd;
+    return (uint64_t)clock_us() / US_PER_MS;
 }
 
 /* Slot `i` is to be sent (again) now; a slot keeps to its socket. */
@@ -189,47 +171,34 @@ static void run(struct filler *filler)
     filler->failed += filler->left + filler->busy;
 }
 
-/* An argument that must lie between the two; the program ends when it does not. */
-static uint32_t number_of(const char *text, uint32_t least, uint32_t most)
+static void read_options(struct filler *filler, struct sockaddr_in *server, int argc, char **argv)
 {
-    char *end;
-    errno = 0;
-    unsigned long value = strtoul(text, &end, 10);
-    if (errno || end == text || *end || value < least || value > most) {
-        fprintf(stderr, "filler: %s is not from %" PRIu32 " to %" PRIu32 "\n", text, least, most);
-        exit(EXIT_FAILURE);
-    }
-    return (uint32_t)value;
-}
-
-static void parse_arguments(struct filler *filler, char **argv)
-{
-    filler->kind = names_kind(argv[2]);
-    filler->next = number_of(argv[3], 0, NAMES_MAX - 1);
-    filler->left = number_of(argv[4], 1, NAMES_MAX - filler->next);
-    filler->stride = number_of(argv[5], 1, NAMES_MAX);
-    filler->window = number_of(argv[6], SOCKETS, SLOTS_MAX);
-    if (filler->kind == KINDS ||
-        filler->next + (filler->left - 1) * filler->stride > NAMES_MAX - 1) {
-        fprintf(stderr, "filler: no such kind, or not so many names\n");
-        exit(EXIT_FAILURE);
-    }
+    const struct option_row rows[] = {
+        {"server", "IPV4:PORT", "the cache", PLACE(server), .needed = true},
+        {"kind", "KIND", "of names.h", CHOICE(&filler->kind, names_kinds), .needed = true},
+        {"first", "N", "number of the first name (0)", NUMBER(&filler->next, 0, NAMES_MAX - 1)},
+        {"count", "N", "names", NUMBER(&filler->left, 1, NAMES_MAX), .needed = true},
+        {"stride", "N", "between their numbers (1)", NUMBER(&filler->stride, 1, NAMES_MAX)},
+        {"window", "N", "queries outstanding (200)", NUMBER(&filler->window, SOCKETS, SLOTS_MAX)},
+    };
+    const struct option_table table =
+        OPTION_TABLE(rows, .about = "--server=IPV4:PORT --kind=KIND --count=N ...");
+    options_read(&table, argc, argv);
+    if (filler->next + (filler->left - 1) * filler->stride > NAMES_MAX - 1)
+        options_fail("--count", "there are not so many names");
 }
 
 int main(int argc, char **argv)
 {
-    static struct filler filler;
-    if (argc != 7) {
-        fprintf(stderr, "usage: filler PORT KIND FIRST COUNT STRIDE WINDOW\n");
-        return EXIT_FAILURE;
-    }
-    uint16_t port = (uint16_t)number_of(argv[1], 1, UINT16_MAX);
-    parse_arguments(&filler, argv);
+    static struct filler filler = {.stride = 1, .window = 200};
+    struct sockaddr_in server;
+    read_options(&filler, &server, argc, argv);
     filler.message = message_new();
     if (!filler.message)
         return EXIT_FAILURE;
     for (size_t s = 0; s < SOCKETS; s++)
-        filler.sockets[s] = open_socket(port);
+        if ((filler.sockets[s] = udp_connect(&server)) < 0)
+            options_fail("--server", strerror(errno));
     const uint64_t began = filler.last_right_ms = clock_ms();
     run(&filler);
     printf("{\"right\": %" PRIu64 ", \"wrong\": %" PRIu64 ", \"resent\": %" PRIu64

@@ -18,14 +18,7 @@ static const uint8_t soa_rdata[] =
     "\0\11\72\200"
     "\0\1\121\200"; /* the last: how long an absence is kept, a day */
 
-enum kind names_kind(const char *text)
-{
-    static const char *const words[KINDS] = {"a", "aaaa", "nxdomain", "cname"};
-    enum kind kind = KIND_A;
-    while (kind < KINDS && strcmp(text, words[kind]) != 0)
-        kind++;
-    return kind;
-}
+const char *const names_kinds[KINDS + 1] = {"a", "aaaa", "nxdomain", "cname"};
 
 static void write_name(char letter, uint32_t number, uint8_t name[NAME_SIZE])
 {

@@ -25,8 +25,7 @@ enum {
     NAMES_TYPE_COUNT = 65280,
 };
 
-/* The kind of that name, or KINDS. */
-enum kind names_kind(const char *text);
+extern const char *const names_kinds[KINDS + 1]; /* by kind; ends with NULL */
 
 /* Writes the query for the number-th name of a kind. Its size. */
 size_t names_query(enum kind kind, uint32_t number, uint16_t id, uint8_t bytes[NAMES_QUERY_MAX]);

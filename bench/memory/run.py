@@ -81,7 +81,7 @@ class Authority:
 
     def __init__(self):
         self.port = process.free_port()
-        self._process = process.Process("authority", [program("authority"), str(self.port)])
+        self._process = process.Process("authority", [program("authority"), f"--port={self.port}"])
         self._process.wait_ready(lambda: "ready" in self._process.output("stdout"), 5)
 
     def queries(self):
@@ -100,7 +100,8 @@ class Authority:
 def fill(port, kind, first, count, stride=1):
     """filler.c to its end: its figures."""
     done = subprocess.run(
-        [program("filler"), *map(str, (port, kind, first, count, stride, WINDOW))],
+        [program("filler"), f"--server=127.0.0.1:{port}", f"--kind={kind}", f"--first={first}",
+         f"--count={count}", f"--stride={stride}", f"--window={WINDOW}"],
         capture_output=True, text=True, timeout=1800, check=False)
     if not done.stdout:
         raise RuntimeError(f"filler: {done.stderr.strip()}")
@@ -225,8 +226,8 @@ class Bench:
     def churn(self):
         """churn.c to its end: its lines."""
         lines = []
-        argv = [program("churn"), str(self.args.inserts), str(self.args.limit),
-                str(self.args.samples)]
+        argv = [program("churn"), f"--inserts={self.args.inserts}", f"--limit={self.args.limit}",
+                f"--samples={self.args.samples}"]
         with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as child:
             for text in child.stdout:
                 lines.append(json.loads(text))

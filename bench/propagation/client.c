@@ -7,9 +7,9 @@
 #include <unistd.h>
 
 #include "bench/common/clock.h"
+#include "bench/common/udp.h"
 
 enum {
-    RECEIVE_BUFFER = 4 * 1024 * 1024,
     BATCH = 64,
     HEADER = 12,
     TYPE_OPT = 41,
@@ -22,13 +22,10 @@ enum {
 
 static int open_socket(const struct sockaddr_in *address)
 {
-    const int buffer = RECEIVE_BUFFER, on = 1;
-    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return -1;
-    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof buffer);
-    setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof on);
-    return connect(fd, (const struct sockaddr *)address, sizeof *address) == 0 ? fd : -1;
+    const int on = 1, fd = udp_connect(address);
+    if (fd >= 0)
+        setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof on);
+    return fd;
 }
 
 int client_open(struct client *client)

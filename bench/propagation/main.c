@@ -22,7 +22,7 @@
  * {"type":"over"} at the end of that; then {"type":"change",...} for each change that was watched,
  * and {"type":"result",...} last.
  *
- * Threads: this loop; those of topic.h and inside.h. All have the short time slices that freshetd's
+ * Threads: this loop; those of bench/common/topic.h and inside.h. All have the short time slices that freshetd's
  * have, so that the plain consumer waits for the processor no longer than a tier does; the loop has
  * a higher priority besides, where that is permitted, so that what is late is the tiers. (At a
  * real-time priority it keeps a broker on its core from the change it waits for.)
@@ -39,11 +39,12 @@
 #include <unistd.h>
 
 #include "bench/common/authority.h"
+#include "bench/common/chance.h"
 #include "bench/common/clock.h"
 #include "bench/propagation/client.h"
 #include "bench/propagation/inside.h"
 #include "bench/propagation/primary.h"
-#include "bench/propagation/topic.h"
+#include "bench/propagation/changes.h"
 #include "resolver/daemon/sched.h"
 
 enum {
@@ -80,8 +81,8 @@ struct probe {
     struct client clients[TIERS_MAX];
     struct inside insides[TIERS_MAX];
     int poll_fd;
-    uint64_t random;
-    double *ranks; /* by rank of a name: cumulated shares */
+    struct chance chance;
+    struct lottery names;
     enum phase phase;
     int64_t phase_us, run_us;
     int64_t window_us; /* what is counted, and watched, begins here */
@@ -93,15 +94,6 @@ struct probe {
     int64_t latest_us; /* the most a probe was late */
     unsigned seconds;
 };
-
-/* xorshift64*: the same run for the same seed. */
-static double chance(struct probe *p)
-{
-    p->random ^= p->random >> 12;
-    p->random ^= p->random << 25;
-    p->random ^= p->random >> 27;
-    return (double)((p->random * 2685821657736338717ULL) >> 11) / 9007199254740992.0;
-}
 
 /* ---- what is sent ---- */
 
@@ -132,15 +124,16 @@ static void ask_about(struct probe *p, struct flight *flight, uint32_t version)
 static void change_one(struct probe *p)
 {
     const struct options *o = &p->options;
-    const uint32_t name = (uint32_t)(chance(p) * o->names);
-    const bool watched = chance(p) * o->changes < o->watched && clock_us() >= p->window_us;
+    const uint32_t name = (uint32_t)(chance_draw(&p->chance) * o->names);
+    const bool watched =
+        chance_draw(&p->chance) * o->changes < o->watched && clock_us() >= p->window_us;
     const uint32_t version = history_add(p->history, name, KIND_SET, clock_us());
     if (!version)
         return;
     p->changes++;
     struct flight *flight = flights_begin(&p->flights, version, watched, clock_us());
     if (p->topic)
-        topic_publish(p->topic, version);
+        changes_publish(p->topic, &p->flights, &p->zone, version);
     else if (p->primary.zone)
         primary_publish(&p->primary, version);
     if (watched)
@@ -169,20 +162,6 @@ static void sweep_one(struct probe *p)
     p->swept++;
 }
 
-static uint32_t draw_name(struct probe *p)
-{
-    const double wanted = chance(p) * p->ranks[p->options.names - 1];
-    uint32_t low = 0, high = p->options.names - 1;
-    while (low < high) {
-        const uint32_t middle = low + (high - low) / 2;
-        if (p->ranks[middle] > wanted)
-            high = middle;
-        else
-            low = middle + 1;
-    }
-    return low;
-}
-
 static void send_steady(struct probe *p, int64_t now_us)
 {
     const struct options *o = &p->options;
@@ -190,8 +169,8 @@ static void send_steady(struct probe *p, int64_t now_us)
          p->next_sweep_us += US_PER_S / o->sweep)
         sweep_one(p);
     for (; o->clients > 0 && p->next_client_us <= (double)now_us;
-         p->next_client_us -= log(1 - chance(p)) * US_PER_S / o->clients)
-        client_ask(&p->clients[0], draw_name(p), false);
+         p->next_client_us -= log(1 - chance_draw(&p->chance)) * US_PER_S / o->clients)
+        client_ask(&p->clients[0], lottery_draw(&p->names, &p->chance), false);
 }
 
 static void send_changes(struct probe *p, int64_t now_us)
@@ -200,7 +179,7 @@ static void send_changes(struct probe *p, int64_t now_us)
     while (p->phase == RUN && p->options.changes > 0 && p->next_change_us <= (double)now_us) {
         change_one(p);
         const double slot = floor((p->next_change_us - (double)p->run_us) / slot_us) + 1;
-        p->next_change_us = (double)p->run_us + (slot + chance(p)) * slot_us;
+        p->next_change_us = (double)p->run_us + (slot + chance_draw(&p->chance)) * slot_us;
     }
 }
 
@@ -232,7 +211,7 @@ static void begin_run(struct probe *p, int64_t now_us)
     p->run_us = now_us;
     p->next_change_us = (double)now_us;
     p->window_us = now_us + p->options.settle_us;
-    for (unsigned k = 0; k < p->options.control_count; k++)
+    for (unsigned k = 0; k < p->options.controls.count; k++)
         inside_begin(&p->insides[k]);
     enter(p, RUN, now_us);
 }
@@ -294,7 +273,7 @@ static void tell_second(struct probe *p, int64_t now_us)
 static void choose_ttl(struct probe *p)
 {
     const uint32_t ttl = p->options.ttl;
-    p->zone.ttl = p->phase == WARM && ttl > 0 ? 1 + (uint32_t)(chance(p) * ttl) : ttl;
+    p->zone.ttl = p->phase == WARM && ttl > 0 ? 1 + (uint32_t)(chance_draw(&p->chance) * ttl) : ttl;
 }
 
 static void step(struct probe *p)
@@ -399,7 +378,7 @@ static void print_change(struct probe *p, uint32_t version)
         printf("}");
     }
     printf("],\"inside\":[");
-    for (unsigned k = 0; k < p->options.control_count; k++)
+    for (unsigned k = 0; k < p->options.controls.count; k++)
         print_inside(&p->insides[k], version - p->options.names - 1, k);
     printf("]}\n");
 }
@@ -426,8 +405,8 @@ static void print_result(struct probe *p)
            ",\"late\":%" PRIu64 ",\"latest_us\":%" PRId64 ",\"authority_queries\":%" PRIu64
            ",\"tiers\":[",
            p->after.changes - p->before.changes,
-           p->topic ? topic_failed(p->topic) : p->primary.refused, p->probes, p->late, p->latest_us,
-           p->after.authority - p->before.authority);
+           p->topic ? topic_count(p->topic).failed : p->primary.refused, p->probes, p->late,
+           p->latest_us, p->after.authority - p->before.authority);
     for (unsigned k = 0; k < p->options.tier_count; k++)
         print_tier(p, k);
     printf("]}\n");
@@ -457,15 +436,6 @@ static bool set_up_client(struct probe *p, unsigned k)
     return true;
 }
 
-static bool set_up_ranks(struct probe *p)
-{
-    double sum = 0;
-    p->ranks = calloc(p->options.names, sizeof *p->ranks);
-    for (uint32_t k = 0; p->ranks && k < p->options.names; k++)
-        p->ranks[k] = sum += pow(k + 1, -p->options.zipf);
-    return p->ranks != NULL;
-}
-
 static const char *set_up_core(struct probe *p)
 {
     const struct options *o = &p->options;
@@ -473,9 +443,10 @@ static const char *set_up_core(struct probe *p)
         return "--zone is no domain name with a final dot";
     const double seconds = (double)o->seconds + (double)o->settle_us / US_PER_S;
     p->history = history_new(o->names, (uint32_t)(o->changes * seconds) + CHANGES_SPARE);
-    if (!p->history || !flights_init(&p->flights, o, p->history) || !set_up_ranks(p))
+    if (!p->history || !flights_init(&p->flights, o, p->history) ||
+        !lottery_init(&p->names, o->names, o->zipf))
         return "no memory";
-    p->random = o->seed * 2654435761u + 88172645463325252u;
+    p->chance = chance_of(o->seed);
     p->poll_fd = epoll_create1(EPOLL_CLOEXEC);
     p->authority = (struct authority){.zone = &p->zone, .history = p->history};
     if (o->authority_port && (authority_open(&p->authority, o->authority_port) < 0 ||
@@ -486,13 +457,13 @@ static const char *set_up_core(struct probe *p)
 
 static const char *set_up(struct probe *p)
 {
-    static char error[TOPIC_ERROR];
+    static char error[KAFKA_ERROR];
     const struct options *o = &p->options;
     const char *wrong = set_up_core(p);
     if (wrong)
         return wrong;
     if (o->topic) {
-        p->topic = topic_open(o, &p->zone, &p->flights, error);
+        p->topic = changes_open(&p->flights, &p->zone, error);
         if (!p->topic)
             return error;
     } else if (o->primary.sin_port) {
@@ -503,8 +474,9 @@ static const char *set_up(struct probe *p)
     for (unsigned k = 0; k < o->tier_count; k++)
         if (!set_up_client(p, k))
             return strerror(errno);
-    for (unsigned k = 0; k < o->control_count; k++) {
-        p->insides[k] = (struct inside){.path = o->controls[k], .capacity = p->history->capacity};
+    for (unsigned k = 0; k < o->controls.count; k++) {
+        p->insides[k] =
+            (struct inside){.path = o->controls.at[k], .capacity = p->history->capacity};
         if (!inside_start(&p->insides[k]))
             return "no memory, or no thread";
     }
@@ -513,7 +485,7 @@ static const char *set_up(struct probe *p)
 
 static void tear_down(struct probe *p)
 {
-    for (unsigned k = 0; k < p->options.control_count; k++)
+    for (unsigned k = 0; k < p->options.controls.count; k++)
         inside_free(&p->insides[k]);
     for (unsigned k = 0; k < p->options.tier_count; k++)
         client_close(&p->clients[k]);
@@ -526,13 +498,13 @@ static void tear_down(struct probe *p)
     flights_free(&p->flights);
     history_free(p->history);
     free(p->dues.all);
-    free(p->ranks);
+    lottery_free(&p->names);
 }
 
 int main(int argc, char **argv)
 {
     static struct probe p;
-    options_read(&p.options, argc, argv);
+    probe_options_read(&p.options, argc, argv);
     sched_shorten();
     const char *wrong = set_up(&p);
     if (wrong) {
@@ -543,7 +515,7 @@ int main(int argc, char **argv)
     prctl(PR_SET_TIMERSLACK, TIMER_SLACK_NS);
     enter(&p, WARM, clock_us());
     loop(&p);
-    for (unsigned k = 0; k < p.options.control_count; k++)
+    for (unsigned k = 0; k < p.options.controls.count; k++)
         inside_stop(&p.insides[k]);
     print_result(&p);
     tear_down(&p);

@@ -4,15 +4,12 @@
 #ifndef FRESHET_PROPAGATION_OPTIONS_H
 #define FRESHET_PROPAGATION_OPTIONS_H
 
-#include <netinet/in.h>
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "bench/common/options.h"
 
-enum { TIERS_MAX = 8, TIER_TEXT = 64, PROPERTIES_MAX = 16 };
+enum { TIERS_MAX = 8 };
 
 struct tier_options {
-    char name[TIER_TEXT];
+    const char *name;
     struct sockaddr_in address;
     bool position; /* a freshet tier on the feed: it says how far it is (invalidation/position.h) */
 };
@@ -33,18 +30,16 @@ struct options {
     bool reader; /* a plain consumer beside the tiers */
     uint64_t seed;
     const char *brokers, *topic; /* NULL: not in Kafka */
-    const char *properties[PROPERTIES_MAX];
-    size_t property_count;
-    struct sockaddr_in primary; /* changes go there as dynamic updates; port 0: nowhere */
-    struct sockaddr_in notify;  /* who is sent a NOTIFY once the primary has a change; or port 0 */
-    uint16_t authority_port;    /* 0: the tiers have an authority of their own */
-    const char *controls[TIERS_MAX]; /* of the freshetd that are asked; see inside.h */
-    unsigned control_count;
+    struct option_list properties;
+    struct sockaddr_in primary;  /* changes go there as dynamic updates; port 0: nowhere */
+    struct sockaddr_in notify;   /* who is sent a NOTIFY once the primary has a change; or port 0 */
+    uint16_t authority_port;     /* 0: the tiers have an authority of their own */
+    struct option_list controls; /* of the freshetd that are asked; see inside.h */
     struct tier_options tiers[TIERS_MAX];
     unsigned tier_count;
 };
 
 /* Ends the program when they make no sense. */
-void options_read(struct options *ret_options, int argc, char **argv);
+void probe_options_read(struct options *ret_options, int argc, char **argv);
 
 #endif

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "bench/common/clock.h"
+#include "bench/common/udp.h"
 
 enum {
     IDS = 65536,
@@ -19,22 +20,12 @@ enum {
     ZONE_POINTER = 0xc000 | HEADER,
 };
 
-static int open_socket(const struct sockaddr_in *address)
-{
-    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd >= 0 && connect(fd, (const struct sockaddr *)address, sizeof *address) == 0)
-        return fd;
-    if (fd >= 0)
-        close(fd);
-    return -1;
-}
-
 int primary_open(struct primary *primary, const struct options *options)
 {
     const bool tells = options->notify.sin_port != 0;
     primary->versions = calloc(IDS, sizeof *primary->versions);
-    primary->fd = open_socket(&options->primary);
-    primary->notify_fd = tells ? open_socket(&options->notify) : -1;
+    primary->fd = udp_connect(&options->primary);
+    primary->notify_fd = tells ? udp_connect(&options->notify) : -1;
     return primary->versions && primary->fd >= 0 && (!tells || primary->notify_fd >= 0) ? 0 : -1;
 }
 

@@ -1,16 +1,14 @@
 /*
  * authority.c - has an address for every name: the upstream of all servers, as cheap as can be.
  *
- *     authority PORT
- *
  * A: 192.0.2.1 with TTL 86400, as if by a wildcard. Any other type: no data, with a SOA. It says
  * RA, as forwarders want it from whom they forward to. EDNS is answered with EDNS (RFC 6891 7).
  */
 #include <stdbool.h>
-#include <stdio.h>
 #include <string.h>
 
-#include "bench/throughput/serve.h"
+#include "bench/common/options.h"
+#include "bench/common/serve.h"
 
 enum {
     HEADER = 12,
@@ -76,9 +74,10 @@ static size_t answer(uint8_t *message, size_t size)
 
 int main(int argc, char **argv)
 {
-    if (argc != 2) {
-        fprintf(stderr, "Usage: authority PORT\n");
-        return 2;
-    }
-    return serve(argv[1], answer);
+    uint16_t port;
+    const struct option_row rows[] = {
+        {"port", "PORT", "on 127.0.0.1", NUMBER(&port, 1, 65535), .needed = true}};
+    const struct option_table table = OPTION_TABLE(rows, .about = "--port=PORT");
+    options_read(&table, argc, argv);
+    return serve(port, answer);
 }

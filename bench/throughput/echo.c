@@ -1,19 +1,14 @@
 /*
  * echo.c - the limit: what comes in goes out again with its QR bit set, and nothing else is done.
  *
- *     echo PORT [N]      N: drops every Nth message, for a test of the generator
- *
  * What this server takes for a query is the kernel's part; a resolver can only add to it.
  */
-#include <stdio.h>
-#include <stdlib.h>
-
-#include "bench/throughput/serve.h"
+#include "bench/common/options.h"
+#include "bench/common/serve.h"
 
 enum { FLAGS = 2, QR = 0x80, HEADER = 12 };
 
-static unsigned long drop_every;
-static unsigned long seen;
+static uint64_t drop_every, seen;
 
 static size_t echo(uint8_t *message, size_t size)
 {
@@ -27,10 +22,13 @@ static size_t echo(uint8_t *message, size_t size)
 
 int main(int argc, char **argv)
 {
-    if (argc < 2 || argc > 3) {
-        fprintf(stderr, "Usage: echo PORT [N]\n");
-        return 2;
-    }
-    drop_every = argc > 2 ? strtoul(argv[2], NULL, 10) : 0;
-    return serve(argv[1], echo);
+    uint16_t port;
+    const struct option_row rows[] = {
+        {"port", "PORT", "on 127.0.0.1", NUMBER(&port, 1, 65535), .needed = true},
+        {"drop", "N", "every Nth message, for a test of the generator",
+         NUMBER(&drop_every, 1, 1e9)},
+    };
+    const struct option_table table = OPTION_TABLE(rows, .about = "--port=PORT [--drop=N]");
+    options_read(&table, argc, argv);
+    return serve(port, echo);
 }

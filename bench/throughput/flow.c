@@ -6,13 +6,14 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "bench/common/udp.h"
+
 enum {
     HEADER = 12,
     REPLY_MAX = 512,
     PREFIX = 2, /* of a message in a stream (RFC 1035 4.2.2) */
     STREAM_IN = 65536,
     STREAM_OUT = FLOW_BATCH * (PREFIX + QUESTION_MAX),
-    BUFFER_BYTES = 4 * 1024 * 1024,
     SLOT_MASK = FLOW_SLOTS - 1,
     CONTROL_SIZE = CMSG_SPACE(sizeof(struct timespec)),
 };
@@ -57,13 +58,12 @@ static void prepare(struct flow *flow)
 
 static void set_options(const struct flow *flow)
 {
-    const int bytes = BUFFER_BYTES, on = 1;
+    const int on = 1;
     if (flow->run->stream)
         setsockopt(flow->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     if (flow->run->stamped)
         setsockopt(flow->fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof on);
-    if (setsockopt(flow->fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof bytes) != 0)
-        (void)setsockopt(flow->fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes);
+    udp_set_buffers(flow->fd);
 }
 
 static bool connect_to_server(struct flow *flow)
@@ -190,7 +190,7 @@ static int64_t stamp_of(struct flow *flow, size_t i)
     struct cmsghdr *c = CMSG_FIRSTHDR(&flow->in[i].msg_hdr);
     struct timespec stamp;
     if (!c || c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_TIMESTAMPNS)
-        return flow_now();
+        return clock_ns();
     memcpy(&stamp, CMSG_DATA(c), sizeof stamp);
     return (int64_t)stamp.tv_sec * 1000000000 + stamp.tv_nsec + flow->run->offset;
 }
@@ -203,7 +203,7 @@ static size_t hear_datagrams(struct flow *flow)
         flow->in[i].msg_hdr.msg_controllen = CONTROL_SIZE;
     }
     const int count = recvmmsg(flow->fd, flow->in, FLOW_BATCH, MSG_DONTWAIT, NULL);
-    const int64_t now = flow_now();
+    const int64_t now = clock_ns();
     for (int i = 0; i < count; i++)
         take_reply(flow, flow->replies[i], flow->in[i].msg_len,
                    stamped ? stamp_of(flow, (size_t)i) : now);
@@ -267,7 +267,7 @@ static size_t hear_stream(struct flow *flow)
     if (n <= 0)
         return 0;
     flow->in_size += (size_t)n;
-    return take_messages(flow, flow_now());
+    return take_messages(flow, clock_ns());
 }
 
 size_t flow_hear(struct flow *flow)
@@ -332,7 +332,7 @@ static size_t ask_stream(struct flow *flow, const int64_t *due, size_t count)
 
 static void note_lateness(struct tally *tally, const int64_t *due, size_t count)
 {
-    const int64_t now = flow_now();
+    const int64_t now = clock_ns();
     for (size_t i = 0; i < count; i++)
         histogram_add(&tally->lateness, now - due[i]);
 }
@@ -341,7 +341,7 @@ size_t flow_ask(struct flow *flow, const int64_t *due, size_t count)
 {
     const struct run *run = flow->run;
     int64_t sent[FLOW_BATCH];
-    const int64_t now = run->stamped ? flow_now() : 0;
+    const int64_t now = run->stamped ? clock_ns() : 0;
     for (size_t i = 0; run->stamped && i < count; i++)
         sent[i] = now;
     const int64_t *from = run->stamped ? sent : due;

@@ -13,8 +13,8 @@
 
 #include <netinet/in.h>
 #include <sys/socket.h>
-#include <time.h>
 
+#include "bench/common/clock.h"
 #include "bench/common/histogram.h"
 #include "bench/throughput/questions.h"
 
@@ -64,12 +64,5 @@ size_t flow_hear(struct flow *flow);
 
 /* Gives up on queries that were due before `before`. */
 void flow_expire(struct flow *flow, int64_t before);
-
-static inline int64_t flow_now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
 
 #endif

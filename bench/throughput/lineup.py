@@ -217,14 +217,14 @@ def program(name):
 
 
 def echo(cores, drop_every=None):
-    dropping = [str(drop_every)] if drop_every else []
-    server = Server("echo", [program("echo"), "{port}", *dropping], cores)
+    dropping = [f"--drop={drop_every}"] if drop_every else []
+    server = Server("echo", [program("echo"), "--port={port}", *dropping], cores)
     server.echoes = True
     return server
 
 
 def authority(cores):
-    return Server("authority", [program("authority"), "{port}"], cores)
+    return Server("authority", [program("authority"), "--port={port}"], cores)
 
 
 def start(name, authority_port, cores):

@@ -20,9 +20,7 @@
  * or sleeps when there is nothing to do, where the core is shared. "idle" is the share of its time
  * in which there was nothing to do; near 0 the generator was the limit.
  */
-#include <arpa/inet.h>
 #include <errno.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <math.h>
 #include <poll.h>
@@ -32,6 +30,8 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
+#include "bench/common/chance.h"
+#include "bench/common/options.h"
 #include "bench/throughput/flow.h"
 
 enum { FLOWS_MAX = 64, GAPS = 4096, US = 1000, MS = 1000000 };
@@ -57,176 +57,49 @@ struct load {
     int64_t timeout, swept, idle;
     int64_t next_due;
     unsigned in_burst; /* of the queries due then, those that were asked */
-    uint64_t gap_state;
+    struct chance chance;
     int64_t gaps[GAPS];
 };
 
-static const char usage[] =
-    "Usage: load --server=IPV4:PORT [OPTION]...\n"
-    "Asks a DNS server; one JSON object on stdout.\n"
-    "\n"
-    "  --seconds=S         2\n"
-    "  --rate=Q            queries a second, open loop; left out: as many as are answered\n"
-    "  --burst=N           with a rate: so many are due at a time (1)\n"
-    "  --stamps            with a rate, UDP: latency from sending to when the kernel got the "
-    "reply\n"
-    "  --window=N          without a rate: queries under way (128)\n"
-    "  --limit=N           at most N queries\n"
-    "  --flows=N           sockets (8)\n"
-    "  --tcp               connections with pipelined queries\n"
-    "  --known=N           names asked for again and again (10000)\n"
-    "  --order=uniform|zipf|each\n"
-    "  --unique=SHARE      of the queries ask for a name that is never asked for again (0)\n"
-    "  --first-unique=N    the number of the first of these\n"
-    "  --suffix=NAME       bench.example.com.\n"
-    "  --edns              queries carry an OPT record\n"
-    "  --echo              a reply need not have an answer\n"
-    "  --timeout=MS        a reply that takes longer is lost (1000)\n"
-    "  --spin              never sleep\n"
-    "  --seed=N\n";
-
-__attribute__((noreturn)) static void fail(const char *what, const char *text)
-{
-    fprintf(stderr, "load: %s: %s\n", what, text);
-    exit(2);
-}
-
-/* --- options */
-
-static double number(const char *text, double least, double most)
-{
-    char *end;
-    const double value = strtod(text, &end);
-    if (end == text || *end || !(value >= least && value <= most))
-        fail("no such number here", text);
-    return value;
-}
-
-static void read_address(struct sockaddr_in *address, const char *text)
-{
-    char host[INET_ADDRSTRLEN];
-    uint16_t port;
-    if (sscanf(text, "%15[0-9.]:%" SCNu16, host, &port) != 2 ||
-        inet_pton(AF_INET, host, &address->sin_addr) != 1)
-        fail("no IPv4 address with port", text);
-    address->sin_family = AF_INET;
-    address->sin_port = htons(port);
-}
-
-static enum order read_order(const char *text)
-{
-    static const char *const names[] = {
-        [ORDER_UNIFORM] = "uniform", [ORDER_ZIPF] = "zipf", [ORDER_EACH] = "each"};
-    for (int i = ORDER_UNIFORM; i <= ORDER_EACH; i++)
-        if (strcmp(text, names[i]) == 0)
-            return (enum order)i;
-    fail("no such order", text);
-}
-
-static const struct option options[] = {
-    {"server", required_argument, NULL, 'a'},
-    {"seconds", required_argument, NULL, 't'},
-    {"rate", required_argument, NULL, 'r'},
-    {"burst", required_argument, NULL, 'b'},
-    {"stamps", no_argument, NULL, 'k'},
-    {"window", required_argument, NULL, 'w'},
-    {"limit", required_argument, NULL, 'l'},
-    {"flows", required_argument, NULL, 'f'},
-    {"tcp", no_argument, NULL, 'T'},
-    {"known", required_argument, NULL, 'n'},
-    {"order", required_argument, NULL, 'o'},
-    {"unique", required_argument, NULL, 'u'},
-    {"first-unique", required_argument, NULL, 'U'},
-    {"suffix", required_argument, NULL, 'x'},
-    {"edns", no_argument, NULL, 'e'},
-    {"echo", no_argument, NULL, 'E'},
-    {"timeout", required_argument, NULL, 'm'},
-    {"spin", no_argument, NULL, 's'},
-    {"seed", required_argument, NULL, 'S'},
-    {0},
-};
-
-static void take_question_option(struct question_options *questions, int option, const char *text)
-{
-    switch (option) {
-    case 'n':
-        questions->known = (uint32_t)number(text, 1, 1e7);
-        return;
-    case 'o':
-        questions->order = read_order(text);
-        return;
-    case 'u':
-        questions->unique_share = number(text, 0, 1);
-        return;
-    case 'U':
-        questions->first_unique = strtoull(text, NULL, 10);
-        return;
-    case 'x':
-        questions->suffix = text;
-        return;
-    case 'e':
-        questions->edns = true;
-        return;
-    case 'S':
-        questions->seed = strtoull(text, NULL, 10);
-        return;
-    default:
-        fputs(usage, stderr);
-        exit(2);
-    }
-}
-
-static void take_option(struct load *load, int option, const char *text)
-{
-    switch (option) {
-    case 'a':
-        read_address(&load->run.server, text);
-        return;
-    case 't':
-        load->seconds = number(text, 0.01, 3600);
-        return;
-    case 'r':
-        load->rate = number(text, 1, 1e7);
-        return;
-    case 'b':
-        load->burst = (unsigned)number(text, 1, FLOW_BATCH);
-        return;
-    case 'k':
-        load->run.stamped = true;
-        return;
-    case 'w':
-        load->window = (unsigned)number(text, 1, FLOWS_MAX * FLOW_SLOTS);
-        return;
-    case 'l':
-        load->limit = (uint64_t)number(text, 1, 1e12);
-        return;
-    case 'f':
-        load->flow_count = (unsigned)number(text, 1, FLOWS_MAX);
-        return;
-    case 'T':
-        load->run.stream = true;
-        return;
-    case 'E':
-        load->run.accept_any = true;
-        return;
-    case 'm':
-        load->timeout = (int64_t)(number(text, 1, 60000) * MS);
-        return;
-    case 's':
-        load->spin = true;
-        return;
-    default:
-        take_question_option(&load->questions, option, text);
-    }
-}
-
 static void read_options(struct load *load, int argc, char **argv)
 {
-    int option;
-    while ((option = getopt_long(argc, argv, "", options, NULL)) >= 0)
-        take_option(load, option, optarg);
-    if (optind < argc || load->run.server.sin_port == 0)
-        fail("--server", "an address is needed, and nothing besides options");
+    static const char *const orders[] = {
+        [ORDER_UNIFORM] = "uniform", [ORDER_ZIPF] = "zipf", [ORDER_EACH] = "each", NULL};
+    struct question_options *q = &load->questions;
+    struct run *run = &load->run;
+    const struct option_row rows[] = {
+        {"server", "IPV4:PORT", "a DNS server", PLACE(&run->server), .needed = true},
+        {"seconds", "S", "2", NUMBER(&load->seconds, 0.01, 3600)},
+        {"rate", "Q", "a second, open loop; left out: as many as are answered",
+         NUMBER(&load->rate, 1, 1e7)},
+        {"burst", "N", "with a rate: so many are due at a time (1)",
+         NUMBER(&load->burst, 1, FLOW_BATCH)},
+        {"stamps", NULL, "with a rate, UDP: latency from sending to when the kernel got the reply",
+         FLAG(&run->stamped, true)},
+        {"window", "N", "without a rate: queries under way (128)",
+         NUMBER(&load->window, 1, FLOWS_MAX * FLOW_SLOTS)},
+        {"limit", "N", "at most N queries", NUMBER(&load->limit, 1, 1e12)},
+        {"flows", "N", "sockets (8)", NUMBER(&load->flow_count, 1, FLOWS_MAX)},
+        {"tcp", NULL, "connections with pipelined queries", FLAG(&run->stream, true)},
+        {"known", "N", "names asked for again and again (10000)", NUMBER(&q->known, 1, 1e7)},
+        {"order", "uniform|zipf|each", "of these (uniform)", CHOICE(&q->order, orders)},
+        {"unique", "SHARE", "of the queries ask for a name that is never asked for again (0)",
+         NUMBER(&q->unique_share, 0, 1)},
+        {"first-unique", "N", "the number of the first of these",
+         NUMBER(&q->first_unique, 0, 1e15)},
+        {"suffix", "NAME", "bench.example.com.", PLACE(&q->suffix)},
+        {"edns", NULL, "queries carry an OPT record", FLAG(&q->edns, true)},
+        {"echo", NULL, "a reply need not have an answer", FLAG(&run->accept_any, true)},
+        {"timeout", "MS", "a reply that takes longer is lost (1000)",
+         SCALED(&load->timeout, 1, 60000, MS)},
+        {"spin", NULL, "never sleep", FLAG(&load->spin, true)},
+        {"seed", "N", "1", NUMBER(&q->seed, 0, 1e15)},
+    };
+    const struct option_table table = OPTION_TABLE(
+        rows, .about =
+                  "--server=IPV4:PORT [OPTION]...\n"
+                  "Asks as fast as the server answers, or at a rate; one JSON object on stdout.");
+    options_read(&table, argc, argv);
     if (load->window < load->flow_count)
         load->window = load->flow_count;
 }
@@ -246,10 +119,7 @@ static void prepare_gaps(struct load *load)
 
 static int64_t draw_gap(struct load *load)
 {
-    load->gap_state ^= load->gap_state << 13;
-    load->gap_state ^= load->gap_state >> 7;
-    load->gap_state ^= load->gap_state << 17;
-    return load->gaps[(load->gap_state >> 20) % GAPS];
+    return load->gaps[chance_below(&load->chance, GAPS)];
 }
 
 static void prepare(struct load *load)
@@ -258,21 +128,21 @@ static void prepare(struct load *load)
     load->run.paced = load->rate > 0;
     load->run.questions = questions_new(&load->questions);
     if (!load->run.questions)
-        fail("no such questions", load->questions.suffix);
+        options_fail("no such questions", load->questions.suffix);
     load->tally.slices = calloc(FLOW_SLICES, sizeof *load->tally.slices);
     if (!load->tally.slices)
-        fail("slices", "no memory");
+        options_fail("slices", "no memory");
     load->run.slice = (int64_t)(load->seconds * (double)SECOND / FLOW_SLICES);
     if (load->run.slice < SLICE)
         load->run.slice = SLICE;
     for (unsigned i = 0; i < load->flow_count; i++) {
         load->flows[i] = flow_new(&load->run);
         if (!load->flows[i])
-            fail("cannot connect", strerror(errno));
+            options_fail("cannot connect", strerror(errno));
     }
     if (load->run.paced)
         prepare_gaps(load);
-    load->gap_state = load->questions.seed * 2 + 0x9e3779b97f4a7c15u;
+    load->chance = chance_of(load->questions.seed);
     prctl(PR_SET_TIMERSLACK, 1UL); /* sleeps end when they should */
 }
 
@@ -314,14 +184,14 @@ static void sweep(struct load *load, int64_t now)
 static void rest(struct load *load, int64_t since, int64_t until)
 {
     if (!load->spin) {
-        const int64_t wait = until - flow_now();
+        const int64_t wait = until - clock_ns();
         const int64_t capped = wait < 0 ? 0 : wait > REST ? REST : wait;
         const nfds_t count = load->run.stamped ? 0 : load->flow_count;
         for (unsigned i = 0; i < load->flow_count; i++) /* a stream may have a new one */
             load->polls[i] = (struct pollfd){.fd = flow_fd(load->flows[i]), .events = POLLIN};
         ppoll(load->polls, count, &(struct timespec){.tv_nsec = capped}, NULL);
     }
-    load->idle += flow_now() - since;
+    load->idle += clock_ns() - since;
 }
 
 static uint64_t left(const struct load *load)
@@ -348,18 +218,18 @@ static size_t refill(struct load *load, struct flow *flow, int64_t now)
 
 static void saturate(struct load *load)
 {
-    int64_t now = flow_now();
+    int64_t now = clock_ns();
     while (now < load->run.ends && left(load) > 0) {
         size_t done = 0;
         const int64_t since = now;
         for (unsigned i = 0; i < load->flow_count; i++) {
             if (flow_waiting(load->flows[i]) > 0)
                 done += flow_hear(load->flows[i]);
-            done += refill(load, load->flows[i], flow_now());
+            done += refill(load, load->flows[i], clock_ns());
         }
         if (done == 0)
             rest(load, since, load->run.ends);
-        now = flow_now();
+        now = clock_ns();
         sweep(load, now);
     }
 }
@@ -389,7 +259,7 @@ static void ask_due(struct load *load, const int64_t *due, size_t count)
             continue;
         /* A stream is congested: its replies have to go first. */
         hear_all(load);
-        if (flow_now() > load->run.ends) {
+        if (clock_ns() > load->run.ends) {
             load->tally.asked += count - asked;
             load->tally.unsent += count - asked;
             return;
@@ -402,7 +272,7 @@ static void pace(struct load *load)
     int64_t due[FLOW_BATCH];
     load->next_due = load->run.begins;
     while (load->next_due < load->run.ends) {
-        const int64_t now = flow_now();
+        const int64_t now = clock_ns();
         const size_t count = collect(load, now, due);
         ask_due(load, due, count);
         if (count + hear_all(load) == 0)
@@ -415,7 +285,7 @@ static void pace(struct load *load)
 static void drain(struct load *load)
 {
     while (waiting(load) > 0) {
-        const int64_t now = flow_now();
+        const int64_t now = clock_ns();
         if (hear_all(load) == 0)
             rest(load, now, now + MS);
         sweep(load, now);
@@ -438,15 +308,6 @@ static void print_histogram(const char *name, const struct histogram *histogram)
         printf("\"%s\": %.1f, ", quantiles[i].name,
                (double)histogram_quantile(histogram, quantiles[i].share) / US);
     printf("\"max\": %.1f}", (double)histogram->max_us / US);
-}
-
-static void add_all(struct histogram *sum, const struct histogram *part)
-{
-    sum->count += part->count;
-    for (unsigned i = 0; i < HISTOGRAM_BUCKETS; i++)
-        sum->buckets[i] += part->buckets[i];
-    if (part->max_us > sum->max_us)
-        sum->max_us = part->max_us;
 }
 
 static int compare(const void *a, const void *b)
@@ -472,7 +333,7 @@ static void print_latency(const struct histogram *slices)
 {
     static struct histogram all;
     for (int i = 0; i < FLOW_SLICES; i++)
-        add_all(&all, &slices[i]);
+        histogram_merge(&all, &slices[i]);
     print_histogram("latency_us", &all);
     printf(", \"slice_us\": {");
     for (size_t i = 0; i < QUANTILES; i++)
@@ -518,23 +379,16 @@ static void print_result(const struct load *load, double took)
     printf("}\n");
 }
 
-static int64_t realtime(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_REALTIME, &t);
-    return (int64_t)t.tv_sec * SECOND + t.tv_nsec;
-}
-
 static void run(struct load *load)
 {
-    load->run.begins = load->swept = flow_now();
-    load->run.offset = flow_now() - realtime();
+    load->run.begins = load->swept = clock_ns();
+    load->run.offset = clock_ns() - clock_ns_of(CLOCK_REALTIME);
     load->run.ends = load->run.begins + (int64_t)(load->seconds * (double)SECOND);
     if (load->run.paced)
         pace(load);
     else
         saturate(load);
-    const int64_t now = flow_now();
+    const int64_t now = clock_ns();
     const double took =
         (double)((now < load->run.ends ? now : load->run.ends) - load->run.begins) / 1e9;
     const int64_t idle = load->idle; /* that of the drain does not count */

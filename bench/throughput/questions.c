@@ -1,9 +1,10 @@
 #include "bench/throughput/questions.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "bench/common/chance.h"
 
 enum {
     HEADER = 12,
@@ -25,15 +26,6 @@ struct questions {
     uint8_t (*known)[QUESTION_MAX];
     uint32_t *order;
 };
-
-/* xorshift64*: the order only has to look random. */
-static double draw(uint64_t *state)
-{
-    *state ^= *state >> 12;
-    *state ^= *state << 25;
-    *state ^= *state >> 27;
-    return (double)((*state * 2685821657736338717u) >> 11) / (double)((uint64_t)1 << 53);
-}
 
 /* The suffix as labels; its size with the root, 0 if it is no name or has no room. */
 static size_t put_suffix(const char *text, uint8_t *wire, size_t room)
@@ -92,45 +84,28 @@ static void put_known(struct questions *questions, uint32_t count)
     }
 }
 
-/* The lowest rank whose share, with all before it, reaches `point`. */
-static uint32_t find_rank(const double *sums, uint32_t count, double point)
-{
-    uint32_t low = 0, high = count - 1;
-    while (low < high) {
-        const uint32_t middle = (low + high) / 2;
-        if (sums[middle] < point)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
 static bool draw_zipf(struct questions *questions, const struct question_options *options,
-                      uint64_t *state)
+                      struct chance *chance)
 {
-    double *sums = calloc(options->known, sizeof *sums);
-    if (!sums)
+    struct lottery names;
+    if (!lottery_init(&names, options->known, 1))
         return false;
-    double sum = 0;
-    for (uint32_t i = 0; i < options->known; i++)
-        sums[i] = sum += 1.0 / (i + 1);
     for (uint32_t i = 0; i < questions->order_size; i++)
-        questions->order[i] = find_rank(sums, options->known, draw(state) * sum);
-    free(sums);
+        questions->order[i] = lottery_draw(&names, chance);
+    lottery_free(&names);
     return true;
 }
 
 static bool draw_order(struct questions *questions, const struct question_options *options)
 {
-    uint64_t state = options->seed * 2 + 1;
+    struct chance chance = chance_of(options->seed);
     for (uint32_t i = 0; i < questions->order_size; i++)
         questions->order[i] =
-            options->order == ORDER_EACH ? i : (uint32_t)(draw(&state) * options->known);
-    if (options->order == ORDER_ZIPF && !draw_zipf(questions, options, &state))
+            options->order == ORDER_EACH ? i : (uint32_t)(chance_draw(&chance) * options->known);
+    if (options->order == ORDER_ZIPF && !draw_zipf(questions, options, &chance))
         return false;
     for (uint32_t i = 0; i < questions->order_size; i++)
-        if (draw(&state) < options->unique_share)
+        if (chance_draw(&chance) < options->unique_share)
             questions->order[i] = ORDERED_UNIQUE;
     return true;
 }

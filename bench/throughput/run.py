@@ -177,21 +177,22 @@ class Changes:
         self._next = 0
 
     def _argv(self, *options):
-        return [lineup.program("changes"), f"--brokers={self.topic.bootstrap}",
-                f"--topic={self.topic.name}", f"--first={self._next}", *options]
+        return [freshet.program("apply/flood"), f"--brokers={self.topic.bootstrap}",
+                f"--topic={self.topic.name}", f"--zone={lineup.ZONE}", "--names=1000000000000",
+                f"--first={self._next}", *options]
 
     def publish(self, count, per_set):
         """As fast as the broker takes them; returns how many sets there were."""
-        done = subprocess.run(self._argv(f"--count={count}", f"--per-set={per_set}"),
+        done = subprocess.run(self._argv(f"--sets={count // per_set}", f"--per-set={per_set}"),
                               capture_output=True, text=True, timeout=300, check=True)
-        told = json.loads(done.stdout.splitlines()[-1])
-        self._next = told["next"]
-        return told["sets"]
+        self._next = count  # names that never changed before, whatever a set has of them
+        return json.loads(done.stdout.splitlines()[-1])["sets"]
 
     @contextlib.contextmanager
     def flowing(self, rate):
         """Inside, `rate` change sets a second are published, of one change each."""
-        publisher = process.Process("changes", self._argv(f"--rate={rate}"))
+        publisher = process.Process("changes", self._argv(
+            f"--rate={rate}", "-X", "linger.ms=5", "-X", "acks=all", "-X", "enable.idempotence=true"))
         try:
             publisher.wait_ready(lambda: "ready" in publisher.output("stdout"), within=15)
             time.sleep(0.5)  # until the broker's and the cache's work is that of every second

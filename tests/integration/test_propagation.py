@@ -119,10 +119,10 @@ def test_every_set_is_visible_at_the_next_query(hierarchy):
 
 
 class Bench:
-    """build/bench/propagation: publishes, and sees when the change is where."""
+    """build/tests/propagation: publishes, and sees when the change is where."""
 
     def __init__(self, topic, servers):
-        words = [freshet.program("bench/propagation"), "--brokers", topic.bootstrap,
+        words = [freshet.program("tests/propagation"), "--brokers", topic.bootstrap,
                  "--topic", topic.name, "--zone", ZONE]
         words += [freshet.address_text(server.address) for server in servers]
         self._process = subprocess.Popen(

@@ -5,8 +5,8 @@
  * turns each into its reply in place, and sends them with one sendmmsg(). The socket's buffers are
  * as large as freshet's.
  */
-#ifndef FRESHET_THROUGHPUT_SERVE_H
-#define FRESHET_THROUGHPUT_SERVE_H
+#ifndef FRESHET_COMMON_SERVE_H
+#define FRESHET_COMMON_SERVE_H
 
 #include <stddef.h>
 #include <stdint.h>
@@ -19,6 +19,6 @@ typedef size_t serve_reply(uint8_t *message, size_t size);
 
 /* Serves 127.0.0.1:`port` until SIGTERM or SIGINT; prints "ready" when bound. Returns the exit code
  * of the process. */
-int serve(const char *port, serve_reply *reply);
+int serve(uint16_t port, serve_reply *reply);
 
 #endif
