@@ -80,6 +80,30 @@ static bool same_spelling(const struct message *message, struct attempt *attempt
            memcmp(question->name, spelled(attempt), question->name_size) == 0;
 }
 
+static bool has_type(const struct record *records, size_t count, uint16_t type)
+{
+    for (size_t i = 0; i < count; i++)
+        if (records[i].type == type)
+            return true;
+    return false;
+}
+
+/*
+ * It says who else to ask (NS without SOA, RFC 2308 2.2), down the tree or, if it does not know the zone at all, up: that
+ * is no answer, nor a sign that there is none. Where it speaks for the zone, it is (AA): to say so without a SOA is odd.
+ */
+static bool is_referral(const struct message *message)
+{
+    const struct record *authorities = message_authorities(message);
+    if (message->rcode != RCODE_NOERROR || message->flags & FLAG_AA)
+        return false;
+    for (size_t i = 0; i < message->answer_count; i++)
+        if (name_is_within(message->question.name, message->records[i].owner))
+            return false;
+    return has_type(authorities, message->authority_count, TYPE_NS) &&
+           !has_type(authorities, message->authority_count, TYPE_SOA);
+}
+
 static struct attempt_result useless(int ede)
 {
     return (struct attempt_result){.end = ATTEMPT_USELESS, .ede = ede};
@@ -107,6 +131,8 @@ static struct attempt_result weigh(const struct message *message, struct attempt
     /* With OPT in it, it is about the question, not about EDNS (RFC 6891 7). */
     if (attempt->edns && (usable || refuses_edns) && !message->edns.present)
         server->plain_until = mono_add(now, REMEMBER_MS);
+    if (usable && is_referral(message))
+        return useless(EDE_NO_REACHABLE_AUTHORITY);
     if (usable)
         return (struct attempt_result){.end = ATTEMPT_USABLE, .message = message};
     if (!refuses_edns)

@@ -9,14 +9,15 @@ enum { SOA_MINIMUM_FROM_END = 4, RRSIG_COVERED_SIZE = 2 };
 static void selection_clear(struct selection *selection)
 {
     selection->items = NULL;
-    selection->count = selection->capacity = selection->owned = 0;
+    selection->count = selection->capacity = 0;
     selection->failed = false;
 }
 
 static void selection_free(struct selection *selection)
 {
-    for (size_t i = 0; i < selection->owned; i++)
-        free((void *)selection->items[i].record.owner);
+    for (size_t i = 0; i < selection->count; i++)
+        if (selection->items[i].owned)
+            free((void *)selection->items[i].record.owner);
     if (selection->items != selection->few)
         free(selection->items);
     selection_clear(selection);
@@ -70,14 +71,17 @@ static struct record *select_record(struct chain *chain, enum section section,
     if (selection->count == selection->capacity && !selection_grow(selection))
         return NULL;
     struct selected *item = &selection->items[selection->count++];
-    *item = (struct selected){section, *record};
+    *item = (struct selected){.section = section, .record = *record};
     return &item->record;
 }
 
 /* One block per record: owner, then RDATA. */
-static int record_keep(struct record *record)
+static int keep(struct selected *item)
 {
+    struct record *record = &item->record;
     size_t owner_size = name_size(record->owner);
+    if (item->owned)
+        return ERR_OK;
     uint8_t *copy = malloc(owner_size + record->rdata_size);
     if (!copy)
         return ERR_MEMORY;
@@ -86,26 +90,16 @@ static int record_keep(struct record *record)
         memcpy(copy + owner_size, record->rdata, record->rdata_size);
     record->owner = copy;
     record->rdata = copy + owner_size;
+    item->owned = true;
     return ERR_OK;
 }
 
 int chain_keep(struct chain *chain)
 {
-    const struct selection *old = &chain->selection;
-    struct selection kept = {.capacity = old->count + 1};
-    kept.items = malloc(kept.capacity * sizeof *kept.items);
-    if (!kept.items)
-        return ERR_MEMORY;
-    for (size_t i = 0; i < old->count; i++) {
-        kept.items[i] = old->items[i];
-        if (record_keep(&kept.items[i].record) != ERR_OK) {
-            selection_free(&kept);
+    struct selection *selection = &chain->selection;
+    for (size_t i = 0; i < selection->count; i++)
+        if (keep(&selection->items[i]) != ERR_OK)
             return ERR_MEMORY;
-        }
-        kept.count = ++kept.owned;
-    }
-    selection_free(&chain->selection);
-    chain->selection = kept;
     return ERR_OK;
 }
 
@@ -183,17 +177,35 @@ static void move_to(struct chain *chain, const uint8_t *target)
     chain->links++;
 }
 
-static bool follow_cname(struct chain *chain, const struct message *m, const struct record *cname)
+static void follow_cname(struct chain *chain, const struct message *m, const struct record *cname)
 {
     select_record(chain, SECTION_ANSWER, cname);
     select_signatures(chain, SECTION_ANSWER, m->records, m->answer_count, chain->name, TYPE_CNAME);
     move_to(chain, cname->rdata);
-    return true;
+}
+
+/* The CNAME that a DNAME implies for the name where the chain stands (RFC 6672 3.1). */
+static void select_implied(struct chain *chain, const struct record *dname, const uint8_t *target)
+{
+    struct selection *selection = &chain->selection;
+    struct record cname = {
+        .owner = chain->name,
+        .rdata = target,
+        .ttl = dname->ttl,
+        .rdata_size = (uint16_t)name_size(target),
+        .type = TYPE_CNAME,
+        .class = chain->class,
+    };
+    if (!select_record(chain, SECTION_ANSWER, &cname) ||
+        keep(&selection->items[selection->count - 1]) == ERR_OK)
+        return;
+    selection->count--;
+    selection->failed = true;
 }
 
 /*
- * A DNAME link is the DNAME and the CNAME it implies. The forwarder's own CNAME is taken when it says the
- * same (RFC 6672 3.1); otherwise one is not made up and the link does not count.
+ * A DNAME link is the DNAME and the CNAME it implies. The server's own CNAME is taken when it says the same; where
+ * there is none, or another, one is made. False: it leads to a name that is too long.
  */
 static bool follow_dname(struct chain *chain, const struct message *m, const struct record *dname)
 {
@@ -201,23 +213,29 @@ static bool follow_dname(struct chain *chain, const struct message *m, const str
     if (name_substitute(chain->name, dname->owner, dname->rdata, target) < 0)
         return false;
     const struct record *cname = find_cname(chain, m);
-    if (!cname || !name_equal(cname->rdata, target))
-        return false;
     select_record(chain, SECTION_ANSWER, dname);
     select_signatures(chain, SECTION_ANSWER, m->records, m->answer_count, dname->owner, TYPE_DNAME);
-    select_record(chain, SECTION_ANSWER, cname);
+    if (cname && name_equal(cname->rdata, target))
+        select_record(chain, SECTION_ANSWER, cname);
+    else
+        select_implied(chain, dname, target);
     move_to(chain, target);
     return true;
 }
 
+enum link { LINK_NONE, LINK_FOLLOWED, LINK_BROKEN };
+
 /* One link further, if there is one. */
-static bool follow_link(struct chain *chain, const struct message *m)
+static enum link follow_link(struct chain *chain, const struct message *m)
 {
     const struct record *dname = find_dname(chain, m);
     if (dname)
-        return follow_dname(chain, m, dname);
+        return follow_dname(chain, m, dname) ? LINK_FOLLOWED : LINK_BROKEN;
     const struct record *cname = find_cname(chain, m);
-    return cname && follow_cname(chain, m, cname);
+    if (!cname)
+        return LINK_NONE;
+    follow_cname(chain, m, cname);
+    return LINK_FOLLOWED;
 }
 
 static bool is_proof(uint16_t type)
@@ -276,9 +294,10 @@ enum chain_end chain_follow(struct chain *chain, const struct message *m)
     while (!select_rrset(chain, m, chain->type)) {
         if (chain->selection.failed)
             return CHAIN_BROKEN;
-        if (!follow_link(chain, m))
+        enum link link = follow_link(chain, m);
+        if (link == LINK_NONE)
             return negative_end(chain, m, linked);
-        if (chain->links > CHAIN_MAX_LINKS)
+        if (link == LINK_BROKEN || chain->links > CHAIN_MAX_LINKS)
             return CHAIN_BROKEN;
         if (chain->leaves && chain->leaves(chain->leaves_arg, chain->name))
             return chain->selection.failed ? CHAIN_BROKEN : CHAIN_CONTINUES;

@@ -24,7 +24,8 @@ enum chain_end {
 
 struct selected {
     enum section section;
-    struct record record; /* borrows from the message, unless it is owned */
+    bool owned;           /* the record's names and RDATA are the chain's own */
+    struct record record; /* borrows from the message otherwise */
 };
 
 enum { SELECTION_FEW = 4 }; /* what most answers need */
@@ -33,7 +34,6 @@ enum { SELECTION_FEW = 4 }; /* what most answers need */
 struct selection {
     struct selected *items;
     size_t count, capacity;
-    size_t owned; /* the first of them are its own copies */
     bool failed;
     struct selected few[SELECTION_FEW];
 };
@@ -60,7 +60,7 @@ void chain_start(struct chain *chain, const struct question *question, bool dnss
  */
 enum chain_end chain_follow(struct chain *chain, const struct message *response);
 
-/* Makes the selection independent of the message. Returns 0 or ERR_MEMORY. */
+/* Makes the selection independent of the message. Returns 0; ERR_MEMORY, and part of it may not be. */
 MUST_CHECK int chain_keep(struct chain *chain);
 
 /* Frees what the chain holds; it may be started again. */
