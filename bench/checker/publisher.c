@@ -15,7 +15,7 @@ enum {
     NAP_US = 2000,
     WAITING_MAX = 1024, /* messages for transactions to come */
     BATCH_MAX = 8,      /* messages in a transaction */
-    KEPT = 64,          /* after so many a message is repeated */
+    KEPT = 8,           /* after so many a message is repeated */
     TRANSACTION_MS = 20000,
     WAKE_S = 20,
 };
