@@ -1,7 +1,5 @@
 #include "bench/checker/changer.h"
 
-#include <stdlib.h>
-
 #include "bench/common/clock.h"
 
 bool changer_init(struct changer *changer)
@@ -11,7 +9,7 @@ bool changer_init(struct changer *changer)
 
 void changer_free(struct changer *changer)
 {
-    free(changer->names.upto);
+    lottery_free(&changer->names);
 }
 
 bool changer_is_still(const struct changer_options *options, uint32_t name)
@@ -26,7 +24,7 @@ static enum change_kind draw_kind(struct changer *c)
     double sum = 0;
     for (int k = KIND_SET; k < KIND_COUNT; k++)
         sum += c->options->mix[k];
-    double wanted = chance_next(c->chance) * sum;
+    double wanted = chance_draw(c->chance) * sum;
     for (int k = KIND_SET; k < KIND_COUNT; k++) {
         wanted -= c->options->mix[k];
         if (wanted < 0)
@@ -50,7 +48,7 @@ static uint32_t draw_name(struct changer *c)
 static unsigned draw_publisher(struct changer *c, int64_t now_us)
 {
     for (unsigned tries = 4 * c->publishers; tries > 0; tries--) {
-        const unsigned k = chance_below(c->chance, c->publishers);
+        const unsigned k = (unsigned)chance_below(c->chance, c->publishers);
         if (publisher_is_free(log_publisher(c->log, k), now_us))
             return k;
     }
@@ -67,7 +65,7 @@ static bool draw_abort(struct changer *c, unsigned publisher)
 {
     switch (transactions_of(c, publisher)) {
     case TRANSACTIONS_SHORT:
-        return chance_next(c->chance) < c->options->abort;
+        return chance_draw(c->chance) < c->options->abort;
     case TRANSACTIONS_HANG:
         c->abort_next = !c->abort_next;
         return !c->abort_next;
@@ -94,13 +92,13 @@ static void change_name(struct changer *c, enum change_kind kind, unsigned publi
         kind = KIND_SET;
     const uint32_t version = history_add(c->history, name, kind, clock_us());
     c->history->changes[version].outer =
-        zone_of(c->zone, name) > 0 && chance_next(c->chance) < c->options->outer;
+        zone_of(c->zone, name) > 0 && chance_draw(c->chance) < c->options->outer;
     publish(c, version, publisher);
 }
 
 static void change_cut(struct changer *c, enum change_kind kind, unsigned publisher)
 {
-    const uint32_t number = 1 + chance_below(c->chance, c->zone->inner);
+    const uint32_t number = 1 + (uint32_t)chance_below(c->chance, c->zone->inner);
     const int64_t now_us = clock_us();
     uint32_t set = 0;
     if (c->undelegated[number])

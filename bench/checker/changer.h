@@ -9,7 +9,7 @@
 #ifndef FRESHET_CHECKER_CHANGER_H
 #define FRESHET_CHECKER_CHANGER_H
 
-#include "bench/checker/chance.h"
+#include "bench/common/chance.h"
 #include "bench/checker/log.h"
 
 struct changer_options {

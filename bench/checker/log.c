@@ -1,6 +1,5 @@
 #include "bench/checker/log.h"
 
-#include <librdkafka/rdkafka.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -55,55 +54,33 @@ static void *reader_main(void *arg)
 
 /* ---- opening ---- */
 
-static bool set(rd_kafka_conf_t *conf, const char *name, const char *value, char error[LOG_ERROR])
+static bool open_consumer(struct log *log, const struct log_options *options,
+                          char error[KAFKA_ERROR])
 {
-    return rd_kafka_conf_set(conf, name, value, error, LOG_ERROR) == RD_KAFKA_CONF_OK;
+    kafka_setting settings[] = {{"group.id", "checker"},
+                                {"enable.auto.commit", "false"},
+                                {"reconnect.backoff.max.ms", "500"},
+                                {NULL, NULL}};
+    log->consumer = kafka_open(RD_KAFKA_CONSUMER,
+                               &(struct kafka_options){.brokers = options->brokers,
+                                                       .settings = settings,
+                                                       .more = &options->properties},
+                               error);
+    if (log->consumer)
+        rd_kafka_poll_set_consumer(log->consumer);
+    return log->consumer != NULL;
 }
 
-static bool set_text(rd_kafka_conf_t *conf, const char *text, char error[LOG_ERROR])
-{
-    char name[128];
-    const char *equals = strchr(text, '=');
-    if (!equals || (size_t)(equals - text) >= sizeof name) {
-        snprintf(error, LOG_ERROR, "not name=value: %s", text);
-        return false;
-    }
-    memcpy(name, text, (size_t)(equals - text));
-    name[equals - text] = '\0';
-    return set(conf, name, equals + 1, error);
-}
-
-static bool open_consumer(struct log *log, const struct log_options *options, char error[LOG_ERROR])
-{
-    rd_kafka_conf_t *conf = rd_kafka_conf_new();
-    bool good = set(conf, "bootstrap.servers", options->brokers, error) &&
-                set(conf, "log_level", "3", error) && /* syslog's: errors */
-                set(conf, "group.id", "checker", error) &&
-                set(conf, "enable.auto.commit", "false", error) &&
-                set(conf, "socket.nagle.disable", "true", error) &&
-                set(conf, "reconnect.backoff.max.ms", "500", error);
-    for (size_t k = 0; good && k < options->property_count; k++)
-        good = set_text(conf, options->properties[k], error);
-    if (good)
-        log->consumer = rd_kafka_new(RD_KAFKA_CONSUMER, conf, error, LOG_ERROR);
-    if (!log->consumer) {
-        rd_kafka_conf_destroy(conf);
-        return false;
-    }
-    rd_kafka_poll_set_consumer(log->consumer);
-    return true;
-}
-
-static int count_partitions(struct log *log, char error[LOG_ERROR])
+static int count_partitions(struct log *log, char error[KAFKA_ERROR])
 {
     const struct rd_kafka_metadata *metadata = NULL;
     rd_kafka_topic_t *topic = rd_kafka_topic_new(log->consumer, log->topic, NULL);
     const rd_kafka_resp_err_t code = rd_kafka_metadata(log->consumer, 0, topic, &metadata, ASK_MS);
     const int count = code ? 0 : metadata->topics[0].partition_cnt;
     if (code)
-        snprintf(error, LOG_ERROR, "%s", rd_kafka_err2str(code));
+        snprintf(error, KAFKA_ERROR, "%s", rd_kafka_err2str(code));
     else
-        snprintf(error, LOG_ERROR, "%s: no partitions", log->topic);
+        snprintf(error, KAFKA_ERROR, "%s: no partitions", log->topic);
     if (metadata)
         rd_kafka_metadata_destroy(metadata);
     rd_kafka_topic_destroy(topic);
@@ -111,7 +88,7 @@ static int count_partitions(struct log *log, char error[LOG_ERROR])
 }
 
 /* From here on; no group. */
-static bool assign(struct log *log, char error[LOG_ERROR])
+static bool assign(struct log *log, char error[KAFKA_ERROR])
 {
     rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR_NO_ERROR;
     log->partitions = count_partitions(log, error);
@@ -127,12 +104,12 @@ static bool assign(struct log *log, char error[LOG_ERROR])
         code = rd_kafka_assign(log->consumer, list);
     rd_kafka_topic_partition_list_destroy(list);
     if (code)
-        snprintf(error, LOG_ERROR, "%s", rd_kafka_err2str(code));
+        snprintf(error, KAFKA_ERROR, "%s", rd_kafka_err2str(code));
     return !code;
 }
 
 static bool open_publishers(struct log *log, const struct log_options *options,
-                            char error[LOG_ERROR])
+                            char error[KAFKA_ERROR])
 {
     bool transactions = false;
     for (unsigned k = 0; k < options->publisher_count; k++)
@@ -154,10 +131,10 @@ static bool open_publishers(struct log *log, const struct log_options *options,
     return true;
 }
 
-struct log *log_open(const struct log_options *options, char ret_error[LOG_ERROR])
+struct log *log_open(const struct log_options *options, char ret_error[KAFKA_ERROR])
 {
     struct log *log = calloc(1, sizeof *log);
-    snprintf(ret_error, LOG_ERROR, "no memory, or no thread");
+    snprintf(ret_error, KAFKA_ERROR, "no memory, or no thread");
     if (!log)
         return NULL;
     log->history = options->history;

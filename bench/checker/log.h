@@ -20,12 +20,11 @@
 
 #include "bench/checker/publisher.h"
 
-enum { LOG_ERROR = 512, LOG_PROPERTIES_MAX = 32, PUBLISHERS_MAX = 16 };
+enum { PUBLISHERS_MAX = 16 };
 
 struct log_options {
     const char *brokers, *topic;
-    const char *properties[LOG_PROPERTIES_MAX]; /* "name=value" for the reader */
-    size_t property_count;
+    struct option_list properties;                /* "name=value", of the reader */
     const struct manner *manners[PUBLISHERS_MAX]; /* one publisher each */
     unsigned publisher_count;
     int64_t hang_us, hang_rest_us; /* see publisher.h */
@@ -36,7 +35,7 @@ struct log_options {
 struct log;
 
 /* NULL with one line in `ret_error`. */
-struct log *log_open(const struct log_options *options, char ret_error[LOG_ERROR]);
+struct log *log_open(const struct log_options *options, char ret_error[KAFKA_ERROR]);
 void log_close(struct log *log);
 
 int log_partitions(const struct log *log);

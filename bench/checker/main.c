@@ -82,7 +82,7 @@ static void pace_changes(struct checker *c, int64_t now_us)
     while (c->next_change_us <= (double)now_us && !c->changer.full) {
         histogram_add(&c->report.late, now_us - (int64_t)c->next_change_us);
         changer_step(&c->changer, now_us);
-        c->next_change_us += -log1p(-chance_next(&c->chance)) * US_PER_S / c->options.changes;
+        c->next_change_us += -log1p(-chance_draw(&c->chance)) * US_PER_S / c->options.changes;
     }
 }
 
@@ -407,7 +407,7 @@ static const char *set_up_core(struct checker *c)
 
 static const char *set_up(struct checker *c)
 {
-    static char error[LOG_ERROR];
+    static char error[KAFKA_ERROR];
     const char *wrong = set_up_core(c);
     if (wrong)
         return wrong;
@@ -449,14 +449,14 @@ static void tear_down(struct checker *c)
     log_close(c->log);
     authority_close(&c->authority);
     history_free(c->history);
-    free(c->asked.upto);
+    lottery_free(&c->asked);
     changer_free(&c->changer);
 }
 
 int main(int argc, char **argv)
 {
     static struct checker c;
-    options_read(&c.options, argc, argv);
+    checker_options_read(&c.options, argc, argv);
     setpriority(PRIO_PROCESS, 0, PRIORITY); /* without the right to it, it goes on as it is */
     const char *wrong = set_up(&c);
     if (wrong) {

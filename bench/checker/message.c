@@ -5,20 +5,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-enum { STAMP_TEXT = 40, ADDRESS_TEXT = 16, CHANGES_MAX = 1024 };
+#include "bench/common/clock.h"
+#include "bench/common/messages.h"
 
-static void stamp_text(int64_t ahead_s, char text[STAMP_TEXT])
-{
-    struct timespec t;
-    struct tm utc;
-    clock_gettime(CLOCK_REALTIME, &t);
-    t.tv_sec += ahead_s;
-    gmtime_r(&t.tv_sec, &utc);
-    const size_t size = strftime(text, STAMP_TEXT, "%Y-%m-%dT%H:%M:%S", &utc);
-    snprintf(text + size, STAMP_TEXT - size, ".%06ldZ", t.tv_nsec / 1000);
-}
+enum { ADDRESS_TEXT = 16, CHANGES_MAX = 1024 };
 
 static void address_text(uint32_t version, char text[ADDRESS_TEXT])
 {
@@ -95,14 +86,22 @@ static void changes_text(const struct zone *zone, const struct history *history,
     }
 }
 
-static void write_key(struct message *message, const char *zone, enum key_kind kind)
+static void write_key(char key[WIRE_MAX_TEXT], const char *zone, enum key_kind kind)
 {
-    message->key_size = 0;
-    if (kind == KEY_NONE)
-        return;
-    message->key_size = strlen(zone) - (kind == KEY_NO_DOT);
-    for (size_t k = 0; k < message->key_size; k++)
-        message->key[k] = (char)(kind == KEY_UPPER ? toupper((unsigned char)zone[k]) : zone[k]);
+    const size_t size = kind == KEY_NONE ? 0 : strlen(zone) - (kind == KEY_NO_DOT);
+    for (size_t k = 0; k < size; k++)
+        key[k] = (char)(kind == KEY_UPPER ? toupper((unsigned char)zone[k]) : zone[k]);
+    key[size] = '\0';
+}
+
+static void write_time(char text[MESSAGES_TIME], const struct manner *manner, uint32_t number)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    if (manner->far_every && number % manner->far_every == 0)
+        snprintf(text, MESSAGES_TIME, "9999-12-31T23:59:59.999999Z");
+    else
+        messages_time((now.tv_sec + manner->ahead_s) * US_PER_S + now.tv_nsec / 1000, text);
 }
 
 /* Who says so, as much as the manner tells. */
@@ -124,19 +123,16 @@ void message_write(struct message *ret_message, const struct zone *zone,
                    uint32_t number)
 {
     const struct change *change = &history->changes[version];
-    char changes[CHANGES_MAX], time[STAMP_TEXT], source[128], of[WIRE_MAX_TEXT];
+    char changes[CHANGES_MAX], time[MESSAGES_TIME], source[128], of[WIRE_MAX_TEXT];
     const bool outer = change->outer || change->kind == KIND_CUT || change->kind == KIND_SUBTREE ||
                        change->kind == KIND_UNCUT;
     zone_text(zone, outer ? 0 : zone_of(zone, change->name), of);
     changes[0] = '\0';
     if (version > 0)
         changes_text(zone, history, version, changes);
-    if (manner->far_every && number % manner->far_every == 0)
-        snprintf(time, sizeof time, "9999-12-31T23:59:59.999999Z");
-    else
-        stamp_text(manner->ahead_s, time);
+    write_time(time, manner, number);
     write_source(source, sizeof source, manner, version, number);
-    write_key(ret_message, of, manner->key);
+    write_key(ret_message->key, of, manner->key);
     ret_message->version = version;
     ret_message->size = (size_t)snprintf(
         ret_message->value, MESSAGE_MAX,

@@ -17,8 +17,7 @@ enum { MESSAGE_MAX = 2048 };
 
 struct message {
     uint32_t version;
-    char key[WIRE_MAX_TEXT];
-    size_t key_size; /* 0: none */
+    char key[WIRE_MAX_TEXT]; /* "": none */
     char value[MESSAGE_MAX];
     size_t size;
 };

@@ -30,6 +30,6 @@ struct options {
 };
 
 /* Reads the command line; on a mistake (one line on stderr), and for --help, ends the program. */
-void options_read(struct options *ret_options, int argc, char **argv);
+void checker_options_read(struct options *ret_options, int argc, char **argv);
 
 #endif

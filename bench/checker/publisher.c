@@ -1,6 +1,5 @@
 #include "bench/checker/publisher.h"
 
-#include <librdkafka/rdkafka.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,16 +40,12 @@ struct publisher {
 static bool produce(struct publisher *publisher, const struct message *message, bool keyed,
                     uint32_t opaque)
 {
-    const rd_kafka_resp_err_t error =
-        rd_kafka_producev(publisher->client, RD_KAFKA_V_TOPIC(publisher->options.topic),
-                          RD_KAFKA_V_KEY(keyed && message->key_size ? message->key : NULL,
-                                         keyed ? message->key_size : 0),
-                          RD_KAFKA_V_VALUE((void *)message->value, message->size),
-                          RD_KAFKA_V_HEADER("ce_specversion", "1.0", -1),
-                          RD_KAFKA_V_HEADER("ce_type", "dns.changeset.v1", -1),
-                          RD_KAFKA_V_HEADER("content-type", "application/json", -1),
-                          RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
-                          RD_KAFKA_V_OPAQUE((void *)(uintptr_t)opaque), RD_KAFKA_V_END);
+    const struct kafka_message sent = {.topic = publisher->options.topic,
+                                       .key = keyed && message->key[0] ? message->key : NULL,
+                                       .value = message->value,
+                                       .size = message->size,
+                                       .opaque = (void *)(uintptr_t)opaque};
+    const rd_kafka_resp_err_t error = kafka_send(publisher->client, &sent);
     if (error)
         atomic_fetch_add(&publisher->failed, 1);
     return !error;
@@ -238,49 +233,36 @@ static void *publisher_main(void *arg)
 
 /* ---- opening ---- */
 
-static bool set(rd_kafka_conf_t *conf, const char *name, const char *value,
-                char error[PUBLISHER_ERROR])
-{
-    return rd_kafka_conf_set(conf, name, value, error, PUBLISHER_ERROR) == RD_KAFKA_CONF_OK;
-}
-
 /* Messages wait for as long as a broker is away; those of a transaction cannot. */
-static bool configure(rd_kafka_conf_t *conf, const struct publisher_options *options,
-                      char error[PUBLISHER_ERROR])
+static bool open_client(struct publisher *publisher, char error[KAFKA_ERROR])
 {
-    const struct manner *manner = options->manner;
+    const struct manner *manner = publisher->options.manner;
     char id[64];
     snprintf(id, sizeof id, "checker-%s-%ld", manner->name, (long)getpid());
-    return set(conf, "bootstrap.servers", options->brokers, error) &&
-           set(conf, "log_level", "3", error) && set(conf, "enable.idempotence", "true", error) &&
-           set(conf, "linger.ms", "0", error) && set(conf, "acks", "all", error) &&
-           set(conf, "partitioner", manner->crc32 ? "consistent_random" : "murmur2_random",
-               error) &&
-           set(conf, "sticky.partitioning.linger.ms", "0", error) &&
-           set(conf, "socket.nagle.disable", "true", error) &&
-           set(conf, "reconnect.backoff.max.ms", "500", error) &&
-           (manner->transactions ? set(conf, "transactional.id", id, error)
-                                 : set(conf, "message.timeout.ms", "0", error));
-}
-
-static bool open_client(struct publisher *publisher, char error[PUBLISHER_ERROR])
-{
-    rd_kafka_conf_t *conf = rd_kafka_conf_new();
-    rd_kafka_conf_set_dr_msg_cb(conf, on_delivered);
-    rd_kafka_conf_set_opaque(conf, publisher);
-    if (configure(conf, &publisher->options, error))
-        publisher->client = rd_kafka_new(RD_KAFKA_PRODUCER, conf, error, PUBLISHER_ERROR);
-    if (!publisher->client) {
-        rd_kafka_conf_destroy(conf);
+    kafka_setting settings[] = {
+        {"enable.idempotence", "true"},
+        {"linger.ms", "0"},
+        {"acks", "all"},
+        {"partitioner", manner->crc32 ? "consistent_random" : "murmur2_random"},
+        {"sticky.partitioning.linger.ms", "0"},
+        {"reconnect.backoff.max.ms", "500"},
+        {manner->transactions ? "transactional.id" : "message.timeout.ms",
+         manner->transactions ? id : "0"},
+        {NULL, NULL}};
+    const struct kafka_options options = {.brokers = publisher->options.brokers,
+                                          .settings = settings,
+                                          .delivered = on_delivered,
+                                          .arg = publisher};
+    publisher->client = kafka_open(RD_KAFKA_PRODUCER, &options, error);
+    if (!publisher->client)
         return false;
-    }
-    snprintf(error, PUBLISHER_ERROR, "no transactions");
-    return !publisher->options.manner->transactions ||
+    snprintf(error, KAFKA_ERROR, "no transactions");
+    return !manner->transactions ||
            went_well(publisher, rd_kafka_init_transactions(publisher->client, TRANSACTION_MS));
 }
 
 /* The first message pays for the connections: that shall be no change. Transactions were waited for. */
-static bool wake(struct publisher *publisher, char error[PUBLISHER_ERROR])
+static bool wake(struct publisher *publisher, char error[KAFKA_ERROR])
 {
     const int64_t give_up_us = clock_us() + WAKE_S * (int64_t)US_PER_S;
     struct message message;
@@ -291,16 +273,16 @@ static bool wake(struct publisher *publisher, char error[PUBLISHER_ERROR])
     produce(publisher, &message, true, 0);
     while (!atomic_load(&publisher->awake) && clock_us() < give_up_us)
         usleep(NAP_US);
-    snprintf(error, PUBLISHER_ERROR, "no acknowledgement from %s within %d s",
-             publisher->options.topic, WAKE_S);
+    snprintf(error, KAFKA_ERROR, "no acknowledgement from %s within %d s", publisher->options.topic,
+             WAKE_S);
     return atomic_load(&publisher->awake);
 }
 
 struct publisher *publisher_open(const struct publisher_options *options,
-                                 char ret_error[PUBLISHER_ERROR])
+                                 char ret_error[KAFKA_ERROR])
 {
     struct publisher *publisher = calloc(1, sizeof *publisher);
-    snprintf(ret_error, PUBLISHER_ERROR, "no memory, or no thread");
+    snprintf(ret_error, KAFKA_ERROR, "no memory, or no thread");
     if (!publisher)
         return NULL;
     publisher->options = *options;

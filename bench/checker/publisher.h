@@ -17,9 +17,8 @@
 
 #include "bench/checker/manner.h"
 #include "bench/common/history.h"
+#include "bench/common/kafka.h"
 #include "bench/common/wire.h"
-
-enum { PUBLISHER_ERROR = 512 };
 
 struct publisher_options {
     const char *brokers, *topic;
@@ -36,7 +35,7 @@ struct publisher;
 
 /* NULL with one line in `ret_error`. */
 struct publisher *publisher_open(const struct publisher_options *options,
-                                 char ret_error[PUBLISHER_ERROR]);
+                                 char ret_error[KAFKA_ERROR]);
 void publisher_close(struct publisher *publisher);
 
 const struct manner *publisher_manner(const struct publisher *publisher);

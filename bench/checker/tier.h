@@ -25,7 +25,7 @@
 #include "bench/common/histogram.h"
 #include "bench/common/history.h"
 
-enum { TIERS_MAX = 8, TIER_TEXT = 128, PARTITIONS_MAX = 256 };
+enum { TIERS_MAX = 8, PARTITIONS_MAX = 256 };
 
 /* How old is old: an answer given to a query sent so long after the newer version was readable. */
 enum { AGES = 5 };
@@ -84,8 +84,8 @@ struct tally {
 };
 
 struct tier {
-    char name[TIER_TEXT];
-    char control[TIER_TEXT]; /* path of freshetd's control socket; "" for none */
+    const char *name;
+    const char *control; /* path of freshetd's control socket; "" for none */
     struct sockaddr_in address;
     struct tier *parent; /* NULL: it asks the authority */
     unsigned depth;      /* tiers between it and the authority, and itself: 1, 2... */

@@ -77,7 +77,7 @@ rd_kafka_resp_err_t kafka_send(rd_kafka_t *client, const struct kafka_message *m
     rd_kafka_headers_t *headers = headers_of(message);
     const rd_kafka_resp_err_t code = rd_kafka_producev(
         client, RD_KAFKA_V_TOPIC(message->topic),
-        RD_KAFKA_V_KEY(message->key, strlen(message->key)),
+        RD_KAFKA_V_KEY(message->key, message->key ? strlen(message->key) : 0),
         RD_KAFKA_V_VALUE((void *)(uintptr_t)message->value, message->size),
         RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_OPAQUE(message->opaque),
         RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_END);

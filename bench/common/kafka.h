@@ -25,7 +25,7 @@ rd_kafka_t *kafka_open(rd_kafka_type_t type, const struct kafka_options *options
                        char ret_error[KAFKA_ERROR]);
 
 struct kafka_message {
-    const char *topic, *key, *value; /* copied */
+    const char *topic, *key, *value; /* copied; key NULL: none */
     size_t size;
     void *opaque; /* comes back when it is delivered */
     uint64_t id;  /* the event's; 0: it has none, nor a source or time */
