@@ -85,7 +85,10 @@ $(BUILD)/unit/test_query: LDLIBS += -Wl,--wrap=store_get
 # Each allocation fails in its turn.
 $(BUILD)/unit/test_store: LDLIBS += $(addprefix -Wl$(comma)--wrap=,malloc calloc aligned_alloc mmap munmap)
 
-$(BUILD)/unit/%: $(BUILD)/obj/tests/unit/%.o $(RUNTIME) $(LIBS)
+# What many unit tests have around them, made up.
+FAKES := $(call objects,$(wildcard tests/unit/fake/*.c))
+
+$(BUILD)/unit/%: $(BUILD)/obj/tests/unit/%.o $(FAKES) $(RUNTIME) $(LIBS)
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $^ $(LDLIBS) -lcmocka -o $@

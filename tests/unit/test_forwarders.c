@@ -1,0 +1,541 @@
+/*
+ * test_forwarders.c - a question with one server after the other: what is sent when, what is believed, when it is given up.
+ *
+ * The servers are made up, and so is the clock.
+ */
+#include "tests/unit/cmocka_all.h"
+
+#include <string.h>
+
+#include "resolver/answer/forwarders.h"
+#include "tests/unit/fake/world.h"
+
+enum { SERVERS = 2, DEADLINE_MS = 5000 };
+
+static const char *name = "www.example.com.";
+static const struct fake_reply good = {.answer = {"www.example.com. 60 A 192.0.2.1"}};
+static const struct fake_reply servfail = {.rcode = RCODE_SERVFAIL};
+
+static struct fixture {
+    struct world world;
+    struct fake_server fakes[SERVERS];
+    struct source *source;
+    struct inquiry *inquiry;
+    struct question question;
+    struct mono asked;
+    size_t replies;
+    bool asking; /* nothing may come now */
+    bool usable;
+    int ede;
+    uint8_t origin;
+    struct mono at; /* when the reply came */
+} f;
+
+static void replied(void *arg, const struct source_reply *reply)
+{
+    (void)arg;
+    assert_false(f.asking);
+    f.replies++;
+    f.usable = reply->message != NULL;
+    f.ede = reply->ede;
+    f.origin = reply->origin;
+    f.at = micro_ms(reply->now);
+}
+
+static void open_with(size_t servers)
+{
+    struct server_address addresses[SERVERS];
+    for (size_t i = 0; i < servers; i++) {
+        fake_server_open(&f.fakes[i], &f.world, (uint8_t)(i + 1));
+        addresses[i] = fake_server_address(&f.fakes[i]);
+    }
+    f.source = forwarders_new(&(struct forwarders_options){
+        .attempts = f.world.attempts,
+        .wheel = f.world.wheel,
+        .servers = servers_new(f.world.known, addresses, servers),
+    });
+    assert_non_null(f.source);
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    memset(&f, 0, sizeof f);
+    world_open(&f.world);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    inquiry_close(f.inquiry);
+    source_unref(f.source);
+    world_close(&f.world);
+    return 0;
+}
+
+static void ask_until(uint64_t deadline_ms)
+{
+    if (!f.inquiry)
+        f.inquiry =
+            inquiry_open(f.source, &(struct inquiry_options){
+                                       .deadline = mono_add(world_ms(&f.world), deadline_ms),
+                                       .replied = replied,
+                                   });
+    f.question = fake_question(name, TYPE_A);
+    f.asked = world_ms(&f.world);
+    f.asking = true;
+    inquiry_ask(f.inquiry, &f.question, f.world.now);
+    f.asking = false;
+}
+
+static void ask(void)
+{
+    ask_until(DEADLINE_MS);
+}
+
+/* A new inquiry: its deadline is its own. */
+static void ask_anew(void)
+{
+    inquiry_close(f.inquiry);
+    f.inquiry = NULL;
+    f.replies = 0;
+    ask();
+}
+
+static void expect_failure(int ede, uint64_t after_ms)
+{
+    assert_int_equal(f.replies, 1);
+    assert_false(f.usable);
+    assert_int_equal(f.ede, ede);
+    assert_int_equal(f.at.ms - f.asked.ms, after_ms);
+}
+
+/* The server that was asked first, and the other. */
+static struct fake_server *first(void)
+{
+    return f.fakes[0].count >= f.fakes[1].count ? &f.fakes[0] : &f.fakes[1];
+}
+
+static void a_usable_response_is_the_reply(void **state)
+{
+    (void)state;
+    open_with(1);
+    ask();
+    assert_int_equal(f.fakes[0].count, 1);
+    assert_true(f.fakes[0].last.edns && !f.fakes[0].last.dnssec_ok && !f.fakes[0].last.position);
+    assert_int_equal(f.fakes[0].last.way, EXCHANGE_EDNS);
+    world_pass(&f.world, 30);
+    fake_server_respond(&f.fakes[0], &good);
+    assert_true(f.replies == 1 && f.usable);
+    assert_int_equal(f.origin, 1);
+    world_pass(&f.world, DEADLINE_MS * 2);
+    assert_true(f.replies == 1 && f.fakes[0].count == 1);
+    assert_int_equal(counter_get(&f.fakes[0].stats.srtt_us), 30000);
+}
+
+static void what_is_wanted_is_asked_for(void **state)
+{
+    (void)state;
+    static const uint8_t bytes[] = {0xfd, 0xe9, 0, 2, 7, 8};
+    struct source_option option = {.bytes = bytes, .size = sizeof bytes};
+    open_with(1);
+    f.inquiry = inquiry_open(
+        f.source, &(struct inquiry_options){.dnssec_ok = true,
+                                            .checking_disabled = true,
+                                            .option = &option,
+                                            .deadline = mono_add(world_ms(&f.world), DEADLINE_MS),
+                                            .replied = replied});
+    ask();
+    const struct exchange_request *request = f.fakes[0].waiting->request;
+    assert_true(f.fakes[0].last.dnssec_ok && f.fakes[0].last.checking_disabled);
+    assert_memory_equal(request->bytes + request->size - sizeof bytes, bytes, sizeof bytes);
+    /* "Tell me whether you validated" (RFC 6840 5.7). */
+    assert_true(wire_get_u16(request->bytes + 2) & FLAG_AD);
+}
+
+/* Each time its letters are in other cases: whoever answers without having seen the query must guess them. */
+static void spelling_is_random(void **state)
+{
+    (void)state;
+    struct question plain = fake_question(name, TYPE_A);
+    size_t changed = 0, same = 0;
+    uint8_t before[NAME_MAX_SIZE] = {0};
+    open_with(1);
+    for (size_t i = 0; i < 20; i++) {
+        ask();
+        const struct question *sent = &f.fakes[0].last.question;
+        assert_true(name_equal(sent->name, plain.name));
+        changed += memcmp(sent->name, plain.name, plain.name_size) != 0;
+        same += memcmp(sent->name, before, plain.name_size) == 0;
+        memcpy(before, sent->name, plain.name_size);
+        fake_server_respond(&f.fakes[0], &good);
+    }
+    assert_true(changed >= 19 && same <= 1);
+}
+
+static void another_spelling_is_asked_for_over_tcp(void **state)
+{
+    (void)state;
+    struct fake_reply reply = good;
+    reply.misspelled = true;
+    open_with(1);
+    ask();
+    fake_server_respond(&f.fakes[0], &reply);
+    assert_int_equal(f.replies, 0);
+    assert_int_equal(f.fakes[0].last.way, EXCHANGE_TCP);
+    assert_true(f.fakes[0].last.edns);
+    fake_server_respond(&f.fakes[0], &reply);
+    assert_true(f.replies == 1 && f.usable);
+    /* It folds case, and nobody lied: for ten minutes it is asked in lower case. */
+    struct question plain = fake_question(name, TYPE_A);
+    ask_anew();
+    assert_memory_equal(f.fakes[0].last.question.name, plain.name, plain.name_size);
+    fake_server_respond(&f.fakes[0], &good);
+    world_pass(&f.world, 10 * 60 * 1000);
+    ask_anew();
+    assert_memory_not_equal(f.fakes[0].last.question.name, plain.name, plain.name_size);
+}
+
+/* Somebody who spoofs is told from a server that folds case: over TCP that one keeps the spelling. */
+static void a_spoofed_spelling_is_not_remembered(void **state)
+{
+    (void)state;
+    struct fake_reply spoofed = good;
+    spoofed.misspelled = true;
+    open_with(1);
+    ask();
+    fake_server_respond(&f.fakes[0], &spoofed);
+    fake_server_respond(&f.fakes[0], &good);
+    assert_true(f.replies == 1 && f.usable);
+    struct question plain = fake_question(name, TYPE_A);
+    ask_anew();
+    assert_memory_not_equal(f.fakes[0].last.question.name, plain.name, plain.name_size);
+}
+
+static void a_server_without_edns_is_asked_without(void **state)
+{
+    (void)state;
+    static const uint16_t codes[] = {RCODE_FORMERR, RCODE_NOTIMP};
+    for (size_t i = 0; i < 2; i++) {
+        if (f.source)
+            assert_int_equal(teardown(NULL) + setup(NULL), 0);
+        open_with(1);
+        ask();
+        fake_server_respond(&f.fakes[0],
+                            &(struct fake_reply){.rcode = codes[i], .without_edns = true});
+        assert_int_equal(f.fakes[0].last.way, EXCHANGE_PLAIN);
+        assert_false(f.fakes[0].last.edns);
+        fake_server_respond(&f.fakes[0], &good);
+        assert_true(f.replies == 1 && f.usable);
+        ask_anew();
+        assert_int_equal(f.fakes[0].last.way, EXCHANGE_PLAIN);
+        fake_server_respond(&f.fakes[0], &good);
+        world_pass(&f.world, 10 * 60 * 1000);
+        ask_anew();
+        assert_int_equal(f.fakes[0].last.way, EXCHANGE_EDNS);
+    }
+}
+
+/* With OPT in it, a FORMERR is about the question (RFC 6891 7): once without, and nothing is concluded. */
+static void a_formerr_with_edns_says_nothing_of_edns(void **state)
+{
+    (void)state;
+    open_with(1);
+    ask();
+    fake_server_respond(&f.fakes[0], &(struct fake_reply){.rcode = RCODE_FORMERR});
+    assert_int_equal(f.fakes[0].last.way, EXCHANGE_PLAIN);
+    fake_server_respond(&f.fakes[0], &good);
+    ask_anew();
+    assert_int_equal(f.fakes[0].last.way, EXCHANGE_EDNS);
+}
+
+static void a_response_without_edns_is_used_and_remembered(void **state)
+{
+    (void)state;
+    struct fake_reply plain = good;
+    plain.without_edns = true;
+    open_with(1);
+    ask();
+    fake_server_respond(&f.fakes[0], &plain);
+    assert_true(f.usable);
+    ask_anew();
+    assert_int_equal(f.fakes[0].last.way, EXCHANGE_PLAIN);
+}
+
+/* Misspelled without EDNS, upset by EDNS over TCP: it must not go round for ever. */
+static void one_who_is_never_content_is_given_up(void **state)
+{
+    (void)state;
+    open_with(1);
+    ask();
+    for (size_t i = 0; i < 20 && fake_server_waiting(&f.fakes[0]) > 0; i++)
+        fake_server_respond(&f.fakes[0],
+                            &(struct fake_reply){.rcode = RCODE_FORMERR, .misspelled = true});
+    expect_failure(EDE_INVALID_DATA, 0);
+    assert_in_range(f.fakes[0].count, 3, 7);
+}
+
+static void the_other_server_may_do_better(void **state)
+{
+    (void)state;
+    open_with(2);
+    ask();
+    struct fake_server *asked = first();
+    struct fake_server *other = asked == &f.fakes[0] ? &f.fakes[1] : &f.fakes[0];
+    fake_server_respond(asked, &servfail);
+    assert_int_equal(other->count, 1);
+    fake_server_respond(other, &good);
+    assert_true(f.replies == 1 && f.usable);
+    assert_int_equal(f.origin, other->stats.origin);
+}
+
+static void when_all_have_failed_it_fails(void **state)
+{
+    (void)state;
+    open_with(2);
+    ask();
+    for (size_t i = 0; i < 6; i++) {
+        assert_int_equal(f.replies, 0);
+        fake_server_respond(fake_server_waiting(&f.fakes[0]) ? &f.fakes[0] : &f.fakes[1],
+                            &servfail);
+    }
+    expect_failure(EDE_NO_REACHABLE_AUTHORITY, 0);
+    assert_true(f.fakes[0].count == 3 && f.fakes[1].count == 3);
+}
+
+static void the_reason_says_what_went_wrong(void **state)
+{
+    (void)state;
+    uint8_t garbage[40] = {0};
+    open_with(1);
+    ask();
+    for (size_t i = 0; i < 3; i++)
+        fake_server_fail(&f.fakes[0], ERR_SYSTEM);
+    expect_failure(EDE_NETWORK_ERROR, 0);
+    ask_anew();
+    for (size_t i = 0; i < 3; i++)
+        fake_server_respond_bytes(&f.fakes[0], garbage, sizeof garbage);
+    expect_failure(EDE_INVALID_DATA, 0);
+}
+
+static void the_query_itself_is_no_response(void **state)
+{
+    (void)state;
+    uint8_t query[EXCHANGE_MAX_QUERY];
+    open_with(1);
+    ask();
+    const struct exchange_request *request = f.fakes[0].waiting->request;
+    memcpy(query, request->bytes, request->size);
+    fake_server_respond_bytes(&f.fakes[0], query, request->size);
+    assert_int_equal(f.replies, 0);
+    assert_int_equal(f.fakes[0].count, 2);
+}
+
+/* RFC 2308 2.2. */
+static void a_referral_is_no_answer(void **state)
+{
+    (void)state;
+    static const struct fake_reply referrals[] = {
+        {.authority = {"example.com. 3600 NS ns.example.com."}},
+        {.authority = {". 3600 NS a.root-servers.net."}},
+        {.answer = {"other.example.net. 60 A 192.0.2.1"},
+         .authority = {"example.com. 3600 NS ns.example.com."}},
+    };
+    static const struct fake_reply answers[] = {
+        {.answer = {"www.example.com. 60 A 192.0.2.1"},
+         .authority = {"example.com. 3600 NS ns.example.com."}},
+        {.answer = {"www.example.com. 60 CNAME x.example.net."},
+         .authority = {"example.net. 3600 NS ns.example.com."}},
+        {.answer = {"example.com. 60 DNAME example.net."},
+         .authority = {"example.net. 3600 NS ns.example.com."}},
+        {.authority = {"example.com. 3600 NS ns.example.com.",
+                       "example.com. 3600 SOA ns. h. 1 2 3 4 5"}},
+        {.flags = FLAG_AA, .authority = {"example.com. 3600 NS ns.example.com."}},
+        {.rcode = RCODE_NXDOMAIN, .authority = {"com. 3600 NS ns.example.com."}},
+        {.flags = 0},
+    };
+    open_with(1);
+    for (size_t i = 0; i < sizeof referrals / sizeof *referrals; i++) {
+        ask_anew();
+        for (size_t k = 0; k < 3; k++)
+            fake_server_respond(&f.fakes[0], &referrals[i]);
+        expect_failure(EDE_NO_REACHABLE_AUTHORITY, 0);
+    }
+    for (size_t i = 0; i < sizeof answers / sizeof *answers; i++) {
+        ask_anew();
+        fake_server_respond(&f.fakes[0], &answers[i]);
+        assert_true(f.replies == 1 && f.usable);
+    }
+}
+
+/* Silence: the server has as long as is usual, then the other is asked too, and the first to answer counts. */
+static void the_slow_one_may_still_answer(void **state)
+{
+    (void)state;
+    open_with(2);
+    ask();
+    struct fake_server *slow = first();
+    struct fake_server *other = slow == &f.fakes[0] ? &f.fakes[1] : &f.fakes[0];
+    world_pass(&f.world, 399);
+    assert_int_equal(other->count, 0);
+    world_pass(&f.world, 1);
+    assert_int_equal(other->count, 1);
+    world_pass(&f.world, 200);
+    fake_server_respond(slow, &good);
+    assert_true(f.replies == 1 && f.usable);
+    assert_int_equal(f.origin, slow->stats.origin);
+    assert_int_equal(counter_get(&slow->stats.timeouts), 1);
+    /* What comes later says something of the server all the same. */
+    fake_server_respond(other, &good);
+    assert_int_equal(f.replies, 1);
+    assert_int_equal(counter_get(&other->stats.srtt_us), 200000);
+    assert_int_equal(counter_get(&other->stats.answered), 1);
+}
+
+static void lost_queries_are_sent_again(void **state)
+{
+    (void)state;
+    open_with(1);
+    ask();
+    world_pass(&f.world, 2000);
+    assert_int_equal(f.fakes[0].count, 3);
+    while (fake_server_waiting(&f.fakes[0]) > 0)
+        fake_server_respond(&f.fakes[0], &good);
+    assert_int_equal(f.replies, 1);
+}
+
+static void nothing_lasts_beyond_the_deadline(void **state)
+{
+    (void)state;
+    open_with(2);
+    ask_until(700);
+    world_pass(&f.world, 699);
+    assert_int_equal(f.replies, 0);
+    world_pass(&f.world, 1);
+    expect_failure(EDE_NO_REACHABLE_AUTHORITY, 700);
+}
+
+static void a_deadline_that_has_passed_is_told_from_the_loop(void **state)
+{
+    (void)state;
+    open_with(1);
+    ask_until(0);
+    assert_int_equal(f.fakes[0].count, 0);
+    world_pass(&f.world, 1);
+    expect_failure(EDE_NO_REACHABLE_AUTHORITY, 1);
+}
+
+/* The last that could have answered will not: there is nothing to wait for. */
+static void silence_of_all_is_no_reason_to_wait(void **state)
+{
+    (void)state;
+    open_with(1);
+    ask_until(60000);
+    world_pass(&f.world, 3000);
+    assert_int_equal(fake_server_waiting(&f.fakes[0]), 3);
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(f.replies, 0);
+        fake_server_fail(&f.fakes[0], ERR_TIMEOUT);
+    }
+    expect_failure(EDE_NO_REACHABLE_AUTHORITY, 3000);
+}
+
+/* One silence is not the end while others may be asked. */
+static void after_a_silence_others_are_asked(void **state)
+{
+    (void)state;
+    open_with(2);
+    ask();
+    fake_server_fail(first(), ERR_TIMEOUT);
+    assert_int_equal(f.replies, 0);
+    world_pass(&f.world, 400);
+    assert_int_equal(f.fakes[0].count + f.fakes[1].count, 2);
+}
+
+static void the_next_question_is_a_new_start(void **state)
+{
+    (void)state;
+    open_with(2);
+    ask();
+    world_pass(&f.world, 1500);
+    size_t sent = f.fakes[0].count + f.fakes[1].count;
+    name = "next.example.com.";
+    ask();
+    name = "www.example.com.";
+    assert_int_equal(f.fakes[0].count + f.fakes[1].count, sent + 1);
+    /* Whatever comes of the one before is not for this one, and its silence is not waited for. */
+    for (size_t i = 0; i < SERVERS; i++)
+        while (fake_server_waiting(&f.fakes[i]) > 1)
+            fake_server_respond(&f.fakes[i], &servfail);
+    assert_int_equal(f.replies, 0);
+    for (size_t round = 0; round < 12 && f.replies == 0; round++)
+        for (size_t i = 0; i < SERVERS; i++)
+            while (fake_server_waiting(&f.fakes[i]) > 0)
+                fake_server_respond(&f.fakes[i], &servfail);
+    expect_failure(EDE_NO_REACHABLE_AUTHORITY, 0);
+}
+
+static void closed_it_hears_no_more(void **state)
+{
+    (void)state;
+    open_with(2);
+    ask();
+    struct fake_server *asked = first();
+    inquiry_close(f.inquiry);
+    f.inquiry = NULL;
+    source_unref(f.source);
+    f.source = NULL;
+    assert_int_equal(wheel_count(f.world.wheel), 0);
+    world_pass(&f.world, 20);
+    assert_true(asked->open); /* the query has it still */
+    fake_server_respond(asked, &good);
+    assert_int_equal(f.replies, 0);
+    assert_int_equal(counter_get(&asked->stats.answered), 1);
+    world_pass(&f.world, 1);
+    assert_false(asked->open);
+}
+
+/* A tier of this process answers in any case: it is waited for, whatever it takes. */
+static void who_is_sure_to_answer_is_asked_once(void **state)
+{
+    (void)state;
+    open_with(1);
+    f.fakes[0].exchange.sure = true;
+    ask();
+    world_pass(&f.world, DEADLINE_MS - 1);
+    assert_int_equal(f.fakes[0].count, 1);
+    fake_server_respond(&f.fakes[0], &good);
+    assert_true(f.usable);
+}
+
+int main(void)
+{
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(a_usable_response_is_the_reply),
+        TEST(what_is_wanted_is_asked_for),
+        TEST(spelling_is_random),
+        TEST(another_spelling_is_asked_for_over_tcp),
+        TEST(a_spoofed_spelling_is_not_remembered),
+        TEST(a_server_without_edns_is_asked_without),
+        TEST(a_formerr_with_edns_says_nothing_of_edns),
+        TEST(a_response_without_edns_is_used_and_remembered),
+        TEST(one_who_is_never_content_is_given_up),
+        TEST(the_other_server_may_do_better),
+        TEST(when_all_have_failed_it_fails),
+        TEST(the_reason_says_what_went_wrong),
+        TEST(the_query_itself_is_no_response),
+        TEST(a_referral_is_no_answer),
+        TEST(the_slow_one_may_still_answer),
+        TEST(lost_queries_are_sent_again),
+        TEST(nothing_lasts_beyond_the_deadline),
+        TEST(a_deadline_that_has_passed_is_told_from_the_loop),
+        TEST(silence_of_all_is_no_reason_to_wait),
+        TEST(after_a_silence_others_are_asked),
+        TEST(the_next_question_is_a_new_start),
+        TEST(closed_it_hears_no_more),
+        TEST(who_is_sure_to_answer_is_asked_once),
+    };
+    return cmocka_run_group_tests_name("forwarders", tests, NULL, NULL);
+}
