@@ -191,8 +191,9 @@ fuzz: $(FUZZERS:%=build/fuzz/fuzz_%)
 #   apply        change sets per second, in one process and through a real Kafka; what one FLUSH takes
 #   memory       bytes per answer at a million names, beside other caches, and the memory of a cache under churn
 #   throughput   how much a second, and at what cost, beside other servers
+#   dump         what a dump of a million answers costs those who ask meanwhile: latency of hits, and memory
 #   fanout       one topic, up to 1,000 subscribed caches; then on paper 10,000 and 1,000,000
-BENCHES      := checker propagation apply memory throughput fanout
+BENCHES      := checker propagation apply memory throughput dump fanout
 CHECKER_ARGS ?= --seconds 600 --peer-seconds 60 two-level peers
 
 # That they see what there is to see: servers and caches with one fault each.

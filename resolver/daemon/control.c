@@ -23,6 +23,9 @@ enum {
     /* Bytes that wait for a client before it is answered no further, and those at which that goes on. */
     ANSWER_AHEAD = 64 * 1024,
     ANSWER_ON = 16 * 1024,
+    /* A dump's turn takes about half a millisecond; with a rest after each, all dumps together take a fifth of a
+     * processor at most, which queries may need. */
+    REST_MS = 2,
 };
 
 struct control_client {
@@ -38,7 +41,8 @@ struct control {
     struct daemon *daemon;
     char *path;
     struct evconnlistener *listener;
-    struct control_client *clients;
+    struct control_client *clients; /* those whose turn it was last come last */
+    struct event *turn;             /* of the next dump */
 };
 
 static void control_client_free(struct control_client *client)
@@ -183,17 +187,10 @@ static void refuse_long_request(struct control_client *client)
     client->leaving = true;
 }
 
-/* The next line of a dump that is under way, or the next request. False: there is nothing to answer. */
+/* Answers the next request. False: there is none. */
 static bool answer_next(struct control_client *client)
 {
     struct evbuffer *input = bufferevent_get_input(client->stream);
-    if (client->dump) {
-        if (contents_dump_next(client->dump, bufferevent_get_output(client->stream)))
-            return true;
-        contents_dump_free(client->dump);
-        client->dump = NULL;
-        return true;
-    }
     char *line = evbuffer_readln(input, NULL, EVBUFFER_EOL_LF);
     if (line)
         answer_line(client, line);
@@ -203,20 +200,63 @@ static bool answer_next(struct control_client *client)
     return line != NULL;
 }
 
+static bool has_room(const struct control_client *client)
+{
+    return evbuffer_get_length(bufferevent_get_output(client->stream)) < ANSWER_AHEAD;
+}
+
+static void rest(struct control *control)
+{
+    const struct timeval t = {.tv_usec = REST_MS * 1000};
+    if (!event_pending(control->turn, EV_TIMEOUT, NULL))
+        event_add(control->turn, &t);
+}
+
 /*
  * Answers as far as the client takes the answers; until then nothing more is read from it. One that takes none any
  * more runs into the time for that, and one that has gone shows when it is written to.
  */
 static void answer(struct control_client *client)
 {
-    struct evbuffer *output = bufferevent_get_output(client->stream);
     bool more = true;
-    while (more && evbuffer_get_length(output) < ANSWER_AHEAD)
+    while (more && !client->dump && has_room(client))
         more = answer_next(client);
+    if (client->dump && has_room(client))
+        rest(client->control);
     if (more || client->leaving)
         bufferevent_disable(client->stream, EV_READ);
     else
         bufferevent_enable(client->stream, EV_READ);
+}
+
+/* Writes lines of a dump while there is room for them; behind its end, the answers to what was asked meanwhile. */
+static void dump_on(struct control_client *client)
+{
+    struct evbuffer *output = bufferevent_get_output(client->stream);
+    bool more = true;
+    while (more && has_room(client))
+        more = contents_dump_next(client->dump, output);
+    if (more)
+        return;
+    contents_dump_free(client->dump);
+    client->dump = NULL;
+    answer(client);
+}
+
+/* The dump that has waited longest, of those whose clients have taken what there was. */
+static void on_turn(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd, (void)what;
+    struct control *control = arg;
+    struct control_client *client = control->clients;
+    while (client && !(client->dump && has_room(client)))
+        client = client->next;
+    if (!client)
+        return;
+    DL_DELETE(control->clients, client);
+    DL_APPEND(control->clients, client);
+    dump_on(client);
+    rest(control);
 }
 
 static void on_read(struct bufferevent *stream, void *arg)
@@ -331,12 +371,14 @@ struct control *control_open(struct event_base *base, struct daemon *daemon, con
         control->base = base;
         control->daemon = daemon;
         control->path = strdup(path);
+        control->turn = evtimer_new(base, on_turn, control);
         control->listener = evconnlistener_new(
             base, on_accept, control, LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 0, fd);
     }
-    if (!control || !control->path || !control->listener) {
+    if (!control || !control->path || !control->turn || !control->listener) {
         snprintf(ret_error, CONTROL_MAX_ERROR, "control: out of memory");
-        close(fd);
+        if (!control || !control->listener)
+            close(fd);
         control_close(control);
         return NULL;
     }
@@ -351,6 +393,8 @@ void control_close(struct control *control)
         control_client_free(control->clients);
     if (control->listener)
         evconnlistener_free(control->listener);
+    if (control->turn)
+        event_free(control->turn);
     if (control->path)
         unlink(control->path);
     free(control->path);

@@ -220,6 +220,7 @@ static int run(const char *config_path, struct config *config)
     signal(SIGPIPE, SIG_IGN);
     sched_shorten();
     program.daemon = daemon_start(config_path, config, program.systemd, error);
+    sched_usual(); /* the others go first */
     if (program.daemon && program.base && open_services(&program, error) &&
         watch_signals(&program) && watch_hosts(&program) && watch_workers(&program)) {
         announce(program.daemon);

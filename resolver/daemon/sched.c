@@ -17,16 +17,25 @@ struct attributes {
     uint64_t deadline_ns, period_ns;
 };
 
-enum { SHORTEST_NS = 100000 };
-
-void sched_shorten(void)
+static void set_slice(uint64_t ns)
 {
     struct attributes attributes = {
         .size = sizeof attributes,
         .policy = SCHED_OTHER,
         .nice = getpriority(PRIO_PROCESS, 0),
-        .runtime_ns = SHORTEST_NS,
+        .runtime_ns = ns,
     };
     if (sched_getscheduler(0) == SCHED_OTHER)
         syscall(SYS_sched_setattr, 0, &attributes, 0);
+}
+
+void sched_shorten(void)
+{
+    enum { SHORTEST_NS = 100000 };
+    set_slice(SHORTEST_NS);
+}
+
+void sched_usual(void)
+{
+    set_slice(0);
 }

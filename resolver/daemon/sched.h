@@ -15,4 +15,7 @@
  */
 void sched_shorten(void);
 
+/* The usual slices again, for this thread: those with short ones go before it when they wake up. */
+void sched_usual(void);
+
 #endif

@@ -518,15 +518,17 @@ def test_without_a_feed_nothing_was_applied(daemon):
     assert daemon.control({"cmd": "applied"}) == {"ok": True, "first": 1, "age_us": [], "took_us": []}
 
 
-def test_every_thread_has_short_time_slices(daemon):
+def test_all_threads_but_the_main_one_have_short_time_slices(daemon):
+    """Those that answer go before the one that dumps."""
     release = tuple(int(part) for part in re.findall(r"\d+", os.uname().release)[:2])
     if release < (6, 12) or not os.path.exists("/proc/self/sched"):
         pytest.skip("this kernel gives no thread a slice of its own, or does not show it")
-    slices = set()
+    slices = {}
     for thread in os.listdir(f"/proc/{daemon.pid}/task"):
         with open(f"/proc/{daemon.pid}/task/{thread}/sched", encoding="ascii") as file:
-            slices |= {int(line.split(":")[1]) for line in file if line.startswith("se.slice")}
-    assert slices == {100000}, "nanoseconds"
+            slices[int(thread)] = [int(line.split(":")[1]) for line in file if line.startswith("se.slice")]
+    assert slices.pop(daemon.pid)[0] > 100000, "nanoseconds"
+    assert slices and all(thread == [100000] for thread in slices.values())
 
 
 def test_dump(upstream, daemon):
