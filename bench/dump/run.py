@@ -114,6 +114,8 @@ def turn(daemon, args, dumps):
     finally:
         for dumper in dumpers:
             dumper.stop()
+    if result["bad"]:
+        raise AssertionError(f"wrong answers: {result['bad_rcodes']}")
     row = {quantile: result["latency_us"][quantile] for quantile in ("p50", "p90", "p99", "p999")}
     row |= {"dumping": dumps, "qps": result["qps"], "slice_p99": result["slice_us"]["p99"], "lost": result["lost"],
             "dumps": sum(dumper.dumps for dumper in dumpers),
@@ -160,7 +162,8 @@ def arguments():
 def main():
     args = arguments()
     port = process.free_port()
-    authority = process.Process("authority", [program("authority"), str(port)])
+    authority = process.Process("authority", [program("authority"), f"--port={port}"])
+    authority.wait_ready(lambda: "ready" in authority.output("stdout"), 5)
     config = freshet.stub([("127.0.0.1", port)], workers=1, cache={"size": f"{max(64, args.names // 2000)} MiB"})
     daemon = freshet.Freshetd(config)
     try:
