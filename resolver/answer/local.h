@@ -14,14 +14,9 @@
  *
  * A name of a hosts file or of a record wins over everything. A type it does not have is NODATA, with no
  * SOA; what lies below it is nobody's but the DNS's (as Unbound's "transparent" zones). CNAMEs are followed
- * to other local names only. Special-use names are answered as in RFC 6303 3; a zone that the configuration
- * names (of the feed, or with an upstream of its own) at or below one of them is exempt, by the longest match.
- *
- *     localhost                        127.0.0.1 and ::1, at and below it        RFC 6761 6.3
- *     invalid, test, onion, alt        NXDOMAIN                                  RFC 6761, 7686, 9476
- *     home.arpa, service.arpa          empty zones                               RFC 8375, 9665
- *     resolver.arpa                    NODATA                                    RFC 9462 6.4
- *     10.in-addr.arpa, d.f.ip6.arpa... empty zones                               RFC 6303, 7793
+ * to other local names only. Special-use names are answered as special.h says; a zone that the
+ * configuration names (of the feed, or with an upstream of its own) at or below one of them is exempt, by the longest
+ * match.
  *
  * Threads: never changed once made, so any may read it. References are counted: workers let go of an old
  * one when they take a new one.
@@ -29,21 +24,18 @@
 #ifndef FRESHET_RESOLVER_ANSWER_LOCAL_H
 #define FRESHET_RESOLVER_ANSWER_LOCAL_H
 
+#include <stdatomic.h>
+
 #include "dns/message.h"
+#include "resolver/answer/local_table.h"
 #include "resolver/answer/reply.h"
 
-enum {
-    LOCAL_MAX_ERROR = 512,
-    LOCAL_TAIL = 8,      /* bytes before the root label that the bitmap of names goes by */
-    LOCAL_ZONE_TAIL = 4, /* likewise for zones */
-    LOCAL_NAME_BITS = 1 << 15,
-    LOCAL_ZONE_BITS = 1 << 10,
-};
+enum { LOCAL_MAX_ERROR = 512 };
 
 struct local {
-    uint64_t name_tails[LOCAL_NAME_BITS / 64];
-    uint64_t zone_tails[LOCAL_ZONE_BITS / 64];
-    struct local_data *data;
+    struct local_table table;
+    struct local_hosts *hosts; /* the files that were read */
+    atomic_size_t references;
 };
 
 /* Texts are borrowed for the call. */
@@ -80,41 +72,10 @@ bool local_is_outdated(const struct local *local);
 /* How many names it has, for the log. */
 size_t local_count(const struct local *local);
 
-/* The last bytes of a name before its root label, in lower case as far as letters go; `size` > LOCAL_TAIL. */
-static inline uint64_t local_tail(const uint8_t *name, size_t size)
-{
-    uint64_t tail;
-    memcpy(&tail, name + size - 1 - LOCAL_TAIL, sizeof tail);
-    return tail | UINT64_C(0x2020202020202020);
-}
-
-/* `size` > LOCAL_ZONE_TAIL. */
-static inline uint32_t local_zone_tail(const uint8_t *name, size_t size)
-{
-    uint32_t tail;
-    memcpy(&tail, name + size - 1 - LOCAL_ZONE_TAIL, sizeof tail);
-    return tail | 0x20202020u;
-}
-
-static inline size_t local_name_bit(uint64_t tail)
-{
-    return (size_t)(tail * UINT64_C(0x9e3779b97f4a7c15) >> 49); /* 15 bits */
-}
-
-static inline size_t local_zone_bit(uint32_t tail)
-{
-    return (size_t)(tail * 0x9e3779b1u >> 22); /* 10 bits */
-}
-
 /* False: certainly not local. `name` in any case, of `size` bytes. */
 static inline bool local_may_have(const struct local *local, const uint8_t *name, size_t size)
 {
-    if (size <= LOCAL_TAIL)
-        return true;
-    size_t name_bit = local_name_bit(local_tail(name, size));
-    size_t zone_bit = local_zone_bit(local_zone_tail(name, size));
-    return (local->name_tails[name_bit / 64] >> name_bit % 64 & 1) ||
-           (local->zone_tails[zone_bit / 64] >> zone_bit % 64 & 1);
+    return local_table_may_have(&local->table, name, size);
 }
 
 struct local_query {

@@ -1,0 +1,191 @@
+#include "resolver/answer/local_hosts.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "dns/hosts.h"
+#include "resolver/daemon/log.h"
+
+enum {
+    HOSTS_TTL = 60,            /* a change of the file is seen by clients within this */
+    MAX_HOSTS_FILE = 64 << 20, /* bytes */
+    MAX_COMPLAINTS = 10,       /* lines of one file that are named in the log */
+};
+
+/* What a hosts file was when it was read. */
+struct hosts_file {
+    char *path;
+    struct stat seen; /* zeroed: not there */
+};
+
+struct local_hosts {
+    size_t count;
+    struct hosts_file files[];
+};
+
+struct hosts_reading {
+    struct local_table *table;
+    const char *tier;
+    const char *path;
+    unsigned complaints;
+};
+
+static void complain(const struct hosts_reading *reading, unsigned line, const char *why)
+{
+    char path[LOG_MAX_QUOTED];
+    log_line(LOG_LEVEL_WARNING,
+             "msg=\"a line of a hosts file is left out\" tier=%s file=%s line=%u "
+             "why=\"%s\"",
+             reading->tier, log_quote(reading->path, path), line, why);
+}
+
+static void on_bad(void *arg, unsigned line, const char *why)
+{
+    struct hosts_reading *reading = arg;
+    if (reading->complaints++ < MAX_COMPLAINTS)
+        complain(reading, line, why);
+}
+
+static void on_entry(void *arg, const struct hosts_entry *entry)
+{
+    struct hosts_reading *reading = arg;
+    struct local_table *table = reading->table;
+    uint8_t reverse[HOSTS_PTR_SIZE];
+    struct record record = {
+        .owner = entry->name,
+        .rdata = entry->address,
+        .ttl = HOSTS_TTL,
+        .rdata_size = (uint16_t)entry->address_size,
+        .type = entry->address_size == 4 ? TYPE_A : TYPE_AAAA,
+        .class = CLASS_IN,
+    };
+    /* Beside a CNAME of the config there can be nothing else (RFC 1034 3.6.2). */
+    if (!local_table_type(local_table_name(table, entry->name), TYPE_CNAME))
+        local_table_add(table, &record);
+    if (!entry->first)
+        return;
+    hosts_reverse_name(entry->address, entry->address_size, reverse);
+    const struct local_name *held = local_table_name(table, reverse);
+    if (local_table_type(held, TYPE_PTR) || local_table_type(held, TYPE_CNAME))
+        return; /* an address is called what its first line calls it */
+    record.owner = reverse;
+    record.type = TYPE_PTR;
+    record.rdata = entry->name;
+    record.rdata_size = (uint16_t)name_size(entry->name);
+    local_table_add(table, &record);
+}
+
+/* Reads up to `room` bytes; -1 with errno. */
+static ssize_t read_all(int fd, char *buffer, size_t room)
+{
+    size_t used = 0;
+    while (used < room) {
+        ssize_t got = read(fd, buffer + used, room - used);
+        if (got < 0 && errno != EINTR)
+            return -1;
+        if (got == 0)
+            break;
+        if (got > 0)
+            used += (size_t)got;
+    }
+    return (ssize_t)used;
+}
+
+/* The file's text, to be freed, and what it is; NULL with errno. */
+static char *read_file(struct hosts_file *file, size_t *ret_size)
+{
+    char *text = NULL;
+    ssize_t size = -1;
+    int fd = open(file->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0) {
+        int why = errno;
+        if (why == ENOENT || stat(file->path, &file->seen) != 0)
+            file->seen = (struct stat){0};
+        errno = why;
+        return NULL;
+    }
+    if (fstat(fd, &file->seen) == 0 && S_ISREG(file->seen.st_mode) &&
+        file->seen.st_size <= MAX_HOSTS_FILE) {
+        size_t room = (size_t)file->seen.st_size;
+        text = malloc(room + 1);
+        size = text ? read_all(fd, text, room) : -1;
+    } else {
+        errno = S_ISREG(file->seen.st_mode) ? EFBIG : EINVAL;
+    }
+    close(fd);
+    if (size < 0) {
+        free(text);
+        return NULL;
+    }
+    *ret_size = (size_t)size;
+    return text;
+}
+
+static void read_hosts(struct local_table *table, const char *tier, struct hosts_file *file)
+{
+    size_t size;
+    struct hosts_reading reading = {.table = table, .tier = tier, .path = file->path};
+    char quoted[LOG_MAX_QUOTED];
+    char *text = read_file(file, &size);
+    if (!text) {
+        log_line(LOG_LEVEL_WARNING, "msg=\"a hosts file is left out\" tier=%s file=%s why=\"%s\"",
+                 tier, log_quote(file->path, quoted), strerror(errno));
+        return;
+    }
+    hosts_read(text, size, &(struct hosts_sink){.entry = on_entry, .bad = on_bad, .arg = &reading});
+    free(text);
+    if (reading.complaints > MAX_COMPLAINTS)
+        log_line(LOG_LEVEL_WARNING,
+                 "msg=\"more lines of a hosts file are left out\" tier=%s "
+                 "file=%s count=%u",
+                 tier, log_quote(file->path, quoted), reading.complaints - MAX_COMPLAINTS);
+}
+
+void local_hosts_free(struct local_hosts *hosts)
+{
+    if (!hosts)
+        return;
+    for (size_t i = 0; i < hosts->count; i++)
+        free(hosts->files[i].path);
+    free(hosts);
+}
+
+struct local_hosts *local_hosts_read(struct local_table *table, const char *tier,
+                                     char *const *paths, size_t count)
+{
+    struct local_hosts *hosts = calloc(1, sizeof *hosts + count * sizeof hosts->files[0]);
+    for (size_t i = 0; hosts && i < count; i++) {
+        struct hosts_file *file = &hosts->files[i];
+        file->path = strdup(paths[i]);
+        if (!file->path) {
+            local_hosts_free(hosts);
+            return NULL;
+        }
+        hosts->count++;
+        read_hosts(table, tier, file);
+    }
+    return hosts;
+}
+
+static bool same_time(const struct timespec *one, const struct timespec *two)
+{
+    return one->tv_sec == two->tv_sec && one->tv_nsec == two->tv_nsec;
+}
+
+bool local_hosts_changed(const struct local_hosts *hosts)
+{
+    for (size_t i = 0; i < hosts->count; i++) {
+        const struct hosts_file *file = &hosts->files[i];
+        struct stat now = {0};
+        if (stat(file->path, &now) != 0)
+            now = (struct stat){0};
+        if (now.st_ino != file->seen.st_ino || now.st_dev != file->seen.st_dev ||
+            now.st_size != file->seen.st_size || !same_time(&now.st_ctim, &file->seen.st_ctim))
+            return true;
+    }
+    return false;
+}
