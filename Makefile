@@ -93,6 +93,9 @@ $(BUILD)/unit/%: $(BUILD)/obj/tests/unit/%.o $(FAKES) $(RUNTIME) $(LIBS)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $^ $(LDLIBS) -lcmocka -o $@
 
+# Programs that tests of the suite run beside freshet's.
+HELPERS := $(patsubst tests/integration/%.c,$(BUILD)/tests/%,$(wildcard tests/integration/*.c))
+
 $(BUILD)/tests/%: $(BUILD)/obj/tests/integration/%.o $(RUNTIME) $(LIBS)
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
@@ -160,7 +163,7 @@ model:
 	@tests/model/run.sh
 
 # The suite runs real programs: of this build, or with SANITIZER= of that one.
-integration: all $(BUILD)/tests/propagation
+integration: all $(HELPERS)
 	@FRESHET_BUILD=$(BUILD) $(PYTHON) -m pytest -q -p no:cacheprovider tests/integration $(PYTEST_ARGS)
 
 # libFuzzer on sanitizer builds, FUZZ_SECONDS each, from the committed corpora.

@@ -24,8 +24,10 @@ enum {
     TICK_SHARE = 8,        /* of a short lease, one tick is at most this part */
     BATCH_MESSAGES = 1000, /* applied between two looks at everything else */
     PROOFS_PER_LEASE = 3,
-    SEARCH_MS = 200, /* between the first two readings of watermarks while not live */
-    LEARN_MS = 450,  /* to find the leaders before the first fetch */
+    FETCHES_PER_LEASE = 6, /* at least, where nothing comes */
+    FETCH_MS = 500,        /* the longest that a broker holds one */
+    SEARCH_MS = 200,       /* between the first two readings of watermarks while not live */
+    START_MS = 450,        /* for each of two requests: where to start reading */
     DEFAULT_LEASE_MS = 3000,
     DESTROY_S = 1,
     MAX_LINE = 1024,
@@ -224,14 +226,26 @@ static void copy_positions(struct feed *f)
     pthread_mutex_unlock(&f->lock);
 }
 
+/* Where to start reading: the ends of what is committed. The consumer learns of the partitions' leaders as well. */
+static int ask_start(struct feed *f, const struct log_ends *ends, struct log_ends *ret,
+                     char error[KAFKA_MAX_ERROR])
+{
+    int result = kafka_topic_ends(f->consumer, f->topic, START_MS, ret, error);
+    if (result < 0)
+        return result;
+    if (ret->count == ends->count && ret->log_id == ends->log_id)
+        return 0;
+    snprintf(error, KAFKA_MAX_ERROR, "topic %s: its partitions are changing", f->topic);
+    return ERR_KAFKA;
+}
+
 /*
- * COLD to CATCHUP, in the order that makes it sound: ends are known, all is invalidated, then it is
+ * COLD to CATCHUP, in the order that makes it sound: it is known where to start, all is invalidated, then it is
  * read.
  */
-static int take_position(struct feed *f, char error[KAFKA_MAX_ERROR])
+static int start_reading(struct feed *f, char error[KAFKA_MAX_ERROR])
 {
     const struct sync *sync = &f->sync;
-    kafka_learn_topic(f->consumer, f->topic, LEARN_MS);
     /* What is fetched from here on must come from parents that have got as far. */
     int result = positions_take(f->positions, sync->log_id, sync->next, sync->count);
     if (result < 0) {
@@ -244,12 +258,24 @@ static int take_position(struct feed *f, char error[KAFKA_MAX_ERROR])
     return assign(f, error);
 }
 
-/* What the states ask for. */
-static void act(struct feed *f, enum sync_action action)
+static enum sync_action take_position(struct feed *f, const struct log_reading *reading)
 {
     char error[KAFKA_MAX_ERROR];
-    if (action == SYNC_TAKE && take_position(f, error) < 0)
-        action = sync_gap(&f->sync, error, now());
+    struct log_ends start;
+    if (ask_start(f, &reading->ends, &start, error) < 0) {
+        sync_take_failed(&f->sync, error, now());
+        return SYNC_GO_ON;
+    }
+    sync_take(&f->sync, reading, start.offset, now());
+    return start_reading(f, error) < 0 ? sync_gap(&f->sync, error, now()) : SYNC_GO_ON;
+}
+
+/* What the states ask for. */
+static void act(struct feed *f, enum sync_action action, const struct log_reading *reading)
+{
+    char error[KAFKA_MAX_ERROR];
+    if (action == SYNC_TAKE)
+        action = take_position(f, reading);
     if (action == SYNC_RESUME && assign(f, error) < 0)
         sync_lose(&f->sync, error, now());
     if (action == SYNC_DROP)
@@ -261,7 +287,12 @@ static void take_reading(struct feed *f)
 {
     const struct log_reading *reading = watermarks_take(f->reader);
     if (reading)
-        act(f, sync_read(&f->sync, reading, f->trouble, now()));
+        act(f, sync_read(&f->sync, reading, f->trouble, now()), reading);
+}
+
+static void gap(struct feed *f, const char *reason)
+{
+    act(f, sync_gap(&f->sync, reason, now()), NULL);
 }
 
 static void lose(struct feed *f, const char *reason)
@@ -270,12 +301,11 @@ static void lose(struct feed *f, const char *reason)
     publish_state(f);
 }
 
-/* All before `next` is applied, or the partition ends there. */
-static void reached(struct feed *f, int32_t partition, int64_t next)
+/* The position moved. */
+static void copy_position(struct feed *f, int32_t partition)
 {
     if (partition < 0 || (size_t)partition >= f->sync.count)
         return;
-    sync_reached(&f->sync, partition, next);
     pthread_mutex_lock(&f->lock);
     f->status.positions[partition].offset = f->sync.next[partition];
     pthread_mutex_unlock(&f->lock);
@@ -346,7 +376,7 @@ static int apply(struct feed *f, struct change_set *set)
     if (code == 0)
         count_applied(f, &result, apply_us, at.wall_us + apply_us - set->time_us);
     if (code == 0 && result.restarted)
-        act(f, sync_gap(&f->sync, "the change clock starts over", now()));
+        gap(f, "the change clock starts over");
     return code;
 }
 
@@ -390,8 +420,19 @@ static void handle_error(struct feed *f, const rd_kafka_message_t *message)
         lose(f, reason);
         break;
     default:
-        act(f, sync_gap(&f->sync, reason, now()));
+        gap(f, reason);
     }
+}
+
+/* There may be nothing to apply up to the end and yet more of the log: what was aborted, and how transactions ended. */
+static void handle_end(struct feed *f, int32_t partition, int64_t end)
+{
+    if (partition >= 0 && (size_t)partition < f->sync.count && f->sync.next[partition] < end) {
+        positions_applying(f->positions, partition, end);
+        positions_applied(f->positions, partition, end);
+    }
+    sync_drained(&f->sync, partition, end);
+    copy_position(f, partition);
 }
 
 static void handle(struct feed *f, const rd_kafka_message_t *message)
@@ -399,14 +440,15 @@ static void handle(struct feed *f, const rd_kafka_message_t *message)
     if (!f->sync.assigned)
         return; /* left over from before a gap */
     if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
-        reached(f, message->partition, message->offset);
+        handle_end(f, message->partition, message->offset);
     } else if (message->err) {
         handle_error(f, message);
     } else {
         positions_applying(f->positions, message->partition, message->offset + 1);
         handle_set(f, message);
         positions_applied(f->positions, message->partition, message->offset + 1);
-        reached(f, message->partition, message->offset + 1);
+        sync_reached(&f->sync, message->partition, message->offset + 1);
+        copy_position(f, message->partition);
     }
 }
 
@@ -493,9 +535,12 @@ static rd_kafka_conf_t *new_conf(struct feed *f, const struct feed_options *opti
                                  void (*on_error)(rd_kafka_t *, int, const char *, void *),
                                  char error[FEED_MAX_ERROR])
 {
+    const uint64_t share_ms = f->lease_ms / FETCHES_PER_LEASE;
+    const uint64_t fetch_wait_ms = share_ms == 0 ? 1 : share_ms < FETCH_MS ? share_ms : FETCH_MS;
     const struct kafka_settings settings = {.brokers = options->brokers,
                                             .properties = options->properties,
-                                            .property_count = options->property_count};
+                                            .property_count = options->property_count,
+                                            .fetch_wait_ms = fetch_wait_ms};
     rd_kafka_conf_t *conf = kafka_consumer_conf(&settings, error);
     if (!conf)
         return NULL;

@@ -1,6 +1,7 @@
 #include "invalidation/kafka.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,8 +46,9 @@ static const struct property consumer_required[] = {
     {"group.id", "freshet"}, /* rd_kafka_assign() wants one; it is never subscribed nor committed */
     {"enable.auto.commit", "false"},
     {"enable.auto.offset.store", "false"},
-    {"enable.partition.eof", "true"}, /* the proof that a partition is drained */
-    {"auto.offset.reset", "error"},   /* a gap must be seen, not skipped */
+    {"enable.partition.eof", "true"},      /* the proof that a partition is drained */
+    {"auto.offset.reset", "error"},        /* a gap must be seen, not skipped */
+    {"isolation.level", "read_committed"}, /* what was aborted must not be applied */
     {"allow.auto.create.topics", "false"},
     {"socket.nagle.disable", "true"},
     {"log.queue", "true"}, /* the log comes out of poll, in the poller's thread */
@@ -120,6 +122,16 @@ static int set_properties(rd_kafka_conf_t *conf, const struct kafka_settings *se
     return set_one(conf, "bootstrap.servers", settings->brokers, error);
 }
 
+static int set_fetch_wait(rd_kafka_conf_t *conf, const struct kafka_settings *settings,
+                          char error[KAFKA_MAX_ERROR])
+{
+    char text[24];
+    if (settings->fetch_wait_ms == 0)
+        return 0;
+    snprintf(text, sizeof text, "%" PRIu64, settings->fetch_wait_ms);
+    return set_one(conf, "fetch.wait.max.ms", text, error);
+}
+
 rd_kafka_conf_t *kafka_consumer_conf(const struct kafka_settings *settings,
                                      char ret_error[KAFKA_MAX_ERROR])
 {
@@ -127,6 +139,7 @@ rd_kafka_conf_t *kafka_consumer_conf(const struct kafka_settings *settings,
     rd_kafka_conf_set_log_cb(conf, discard_log);
     if (SET_ALL(conf, common_defaults, ret_error) == 0 &&
         SET_ALL(conf, consumer_defaults, ret_error) == 0 &&
+        set_fetch_wait(conf, settings, ret_error) == 0 &&
         set_properties(conf, settings, ret_error) == 0 &&
         SET_ALL(conf, consumer_required, ret_error) == 0)
         return conf;
@@ -149,6 +162,11 @@ rd_kafka_conf_t *kafka_producer_conf(const struct kafka_settings *settings, int 
         return conf;
     rd_kafka_conf_destroy(conf);
     return NULL;
+}
+
+void kafka_read_uncommitted(rd_kafka_conf_t *consumer)
+{
+    rd_kafka_conf_set(consumer, "isolation.level", "read_uncommitted", NULL, 0);
 }
 
 rd_kafka_t *kafka_client_new(rd_kafka_type_t type, rd_kafka_conf_t *conf,
@@ -251,7 +269,7 @@ static uint64_t log_id_of(rd_kafka_t *client, const char *topic)
 int kafka_topic_ends(rd_kafka_t *client, const char *topic, int timeout_ms,
                      struct log_ends *ret_ends, char ret_error[KAFKA_MAX_ERROR])
 {
-    struct log_ends ends;
+    struct log_ends ends = {.count = 0};
     int result = query_partitions(client, topic, timeout_ms, &ends.count, ret_error);
     if (result < 0)
         return result;
@@ -272,6 +290,23 @@ int kafka_topic_ends(rd_kafka_t *client, const char *topic, int timeout_ms,
         ret_ends->log_id = log_id_of(client, topic);
     }
     return result;
+}
+
+int kafka_first_since(rd_kafka_t *client, const char *topic, int32_t partition, int64_t time_ms,
+                      int timeout_ms, int64_t *ret_offset, char ret_error[KAFKA_MAX_ERROR])
+{
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+    if (!list)
+        return fail(ret_error, topic, RD_KAFKA_RESP_ERR__FAIL);
+    rd_kafka_topic_partition_t *asked = rd_kafka_topic_partition_list_add(list, topic, partition);
+    asked->offset = time_ms;
+    rd_kafka_resp_err_t code = rd_kafka_offsets_for_times(client, list, timeout_ms);
+    if (!code)
+        code = asked->err;
+    if (!code)
+        *ret_offset = asked->offset >= 0 ? asked->offset : -1;
+    rd_kafka_topic_partition_list_destroy(list);
+    return code ? fail(ret_error, topic, code) : 0;
 }
 
 void kafka_learn_topic(rd_kafka_t *client, const char *topic, int timeout_ms)

@@ -8,6 +8,10 @@
  *   properties  what the operator wrote
  *   required    what the code relies on: a feed that skips silently is not a feed
  *
+ * A consumer reads what is committed: a set of a transaction that was aborted must never be applied, and one of a
+ * transaction under way not yet. Its end of a partition is the last stable offset then, below everything that a
+ * transaction hides; so whoever wants to know how long the log is asks with kafka_read_uncommitted().
+ *
  * Nothing here writes to stderr: a client starts with its log thrown away until its owner sets a
  * callback.
  */
@@ -28,6 +32,11 @@ struct kafka_settings {
     const char *brokers;     /* "host:port,host:port" */
     char *const *properties; /* "name=value", property_count of them */
     size_t property_count;
+    /*
+     * How long a broker may hold a fetch that finds nothing, unless the operator says otherwise; 0: as librdkafka does.
+     * The end of a partition shows only then, where the last of it is no message.
+     */
+    uint64_t fetch_wait_ms;
 };
 
 /*
@@ -41,12 +50,16 @@ rd_kafka_conf_t *kafka_consumer_conf(const struct kafka_settings *settings,
 rd_kafka_conf_t *kafka_producer_conf(const struct kafka_settings *settings, int timeout_ms,
                                      char ret_error[KAFKA_MAX_ERROR]);
 
+/* For a client that reads no messages: its ends of the log are those of what is written, committed or not. */
+void kafka_read_uncommitted(rd_kafka_conf_t *consumer);
+
 /* Takes `conf` over, on failure too. NULL with one line in `ret_error`. */
 rd_kafka_t *kafka_client_new(rd_kafka_type_t type, rd_kafka_conf_t *conf,
                              char ret_error[KAFKA_MAX_ERROR]);
 
 /*
- * Asks the brokers for the partitions of `topic` and the end of each; blocks for up to twice
+ * Asks the brokers for the partitions of `topic` and the end of each. The client knows their leaders then; an
+ * assignment to a topic it has not met would wait for them about a second. Blocks for up to twice
  * `timeout_ms` (two requests). Returns 0; ERR_NOT_FOUND when the brokers say that there is no such
  * topic; ERR_TIMEOUT; ERR_TOO_LARGE for too many partitions; ERR_KAFKA, ERR_MEMORY; with one line
  * in `ret_error`.
@@ -55,9 +68,14 @@ MUST_CHECK int kafka_topic_ends(rd_kafka_t *client, const char *topic, int timeo
                                 struct log_ends *ret_ends, char ret_error[KAFKA_MAX_ERROR]);
 
 /*
- * Makes `client` learn the leaders of `topic` now, for up to `timeout_ms`: an assignment to a topic
- * it has not met waits for them about a second otherwise. In vain is no failure.
+ * Asks for the first message of `partition` with a time stamp of `time_ms` (since 1970) or later; `ret_offset` is
+ * -1 when there is none. Blocks for up to `timeout_ms`. Returns as kafka_topic_ends().
  */
+MUST_CHECK int kafka_first_since(rd_kafka_t *client, const char *topic, int32_t partition,
+                                 int64_t time_ms, int timeout_ms, int64_t *ret_offset,
+                                 char ret_error[KAFKA_MAX_ERROR]);
+
+/* Makes `client` learn the leaders of `topic` now, for up to `timeout_ms`. In vain is no failure. */
 void kafka_learn_topic(rd_kafka_t *client, const char *topic, int timeout_ms);
 
 /*

@@ -17,7 +17,8 @@ enum { LOG_MAX_PARTITIONS = 1024, LOG_MAX_ERROR = 512 };
 struct log_ends {
     size_t count;                       /* partitions, numbered 0.. */
     int64_t offset[LOG_MAX_PARTITIONS]; /* where the next message of each will go */
-    uint64_t log_id; /* hash of the cluster's id and the topic: which log this is */
+    uint64_t log_id;    /* hash of the cluster's id and the topic: which log this is */
+    uint64_t made_anew; /* how often it was seen to be another one under the same name */
 };
 
 struct log_reading {

@@ -46,20 +46,9 @@ enum sync_action sync_gap(struct sync *sync, const char *reason, struct mono now
 static void start_reading(struct sync *sync, struct mono now)
 {
     memset(sync->drained, 0, sizeof sync->drained);
+    memset(sync->at_end, 0, sizeof sync->at_end);
     sync->drained_count = 0;
     sync->assigned_at = now;
-}
-
-static enum sync_action take(struct sync *sync, const struct log_reading *reading, struct mono now)
-{
-    sync->count = reading->ends.count;
-    memcpy(sync->next, reading->ends.offset, sync->count * sizeof *sync->next);
-    sync->log_id = reading->ends.log_id;
-    sync->assigned = true;
-    sync->takes++;
-    start_reading(sync, now);
-    set_state(sync, FEED_CATCHUP, "reading to the end of the log");
-    return SYNC_TAKE;
 }
 
 static enum sync_action resume(struct sync *sync, struct mono now)
@@ -79,6 +68,14 @@ void sync_reached(struct sync *sync, int32_t partition, int64_t next)
     }
     if (sync->next[partition] < next)
         sync->next[partition] = next;
+    sync->at_end[partition] = false;
+}
+
+void sync_drained(struct sync *sync, int32_t partition, int64_t end)
+{
+    sync_reached(sync, partition, end);
+    if (partition >= 0 && (size_t)partition < sync->count)
+        sync->at_end[partition] = true;
 }
 
 /* ---- what readings prove ---- */
@@ -133,6 +130,28 @@ static void raise_floor(struct sync *sync, const struct log_ends *ends)
         sync->floor[k] = ends->offset[k] > sync->next[k] ? ends->offset[k] : sync->next[k];
 }
 
+void sync_take(struct sync *sync, const struct log_reading *reading, const int64_t *start,
+               struct mono now)
+{
+    const struct log_ends *ends = &reading->ends;
+    sync->count = ends->count;
+    memcpy(sync->next, start, sync->count * sizeof *sync->next);
+    sync->log_id = ends->log_id;
+    sync->made_anew = ends->made_anew;
+    sync->assigned = true;
+    sync->takes++;
+    start_reading(sync, now);
+    set_state(sync, FEED_CATCHUP, "reading to the end of the log");
+    seek_proof(sync, reading);
+    raise_floor(sync, ends);
+}
+
+void sync_take_failed(struct sync *sync, const char *reason, struct mono now)
+{
+    sync->not_before = mono_add(now, GAP_SPACING_MS);
+    set_state(sync, FEED_COLD, reason);
+}
+
 /* Whether the log is no longer the one that was read; says why. */
 static bool is_gap(const struct sync *sync, const struct log_ends *ends,
                    char reason[FEED_MAX_ERROR])
@@ -142,6 +161,8 @@ static bool is_gap(const struct sync *sync, const struct log_ends *ends,
                  ends->count);
     else if (ends->log_id != sync->log_id)
         snprintf(reason, FEED_MAX_ERROR, "the cluster is another one");
+    else if (ends->made_anew != sync->made_anew)
+        snprintf(reason, FEED_MAX_ERROR, "the topic was made anew");
     else if (log_shrank(sync, ends))
         snprintf(reason, FEED_MAX_ERROR, "the log ends before what was read from it");
     else
@@ -157,11 +178,9 @@ static enum sync_action use_reading(struct sync *sync, const struct log_reading 
     if (sync->assigned && is_gap(sync, &reading->ends, reason))
         return sync_gap(sync, reason, now);
     sync->answered = now;
-    if (!sync->assigned && !mono_reached(now, sync->not_before))
-        return SYNC_GO_ON;
     if (!sync->assigned)
-        action = take(sync, reading, now);
-    else if (sync->state == FEED_LOST)
+        return mono_reached(now, sync->not_before) ? SYNC_TAKE : SYNC_GO_ON;
+    if (sync->state == FEED_LOST)
         action = resume(sync, now);
     seek_proof(sync, reading);
     raise_floor(sync, &reading->ends);
@@ -193,13 +212,22 @@ enum sync_action sync_read(struct sync *sync, const struct log_reading *reading,
 
 /* ---- the passing of time ---- */
 
+/* Why it is behind: what is not read yet, or cannot be, as a transaction under way hides it. */
 static void describe_lag(const struct sync *sync, char reason[FEED_MAX_ERROR])
 {
-    int64_t lag = 0;
-    for (size_t k = 0; k < sync->count; k++)
-        if (sync->floor[k] > sync->next[k])
-            lag += sync->floor[k] - sync->next[k];
-    snprintf(reason, FEED_MAX_ERROR, "%" PRId64 " messages behind", lag);
+    int64_t unread = 0, hidden = 0;
+    for (size_t k = 0; k < sync->count; k++) {
+        const int64_t lag = sync->floor[k] - sync->next[k];
+        if (lag > 0)
+            *(sync->at_end[k] ? &hidden : &unread) += lag;
+    }
+    if (hidden > 0 && unread == 0)
+        snprintf(reason, FEED_MAX_ERROR, "%" PRId64 " messages hidden by a transaction under way",
+                 hidden);
+    else if (unread > 0)
+        snprintf(reason, FEED_MAX_ERROR, "%" PRId64 " messages behind", unread + hidden);
+    else
+        snprintf(reason, FEED_MAX_ERROR, "the brokers are slow to say how long the log is");
 }
 
 /* Less one tick: that much later a lapse may be noticed. */

@@ -17,7 +17,11 @@
  * well that it is read at all, by a message or by the end of it, since the position was assigned.
  *
  * A gap is whatever makes the position worth nothing: partitions came or went, the topic is gone, the cluster is
- * another one, the log ends before what was read from it, or an error of a fetch that does not pass by itself.
+ * another one, the topic was made anew, the log ends before what was read from it, or an error of a fetch that does
+ * not pass by itself.
+ *
+ * The ends are those of all that is written. What a transaction under way hides is not read, so a partition in which
+ * one hangs for longer than the lease is not LIVE, and the reason says so.
  */
 #ifndef FRESHET_INVALIDATION_SYNC_H
 #define FRESHET_INVALIDATION_SYNC_H
@@ -29,7 +33,7 @@
 
 enum sync_action {
     SYNC_GO_ON,  /* nothing to be done */
-    SYNC_TAKE,   /* invalidate everything, then read from `next` on */
+    SYNC_TAKE,   /* ask where to start, sync_take(), invalidate everything, read from `next` on */
     SYNC_RESUME, /* read on from `next` */
     SYNC_DROP,   /* stop reading, forget the position, invalidate everything */
 };
@@ -64,7 +68,10 @@ struct sync {
     struct mono assigned_at;
     struct mono not_before; /* no new position before: gaps that repeat must not spin */
     uint64_t log_id;
-    size_t drained_count; /* partitions read, or found empty, since they were assigned */
+    uint64_t made_anew; /* the reading's count when the position was taken */
+    bool at_end
+        [LOG_MAX_PARTITIONS]; /* nothing more was to be read, the last time it was asked for */
+    size_t drained_count;     /* partitions read, or found empty, since they were assigned */
     bool drained[LOG_MAX_PARTITIONS];
     int64_t floor[LOG_MAX_PARTITIONS]; /* an end below means that the log is not the one we read */
     struct sync_proof proof;
@@ -79,13 +86,26 @@ void sync_init(struct sync *sync, const struct sync_options *options);
 enum sync_action sync_read(struct sync *sync, const struct log_reading *reading,
                            const char *trouble, struct mono now);
 
-/* All before `next` is applied, or there is no more: the partition ends there, for now. */
+/*
+ * After a SYNC_TAKE: the position is `start`, of the same partitions as the reading and asked for after it. That is
+ * below the reading's ends where a transaction is under way: what it hides will be read once it is committed.
+ */
+void sync_take(struct sync *sync, const struct log_reading *reading, const int64_t *start,
+               struct mono now);
+
+/* After a SYNC_TAKE: it is not known where to start. */
+void sync_take_failed(struct sync *sync, const char *reason, struct mono now);
+
+/* All before `next` is applied. */
 void sync_reached(struct sync *sync, int32_t partition, int64_t next);
+
+/* The same, and there is no more to be read: the partition ends there, for now. */
+void sync_drained(struct sync *sync, int32_t partition, int64_t end);
 
 /* The brokers are gone. The position is kept, but only readings asked for from now on prove anything. */
 void sync_lose(struct sync *sync, const char *reason, struct mono now);
 
-/* A gap, or a SYNC_TAKE that failed. Returns SYNC_DROP. */
+/* A gap. Returns SYNC_DROP. */
 enum sync_action sync_gap(struct sync *sync, const char *reason, struct mono now);
 
 /* Time has passed: it may be LIVE now, or the lease may have run out. */

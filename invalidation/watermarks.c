@@ -6,8 +6,10 @@
 #include <string.h>
 #include <time.h>
 
+#include "invalidation/witness.h"
+
 enum {
-    ASK_MS = 450,         /* for each of a reading's two requests; a stop waits for both */
+    ASK_MS = 450,         /* for each of a reading's requests; a stop waits for all three */
     RETRY_FIRST_MS = 100, /* pause after a failure, doubled up to the last */
     RETRY_LAST_MS = 1000,
 };
@@ -19,6 +21,8 @@ struct watermarks {
     void *ready_arg;
     pthread_t thread;
     bool running;
+    struct witness witness; /* the thread's own, as the next */
+    uint64_t made_anew;
     pthread_mutex_t lock; /* of what follows */
     pthread_cond_t moved;
     bool stop;
@@ -36,12 +40,51 @@ static struct mono now(void)
     return (struct mono){(uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000};
 }
 
+static int64_t wall_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_REALTIME, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static int first_since(struct watermarks *reader, const struct witness_question *question,
+                       int64_t *ret_offset)
+{
+    return kafka_first_since(reader->client, reader->topic, question->partition, question->time_ms,
+                             ASK_MS, ret_offset, reader->found.error);
+}
+
+/* Whether it is the log that it was. Asked after the ends, so what it says of the log holds for them too. */
+static int ask_witness(struct watermarks *reader)
+{
+    const struct log_ends *ends = &reader->found.ends;
+    struct witness_question question;
+    int64_t first;
+    if (witness_question(&reader->witness, ends, &question)) {
+        int result = first_since(reader, &question, &first);
+        if (result < 0)
+            return result;
+        if (!witness_answer(&reader->witness, first))
+            reader->made_anew++;
+    }
+    /* Without a witness a reading is no worse than without a question: the next one tries again. */
+    if (witness_wish(&reader->witness, ends, wall_ms(), &question) &&
+        first_since(reader, &question, &first) == 0)
+        witness_learn(&reader->witness, ends, &question, first);
+    return 0;
+}
+
 static void ask(struct watermarks *reader)
 {
-    reader->found.asked = now();
-    reader->found.error[0] = '\0';
-    reader->found.code = kafka_topic_ends(reader->client, reader->topic, ASK_MS,
-                                          &reader->found.ends, reader->found.error);
+    struct log_reading *found = &reader->found;
+    found->asked = now();
+    found->code =
+        kafka_topic_ends(reader->client, reader->topic, ASK_MS, &found->ends, found->error);
+    if (found->code == 0)
+        found->code = ask_witness(reader);
+    if (found->code == 0)
+        found->error[0] = '\0';
+    found->ends.made_anew = reader->made_anew;
 }
 
 static struct timespec deadline(struct mono at)
@@ -145,6 +188,7 @@ struct watermarks *watermarks_start(const struct watermarks_options *options,
     }
     /* It assigns nothing, so it needs no group: without one librdkafka asks for no coordinator. */
     rd_kafka_conf_set(options->conf, "group.id", NULL, NULL, 0);
+    kafka_read_uncommitted(options->conf);
     reader->client = kafka_client_new(RD_KAFKA_CONSUMER, options->conf, ret_error);
     if (reader->client && start_thread(reader, ret_error) == 0)
         return reader;

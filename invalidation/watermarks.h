@@ -1,13 +1,15 @@
 /*
  * watermarks.h - a thread that keeps asking how long the log is.
  *
- *   ask (partitions, then the end of each) -> hand over -> wait until taken -> wait for the pace
- *    ^-----------------------------------------------------------------------------------------
+ *   ask (partitions, the end of each, a witness) -> hand over -> wait until taken -> wait for the pace
+ *    ^------------------------------------------------------------------------------------------------
  *
  * It has a client of its own: on the feed's connection a question would stand in line behind a
  * fetch that the broker holds open, and a blocking call would keep the feed from applying. What it
  * finds is three things at once: where to start, whether partitions came or went, and, as an end
- * that the feed has reached, the proof that at the moment of asking nothing had been missed.
+ * that the feed has reached, the proof that at the moment of asking nothing had been missed. Ends are
+ * high watermarks, so what a transaction hides from the feed is not taken for the end. The witness
+ * (witness.h) tells whether it is still the log it was.
  *
  * The moment is taken before the first request leaves. None are asked for before the ones before
  * were taken, so ends and positions known at the taking are lower bounds for the next.

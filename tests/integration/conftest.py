@@ -13,6 +13,7 @@ import freshet
 import kafka_cluster
 import knot
 import process
+import publisher as publishers
 import scripted as scripted_server
 
 TEST_LIMIT = 60    # seconds; @pytest.mark.timeout(seconds) alters it for a test
@@ -124,6 +125,20 @@ def _close(daemon):
     except AssertionError as failure:
         return failure
     return None
+
+
+@pytest.fixture
+def publisher():
+    """Starts odd publishers: publisher(topic, "property=value", ...) -> Publisher."""
+    started = []
+
+    def start(topic, *properties):
+        started.append(publishers.Publisher(topic, *properties))
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.stop()
 
 
 @pytest.fixture

@@ -97,7 +97,7 @@ class Process:
     A directory created here is removed by stop(); a given one is the caller's.
     """
 
-    def __init__(self, name, argv, directory=None, env=None):
+    def __init__(self, name, argv, directory=None, env=None, stdin=subprocess.DEVNULL):
         self.name = name
         self.directory = directory or run_directory(name)
         self._owns_directory = directory is None
@@ -105,13 +105,18 @@ class Process:
         with open(self._path("stdout"), "ab") as out, open(self._path("stderr"), "ab") as err:
             self._child = subprocess.Popen(
                 [*ORPHAN_GUARD, str(os.getpid()), *argv],
-                cwd=ROOT, stdin=subprocess.DEVNULL, stdout=out, stderr=err, start_new_session=True,
+                cwd=ROOT, stdin=stdin, stdout=out, stderr=err, start_new_session=True,
                 env=dict(os.environ, **(env or {})))
         self.pid = self._child.pid
         _running.append(self)
 
     def _path(self, stream):
         return os.path.join(self.directory, f"{self.name}.{stream}")
+
+    def write(self, text):
+        """To its stdin, which must have been asked for as a pipe."""
+        self._child.stdin.write(text.encode())
+        self._child.stdin.flush()
 
     def output(self, stream="stderr"):
         """All the child wrote so far to "stdout" or "stderr"; readable after stop() too."""

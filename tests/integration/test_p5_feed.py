@@ -120,6 +120,51 @@ def test_p5_a_gap_by_a_new_topic(daemon, topic, scripted):
     eventually(lambda: addresses(ask(daemon, NAME)) == ["192.0.2.8"])
 
 
+@pytest.mark.parametrize("count", [1, 3])
+def test_p5_a_gap_by_a_new_topic_that_outgrew_the_old(freshetd, broker, fresh_topic, scripted, count):
+    """Made anew and grown past our position between two looks at it, with as many partitions: only what
+    lies in it tells. What was published below our position would be missed for ever."""
+    scripted.set(NAME, "A", "192.0.2.1")
+    config = {"tiers": [freshet.tier("os", [scripted])],
+              "feed": freshet.feed(fresh_topic, ["example.com."], lease="1s", settle="0s")}
+    daemon = freshetd(config)
+    wait_state(daemon, "live")
+    for number in range(count):
+        fresh_topic.publish("example.com.", [changes.flush("other.example.com.")])
+    eventually(lambda: feed(daemon)["applied"] == count)
+    ask(daemon, NAME)
+    time.sleep(1.5)  # readings of the watermarks, with something to know the log by
+    daemon.pause()
+    fresh_topic.recreate()
+    scripted.set(NAME, "A", "192.0.2.7")
+    fresh_topic.publish("example.com.", [changes.flush(NAME)])
+    for number in range(count):
+        fresh_topic.publish("example.com.", [changes.flush("other.example.com.")])
+    daemon.resume()
+    eventually(lambda: feed(daemon)["resets"] == 2, within=10)
+    wait_state(daemon, "live", within=20)
+    assert addresses(ask(daemon, NAME)) == ["192.0.2.7"]
+
+
+def test_p5_a_log_that_expired_is_still_the_same(freshetd, broker, fresh_topic, scripted):
+    """Everything that was known of it is gone, and what comes is read as before."""
+    scripted.set(NAME, "A", "192.0.2.1")
+    daemon = freshetd({"tiers": [freshet.tier("os", [scripted])],
+                       "feed": freshet.feed(fresh_topic, ["example.com."], lease="1s", settle="0s")})
+    wait_state(daemon, "live")
+    for number in range(3):
+        fresh_topic.publish("example.com.", [changes.flush("other.example.com.")])
+    eventually(lambda: feed(daemon)["applied"] == 3)
+    time.sleep(1.5)
+    for partition, end in fresh_topic.end_offsets().items():
+        fresh_topic.drop_before(partition, end)
+    time.sleep(1.5)
+    change(daemon, fresh_topic, scripted, 2)
+    eventually(lambda: feed(daemon)["applied"] == 4)
+    assert addresses(ask(daemon, NAME)) == ["192.0.2.2"]
+    assert feed(daemon)["resets"] == 1 and feed(daemon)["state"] == "live"
+
+
 def test_p5_a_gap_by_new_partitions(daemon, topic, scripted):
     """Zones move to other partitions; what lands in the new ones before they are known was not seen."""
     cache_both(daemon)

@@ -25,6 +25,7 @@ static char *const contrary[] = {"auto.offset.reset=latest",
                                  "bootstrap.servers=192.0.2.1:1",
                                  "log.queue=false",
                                  "group.id=other",
+                                 "isolation.level=read_uncommitted",
                                  "reconnect.backoff.max.ms=7000",
                                  "fetch.wait.max.ms=7"};
 
@@ -60,6 +61,7 @@ static void check_consumer(const struct kafka_settings *settings, const struct p
         {"allow.auto.create.topics", "false"},
         {"log.queue", "true"},
         {"group.id", "freshet"},
+        {"isolation.level", "read_committed"},
     };
     char error[KAFKA_MAX_ERROR] = "";
     rd_kafka_conf_t *conf = kafka_consumer_conf(settings, error);
@@ -85,6 +87,18 @@ static void a_consumer_never_skips_nor_commits(void **state)
     check_consumer(&settings, defaults);
 }
 
+static void a_short_lease_wants_short_fetches(void **state)
+{
+    (void)state;
+    static const struct property wait[] = {{"fetch.wait.max.ms", "123"}, {NULL, NULL}};
+    struct kafka_settings settings = {.brokers = "broker:9092", .fetch_wait_ms = 123};
+    check_consumer(&settings, wait);
+    static const struct property said[] = {{"fetch.wait.max.ms", "7"}, {NULL, NULL}};
+    settings.properties = contrary;
+    settings.property_count = sizeof contrary / sizeof contrary[0];
+    check_consumer(&settings, said);
+}
+
 static void operators_change_defaults_but_not_what_is_relied_on(void **state)
 {
     (void)state;
@@ -94,6 +108,19 @@ static void operators_change_defaults_but_not_what_is_relied_on(void **state)
                                             .properties = contrary,
                                             .property_count = sizeof contrary / sizeof contrary[0]};
     check_consumer(&settings, said);
+}
+
+/* The other way for who asks how long the log is: what a transaction hides is there. */
+static void ends_are_those_of_all_that_is_written(void **state)
+{
+    (void)state;
+    const struct kafka_settings settings = {.brokers = "broker:9092"};
+    char error[KAFKA_MAX_ERROR] = "";
+    rd_kafka_conf_t *conf = kafka_consumer_conf(&settings, error);
+    assert_non_null(conf);
+    kafka_read_uncommitted(conf);
+    has(conf, &(struct property){"isolation.level", "read_uncommitted"});
+    rd_kafka_conf_destroy(conf);
 }
 
 static void check_producer(const struct kafka_settings *settings, const char *linger)
@@ -161,7 +188,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_consumer_never_skips_nor_commits),
+        cmocka_unit_test(a_short_lease_wants_short_fetches),
         cmocka_unit_test(operators_change_defaults_but_not_what_is_relied_on),
+        cmocka_unit_test(ends_are_those_of_all_that_is_written),
         cmocka_unit_test(a_producer_is_idempotent_and_waits_for_all),
         cmocka_unit_test(bad_properties_are_named),
         cmocka_unit_test(trouble_keeps_what_does_not_vary),

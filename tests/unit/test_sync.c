@@ -48,9 +48,13 @@ static enum sync_action read_at(struct fixture *f, uint64_t asked_ms, int64_t en
     return sync_read(&f->sync, &f->reading, "", at(f->now_ms));
 }
 
+/* The same, and a position is taken at its ends when it comes to that. */
 static enum sync_action read_now(struct fixture *f, int64_t end0, int64_t end1)
 {
-    return read_at(f, f->now_ms, end0, end1);
+    const enum sync_action action = read_at(f, f->now_ms, end0, end1);
+    if (action == SYNC_TAKE)
+        sync_take(&f->sync, &f->reading, f->reading.ends.offset, at(f->now_ms));
+    return action;
 }
 
 static enum sync_action read_fails(struct fixture *f, int code, const char *error,
@@ -139,11 +143,43 @@ static void each_partition_has_to_show_that_it_is_read(void **state)
     is_state(f, FEED_LIVE, "");
 }
 
+/* A transaction hid what comes before the ends; it is committed later. */
+static void a_position_below_the_ends_is_live_once_they_are_reached(void **state)
+{
+    struct fixture *f = *state;
+    const int64_t start[] = {7, 20};
+    assert_int_equal(read_at(f, f->now_ms, 10, 20), SYNC_TAKE);
+    sync_take(&f->sync, &f->reading, start, at(f->now_ms));
+    assert_int_equal(f->sync.next[0], 7);
+    sync_drained(&f->sync, 0, 7);
+    sync_drained(&f->sync, 1, 20);
+    tick(f, 100);
+    is_state(f, FEED_CATCHUP, "3 messages hidden by a transaction under way");
+    sync_reached(&f->sync, 0, 8);
+    sync_drained(&f->sync, 0, 10);
+    tick(f, 100);
+    is_state(f, FEED_LIVE, "");
+}
+
+static void a_start_that_is_not_known_is_asked_for_again(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(read_at(f, f->now_ms, 10, 20), SYNC_TAKE);
+    sync_take_failed(&f->sync, "timed out", at(f->now_ms));
+    is_state(f, FEED_COLD, "timed out");
+    assert_false(f->sync.assigned);
+    f->now_ms += 999;
+    assert_int_equal(read_at(f, f->now_ms, 10, 20), SYNC_GO_ON);
+    f->now_ms += 1;
+    assert_int_equal(read_at(f, f->now_ms, 10, 20), SYNC_TAKE);
+}
+
 static void the_lease_runs_from_the_asking(void **state)
 {
     struct fixture *f = *state;
     f->now_ms += 700; /* the answer took that long */
-    read_at(f, START_MS, 10, 20);
+    assert_int_equal(read_at(f, START_MS, 10, 20), SYNC_TAKE);
+    sync_take(&f->sync, &f->reading, f->reading.ends.offset, at(f->now_ms));
     sync_reached(&f->sync, 0, 10);
     sync_reached(&f->sync, 1, 20);
     tick(f, 100);
@@ -216,6 +252,35 @@ static void a_lease_that_runs_out_behind_is_catchup(void **state)
     sync_reached(&f->sync, 1, 23);
     tick(f, 100);
     is_state(f, FEED_LIVE, "");
+}
+
+static void what_a_transaction_hides_is_said(void **state)
+{
+    struct fixture *f = *state;
+    go_live(f);
+    for (int k = 0; k < 3; k++) {
+        f->now_ms += 1000;
+        read_now(f, 15, 20);
+        sync_drained(&f->sync, 0, 12);
+        tick(f, 0);
+    }
+    is_state(f, FEED_CATCHUP, "3 messages hidden by a transaction under way");
+    sync_reached(&f->sync, 0, 13); /* it goes on: no longer at the end of what can be read */
+    tick(f, 0);
+    is_state(f, FEED_CATCHUP, "2 messages behind");
+    sync_drained(&f->sync, 0, 15); /* the rest was aborted */
+    tick(f, 0);
+    is_state(f, FEED_LIVE, "");
+}
+
+static void answers_that_take_most_of_the_lease_are_slow(void **state)
+{
+    struct fixture *f = *state;
+    go_live(f);
+    f->now_ms += LEASE_MS;
+    read_at(f, START_MS + 10, 10, 20);
+    tick(f, 0);
+    is_state(f, FEED_CATCHUP, "the brokers are slow to say how long the log is");
 }
 
 static void a_lapse_is_noticed_within_the_lease(void **state)
@@ -343,6 +408,21 @@ static void an_end_below_an_end_seen_is_a_gap(void **state)
     is_gap(f, read_now(f, 14, 20), "the log ends before what was read from it");
 }
 
+static void a_topic_made_anew_is_a_gap(void **state)
+{
+    struct fixture *f = *state;
+    go_live(f);
+    f->reading = (struct log_reading){
+        .asked = at(f->now_ms),
+        .ends = {.count = 2, .offset = {15, 25}, .log_id = LOG, .made_anew = 1}};
+    is_gap(f, sync_read(&f->sync, &f->reading, "", at(f->now_ms)), "the topic was made anew");
+    f->now_ms += 2000;
+    f->reading.asked = at(f->now_ms);
+    assert_int_equal(sync_read(&f->sync, &f->reading, "", at(f->now_ms)), SYNC_TAKE);
+    sync_take(&f->sync, &f->reading, f->reading.ends.offset, at(f->now_ms));
+    assert_int_equal(sync_read(&f->sync, &f->reading, "", at(f->now_ms)), SYNC_GO_ON);
+}
+
 static void a_gap_while_lost_is_one(void **state)
 {
     struct fixture *f = *state;
@@ -402,12 +482,16 @@ int main(void)
         TEST(cold_says_why),
         TEST(a_position_is_the_ends_of_the_first_reading),
         TEST(each_partition_has_to_show_that_it_is_read),
+        TEST(a_position_below_the_ends_is_live_once_they_are_reached),
+        TEST(a_start_that_is_not_known_is_asked_for_again),
         TEST(the_lease_runs_from_the_asking),
         TEST(positions_never_move_back),
         TEST(a_reading_that_is_reached_renews_the_proof),
         TEST(what_is_behind_proves_once_it_is_reached),
         TEST(who_is_always_a_little_behind_stays_live),
         TEST(a_lease_that_runs_out_behind_is_catchup),
+        TEST(what_a_transaction_hides_is_said),
+        TEST(answers_that_take_most_of_the_lease_are_slow),
         TEST(a_lapse_is_noticed_within_the_lease),
         TEST(a_lapse_names_the_trouble),
         TEST(a_sleeper_is_not_live_on_waking),
@@ -419,6 +503,7 @@ int main(void)
         TEST(another_cluster_is_a_gap),
         TEST(a_log_that_shrank_is_a_gap),
         TEST(an_end_below_an_end_seen_is_a_gap),
+        TEST(a_topic_made_anew_is_a_gap),
         TEST(a_gap_while_lost_is_one),
         TEST(a_topic_that_is_gone_is_a_gap),
         TEST(a_failure_that_passes_is_none),
