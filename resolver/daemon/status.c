@@ -5,40 +5,32 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "resolver/answer/counter.h"
+#include "resolver/daemon/numbers.h"
 #include "resolver/net/clock.h"
-
-void status_count(const struct daemon *daemon, size_t tier_index, struct tier_counters *ret)
-{
-    enum { FIELDS = sizeof(struct tier_counters) / sizeof(uint64_t) };
-    *ret = (struct tier_counters){0};
-    for (size_t i = 0; i < daemon->worker_count; i++) {
-        struct tier_counters one;
-        worker_count(daemon->workers[i], tier_index, &one);
-        for (size_t k = 0; k < FIELDS; k++)
-            ((uint64_t *)ret)[k] += ((const uint64_t *)&one)[k];
-    }
-}
 
 static json_t *number(uint64_t n)
 {
     return json_integer((json_int_t)n);
 }
 
+static json_t *zone_json(const struct apply_zone_status *zone)
+{
+    char text[NAME_MAX_TEXT], time[TIME_MAX_TEXT];
+    json_t *serial = zone->has_serial ? number(zone->serial) : json_null();
+    json_t *newest = zone->time_us ? json_string(time_to_text(zone->time_us, time)) : json_null();
+    json_t *object = json_pack("{s:s, s:o, s:o}", "zone", name_to_text(zone->zone, text), "serial",
+                               serial, "time", newest);
+    numbers_to_json(&numbers_of_zone, zone, object);
+    return object;
+}
+
 static json_t *zones_json(struct daemon *daemon)
 {
     json_t *zones = json_array();
     struct apply_zone_status zone;
-    for (size_t k = 0; applier_zone_status(daemon->applier, k, &zone); k++) {
-        char text[NAME_MAX_TEXT], time[TIME_MAX_TEXT];
-        json_t *serial = zone.has_serial ? number(zone.serial) : json_null();
-        json_t *newest = zone.time_us ? json_string(time_to_text(zone.time_us, time)) : json_null();
-        json_array_append_new(
-            zones, json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "zone",
-                             name_to_text(zone.zone, text), "serial", serial, "time", newest,
-                             "sets", number(zone.sets), "invalidated", number(zone.invalidated),
-                             "duplicates", number(zone.duplicates), "jumps_back",
-                             number(zone.jumps_back), "stale", number(zone.stale)));
-    }
+    for (size_t k = 0; applier_zone_status(daemon->applier, k, &zone); k++)
+        json_array_append_new(zones, zone_json(&zone));
     return zones;
 }
 
@@ -70,14 +62,15 @@ static json_t *feed_json(struct daemon *daemon)
         return NULL;
     feed_status(daemon->feed, feed);
     const struct config_feed *config = daemon->config->feed;
-    json_t *object = json_pack(
-        "{s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:o, s:o}", "state",
-        feed_state_text(feed->state), "reason", feed->reason, "brokers", config->brokers, "topic",
-        config->updates, "applied", number(feed->applied), "ignored", number(feed->ignored),
-        "installed", number(feed->installed), "marked", number(feed->marked), "resets",
-        number(feed->resets), "refused", refused_json(feed), "last_apply_us",
-        (json_int_t)feed->last_apply_us, "last_delay_us", (json_int_t)feed->last_delay_us,
-        "partitions", positions_json(feed), "zones", zones_json(daemon));
+    json_t *object =
+        json_pack("{s:s, s:s, s:s, s:s}", "state", feed_state_text(feed->state), "reason",
+                  feed->reason, "brokers", config->brokers, "topic", config->updates);
+    numbers_to_json(&numbers_of_feed, feed, object);
+    json_object_set_new(object, "refused", refused_json(feed));
+    json_object_set_new(object, "last_apply_us", json_integer(feed->last_apply_us));
+    json_object_set_new(object, "last_delay_us", json_integer(feed->last_delay_us));
+    json_object_set_new(object, "partitions", positions_json(feed));
+    json_object_set_new(object, "zones", zones_json(daemon));
     free(feed);
     return object;
 }
@@ -96,20 +89,22 @@ json_t *status_applied(struct daemon *daemon, uint64_t after)
                      "took_us", times);
 }
 
+static json_t *upstream_json(const struct upstream_stats *stats)
+{
+    struct upstream_numbers numbers;
+    numbers_take_upstream(stats, &numbers);
+    json_t *object = json_pack("{s:s, s:f}", "address", stats->address, "srtt_ms",
+                               (double)counter_get(&stats->srtt_us) / 1000);
+    numbers_to_json(&numbers_of_upstream, &numbers, object);
+    return object;
+}
+
 static json_t *upstreams_json(struct tier *tier)
 {
     json_t *upstreams = json_array();
     pthread_mutex_lock(&tier->lock);
-    for (size_t i = 0; i < tier->used_count; i++) {
-        const struct upstream_stats *stats = tier->used[i];
-        json_array_append_new(upstreams,
-                              json_pack("{s:s, s:f, s:o, s:o, s:o, s:o}", "address", stats->address,
-                                        "srtt_ms", (double)counter_get(&stats->srtt_us) / 1000,
-                                        "sent", number(counter_get(&stats->sent)), "answered",
-                                        number(counter_get(&stats->answered)), "timeouts",
-                                        number(counter_get(&stats->timeouts)), "failed",
-                                        number(counter_get(&stats->failures))));
-    }
+    for (size_t i = 0; i < tier->used_count; i++)
+        json_array_append_new(upstreams, upstream_json(tier->used[i]));
     pthread_mutex_unlock(&tier->lock);
     return upstreams;
 }
@@ -125,48 +120,12 @@ static json_t *listen_json(const struct config_tier *config)
 static json_t *tier_json(struct daemon *daemon, size_t i)
 {
     struct tier *tier = daemon->tiers[i];
-    struct tier_counters tier_worker;
-    struct store_counters store;
-    status_count(daemon, i, &tier_worker);
-    store_count(tier->store, &store);
+    struct tier_numbers numbers;
+    numbers_take_tier(daemon, i, &numbers);
     json_t *object =
         json_pack("{s:s, s:o, s:o}", "name", tier->name, "listen",
                   listen_json(&daemon->config->tiers[i]), "upstreams", upstreams_json(tier));
-    const struct {
-        const char *name;
-        uint64_t value;
-    } numbers[] = {
-        {"queries", tier_worker.queries},
-        {"hits", store.hits},
-        {"misses", store.misses},
-        {"expired", store.expired},
-        {"invalid", store.invalid},
-        {"evicted", store.evicted},
-        {"late", store.late},
-        {"answers", store.entries},
-        {"bytes", store.bytes},
-        {"size", store.size},
-        {"fetches", tier_worker.jobs},
-        {"joined", tier_worker.joined},
-        {"superseded", tier_worker.superseded},
-        {"asked_again", tier_worker.asked_again},
-        {"overloaded", tier_worker.overloaded},
-        {"failed", tier_worker.failed},
-        {"malformed", tier_worker.malformed},
-        {"refused", tier_worker.refused},
-        {"dropped", tier_worker.dropped},
-        {"truncated", tier_worker.truncated},
-        {"local", tier_worker.local},
-        {"prefetched", tier_worker.prefetched},
-        {"revived", store.revived},
-        {"position_asked", tier_worker.position_asked},
-        {"position_ignored", tier_worker.position_ignored},
-        {"parent_behind", tier_worker.parent_behind},
-        {"parent_no_position", tier_worker.parent_no_position},
-        {"parent_uncached", tier_worker.parent_uncached},
-    };
-    for (size_t k = 0; k < sizeof numbers / sizeof *numbers; k++)
-        json_object_set_new(object, numbers[k].name, number(numbers[k].value));
+    numbers_to_json(&numbers_of_tier, &numbers, object);
     return object;
 }
 

@@ -37,7 +37,4 @@ json_t *status_applied(struct daemon *daemon, uint64_t after);
  */
 json_t *status_drained(struct daemon *daemon, const uint8_t *name);
 
-/* The sum over all workers. */
-void status_count(const struct daemon *daemon, size_t tier_index, struct tier_counters *ret);
-
 #endif

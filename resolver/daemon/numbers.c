@@ -1,0 +1,139 @@
+#include "resolver/daemon/numbers.h"
+
+#include "resolver/answer/counter.h"
+
+#define LIST(rows)                                                                                 \
+    {                                                                                              \
+        .list = (rows), .count = sizeof(rows) / sizeof *(rows)                                     \
+    }
+
+#define WORKER(field) offsetof(struct tier_numbers, worker.field)
+#define STORE(field)  offsetof(struct tier_numbers, store.field)
+
+static const struct number tier_list[] = {
+    {"queries", "queries_total", "Messages received from clients.", WORKER(queries)},
+    {"hits", "cache_hits_total", "Queries answered from the cache.", STORE(hits)},
+    {"misses", "cache_misses_total", "Questions not held.", STORE(misses)},
+    {"expired", "cache_expired_total", "Questions held past their TTL.", STORE(expired)},
+    {"invalid", "cache_invalid_total", "Questions held, but changed since.", STORE(invalid)},
+    {"evicted", "cache_evicted_total", "Answers evicted for room.", STORE(evicted)},
+    {"late", "cache_late_total", "Fills refused: a change came first.", STORE(late)},
+    {NULL, "cache_contended_total", "Times a shard's lock was busy.", STORE(contended)},
+    {"answers", "cache_answers", "Answers held.", STORE(entries)},
+    {"bytes", "cache_bytes", "Bytes of answers held.", STORE(bytes)},
+    {"size", "cache_size_bytes", "Bytes that may be held.", STORE(size)},
+    {"fetches", "fetches_total", "Questions taken upstream.", WORKER(jobs)},
+    {"joined", "fetches_joined_total", "Queries that joined a fetch.", WORKER(joined)},
+    {"superseded", "fetches_superseded_total", "Fetches a change made too old to join.",
+     WORKER(superseded)},
+    {"asked_again", "fetches_asked_again_total", "Fetches asked again after a change.",
+     WORKER(asked_again)},
+    {"overloaded", "overloaded_total", "Queries refused: too much under way.", WORKER(overloaded)},
+    {"failed", "fetches_failed_total", "Fetches that ended in SERVFAIL.", WORKER(failed)},
+    {"malformed", "malformed_total", "Queries answered FORMERR.", WORKER(malformed)},
+    {"refused", "refused_total", "Queries answered REFUSED, NOTIMP or BADVERS.", WORKER(refused)},
+    {"dropped", "dropped_total", "Messages not answered, or not sendable.", WORKER(dropped)},
+    {"truncated", "truncated_total", "Answers too long for their client.", WORKER(truncated)},
+    {"local", "local_total", "Queries answered from hosts files, local records or special use.",
+     WORKER(local)},
+    {"prefetched", "prefetched_total", "Fetches of answers near their end.", WORKER(prefetched)},
+    {"revived", "cache_revived_total", "Stale answers let live: no upstream.", STORE(revived)},
+    {"position_asked", "position_asked_total", "Queries of child tiers.", WORKER(position_asked)},
+    {"position_ignored", "position_ignored_total", "Position options not answered.",
+     WORKER(position_ignored)},
+    {"parent_behind", "parent_behind_total", "Responses of parents behind us.",
+     WORKER(parent_behind)},
+    {"parent_no_position", "parent_unplaced_total", "Responses without a position.",
+     WORKER(parent_no_position)},
+    {"parent_uncached", "parent_uncached_total", "Answers not kept for either.",
+     WORKER(parent_uncached)},
+};
+const struct numbers numbers_of_tier = LIST(tier_list);
+
+#define UPSTREAM(field) offsetof(struct upstream_numbers, field)
+
+static const struct number upstream_list[] = {
+    {"sent", "upstream_sent_total", "Queries sent.", UPSTREAM(sent)},
+    {"answered", NULL, "Responses that were taken.", UPSTREAM(answered)},
+    {"timeouts", "upstream_timeouts_total", "Queries not answered in time.", UPSTREAM(timeouts)},
+    {"failed", "upstream_failures_total", "Queries refused by the network.", UPSTREAM(failures)},
+};
+const struct numbers numbers_of_upstream = LIST(upstream_list);
+
+#define FEED(field) offsetof(struct feed_status, field)
+
+static const struct number feed_list[] = {
+    {"applied", "feed_applied_total", "Change sets applied.", FEED(applied)},
+    {"ignored", "feed_ignored_total", "Change sets of other zones.", FEED(ignored)},
+    {"installed", "feed_installed_total", "Answers replaced in place.", FEED(installed)},
+    {"marked", "feed_marked_total", "Scopes marked.", FEED(marked)},
+    {"resets", "feed_resets_total", "Times all zones were invalidated to start anew.",
+     FEED(resets)},
+};
+const struct numbers numbers_of_feed = LIST(feed_list);
+
+#define ZONE(field) offsetof(struct apply_zone_status, field)
+
+static const struct number zone_list[] = {
+    {"sets", NULL, "Change sets applied.", ZONE(sets)},
+    {"invalidated", NULL, "Times the whole zone was invalidated.", ZONE(invalidated)},
+    {"duplicates", NULL, "Sets that had been applied before.", ZONE(duplicates)},
+    {"jumps_back", NULL, "Sets whose seq or serial went back.", ZONE(jumps_back)},
+    {"future", NULL, "Sets from ahead of our clock.", ZONE(future)},
+    {"stale", NULL, "Sets that cannot be placed in order, those included.", ZONE(stale)},
+};
+const struct numbers numbers_of_zone = LIST(zone_list);
+
+#define TCP(field) offsetof(struct tcp_numbers, field)
+
+static const struct number tcp_list[] = {
+    {NULL, "tcp_accepted_total", "TCP connections taken.", TCP(accepted)},
+    {NULL, "tcp_turned_away_total", "TCP connections refused: no place.", TCP(turned_away)},
+};
+const struct numbers numbers_of_tcp = LIST(tcp_list);
+
+/* Adds a row of nothing but uint64_t to another. */
+static void add_row(uint64_t *sum, const uint64_t *row, size_t bytes)
+{
+    for (size_t i = 0; i < bytes / sizeof *sum; i++)
+        sum[i] += row[i];
+}
+
+void numbers_take_tier(const struct daemon *daemon, size_t tier_index, struct tier_numbers *ret)
+{
+    *ret = (struct tier_numbers){.worker = {0}};
+    for (size_t i = 0; i < daemon->worker_count; i++) {
+        struct tier_counters one;
+        worker_count(daemon->workers[i], tier_index, &one);
+        add_row((uint64_t *)&ret->worker, (const uint64_t *)&one, sizeof one);
+    }
+    store_count(daemon->tiers[tier_index]->store, &ret->store);
+}
+
+void numbers_take_upstream(const struct upstream_stats *stats, struct upstream_numbers *ret)
+{
+    *ret = (struct upstream_numbers){
+        .sent = counter_get(&stats->sent),
+        .answered = counter_get(&stats->answered),
+        .timeouts = counter_get(&stats->timeouts),
+        .failures = counter_get(&stats->failures),
+    };
+}
+
+void numbers_take_tcp(const struct daemon *daemon, struct tcp_numbers *ret)
+{
+    *ret = (struct tcp_numbers){.accepted = 0};
+    for (size_t i = 0; i < daemon->worker_count; i++) {
+        const struct tcp_pool_counters *tcp = worker_tcp_counters(daemon->workers[i]);
+        ret->accepted += counter_get(&tcp->accepted);
+        ret->turned_away += counter_get(&tcp->turned_away);
+    }
+}
+
+void numbers_to_json(const struct numbers *numbers, const void *row, json_t *object)
+{
+    for (size_t i = 0; i < numbers->count; i++)
+        if (numbers->list[i].name)
+            json_object_set_new(object, numbers->list[i].name,
+                                json_integer((json_int_t)number_in(&numbers->list[i], row)));
+}

@@ -1,0 +1,65 @@
+/*
+ * numbers.h - what is counted, each number once: its name in the status, that of its metric, and what it means.
+ *
+ *     workers, stores, feed ... --numbers_take_*()--> a row of uint64_t --+-- names --> status (JSON)
+ *                                                                          `-- metrics --> /metrics
+ *
+ * Whoever counts something new adds a field to a row and a line to its list (numbers.c); it is then in both.
+ */
+#ifndef FRESHET_RESOLVER_DAEMON_NUMBERS_H
+#define FRESHET_RESOLVER_DAEMON_NUMBERS_H
+
+#include <jansson.h>
+
+#include "resolver/daemon/daemon.h"
+
+struct number {
+    const char *name; /* in the status */
+    const char *
+        metric; /* without "freshet_"; a counter if it ends in "_total", else a gauge; NULL: none */
+    const char *help; /* one sentence */
+    size_t offset;    /* of a uint64_t in its row */
+};
+
+struct numbers {
+    const struct number *list;
+    size_t count;
+};
+
+/* A tier, over all workers. */
+struct tier_numbers {
+    struct tier_counters worker;
+    struct store_counters store;
+};
+extern const struct numbers numbers_of_tier;
+void numbers_take_tier(const struct daemon *daemon, size_t tier_index, struct tier_numbers *ret);
+
+/* An address that a tier asks. */
+struct upstream_numbers {
+    uint64_t sent, answered, timeouts, failures;
+};
+extern const struct numbers numbers_of_upstream;
+void numbers_take_upstream(const struct upstream_stats *stats, struct upstream_numbers *ret);
+
+/* The feed: struct feed_status itself. */
+extern const struct numbers numbers_of_feed;
+
+/* A zone of the feed: struct apply_zone_status itself. No metrics: there may be tens of thousands. */
+extern const struct numbers numbers_of_zone;
+
+/* TCP listeners, of all workers. */
+struct tcp_numbers {
+    uint64_t accepted, turned_away;
+};
+extern const struct numbers numbers_of_tcp;
+void numbers_take_tcp(const struct daemon *daemon, struct tcp_numbers *ret);
+
+static inline uint64_t number_in(const struct number *number, const void *row)
+{
+    return *(const uint64_t *)((const char *)row + number->offset);
+}
+
+/* Adds those of a row that have a name to an object. */
+void numbers_to_json(const struct numbers *numbers, const void *row, json_t *object);
+
+#endif
