@@ -1,0 +1,127 @@
+/*
+ * test_route.c - whom to ask for which name.
+ */
+#include "tests/unit/cmocka_all.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "resolver/answer/route.h"
+#include "tests/unit/fake/source.h"
+
+enum { SOURCES = 4 };
+
+static struct fixture {
+    struct world world;
+    struct fake_source sources[SOURCES];
+    struct routes *routes;
+} f;
+
+static int setup(void **state)
+{
+    (void)state;
+    world_open(&f.world);
+    for (size_t i = 0; i < SOURCES; i++)
+        fake_source_open(&f.sources[i], &f.world);
+    f.routes = routes_new(source_ref(&f.sources[0].source));
+    return f.routes ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    routes_free(f.routes);
+    for (size_t i = 0; i < SOURCES; i++)
+        fake_source_close(&f.sources[i]);
+    world_close(&f.world);
+    return 0;
+}
+
+static void add(const char *zone, size_t source)
+{
+    uint8_t name[NAME_MAX_SIZE];
+    assert_true(name_from_text(zone, name) > 0);
+    assert_int_equal(routes_add(f.routes, name, source_ref(&f.sources[source].source)), ERR_OK);
+}
+
+static void expect(const char *name, size_t source)
+{
+    struct question question = fake_question(name, TYPE_A);
+    assert_ptr_equal(routes_find(f.routes, question.name), &f.sources[source].source);
+}
+
+static void without_zones_all_goes_one_way(void **state)
+{
+    (void)state;
+    assert_false(routes_differ(f.routes));
+    expect("www.example.com.", 0);
+    expect(".", 0);
+}
+
+static void the_longest_zone_decides(void **state)
+{
+    (void)state;
+    add("example.com.", 1);
+    add("b.example.com.", 2);
+    add("c.b.example.com.", 3);
+    assert_true(routes_differ(f.routes));
+    expect("com.", 0);
+    expect("example.com.", 1);
+    expect("www.EXAMPLE.com.", 1);
+    expect("b.example.com.", 2);
+    expect("a.B.example.com.", 2);
+    expect("x.y.c.b.example.com.", 3);
+    /* Whole labels count. */
+    expect("notexample.com.", 0);
+    expect("ab.example.com.", 1);
+    expect("example.com.net.", 0);
+}
+
+static void the_root_may_be_a_zone(void **state)
+{
+    (void)state;
+    add(".", 1);
+    expect("www.example.com.", 1);
+    expect(".", 1);
+}
+
+/* A bare label of the zone's bytes inside another label is none. */
+static void bytes_are_not_labels(void **state)
+{
+    (void)state;
+    uint8_t name[] = "\x0dx\x07"
+                     "example\x03"
+                     "com";
+    add("example.com.", 1);
+    assert_int_equal(name_size(name), sizeof name);
+    assert_ptr_equal(routes_find(f.routes, name), &f.sources[0].source);
+}
+
+/* Zones may share a source; each holds a reference, which teardown counts. */
+static void many_zones(void **state)
+{
+    (void)state;
+    char zone[64];
+    for (int i = 0; i < 1000; i++) {
+        snprintf(zone, sizeof zone, "z%d.example.", i);
+        add(zone, 1 + (size_t)i % 3);
+    }
+    for (int i = 0; i < 1000; i++) {
+        snprintf(zone, sizeof zone, "www.z%d.example.", i);
+        expect(zone, 1 + (size_t)i % 3);
+    }
+    assert_int_equal(f.sources[1].source.references, 1 + 334);
+}
+
+int main(void)
+{
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(without_zones_all_goes_one_way),
+        TEST(the_longest_zone_decides),
+        TEST(the_root_may_be_a_zone),
+        TEST(bytes_are_not_labels),
+        TEST(many_zones),
+    };
+    return cmocka_run_group_tests_name("route", tests, NULL, NULL);
+}
