@@ -121,6 +121,7 @@ static void an_answer_is_what_was_asked_for(void **state)
     (void)state;
     start("www.example.com.");
     assert_string_equal(f.here.last, "www.example.com.");
+    assert_int_equal(f.here.last_at.us, f.world.now.us);
     fake_source_reply(&f.here, &(struct fake_reply){.answer = {"www.example.com. 60 A 192.0.2.1",
                                                                "www.example.com. 50 A 192.0.2.2",
                                                                "evil.example.com. 9 A 192.0.2.6"}});

@@ -20,8 +20,9 @@ struct fake_source {
     struct source source; /* one reference is the test's */
     struct world *world;
     struct fake_inquiry *inquiries;
-    size_t opened, asked; /* so far */
-    char last[NAME_MAX_TEXT];
+    size_t opened, asked;     /* so far */
+    char last[NAME_MAX_TEXT]; /* the newest question, and when it was asked */
+    struct micro last_at;
     enum source_trust trust; /* of what it replies */
     bool refuses;            /* to open: there is no memory */
     uint8_t origin;
