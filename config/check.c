@@ -348,23 +348,93 @@ static struct zone zone_at(const char *name, size_t index)
     return (struct zone){name, dot ? length - 1 : length, index};
 }
 
-/* Each zone is given once. Frees `zones`, which may be NULL for no memory. */
+/* Sorts the zones, and sees to it that each is given once; `zones` may be NULL for no memory. */
 static bool check_zones(const char *list, struct zone *zones, size_t count, struct fault *fault)
 {
     if (!zones)
         return fault_memory(fault);
     qsort(zones, count, sizeof(*zones), compare_zones);
-    bool good = check_sorted_zones(list, zones, count, fault);
-    free(zones);
-    return good;
+    return check_sorted_zones(list, zones, count, fault);
+}
+
+/* Whether a sorted list has that name; it is written to `ret_index` where. */
+static bool has_zone(const struct zone *zones, size_t count, struct zone wanted, size_t *ret_index)
+{
+    size_t low = 0, high = count;
+    wanted.index = SIZE_MAX; /* after any of the same name */
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (compare_zones(&zones[middle], &wanted) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (low == 0 || zones[low - 1].length != wanted.length ||
+        strncasecmp(zones[low - 1].name, wanted.name, wanted.length) != 0)
+        return false;
+    *ret_index = zones[low - 1].index;
+    return true;
+}
+
+/* Steps up to the zone around one, by its text. False: that was the root. */
+static bool step_up(struct zone *zone)
+{
+    if (zone->length == 0)
+        return false;
+    size_t label = 0;
+    while (label < zone->length && zone->name[label] != '.')
+        label += zone->name[label] == '\\' ? 2 : 1;
+    size_t gone = label < zone->length ? label + 1 : zone->length;
+    zone->name += gone;
+    zone->length -= gone;
+    return true;
+}
+
+/* An exception is below a zone of the feed, and none of them itself. */
+static bool check_exception(const struct zone *zones, size_t count, const struct config_feed *feed,
+                            size_t index, struct fault *fault)
+{
+    char key[FAULT_MAX_KEY], quote[FAULT_MAX_QUOTE];
+    struct zone up = zone_at(feed->except[index], index);
+    size_t found;
+    fault_key(key, "feed.except[%zu]", index);
+    if (has_zone(zones, count, up, &found))
+        return fault_set(fault, key, "%s is feed.zones[%zu] too; expected it in one of the two",
+                         fault_quote(feed->except[index], quote), found);
+    while (step_up(&up))
+        if (has_zone(zones, count, up, &found))
+            return true;
+    return fault_set(fault, key, "%s lies below no zone of feed.zones; expected one that does",
+                     fault_quote(feed->except[index], quote));
+}
+
+static bool check_exceptions(const struct zone *zones, const struct config_feed *feed,
+                             struct fault *fault)
+{
+    for (size_t i = 0; i < feed->except_count; i++)
+        if (!check_exception(zones, feed->zone_count, feed, i, fault))
+            return false;
+    return true;
+}
+
+static struct zone *zone_list(char *const *names, size_t count)
+{
+    struct zone *zones = calloc(count + 1, sizeof(*zones));
+    for (size_t i = 0; zones && i < count; i++)
+        zones[i] = zone_at(names[i], i);
+    return zones;
 }
 
 static bool check_feed_zones(const struct config_feed *feed, struct fault *fault)
 {
-    struct zone *zones = calloc(feed->zone_count, sizeof(*zones));
-    for (size_t i = 0; zones && i < feed->zone_count; i++)
-        zones[i] = zone_at(feed->zones[i], i);
-    return check_zones("feed.zones", zones, feed->zone_count, fault);
+    struct zone *zones = zone_list(feed->zones, feed->zone_count);
+    bool good = check_zones("feed.zones", zones, feed->zone_count, fault) &&
+                check_exceptions(zones, feed, fault);
+    free(zones);
+    zones = zone_list(feed->except, feed->except_count);
+    good = good && check_zones("feed.except", zones, feed->except_count, fault);
+    free(zones);
+    return good;
 }
 
 static bool check_zone_names(const struct config *config, size_t tier, struct fault *fault)
@@ -375,7 +445,9 @@ static bool check_zone_names(const struct config *config, size_t tier, struct fa
     for (size_t i = 0; zones && i < self->zone_count; i++)
         zones[i] = zone_at(self->zones[i].name, i);
     fault_key(list, "tiers[%zu].zones", tier);
-    return check_zones(list, zones, self->zone_count, fault);
+    bool good = check_zones(list, zones, self->zone_count, fault);
+    free(zones);
+    return good;
 }
 
 bool check_config(const struct config *config, struct fault *fault)

@@ -91,6 +91,8 @@ struct config_feed {
     char *updates; /* topic */
     char **zones;  /* presentation form, as written */
     size_t zone_count;
+    char **except; /* zones below those, of which the topic does not carry the changes */
+    size_t except_count;
     uint64_t lease_ms;
     uint64_t settle_ms; /* how long a change may take to reach every authoritative server */
     uint64_t marks;     /* capacity of the marks table, in scopes */

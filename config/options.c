@@ -131,8 +131,18 @@ static const struct option options[] = {
      .min = 1,
      .max = 65536,
      LIST_FIELD(config_feed, zones, zone_count),
-     .text = "The zones whose changes the topic carries. Answers from other zones live by their "
-             "TTL alone."},
+     .text = "The zones whose changes the topic carries, with all that is below them. Answers from "
+             "other zones live by their TTL alone."},
+    {.key = "except",
+     .scope = SCOPE_FEED,
+     .kind = OPTION_ZONES,
+     .reload = OPTION_RESTART,
+     .min = 1,
+     .max = 65536,
+     LIST_FIELD(config_feed, except, except_count),
+     .text = "Zones below those whose changes the topic does not carry, such as one that is "
+             "delegated to somebody else: names in them live by their TTL alone, as if no zone of "
+             "`zones` were around them. A zone of `zones` may lie below one of these again."},
     {.key = "lease",
      .scope = SCOPE_FEED,
      .kind = OPTION_MILLISECONDS,

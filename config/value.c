@@ -186,8 +186,24 @@ static bool is_zone(const char *text)
     return wire > 1 && wire <= MAX_NAME_WIRE;
 }
 
+/* Whether the first label is an asterisk, however it is written (RFC 4592 2.1.1). */
+static bool is_wildcard(const char *text)
+{
+    static const char *const spellings[] = {"*", "\\*", "\\042"};
+    for (size_t i = 0; i < sizeof spellings / sizeof *spellings; i++) {
+        size_t length = strlen(spellings[i]);
+        if (strncmp(text, spellings[i], length) == 0 &&
+            (text[length] == '.' || text[length] == '\0'))
+            return true;
+    }
+    return false;
+}
+
 static bool check_zone(const struct input *input)
 {
+    if (is_wildcard(input->text))
+        return refuse(input, "is a wildcard, and no zone",
+                      "the zone itself, such as example.com.; what is below it is meant with it");
     if (!is_zone(input->text))
         return refuse(input, "is not a domain name",
                       "labels of 1 to 63 ASCII characters, 253 in all, such as example.com.");

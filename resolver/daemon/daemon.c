@@ -35,44 +35,40 @@ static struct worker_settings settings_of(const struct config *config)
     };
 }
 
-/* Canonical names of the feed's zones, one block; NULL: no memory, or a name the config let through. */
-static uint8_t (*zone_names(const struct config_feed *feed))[NAME_MAX_SIZE]
+/* Canonical names of a list, with pointers to them; one block. NULL: no memory, or a name the config let through. */
+static const uint8_t **zone_names(char *const *texts, size_t count)
 {
-    uint8_t(*names)[NAME_MAX_SIZE] = calloc(feed->zone_count + 1, sizeof *names);
-    for (size_t i = 0; names && i < feed->zone_count; i++) {
-        int size = name_from_text(feed->zones[i], names[i]);
+    const uint8_t **list = malloc(count * (sizeof *list + NAME_MAX_SIZE) + 1);
+    uint8_t *name = (uint8_t *)(list + count);
+    for (size_t i = 0; list && i < count; i++, name += NAME_MAX_SIZE) {
+        int size = name_from_text(texts[i], name);
         if (size < 0) {
-            free(names);
+            free(list);
             return NULL;
         }
-        name_lower(names[i], (size_t)size, names[i]);
+        name_lower(name, (size_t)size, name);
+        list[i] = name;
     }
-    return names;
+    return list;
 }
 
 static struct validity *make_validity(const struct config_feed *feed)
 {
     struct validity_options options = {.marks = 1};
-    uint8_t(*names)[NAME_MAX_SIZE] = NULL;
-    const uint8_t **zones = NULL;
-    struct validity *validity = NULL;
     arc4random_buf(&options.key, sizeof options.key);
-    if (feed) {
-        names = zone_names(feed);
-        zones = calloc(feed->zone_count + 1, sizeof *zones);
-        if (!names || !zones)
-            goto done;
-        for (size_t i = 0; i < feed->zone_count; i++)
-            zones[i] = names[i];
-        options.zones = zones;
-        options.zone_count = feed->zone_count;
-        options.marks = feed->marks;
-        options.settle_ms = feed->settle_ms;
-    }
-    validity = validity_new(&options);
-done:
+    if (!feed)
+        return validity_new(&options);
+    const uint8_t **zones = zone_names(feed->zones, feed->zone_count);
+    const uint8_t **except = zone_names(feed->except, feed->except_count);
+    options.zones = zones;
+    options.zone_count = feed->zone_count;
+    options.except = except;
+    options.except_count = feed->except_count;
+    options.marks = feed->marks;
+    options.settle_ms = feed->settle_ms;
+    struct validity *validity = zones && except ? validity_new(&options) : NULL;
     free(zones);
-    free(names);
+    free(except);
     return validity;
 }
 

@@ -16,11 +16,12 @@
 #define TIER     "tiers: [{name: os, listen: [127.0.0.1], " UPSTREAM "}]\n"
 
 /* A tier with a cache mapping, a feed with one more key, a tier with other listeners. */
-#define CACHE(text)   "tiers: [{name: os, listen: [127.0.0.1], cache: {" text "}, " UPSTREAM "}]\n"
-#define FEED(text)    TIER "feed: {brokers: b, zones: [a], " text "}\n"
-#define ZONES(text)   TIER "feed: {brokers: b, zones: [" text "]}\n"
-#define LISTEN(text)  "tiers: [{name: os, listen: [" text "], " UPSTREAM "}]\n"
-#define FORWARD(text) "tiers: [{name: os, listen: [127.0.0.1], upstream: {forward: [" text "]}}]\n"
+#define CACHE(text)         "tiers: [{name: os, listen: [127.0.0.1], cache: {" text "}, " UPSTREAM "}]\n"
+#define FEED(text)          TIER "feed: {brokers: b, zones: [a], " text "}\n"
+#define ZONES(text)         TIER "feed: {brokers: b, zones: [" text "]}\n"
+#define EXCEPT(zones, text) TIER "feed: {brokers: b, zones: [" zones "], except: [" text "]}\n"
+#define LISTEN(text)        "tiers: [{name: os, listen: [" text "], " UPSTREAM "}]\n"
+#define FORWARD(text)       "tiers: [{name: os, listen: [127.0.0.1], upstream: {forward: [" text "]}}]\n"
 
 static inline struct config *parse(const char *text)
 {

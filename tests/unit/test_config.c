@@ -263,8 +263,8 @@ static void test_unknown_key(void **state)
         {"<<: 1\n" TIER, "<<: unknown key (line 1); known here: " TOP_KEYS},
         {"? \"a\\nb\"\n: 1\n", "a\\x0ab: unknown key (line 1); known here: " TOP_KEYS},
         {"feed:\n  brokers: a\n  zone: [a]\n",
-         "feed.zone: unknown key (line 3); known here: brokers, updates, zones, lease, settle, "
-         "marks, rdkafka, link"},
+         "feed.zone: unknown key (line 3); known here: brokers, updates, zones, except, lease, "
+         "settle, marks, rdkafka, link"},
         {"tiers:\n- name: a\n  listen: [\"::1\"]\n  cahce: {}\n",
          "tiers[0].cahce: unknown key (line 4); known here: name, listen, subscribe, per_client, "
          "cache, upstream, "
@@ -446,6 +446,9 @@ static void test_bad_zone(void **state)
 #define ZONE_WORDS                                                                                 \
     " is not a domain name; expected labels of 1 to 63 ASCII characters, 253 in all, such as "     \
     "example.com."
+#define WILDCARD_WORDS                                                                             \
+    " is a wildcard, and no zone; expected the zone itself, such as example.com.; what is below "  \
+    "it is meant with it"
     char names[] = "|b..c|.a|a..|a b|a\\|a\\25|a\\256|a" LABEL, *rest = names;
     while (rest) {
         char text[512], expected[CONFIG_MAX_ERROR];
@@ -458,6 +461,45 @@ static void test_bad_zone(void **state)
         {ZONES("a, b.example, A."),
          "feed.zones[2]: \"A.\" is feed.zones[0] again; expected each zone once"},
         {ZONES("\xc3\xbc"), "feed.zones[0]: \"\\xc3\\xbc\"" ZONE_WORDS},
+        {ZONES("'*.example.com'"), "feed.zones[0]: \"*.example.com\"" WILDCARD_WORDS},
+        {ZONES("a, '*'"), "feed.zones[1]: \"*\"" WILDCARD_WORDS},
+        {ZONES("'\\*.a'"), "feed.zones[0]: \"\\*.a\"" WILDCARD_WORDS},
+        {ZONES("'\\042.a'"), "feed.zones[0]: \"\\042.a\"" WILDCARD_WORDS},
+        {EXCEPT("a", "'*.a'"), "feed.except[0]: \"*.a\"" WILDCARD_WORDS},
+        {"tiers: [{name: os, listen: [127.0.0.1], " UPSTREAM
+         ", zones: [{name: '*.a', forward: [\"::1\"]}]}]\n",
+         "tiers[0].zones[0].name: \"*.a\"" WILDCARD_WORDS},
+        {NULL, NULL}};
+    refused_all(bad);
+}
+
+static void test_except(void **state)
+{
+    (void)state;
+    struct config *config =
+        parse(EXCEPT("a.example, d.c.b.a.example, '.'", "B.a.example., 'x\\.y.a.example'"));
+    assert_int_equal(config->feed->except_count, 2);
+    assert_string_equal(config->feed->except[0], "B.a.example.");
+    config_free(config);
+    config = parse(ZONES("a"));
+    assert_int_equal(config->feed->except_count, 0);
+    config_free(config);
+    /* only the root is around it */
+    config_free(parse(EXCEPT("'.'", "a")));
+    static const struct bad bad[] = {
+        {EXCEPT("a.example", "b.example"),
+         "feed.except[0]: \"b.example\" lies below no zone of feed.zones; expected one that does"},
+        {EXCEPT("a.example", "c.a.example, ba.example"),
+         "feed.except[1]: \"ba.example\" lies below no zone of feed.zones; expected one that does"},
+        {EXCEPT("a.example", "'b\\.a.example'"), "feed.except[0]: \"b\\.a.example\" lies below no "
+                                                 "zone of feed.zones; expected one that does"},
+        {EXCEPT("b, a.b", "A.B."),
+         "feed.except[0]: \"A.B.\" is feed.zones[1] too; expected it in one of the two"},
+        {EXCEPT("a", "b.a, c.a, B.a"),
+         "feed.except[2]: \"B.a\" is feed.except[0] again; expected each zone once"},
+        {EXCEPT("a", "."),
+         "feed.except[0]: \".\" lies below no zone of feed.zones; expected one that does"},
+        {EXCEPT("a", ""), "feed.except: too few entries (line 2); expected 1 to 65536 entries"},
         {NULL, NULL}};
     refused_all(bad);
 }
@@ -788,6 +830,7 @@ static void test_reload_needs_restart(void **state)
     reloads(FEED(""), FEED("updates: b"), "feed.updates");
     reloads(FEED(""), ZONES("a, b"), "feed.zones");
     reloads(FEED(""), ZONES("b"), "feed.zones");
+    reloads(ZONES("a"), EXCEPT("a", "b.a"), "feed.except");
     reloads(FEED(""), FEED("lease: 4s"), "feed.lease");
     reloads(FEED(""), FEED("marks: 16"), "feed.marks");
     reloads(FEED(""), FEED("rdkafka: [a=b]"), "feed.rdkafka");
@@ -826,6 +869,7 @@ int main(void)
         cmocka_unit_test(test_bad_text),
         cmocka_unit_test(test_bad_address),
         cmocka_unit_test(test_bad_zone),
+        cmocka_unit_test(test_except),
         cmocka_unit_test(test_zone_length),
         cmocka_unit_test(test_bad_property),
         cmocka_unit_test(test_own_properties),
