@@ -32,7 +32,8 @@
     X(ERR_SYSTEM, -20, "system call failed")                                                       \
     X(ERR_KAFKA, -21, "Kafka client failed")                                                       \
     X(ERR_TIMEOUT, -22, "time ran out")                                                            \
-    X(ERR_NOT_FOUND, -23, "not found")
+    X(ERR_NOT_FOUND, -23, "not found")                                                             \
+    X(ERR_MUST, -24, "a field that must be understood is not known")
 
 enum error {
 #define X(name, number, text) name = number,

@@ -291,6 +291,36 @@ static int check_version(struct parser *p, const json_t *root)
     return 0;
 }
 
+/* The fields of a set and of its changes. */
+static bool is_known_field(const char *name)
+{
+    static const char *const known[] = {"v",     "zone",    "serial", "time",   "publisher",
+                                        "seq",   "op",      "name",   "type",   "ttl",
+                                        "rdata", "subtree", "must",   "changes"};
+    for (size_t k = 0; k < sizeof known / sizeof known[0]; k++)
+        if (strcmp(name, known[k]) == 0)
+            return true;
+    return false;
+}
+
+/* Before the rest: what is to be understood may change what the rest means. */
+static int check_must(struct parser *p, const json_t *root)
+{
+    const json_t *value = json_object_get(root, "must");
+    if (!value)
+        return 0;
+    if (!json_is_array(value))
+        return refuse(p, ERR_SCHEMA, value, "must");
+    for (size_t k = 0; k < json_array_size(value); k++) {
+        const json_t *field = json_array_get(value, k);
+        if (!json_is_string(field))
+            return refuse(p, ERR_SCHEMA, field, "must[%zu]", k);
+        if (!is_known_field(json_string_value(field)))
+            return refuse(p, ERR_MUST, field, "must[%zu]", k);
+    }
+    return 0;
+}
+
 static int parse_serial(struct parser *p, const json_t *root)
 {
     const json_t *value = json_object_get(root, "serial");
@@ -371,6 +401,8 @@ static int parse_root(struct parser *p, const json_t *root, size_t json_size)
     int result = check_version(p, root);
     if (result == 0 && zone < 0)
         result = read_zone(p, root);
+    if (result == 0)
+        result = check_must(p, root);
     const json_t *changes = json_object_get(root, "changes");
     if (result == 0 && !json_is_array(changes))
         result = refuse(p, ERR_SCHEMA, changes, "changes");

@@ -341,6 +341,8 @@ BAD = {
         changes.set_("n1.example.com.", "A", 60, "192.0.2.300")])),
     "name outside the zone": changes.encode(changes.change_set("example.com.", [
         changes.set_("n1.example.net.", "A", 60, "192.0.2.1")])),
+    "a field that must be understood is not known": changes.encode(changes.change_set("example.com.", [
+        dict(changes.set_("n1.example.com.", "A", 60, "192.0.2.9"), variant="eu")], must=["variant"])),
     "a field is missing or of the wrong kind": changes.encode(
         changes.change_set("example.com.", None)),
 }

@@ -404,6 +404,36 @@ static void heads_are_refused(void **state)
             "time: \"now\"");
 }
 
+static void what_must_be_understood_is_known(void **state)
+{
+    (void)state;
+    static const char *const fine[] = {
+        "[]", "[\"subtree\"]", "[\"serial\",\"serial\"]", "[\"must\"]",
+        "[\"v\",\"zone\",\"serial\",\"time\",\"publisher\",\"seq\",\"changes\",\"op\",\"name\","
+        "\"type\",\"ttl\",\"rdata\",\"subtree\",\"must\"]"};
+    for (size_t k = 0; k < sizeof fine / sizeof fine[0]; k++) {
+        char json[1024];
+        snprintf(json, sizeof json, HEAD "\"must\":%s,\"changes\":[]}", fine[k]);
+        changeset_free(parse(json));
+    }
+}
+
+static void what_is_not_understood_is_refused(void **state)
+{
+    (void)state;
+    refused(HEAD "\"must\":[\"variant\"],\"changes\":[]}", ERR_MUST, "must[0]: \"variant\"");
+    refused(HEAD "\"must\":[\"op\",\"\"],\"changes\":[]}", ERR_MUST, "must[1]: \"\"");
+    refused(HEAD "\"must\":[\"TTL\"],\"changes\":[]}", ERR_MUST, "must[0]: \"TTL\"");
+    refused(HEAD "\"must\":\"op\",\"changes\":[]}", ERR_SCHEMA, "must: \"op\"");
+    refused(HEAD "\"must\":{\"op\":1},\"changes\":[]}", ERR_SCHEMA, "must: an object");
+    refused(HEAD "\"must\":null,\"changes\":[]}", ERR_SCHEMA, "must: null");
+    refused(HEAD "\"must\":[\"op\",7],\"changes\":[]}", ERR_SCHEMA, "must[1]: 7");
+    refused(HEAD "\"must\":[[\"op\"]],\"changes\":[]}", ERR_SCHEMA, "must[0]: an array");
+    /* Whatever else is wrong with what it would say; but not with a version that may mean other things by it. */
+    refused(HEAD "\"changes\":[7],\"must\":[\"variant\"]}", ERR_MUST, "must[0]: \"variant\"");
+    refused("{\"v\":2,\"zone\":\"a.\",\"must\":[\"variant\"]}", ERR_SCHEMA_VERSION, "v: 2");
+}
+
 static void publishers_are_bounded(void **state)
 {
     (void)state;
@@ -695,6 +725,8 @@ int main(void)
         cmocka_unit_test(a_long_value_is_cut),
         cmocka_unit_test(versions_are_refused),
         cmocka_unit_test(heads_are_refused),
+        cmocka_unit_test(what_must_be_understood_is_known),
+        cmocka_unit_test(what_is_not_understood_is_refused),
         cmocka_unit_test(publishers_are_bounded),
         cmocka_unit_test(changes_are_refused),
         cmocka_unit_test(types_and_ttls_are_refused),

@@ -236,6 +236,17 @@ static void test_p9_without_any_zone_all_are_invalidated(void **state)
     left(f, false, false);
 }
 
+/* It would install what holds for some clients only. */
+static void test_p9_what_must_be_understood_and_is_not(void **state)
+{
+    struct fixture *f = *state;
+    cache_both(f);
+    refuse(f, "example.com.",
+           "{\"v\":1,\"zone\":\"example.com.\"," TIME
+           ",\"must\":[\"variant\"],\"changes\":[" SET_WWW "]}");
+    left(f, false, true);
+}
+
 static void other_zones_are_none_of_ours(void **state)
 {
     struct fixture *f = *state;
@@ -258,6 +269,7 @@ int main(void)
         TEST(test_p9_the_named_zone_is_invalidated),
         TEST(test_p9_key_and_named_zone_are_invalidated),
         TEST(test_p9_without_any_zone_all_are_invalidated),
+        TEST(test_p9_what_must_be_understood_and_is_not),
         TEST(other_zones_are_none_of_ours),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
