@@ -3,13 +3,15 @@
 
     make bench-apply [APPLY_ARGS="--only kafka --changes 300000"]
 
-Three parts, by bench/apply/bench.h and this file:
+Four parts, by bench/apply/bench.h and this file:
 
     inprocess    parse, check, mark and install alone, one thread, no Kafka
     collisions   valid answers dropped because marks collide, under a made-up clock
     kafka        a real broker on one core and freshetd, all its threads, on another
+    flush        what one FLUSH of a zone takes, with more and more of its names cached; and how many of them
+                 were still served from the cache afterwards
 
-The Kafka part has two ways to keep the publisher from being the limit:
+The kafka part has two ways to keep the publisher from being the limit:
 
     backlog      freshetd is stopped (SIGSTOP) while the log is filled, and measured from SIGCONT on until all
                  of it is applied
@@ -29,19 +31,23 @@ import sys
 import threading
 import time
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path.insert(0, os.path.join(HERE, "..", "..", "tests", "integration"))
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "common"))
 
 # pylint: disable=wrong-import-position
-import freshet
-import kafka_cluster
-import knot
-import process
-import query
+import paths  # noqa: E402,F401  pylint: disable=unused-import
+import changes  # noqa: E402
+import freshet  # noqa: E402
+import kafka_cluster  # noqa: E402
+import knot  # noqa: E402
+import process  # noqa: E402
+import query  # noqa: E402
+import usage  # noqa: E402
+from table import markdown, shown  # noqa: E402
 
 ZONE = "bench.example.com."
 PER_SET = 1000
 SAMPLES = 200
+FLUSH_NAMES, FLUSHES = (1_000, 10_000, 100_000), 5
 LEASE = "60s"
 PERF = ["-n", "1", "-e", "-c", "8", "-q", "200"]
 # Where freshetd runs and where everything else does. On a machine with one core they share it.
@@ -62,7 +68,7 @@ def bench(*arguments):
 class Cache:
     """freshetd alone on a core, with Knot as the authority of the zone that changes."""
 
-    def __init__(self, cluster, properties):
+    def __init__(self, cluster, properties=(), **options):
         self.topic = cluster.topic()
         self.authority = knot.Knot({ZONE: "* 3600 A 192.0.2.1"})
         self.sent = 0
@@ -70,7 +76,7 @@ class Cache:
         try:
             self.daemon = freshet.Freshetd({
                 "tiers": [freshet.tier("os", [self.authority], size="1GiB")],
-                "feed": freshet.feed(self.topic, [ZONE], lease=LEASE, rdkafka=properties)}, log="info")
+                "feed": freshet.feed(self.topic, [ZONE], **{"lease": LEASE, **options}, rdkafka=properties)}, log="info")
         except BaseException:
             self.authority.stop()
             raise
@@ -84,25 +90,12 @@ class Cache:
     def applied(self):
         return self.feed()["applied"]
 
-    def cpu_seconds(self):
-        """User and system time of all its threads up to now."""
-        with open(f"/proc/{self.daemon.pid}/stat", encoding="ascii") as file:
-            fields = file.read().rsplit(")", 1)[1].split()
-        tick = os.sysconf("SC_CLK_TCK")
-        return int(fields[11]) / tick, int(fields[12]) / tick
-
     def threads(self):
         """CPU seconds by thread name and number."""
-        times = {}
-        for tid in os.listdir(f"/proc/{self.daemon.pid}/task"):
-            with open(f"/proc/{self.daemon.pid}/task/{tid}/schedstat", encoding="ascii") as file:
-                spent = int(file.read().split()[0]) / 1e9
-            with open(f"/proc/{self.daemon.pid}/task/{tid}/comm", encoding="ascii") as file:
-                times[f"{file.read().strip()}/{tid}"] = spent
-        return times
+        return {f"{name}/{tid}": seconds for name, tid, seconds, _ in usage.threads(self.daemon.pid)}
 
     def fill(self, names):
-        """Asks for so many of the names that will change, so that it holds them."""
+        """Asks for so many of the names that will change, so that it holds them; how many answers it has."""
         path = os.path.join(self.daemon.directory, "questions")
         with open(path, "w", encoding="ascii") as file:
             file.writelines(f"host{number:07d}.{ZONE} A\n" for number in range(names))
@@ -178,7 +171,7 @@ def spent_since(cache, before):
 
 def measured(cache, per_set, sets, begin):
     """Lets begin() start the clock, and waits until all sets are applied."""
-    before, threads, (user, system) = cache.feed(), cache.threads(), cache.cpu_seconds()
+    before, threads, (user, system, *_) = cache.feed(), cache.threads(), usage.cpu_times(cache.daemon.pid)
     began_at, publisher = begin()
     try:
         samples = watch(cache, began_at, before["applied"] + sets)
@@ -187,7 +180,7 @@ def measured(cache, per_set, sets, begin):
             publisher.kill()
             publisher.wait()
         raise
-    cpu = cache.cpu_seconds()
+    cpu = usage.cpu_times(cache.daemon.pid)
     after = cache.feed()
     assert after["applied"] - before["applied"] == sets
     assert after["resets"] == before["resets"], "it lost its position meanwhile"
@@ -253,6 +246,33 @@ def run_kafka(options):
     return rows
 
 
+# --- one FLUSH
+
+
+def run_flush(_options):
+    rows = []
+    cluster = kafka_cluster.connect(build=freshet.build_directory())
+    cache = Cache(cluster, settle="0s")
+    try:
+        for names in FLUSH_NAMES:
+            times = []
+            for _ in range(FLUSHES):
+                held = cache.fill(names)
+                expected = cache.applied() + 1
+                cache.topic.publish(ZONE, [changes.flush(ZONE, subtree=True)])
+                process.eventually(lambda n=expected: cache.applied() >= n, within=10)
+                times.append(cache.feed()["last_apply_us"])
+            before = cache.daemon.status()["tiers"][0]["hits"]
+            cache.fill(names)
+            rows.append({"names": names, "answers_held": held, "apply_us_median": statistics.median(times),
+                         "apply_us_max": max(times),
+                         "served_from_cache_after": cache.daemon.status()["tiers"][0]["hits"] - before})
+    finally:
+        cache.close()
+        cluster.stop()
+    return rows
+
+
 # --- tables
 
 
@@ -265,57 +285,46 @@ def show(result, rows):
           f"{result['threads']}", flush=True)
 
 
-def thousands(number):
-    return f"{number:,.0f}"
-
-
 def table_inprocess(rows):
-    yield "**In this process, one thread** (parse, check, mark, install; no Kafka)"
-    yield ""
-    yield ("| cached names | changed names | changes per set | sets/s | changes/s | parse, ns per change | "
-           "apply, ns per change | valid answers dropped |")
-    yield "|---:|---|---:|---:|---:|---:|---:|---:|"
-    for r in rows:
-        dropped = (f"{r['falsely_dropped']} ({r['falsely_dropped'] / r['cached']:.4%})"
-                   if r["cached"] else "-")
-        changed = "cached" if r["changed"] == "held" else "not cached"
-        yield (f"| {thousands(r['cached'])} | {changed} | {r['per_set']} | "
-               f"{thousands(r['sets_per_s'])} | "
-               f"{thousands(r['changes_per_s'])} | {thousands(r['parse_ns'])} | "
-               f"{thousands(r['apply_ns'])} | {dropped} |")
+    return "In this process, one thread** (parse, check, mark, install; no Kafka)", [
+        ["cached names", "changed names", "changes per set", "sets/s", "changes/s", "parse, ns per change",
+         "apply, ns per change", "valid answers dropped"],
+        *[[shown(r["cached"]), "cached" if r["changed"] == "held" else "not cached", str(r["per_set"]),
+           *[shown(r[key]) for key in ("sets_per_s", "changes_per_s", "parse_ns", "apply_ns")],
+           f"{r['falsely_dropped']} ({r['falsely_dropped'] / r['cached']:.4%})" if r["cached"] else "-"]
+          for r in rows]]
 
 
 def table_collisions(rows):
-    yield "**Hits lost because marks collide** (changes of other, ever new names)"
-    yield ""
-    yield "| table of marks | changes/s | hits/s on names | hits | valid answers dropped | share |"
-    yield "|---|---:|---:|---:|---:|---:|"
-    for r in rows:
-        yield (f"| {r['table']} at first | {thousands(r['changes_per_s'])} | "
-               f"{thousands(r['asks_per_s'])} on {thousands(r['names'])} | {thousands(r['hits'])} | "
-               f"{thousands(r['falsely_dropped'])} | {r['share']:.5%} |")
+    return "Hits lost because marks collide** (changes of other, ever new names)", [
+        ["table of marks", "changes/s", "hits/s on names", "hits", "valid answers dropped", "share"],
+        *[[f"{r['table']} at first", shown(r["changes_per_s"]), f"{shown(r['asks_per_s'])} on {shown(r['names'])}",
+           shown(r["hits"]), shown(r["falsely_dropped"]), f"{r['share']:.5%}"] for r in rows]]
 
 
 def table_kafka(rows):
-    yield "**From a real Kafka, freshetd pinned to one core** (medians of rounds)"
-    yield ""
-    yield ("| log filled | changes per set | cached, changed names | sets/s | changes/s | CPU per change, user + "
-           "system | the publisher's sets/s |")
-    yield "|---|---:|---:|---:|---:|---:|---:|"
     kinds = {}
     for r in rows:
-        kinds.setdefault((r["way"], r["per_set"], r.get("held", 0)), []).append(r)
+        kinds.setdefault((r["way"], r["per_set"], r["held"]), []).append(r)
+    table = [["log filled", "changes per set", "cached, changed names", "sets/s", "changes/s",
+              "CPU per change, user + system", "the publisher's sets/s"]]
     for (way, per_set, held), some in kinds.items():
+        middle = {key: statistics.median(r[key] for r in some) for key in some[0] if key.endswith(("_s", "_change"))}
+        table.append(["while stopped" if way == "backlog" else "while reading", str(per_set), shown(held),
+                      shown(middle["sets_per_s"]), shown(middle["changes_per_s"]),
+                      f"{middle['user_us_per_change']:.2f} + {middle['system_us_per_change']:.2f} us",
+                      shown(middle["publisher_sets_per_s"])])
+    return "From a real Kafka, freshetd pinned to one core** (medians of rounds)", table
 
-        def median(key, some=some):
-            return statistics.median(r[key] for r in some)
-        when = "while stopped" if way == "backlog" else "while reading"
-        yield (f"| {when} | {per_set} | {thousands(held)} | {thousands(median('sets_per_s'))} | "
-               f"{thousands(median('changes_per_s'))} | {median('user_us_per_change'):.2f} + "
-               f"{median('system_us_per_change'):.2f} us | {thousands(median('publisher_sets_per_s'))} |")
+
+def table_flush(rows):
+    return "One FLUSH of a zone**", [
+        ["names", "answers held", "apply, us, median", "most", "still served from the cache"],
+        *[[shown(r[key]) for key in ("names", "answers_held", "apply_us_median", "apply_us_max",
+                                     "served_from_cache_after")] for r in rows]]
 
 
-TABLES = {"inprocess": table_inprocess, "collisions": table_collisions, "kafka": table_kafka}
+TABLES = {"inprocess": table_inprocess, "collisions": table_collisions, "kafka": table_kafka, "flush": table_flush}
 
 
 def write(result):
@@ -323,7 +332,8 @@ def write(result):
     os.makedirs(directory, exist_ok=True)
     with open(os.path.join(directory, "result.json"), "w", encoding="ascii") as file:
         json.dump(result, file, indent=2)
-    text = "\n\n".join("\n".join(TABLES[part](rows)) for part, rows in result.items())
+    text = "\n\n".join(f"**{title}\n\n{markdown(table)}"
+                       for title, table in (TABLES[part](rows) for part, rows in result.items()))
     with open(os.path.join(directory, "table.md"), "w", encoding="ascii") as file:
         file.write(text + "\n")
     print(text)
@@ -350,6 +360,7 @@ def main():
                                    "--changes", options.changes // 2),
         "collisions": lambda: bench("collisions"),
         "kafka": lambda: run_kafka(options),
+        "flush": lambda: run_flush(options),
     }
     result = {}
     for part, run in parts.items():

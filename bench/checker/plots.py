@@ -1,29 +1,11 @@
 """The report: one self-contained page, its plots drawn by matplotlib as SVG inside it."""
 
 import html
-import io
-import re
 
-import matplotlib
-
-matplotlib.use("svg")
-
-import matplotlib.pyplot as plt  # noqa: E402  pylint: disable=wrong-import-position
-import tables  # noqa: E402  pylint: disable=wrong-import-position
+import tables
+from html_page import axes as new_axes, svg, table, write as write_page
 
 WIDE = (10, 3.2)  # inches
-PAGE = """<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8"><title>freshet: consistency from outside</title>
-<style>
-body {{ font: 15px/1.5 sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; }}
-table {{ border-collapse: collapse; }} td, th {{ padding: .15rem .7rem; text-align: right; }}
-td:first-child, th:first-child {{ text-align: left; }} tr {{ border-bottom: 1px solid #ddd; }}
-pre {{ background: #f6f6f6; padding: .7rem; overflow-x: auto; font-size: 12.5px; }}
-svg {{ max-width: 100%; height: auto; }}
-</style></head><body>
-{body}
-</body></html>
-"""
 INTRODUCTION = """<p>A program apart from the caches changes records, first at the authority (which it is),
 then in a Kafka topic, and asks every cache all the while, as any DNS client would. The <b>age</b> of
 an answer is how long before its query was sent a newer version had become readable in Kafka; an
@@ -41,26 +23,9 @@ answer kept for longer than its TTL and the lease; <b>P7</b>, a TTL above the ti
 clients; <b>wrong</b> and <b>mixed</b>, an answer that is no version of the name.</p>"""
 
 
-def _svg(figure):
-    out = io.StringIO()
-    figure.savefig(out, format="svg", bbox_inches="tight")
-    plt.close(figure)
-    text = out.getvalue()
-    return re.sub(r"^.*?(?=<svg)", "", text, flags=re.S)
-
-
-def _axes(title, xlabel, ylabel):
-    figure, axes = plt.subplots(figsize=WIDE)
-    axes.set_title(title, loc="left", fontsize=10)
-    axes.set_xlabel(xlabel)
-    axes.set_ylabel(ylabel)
-    axes.grid(alpha=0.3)
-    return figure, axes
-
-
 def stale_shares(records):
     """For all runs together: the share of answers that are older than x."""
-    figure, axes = _axes("steady answers older than x", "x, milliseconds", "share")
+    figure, axes = new_axes("steady answers older than x", WIDE, xlabel="x, milliseconds", ylabel="share")
     drawn = False
     for record in records:
         for tier in record["result"]["tiers"]:
@@ -81,13 +46,13 @@ def stale_shares(records):
         axes.legend(fontsize=8, loc="lower left")
     axes.axvline(5, color="grey", linewidth=0.8, linestyle=":")
     axes.axhline(1e-4, color="grey", linewidth=0.8, linestyle=":")
-    return _svg(figure)
+    return svg(figure)
 
 
 def timeline(record):
     """Answers, stale answers and violations in each second, with the marks."""
-    figure, axes = _axes("each second: answers, those older than 5 ms, violations", "seconds",
-                         "answers")
+    figure, axes = new_axes("each second: answers, those older than 5 ms, violations", WIDE, xlabel="seconds",
+                            ylabel="answers")
     seconds = [item["second"] for item in record["seconds"]]
     for place, tier in enumerate(record["result"]["tiers"]):
         rows = [item["tiers"][place] for item in record["seconds"]]
@@ -106,14 +71,7 @@ def timeline(record):
     axes.set_yscale("symlog", linthresh=1)
     axes.set_ylim(bottom=0)
     axes.legend(fontsize=8, loc="center right")
-    return _svg(figure)
-
-
-def _table(rows):
-    def line(row, cell):
-        return "<tr>" + "".join(f"<{cell}>{html.escape(text)}</{cell}>" for text in row) + "</tr>"
-    return "<table>" + line(rows[0], "th") + "".join(line(row, "td") for row in rows[1:]) + \
-        "</table>"
+    return svg(figure)
 
 
 def _section(record):
@@ -130,8 +88,7 @@ def _section(record):
 def write(records, path):
     """All runs, side by side and each for itself."""
     parts = ["<h1>How old are the answers?</h1>", INTRODUCTION,
-             _table(tables.comparison_rows(records)), stale_shares(records), CRITERIA]
+             table(tables.comparison_rows(records)), stale_shares(records), CRITERIA]
     for record in records:
         parts += _section(record)
-    with open(path, "w", encoding="utf-8") as file:
-        file.write(PAGE.format(body="\n".join(parts)))
+    write_page(path, "freshet: consistency from outside", parts)

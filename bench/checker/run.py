@@ -32,12 +32,11 @@ import platform
 import sys
 import time
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path[:0] = [HERE, os.path.join(os.path.dirname(HERE), "adapters")]
-sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "common"))
 
 # pylint: disable=wrong-import-position
-import checking  # noqa: E402  also makes the harness in tests/integration importable
+import paths  # noqa: E402,F401  pylint: disable=unused-import
+import checking  # noqa: E402
 import freshet  # noqa: E402
 import kafka_cluster  # noqa: E402
 import peers  # noqa: E402
@@ -205,11 +204,12 @@ def no_feed(stack, args, authority, _topic):
 
 
 def peer_tier(server):
-    return [checking.tier(server.name, server, bound_ms=PEER_BOUND_MS)], {}
+    server.control_path = ""  # its own, which tells of no position
+    return [checking.tier(server.key, server, bound_ms=PEER_BOUND_MS)], {}
 
 
 def recursor_notify(stack, _args, authority, topic):
-    server = peers.Recursor(ZONE, authority.port)
+    server = peers.recursor(ZONE, authority.port, "threads=1\n", served=False)
     stack.callback(server.stop)
     bridge = peers.Bridge(topic, "--notify", freshet.address_text(server.address))
     stack.callback(lambda: print("  bridge:", *bridge.stop()))
@@ -217,10 +217,10 @@ def recursor_notify(stack, _args, authority, topic):
 
 
 def unbound(stack, _args, authority, topic, flush=None):
-    server = peers.Unbound(ZONE, authority.port)
+    server = peers.unbound(ZONE, authority.port, tuned=True)  # with the default buffers it loses queries in a stall
     stack.callback(server.stop)
     if flush:
-        bridge = peers.Bridge(topic, "--unbound", server.control, "--flush", flush)
+        bridge = peers.Bridge(topic, "--unbound", server.control_path, "--flush", flush)
         stack.callback(lambda: print("  bridge:", *bridge.stop()))
     return peer_tier(server)
 

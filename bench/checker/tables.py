@@ -2,6 +2,8 @@
 
 import math
 
+from table import grid
+
 CONTINUED = {"P1": "answered what it had evicted", "P3": "re-imported it from a lagging parent",
              "P4": "kept what a lagging authority said", "P5": "outlived its TTL, feed or not",
              "P7": "TTL above the limit", "regression": "went back to an older version",
@@ -35,14 +37,6 @@ def milliseconds(value):
 
 def age(ms):
     return f"{ms / 1000:g} s" if ms >= 1000 else f"{ms:g} ms"
-
-
-def grid(rows, indent="  "):
-    """Columns as wide as needed, the first to the left, the others to the right."""
-    widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
-    return "\n".join((indent + row[0].ljust(widths[0]) + "".join(
-        "  " + text.rjust(width) for text, width in zip(row[1:], widths[1:]))).rstrip()
-        for row in rows)
 
 
 def violations(tier):

@@ -3,12 +3,9 @@
 import json
 import os
 
-import matplotlib
-
-matplotlib.use("svg")
-
-import matplotlib.pyplot as plt  # noqa: E402  pylint: disable=wrong-import-position
-import paper  # noqa: E402  pylint: disable=wrong-import-position
+import html_page
+import paper
+from table import markdown
 
 ENOUGH = 1000  # deliveries, below which ticks of 10 ms say nothing of one
 ENOUGH_WAITING = 10  # instances, likewise
@@ -16,14 +13,6 @@ ENOUGH_WAITING = 10  # instances, likewise
 
 def shown(ms):
     return f"{ms:.1f}" if ms < 100 else f"{ms:,.0f}"
-
-
-def markdown(rows):
-    """Rows of text as a table, all to the right."""
-    widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
-    rule = ["-" * (width - 1) + ":" for width in widths]
-    return "\n".join("| " + " | ".join(text.rjust(width) for text, width in zip(row, widths)) + " |"
-                     for row in [rows[0], rule, *rows[1:]])
 
 
 def wait_of(row):
@@ -260,7 +249,9 @@ def text(result):
 
 
 def draw(rows, path):
-    figure, axes = plt.subplots(figsize=(7, 4.2))
+    figure, axes = html_page.axes("Applied by the last cache (line) and by half of them (dots)", (7, 4.2),
+                                  xscale="log", yscale="log", xlabel="subscribed caches",
+                                  ylabel="ms since the call that publishes")
     for lease, properties, label, colour in (
             (paper.SHORT_LEASE, [], "lease 3 s", "#0b6e99"),
             (paper.LONG_LEASE, [], "lease 30 s", "#c26a00"),
@@ -270,15 +261,9 @@ def draw(rows, path):
         counts = [row["count"] for row in some]
         axes.plot(counts, [row["steady"]["last"] for row in some], "o-", color=colour, label=label)
         axes.plot(counts, [row["steady"]["median"] for row in some], "o:", color=colour, alpha=0.6)
-    axes.set(xscale="log", yscale="log", xlabel="subscribed caches",
-             ylabel="ms since the call that publishes",
-             title="Applied by the last cache (line) and by half of them (dots)")
-    axes.grid(True, which="major", alpha=0.3)
-    axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False)
     figure.tight_layout()
-    figure.savefig(path)
-    plt.close(figure)
+    html_page.save(figure, path)
 
 
 def write(result, directory):

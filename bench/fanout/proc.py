@@ -1,34 +1,18 @@
-"""What processes use, from /proc and from the kernel's sockets."""
+"""What a step takes, of its processes and of the kernel's sockets."""
 
 import os
 import subprocess
 import time
 
-TICK = os.sysconf("SC_CLK_TCK")
-
-
-def cpu_seconds(pid):
-    """User and system time of all threads, so far."""
-    with open(f"/proc/{pid}/stat", encoding="ascii") as file:
-        fields = file.read().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / TICK
-
-
-def busy_seconds():
-    """Of all processors, whoever used them."""
-    with open("/proc/stat", encoding="ascii") as file:
-        fields = [int(text) for text in file.readline().split()[1:9]]
-    return (sum(fields) - fields[3] - fields[4]) / TICK
+import usage
 
 
 def socket_bytes(address):
     """Connections of a server, and the bytes it has sent and had acknowledged on them, so far."""
     port = address.rsplit(":", 1)[1]
-    text = subprocess.run(["ss", "-tinH", "state", "established", f"sport = :{port}"], text=True,
-                          stdout=subprocess.PIPE, check=True).stdout
-    words = text.split()
-    return (sum(word.startswith("cubic") or word.startswith("reno") or word.startswith("bbr")
-                for word in words),
+    words = subprocess.run(["ss", "-tinH", "state", "established", f"sport = :{port}"], text=True,
+                           stdout=subprocess.PIPE, check=True).stdout.split()
+    return (sum(word.startswith(("cubic", "reno", "bbr")) for word in words),
             sum(int(word[12:]) for word in words if word.startswith("bytes_acked:")))
 
 
@@ -38,9 +22,9 @@ class Usage:
     def __init__(self, subscribers, broker, address):
         self.connections, self.sent = socket_bytes(address)
         self.at = time.monotonic()
-        self.subscribers = sum(map(cpu_seconds, subscribers))
-        self.broker = cpu_seconds(broker)
-        self.busy = busy_seconds()
+        self.subscribers = sum(map(usage.cpu_seconds, subscribers))
+        self.broker = usage.cpu_seconds(broker)
+        self.busy = usage.busy_seconds()
 
     def until(self, later):
         """Seconds of the clock and of processors, bytes, and the connections there are."""
@@ -58,14 +42,9 @@ class Threads:
     def __init__(self, pid):
         self.at = time.monotonic()
         self.by_name = {}
-        for tid in os.listdir(f"/proc/{pid}/task"):
-            task = f"/proc/{pid}/task/{tid}"
-            with open(f"{task}/comm", encoding="ascii") as file:
-                row = self.by_name.setdefault(file.read().strip(), [0, 0, 0])
-            with open(f"{task}/schedstat", encoding="ascii") as file:
-                row[1] += int(file.read().split()[0]) / 1000
-            row[0] += 1
-            row[2] += _field(f"{task}/status", "voluntary_ctxt_switches")
+        for name, _, seconds, waits in usage.threads(pid):
+            row = self.by_name.setdefault(name, [0, 0, 0])
+            self.by_name[name] = [row[0] + 1, row[1] + seconds * 1e6, row[2] + waits]
 
     def until(self, later, instances):
         """For one instance, by name of thread."""
@@ -76,35 +55,11 @@ class Threads:
                 for name, (count, us, waits) in later.by_name.items()}
 
 
-def _field(path, name):
-    with open(path, encoding="ascii") as file:
-        for line in file:
-            if line.startswith(name + ":"):
-                return int(line.split()[1])
-    raise KeyError(name)
-
-
 def sizes(subscribers, broker, count):
     """Memory, threads and descriptors of one instance; memory of the broker."""
-    memory = sum(_field(f"/proc/{pid}/smaps_rollup", "Pss") for pid in subscribers)
-    threads = sum(_field(f"/proc/{pid}/status", "Threads") for pid in subscribers)
+    memory = sum(usage.field(f"/proc/{pid}/smaps_rollup", "Pss") for pid in subscribers)
+    threads = sum(usage.field(f"/proc/{pid}/status", "Threads") for pid in subscribers)
     files = sum(len(os.listdir(f"/proc/{pid}/fd")) for pid in subscribers)
-    return {"kib": round(memory / count), "threads": round(threads / count, 1),
-            "files": round(files / count, 1),
-            "broker_mib": round(_field(f"/proc/{broker}/status", "VmRSS") / 1024),
+    return {"kib": round(memory / count), "threads": round(threads / count, 1), "files": round(files / count, 1),
+            "broker_mib": round(usage.field(f"/proc/{broker}/status", "VmRSS") / 1024),
             "processes": len(subscribers)}
-
-
-def available_memory():
-    return _field("/proc/meminfo", "MemAvailable") * 1024
-
-
-def machine():
-    with open("/proc/cpuinfo", encoding="ascii") as file:
-        model = next((line.split(":", 1)[1].strip() for line in file
-                      if line.startswith("model name")), "unknown")
-    with open("/proc/meminfo", encoding="ascii") as file:
-        memory = int(file.readline().split()[1]) >> 20
-    version = subprocess.run(["pkg-config", "--modversion", "rdkafka"], text=True,
-                             stdout=subprocess.PIPE, check=True).stdout.strip()
-    return f"{os.cpu_count()} cores ({model}), {memory} GiB, librdkafka {version}"

@@ -30,16 +30,17 @@ import sys
 import threading
 import time
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path.insert(0, os.path.join(HERE, "..", "..", "tests", "integration"))
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "common"))
 
 # pylint: disable=wrong-import-position
-import freshet
-import kafka_cluster
-import page
-import paper
-import process
-import proc
+import paths  # noqa: E402,F401  pylint: disable=unused-import
+import freshet  # noqa: E402
+import kafka_cluster  # noqa: E402
+import page  # noqa: E402
+import paper  # noqa: E402
+import process  # noqa: E402
+import proc  # noqa: E402
+import usage  # noqa: E402
 
 PER_PROCESS = 100  # instances: some 1,200 threads and 2,500 descriptors
 NAMES = 16
@@ -273,7 +274,7 @@ def plan(options):
 
 def fits(count):
     """Whether memory allows for it; says so when it does not."""
-    free = proc.available_memory()
+    free = usage.field("/proc/meminfo", "MemAvailable") * 1024
     if free >= count * FREE_PER_INSTANCE:
         return True
     print(f"  {count} instances: not tried, {free >> 20} MiB of memory are free and "
@@ -325,7 +326,7 @@ def main():
             result = json.load(file)
     else:
         began = time.monotonic()
-        result = {"machine": proc.machine(), "when": time.strftime("%Y-%m-%d"), "rows": run(options)}
+        result = {"machine": usage.machine(), "when": time.strftime("%Y-%m-%d"), "rows": run(options)}
         result["seconds"] = round(time.monotonic() - began)
     page.write(result, directory)
     bad = [row["count"] for row in result["rows"] if not is_whole(row)]

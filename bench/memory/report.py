@@ -3,11 +3,8 @@
 import json
 import os
 
-import matplotlib
-
-matplotlib.use("svg")
-
-import matplotlib.pyplot as plt  # noqa: E402  pylint: disable=wrong-import-position
+import html_page
+from table import markdown
 
 KINDS = {"a": "A", "aaaa": "AAAA, EDNS", "nxdomain": "NXDOMAIN", "cname": "CNAME, CNAME, A"}
 MIB = 1 << 20
@@ -21,15 +18,6 @@ def _servers(rows):
     return found
 
 
-def _markdown(rows):
-    """Rows of text as a table: the first column to the left, the others to the right."""
-    widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
-    rule = ["-" * widths[0], *["-" * (width - 1) + ":" for width in widths[1:]]]
-    return "\n".join("| " + " | ".join([row[0].ljust(widths[0]), *[
-        text.rjust(width) for text, width in zip(row[1:], widths[1:])]]) + " |"
-        for row in [rows[0], rule, *rows[1:]])
-
-
 def _answers(result):
     kinds = [kind for kind in KINDS if any(row["kind"] == kind for row in result["rows"])]
     rows = [["bytes per answer", *[KINDS[kind] for kind in kinds], "whole process", "cached"]]
@@ -39,7 +27,7 @@ def _answers(result):
                      *[f"{by_kind[kind]['bytes_per_answer']:.0f}" if kind in by_kind else "-"
                        for kind in kinds],
                      f"{first['whole_per_answer']:.0f}", f"{first['cached']}"])
-    return _markdown(rows)
+    return markdown(rows)
 
 
 def _notes(result):
@@ -49,7 +37,7 @@ def _notes(result):
              "The last two columns are of the",
              "first kind measured; \"whole process\" is all that it takes, over the answers."]
     for row in result["rows"]:
-        if row["server"] == "kresd" and row["filled"]["file"]:
+        if row["server"] == "knot-resolver" and row["filled"]["file"]:
             entries = row["filled"]["entries"]
             lines.append(f"Knot Resolver, {KINDS[row['kind']]}: "
                          f"{(row['filled']['file'] - row['alone']['file']) / row['cached']:.0f} B "
@@ -75,7 +63,7 @@ def _churn(lines):
                      f"{(line['rss'] - before) / MIB:.1f}", f"{line['entries']}",
                      f"{line['hit_ratio']:.0%}" if line["hit_ratio"] else "-"])
     worst = max(line["rss"] for line in day) - before
-    return (f"{_markdown(rows)}\n\nRSS is what was added since before the store was made. At most "
+    return (f"{markdown(rows)}\n\nRSS is what was added since before the store was made. At most "
             f"in the day: {worst / MIB:.1f} MiB, {worst / lines[0]['limit'] - 1:+.1%} of the limit.")
 
 
@@ -137,13 +125,12 @@ def picture(result, path):
     if not drawings:
         return
     rows = len(_servers(result["rows"]))
-    figure, axes = plt.subplots(1, len(drawings), squeeze=False,
+    figure, axes = html_page.plt.subplots(1, len(drawings), squeeze=False,
                                 figsize=(6.5 * len(drawings), max(3.6, 0.7 * rows)))
     for place, (draw, given) in zip(axes[0], drawings):
         draw(place, given)
     figure.tight_layout()
-    figure.savefig(path, format="svg", metadata={"Date": None})
-    plt.close(figure)
+    html_page.save(figure, path)
 
 
 def write(result, directory):

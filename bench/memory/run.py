@@ -3,7 +3,7 @@
 
     make bench-memory                      freshet with all kinds of answers, the others with A; the churn
     make bench-memory MEMORY_ARGS=--all    all kinds for all: about half an hour
-    python3 bench/memory/run.py --servers freshet,kresd --kinds a,cname --names 100000 --no-churn
+    python3 bench/memory/run.py --servers freshet,knot-resolver --kinds a,cname --names 100000 --no-churn
 
 Each server is started twice behind a fast authority. First with a cache for next to nothing: its memory after
 1,000 queries is what the program takes by itself. Then with one that is large enough: after the same
@@ -29,38 +29,34 @@ each, and its memory under churn stayed within its limit and came back.
 import argparse
 import json
 import os
-import re
-import shutil
 import socket
 import struct
 import subprocess
 import sys
 import time
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-ROOT = os.path.dirname(os.path.dirname(HERE))
-sys.path[:0] = [HERE, os.path.join(ROOT, "bench", "adapters"),
-                os.path.join(ROOT, "tests", "integration")]
-sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "common"))
 
 # pylint: disable=wrong-import-position
+import paths  # noqa: E402
 import freshet  # noqa: E402
 import kafka_cluster  # noqa: E402
 import lmdb_file  # noqa: E402
+import peers  # noqa: E402
 import process  # noqa: E402
 import report  # noqa: E402
-import servers  # noqa: E402
+import usage  # noqa: E402
 
 KINDS = ["a", "aaaa", "nxdomain", "cname"]
 OWN = ["freshet", "freshet-feed"]
-PEERS = ["kresd", "dnsmasq", "dnsdist", "named", "unbound", "recursor"]
+PEERS = ["knot-resolver", "dnsmasq", "dnsdist", "bind", "unbound", "pdns-recursor"]
 ZONE = "example.com."
 WARM_UP = 1_000
 WARM_UP_FIRST = 9_000_000  # names of its own
 SAMPLE = 10_000
 WINDOW = 200  # a burst that fits the smallest socket buffer
 COUNT_TYPE = 65280  # names.h
-LEAST = {"cache": 8 << 20, "entries": WARM_UP}  # what a program is started with to see what it takes itself
+LEAST = {"size": 8 << 20, "entries": WARM_UP}  # what a program is started with to see what it takes itself
 # Bytes of cache for each name, where a cache is counted in bytes: far more than any takes, except where
 # the limit itself could cost memory. And entries for each name, where it is counted in these.
 SIZE_PER_NAME = {"freshet": 512, "freshet-feed": 512}
@@ -73,34 +69,29 @@ CHURN_EMPTY = 0.10  # of the limit, that an empty store may keep: its index
 
 
 def program(name):
-    return os.path.join(ROOT, freshet.build_directory(), "memory", name)
+    return freshet.program(f"memory/{name}")
 
 
-class Authority:
-    """authority.c as a child."""
+class Authority(peers.Child):
+    """authority.c."""
 
     def __init__(self):
-        self.port = process.free_port()
-        self._process = process.Process("authority", [program("authority"), f"--port={self.port}"])
-        self._process.wait_ready(lambda: "ready" in self._process.output("stdout"), 5)
+        super().__init__("authority", [program("authority"), "--port={port}"])
 
     def queries(self):
         """How many it has had."""
         question = b"\0\1\1\0\0\1" + bytes(6) + b"\0" + struct.pack(">HH", COUNT_TYPE, 1)
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
             sock.settimeout(5)
-            sock.connect(("127.0.0.1", self.port))
+            sock.connect(self.address)
             sock.send(question)
             return struct.unpack(">Q", sock.recv(512)[-8:])[0]
 
-    def stop(self):
-        self._process.stop()
 
-
-def fill(port, kind, first, count, stride=1):
+def fill(server, kind, first, count, stride=1):
     """filler.c to its end: its figures."""
     done = subprocess.run(
-        [program("filler"), f"--server=127.0.0.1:{port}", f"--kind={kind}", f"--first={first}",
+        [program("filler"), f"--server={freshet.address_text(server.address)}", f"--kind={kind}", f"--first={first}",
          f"--count={count}", f"--stride={stride}", f"--window={WINDOW}"],
         capture_output=True, text=True, timeout=1800, check=False)
     if not done.stdout:
@@ -108,17 +99,11 @@ def fill(port, kind, first, count, stride=1):
     return json.loads(done.stdout)
 
 
-def rss_anon(pid):
-    """Bytes."""
-    with open(f"/proc/{pid}/status", encoding="ascii") as file:
-        return int(re.search(r"^RssAnon:\s+(\d+) kB", file.read(), re.M)[1]) * 1024
-
-
 def memory(server):
     """Of a running server, in bytes: its own, and of its cache's file."""
-    found = {"anon": rss_anon(server.pid), "file": 0}
-    if isinstance(server, servers.Kresd):
-        found["file"], found["entries"] = lmdb_file.used(server.cache_file)
+    found = {"anon": usage.anonymous(server.pid), "file": 0}
+    if server.key == "knot-resolver":
+        found["file"], found["entries"] = lmdb_file.used(os.path.join(server.directory, "cache", "data.mdb"))
     found["total"] = found["anon"] + found["file"]
     return found
 
@@ -140,43 +125,40 @@ class Bench:
     def say(self, text):
         print(f"{time.monotonic() - self.began:6.0f} s  {text}", flush=True)
 
-    def make(self, name):
-        if name != "freshet-feed":
-            return servers.make(name)
+    def make(self, name, limits):
+        upstream = self.authority.address[1]
+        if name not in OWN:
+            return peers.forwarder(name, upstream, **limits)
+        size = f"{limits['size']}B"
+        if name == "freshet":
+            return peers.Freshet(upstream, size=size)
         if not self._broker:
             self._broker = kafka_cluster.connect({"KAFKA": os.environ.get("KAFKA", "embedded")},
                                                  freshet.build_directory())
             self._topic = self._broker.topic()
-        return servers.make("freshet", feed=json.dumps(freshet.feed(self._topic, [ZONE])))
+        server = peers.Freshet(upstream, size=size, feed=freshet.feed(self._topic, [ZONE]))
+        process.eventually(lambda: server.daemon.status()["feed"]["state"] == "live", within=20)
+        return server
 
     def limits(self, name, kind):
         """The cache that `args.names` answers of that kind surely fit."""
         records = 1 if name == "dnsdist" else RECORDS.get(kind, 1)  # it keeps whole messages
         entries = ENTRIES_PER_NAME.get(name, ENTRIES_PER_NAME_OTHERS) * records
-        return {"cache": SIZE_PER_NAME.get(name, SIZE_PER_NAME_OTHERS) * self.args.names,
+        return {"size": SIZE_PER_NAME.get(name, SIZE_PER_NAME_OTHERS) * self.args.names,
                 "entries": int(entries * (self.args.names + WARM_UP))}
 
     def started(self, name, kind, limits):
         """A server that has answered WARM_UP queries. The caller stops it."""
-        server = self.make(name)
-        directory = process.run_directory("memory")
+        server = self.make(name, limits)
         try:
-            server.start(process.free_port(), self.authority.port, directory, **limits)
-            if name == "freshet-feed":
-                process.eventually(lambda: feed_state(server) == "live", within=20)
-            warm = fill(server.address[1], kind, WARM_UP_FIRST, WARM_UP)
+            warm = fill(server, kind, WARM_UP_FIRST, WARM_UP)
             if warm["failed"]:
                 raise process.NotReady(f"{name} left {warm['failed']} queries without an answer")
             time.sleep(0.5)
         except BaseException:
             server.stop()
-            shutil.rmtree(directory, ignore_errors=True)
             raise
         return server
-
-    def end(self, server):
-        server.stop()
-        shutil.rmtree(server.directory, ignore_errors=True)
 
     def alone(self, name, kind):
         """The memory of a program with as good as no cache."""
@@ -184,23 +166,23 @@ class Bench:
         try:
             return memory(server)
         finally:
-            self.end(server)
+            server.stop()
 
     def measure(self, name, kind):
         """One server, filled with one kind of answer: a row of the result."""
         alone = self.alone(name, kind)
         server = self.started(name, kind, self.limits(name, kind))
         try:
-            row = {"server": name, "title": title(name), "version": server.version(), "kind": kind,
+            row = {"server": name, "title": title(name), "version": peers.version(name), "kind": kind,
                    "names": self.args.names, "alone": alone, "started": memory(server)}
-            row["fill"] = fill(server.address[1], kind, 0, self.args.names)
+            row["fill"] = fill(server, kind, 0, self.args.names)
             time.sleep(1)
             row["filled"] = memory(server)
             row.update(self.verify(server, kind, row["fill"]["right"]))
             if name == "freshet" and kind == "a":
                 row["given_back"] = self.shrink(server, row["filled"]["anon"])
         finally:
-            self.end(server)
+            server.stop()
         grown = row["filled"]["total"] - alone["total"]
         row["bytes_per_answer"] = grown / max(row["cached"], 1)
         row["whole_per_answer"] = row["filled"]["total"] / max(row["cached"], 1)
@@ -210,7 +192,7 @@ class Bench:
         """Asks for a sample again. A query of the authority's is an answer that was not cached."""
         count = min(SAMPLE, self.args.names)
         before = self.authority.queries()
-        again = fill(server.address[1], kind, 0, count, self.args.names // count)
+        again = fill(server, kind, 0, count, self.args.names // count)
         asked_upstream = self.authority.queries() - before
         share = max(0, count - asked_upstream - again["failed"]) / count
         return {"sample": count, "sample_not_cached": asked_upstream, "cached": round(share * right)}
@@ -218,10 +200,10 @@ class Bench:
     def shrink(self, server, filled):
         """Freshet: a reload with a quarter of what it holds as the limit."""
         limit = filled // 4
-        server.resize(self.authority.port, limit)
+        server.resize(self.authority.address[1], f"{limit}B")
         process.eventually(lambda: tier(server)["bytes"] <= limit, within=20)
         time.sleep(1)
-        return {"limit": limit, "anon": rss_anon(server.pid), "answers": tier(server)["answers"]}
+        return {"limit": limit, "anon": usage.anonymous(server.pid), "answers": tier(server)["answers"]}
 
     def churn(self):
         """churn.c to its end: its lines."""
@@ -240,25 +222,12 @@ class Bench:
         return lines
 
 
-def control(server, request):
-    """One request over freshetd's control socket."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
-        sock.settimeout(5)
-        sock.connect(server.control_path)
-        sock.sendall(json.dumps(request).encode() + b"\n")
-        return json.loads(sock.makefile("rb").readline())
-
-
-def feed_state(server):
-    return control(server, {"cmd": "status"})["feed"]["state"]
-
-
 def tier(server):
-    return control(server, {"cmd": "status"})["tiers"][0]
+    return server.daemon.status()["tiers"][0]
 
 
 def title(name):
-    return "freshet, zone on the feed" if name == "freshet-feed" else servers.SERVERS[name].title
+    return peers.PROGRAMS[name][0] if name in PEERS else {"freshet-feed": "freshet, zone on the feed"}.get(name, name)
 
 
 def judge_churn(lines):
@@ -325,7 +294,7 @@ def arguments():
     parser.add_argument("--no-answers", action="store_true", help="the churn alone")
     parser.add_argument("--add", action="store_true",
                         help="to the result of an earlier run, whose other figures stay")
-    parser.add_argument("--output", default=os.path.join(ROOT, "build", "memory"))
+    parser.add_argument("--output", default=os.path.join(paths.ROOT, "build", "memory"))
     args = parser.parse_args()
     if not WARM_UP <= args.names <= WARM_UP_FIRST:
         parser.error(f"--names is from {WARM_UP} to {WARM_UP_FIRST}")

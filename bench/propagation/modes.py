@@ -8,10 +8,12 @@
 
 import contextlib
 import dataclasses
+import functools
+import os
 
 import freshet
 import hierarchy
-import others
+import peers
 import process
 
 ZONE = hierarchy.ZONE
@@ -102,9 +104,9 @@ def notified(place, ttl, start, name, tuned):
     """Knot, and a server that it sends NOTIFY to."""
     with contextlib.ExitStack() as stack:
         port = process.free_port()
-        primary = others.Primary(ZONE, place.names, ttl, port, tuned)
+        primary = peers.Primary(ZONE, place.names, ttl, port, tuned)
         stack.callback(primary.stop)
-        server = start(port, ZONE, primary.address[1], tuned)
+        server = start(ZONE, primary.address[1], tuned, port)
         stack.callback(server.stop)
         words = [f"--primary={freshet.address_text(primary.address)}", "--authority-port=0"]
         if tuned:
@@ -120,9 +122,11 @@ def scripted(place, _ttl, tuned):
         topic = place.cluster.topic()
         stack.callback(topic.delete)
         port = process.free_port()
-        server = others.unbound_flush(process.free_port(), ZONE, port, tuned)
+        server = peers.unbound(ZONE, port, tuned)
         stack.callback(server.stop)
-        script = others.Script(topic, server, tuned)
+        config = os.path.join(server.directory, "unbound.conf")
+        script = peers.Bridge(topic, "--unbound", server.control_path, "--flush", "name",
+                              *([] if tuned else ["--program", config]))
         stack.callback(script.stop)
         yield Stage({"Unbound": server.address},
                     [*kafka_words(topic), f"--authority-port={port}"],
@@ -130,11 +134,15 @@ def scripted(place, _ttl, tuned):
                      "Kafka": kafka_pids(place)})
 
 
+def tuned_recursor(zone, upstream, tuned, port):
+    return peers.recursor(zone, upstream, peers.RECURSOR_TUNED if tuned else "", port)
+
+
 def pair(key, title, family, about, set_up):
     """At its defaults, and tuned."""
     return [Mode(key, f"{title}, defaults", family, about + " Packages' defaults.",
                  lambda place, ttl: set_up(place, ttl, False), seconds=12),
-            Mode(f"{key}-tuned", f"{title}, tuned", family, f"{about} Tuned: {others.TUNED[key]}.",
+            Mode(f"{key}-tuned", f"{title}, tuned", family, f"{about} Tuned: {peers.TUNED[key]}.",
                  lambda place, ttl: set_up(place, ttl, True), seconds=12, tuned=True)]
 
 
@@ -156,13 +164,13 @@ MODES = [
     by_ttl(30, seconds=10, watched=10, horizon=35000, coarse=400000, price=False),
     *pair("unbound-auth", "Knot NOTIFY + IXFR to Unbound auth-zone", "Unbound auth-zone",
           "Changes go to Knot as dynamic updates; Unbound has the whole zone, told by NOTIFY.",
-          lambda place, ttl, tuned: notified(place, ttl, others.unbound_auth, "Unbound", tuned)),
+          lambda place, ttl, tuned: notified(place, ttl, functools.partial(peers.unbound, auth=True), "Unbound", tuned)),
     *pair("bind", "Knot NOTIFY + IXFR to BIND secondary", "BIND secondary",
           "Changes go to Knot as dynamic updates; BIND is a secondary, told by NOTIFY.",
-          lambda place, ttl, tuned: notified(place, ttl, others.bind_secondary, "BIND", tuned)),
+          lambda place, ttl, tuned: notified(place, ttl, peers.secondary, "BIND", tuned)),
     *pair("recursor", "Knot NOTIFY wipes PowerDNS Recursor", "PowerDNS Recursor",
           "Changes go to Knot as dynamic updates; the Recursor forgets the zone at each NOTIFY.",
-          lambda place, ttl, tuned: notified(place, ttl, others.recursor, "Recursor", tuned)),
+          lambda place, ttl, tuned: notified(place, ttl, tuned_recursor, "Recursor", tuned)),
     *pair("unbound-flush", "script flushes Unbound", "Unbound flush",
           "Changes go to the authority and the topic; a script tells Unbound to forget the name.",
           scripted),

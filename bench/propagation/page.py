@@ -2,37 +2,13 @@
 saw freshet: what is measured comes first, then the picture, then the tables."""
 
 import html
-import io
-import re
 
-import matplotlib
+from matplotlib.ticker import FuncFormatter
 
-matplotlib.use("svg")
-
-import matplotlib.pyplot as plt  # noqa: E402  pylint: disable=wrong-import-position
-from matplotlib.ticker import FuncFormatter  # noqa: E402  pylint: disable=wrong-import-position
-
-import tables  # noqa: E402  pylint: disable=wrong-import-position
-
-PAGE = """<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8"><title>freshet: how fast does a change propagate?</title>
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<style>
-body {{ font: 15px/1.55 sans-serif; max-width: 64rem; margin: 2rem auto; padding: 0 1rem;
-  color: #1c2024; background: #fff; }}
-h1 {{ font-size: 1.7rem; }} h2 {{ font-size: 1.2rem; margin-top: 2.2rem; }}
-table {{ border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: 14px; }}
-.wide {{ overflow-x: auto; }}
-td, th {{ padding: .2rem .7rem; text-align: right; }}
-td:first-child, th:first-child {{ text-align: left; }}
-tr {{ border-bottom: 1px solid #dde1e6; }} th {{ font-weight: 600; border-bottom: 2px solid #9aa3ad; }}
-svg {{ max-width: 100%; height: auto; }}
-.note {{ color: #55606b; font-size: 14px; }}
-.missed {{ color: #a8201a; font-weight: 600; }} .met {{ color: #1b6e3c; font-weight: 600; }}
-</style></head><body>
-{body}
-</body></html>
-"""
+import html_page
+import tables
+from html_page import svg, table
+from table import time
 
 INTRODUCTION = """<p>A DNS record changes, and until every cache that holds the old record has noticed, some
 clients are sent to the wrong place. Caches usually notice when the record's time to live (TTL)
@@ -91,25 +67,6 @@ TIER_COLOURS = ["#0b5fa5", "#1b9e9e", "#6a51a3", "#d17b0f"]
 TTL_DASHES = {5: (None, None), 30: (6, 2), 300: (3, 2), 3600: (1, 1.5)}
 
 
-def _svg(figure):
-    out = io.StringIO()
-    figure.savefig(out, format="svg", bbox_inches="tight")
-    plt.close(figure)
-    return re.sub(r"^.*?(?=<svg)", "", out.getvalue(), flags=re.S)
-
-
-def _time_tick(us, _position=None):
-    return tables.time_text(us)
-
-
-def _axes(height=4.2):
-    figure, axes = plt.subplots(figsize=(10, height))
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
-    axes.grid(alpha=0.25, linewidth=0.6)
-    return figure, axes
-
-
 def _cdf(axes, values, **style):
     """What was not seen within the horizon leaves the curve below 100 %."""
     seen = sorted(value for value in values if value is not None and value > 0)
@@ -118,15 +75,17 @@ def _cdf(axes, values, **style):
         axes.step(seen, shares, where="post", **style)
 
 
-def _finish(axes, title):
-    axes.set_xscale("log")
-    axes.xaxis.set_major_formatter(FuncFormatter(_time_tick))
+def _axes(title, height):
+    figure, axes = html_page.axes(title, (10, height), xscale="log", ylim=(0, 100.5),
+                                  ylabel="changes with a new answer, %", xlabel="time since the change was published")
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda us, _: time(us)))
     axes.xaxis.set_minor_formatter(FuncFormatter(lambda *_: ""))
-    axes.set_ylim(0, 100.5)
-    axes.set_ylabel("changes with a new answer, %")
-    axes.set_xlabel("time since the change was published")
-    axes.set_title(title, loc="left", fontsize=11)
+    return figure, axes
+
+
+def _finish(figure, axes):
     axes.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False)
+    return svg(figure)
 
 
 def _style(record):
@@ -142,26 +101,24 @@ def _style(record):
 
 def all_modes(records):
     """Every way in one picture, each at its slowest tier."""
-    figure, axes = _axes(5)
+    figure, axes = _axes("Every way, each at its slowest tier (solid: defaults, dashed: tuned)", 5)
     for record in records:
         if record["key"] == "push-split":
             continue
         name, _ = tables.worst(record)
         _cdf(axes, record["tiers"][name]["samples"]["new"], **_style(record))
-    _finish(axes, "Every way, each at its slowest tier (solid: defaults, dashed: tuned)")
-    return _svg(figure)
+    return _finish(figure, axes)
 
 
 def by_tier(record):
     """The tiers of one way, and the plain consumer."""
-    figure, axes = _axes(3.4)
+    figure, axes = _axes(record["title"], 3.4)
     for colour, (name, tier) in zip(TIER_COLOURS, record["tiers"].items()):
         _cdf(axes, tier["samples"]["new"], color=colour, label=f"new answer at {name}",
              linewidth=1.6)
     _cdf(axes, record["common"]["read"], color="black", label="plain Kafka consumer", linewidth=1.4,
          linestyle=":")
-    _finish(axes, record["title"])
-    return _svg(figure)
+    return _finish(figure, axes)
 
 
 def _mark(axes, at, place, colour):
@@ -171,7 +128,9 @@ def _mark(axes, at, place, colour):
 def waterfall(record):
     """One change on its way; the one whose slowest tier is the median."""
     change = record["example"]
-    figure, axes = _axes(2.9)
+    figure, axes = html_page.axes(
+        f"One change (number {change['version']}): red is the last old answer, green the first new one", (10, 2.9),
+        xlabel="microseconds since the call that publishes")
     lanes = [("acknowledged by the broker", 0, change["acked"], "#9aa3ad"),
              ("readable (plain consumer)", 0, change["read"], "#4a525a")]
     inside = [item for item in change.get("inside", []) if item]
@@ -195,23 +154,7 @@ def waterfall(record):
     axes.set_yticklabels(labels, fontsize=9)
     axes.invert_yaxis()
     axes.set_xlim(left=0)
-    axes.set_xlabel("microseconds since the call that publishes")
-    axes.set_title(f"One change (number {change['version']}): red is the last old answer, green the "
-                   "first new one", loc="left", fontsize=11)
-    return _svg(figure)
-
-
-def _table(rows):
-    def cell(text, kind):
-        mark = {"met": ' class="met"', "MISSED": ' class="missed"'}.get(text, "")
-        return f"<{kind}{mark}>{html.escape(text)}</{kind}>"
-
-    def line(row, kind):
-        return "<tr>" + "".join(cell(text, kind) for text in row) + "</tr>"
-    if len(rows) < 2:
-        return ""
-    return '<div class="wide"><table>' + line(rows[0], "th") + \
-        "".join(line(row, "td") for row in rows[1:]) + "</table></div>"
+    return svg(figure)
 
 
 def _machine(records, versions):
@@ -222,7 +165,7 @@ def _machine(records, versions):
             ["measured", f"{min(times)} to {max(times)}"],
             ["load average during it", f"{min(load)} to {max(load)}"],
             *[[name, version] for name, version in versions.items()]]
-    return _table(rows)
+    return table(rows)
 
 
 def _first_words(records):
@@ -234,11 +177,11 @@ def _method(records):
     options = records[0]["options"]
     latency = records[0]["counts"]["tiers"][0]["latency"]
     return METHOD.format(
-        **{**options, "fine": tables.time_text(options["fine"])},
+        **{**options, "fine": time(options["fine"])},
         rotation=ROTATION if options["rotate"] else "",
         cores=TOGETHER + (AWAKE if options.get("awake") else ""),
-        coarse=tables.time_text(max(record["coarse_us"] for record in records)),
-        rtt=f"{tables.time_text(latency['p50'])} and {tables.time_text(latency['p99'])}")
+        coarse=time(max(record["coarse_us"] for record in records)),
+        rtt=f"{time(latency['p50'])} and {time(latency['p99'])}")
 
 
 def _own_note(push):
@@ -248,18 +191,17 @@ def _own_note(push):
         latency = record["counts"]["tiers"][0]["latency"]
         if apply.get("count"):
             return (f'<p class="note">Until it has applied a change, freshetd takes '
-                    f"{tables.time_text(apply['p50'])} (p50) and {tables.time_text(apply['p99'])} "
+                    f"{time(apply['p50'])} (p50) and {time(apply['p99'])} "
                     f"(p99); every query after that is answered anew. The rest until \"visible\" is "
                     f"the wait for the next question and its way there and back, which for any query "
-                    f"took {tables.time_text(latency['p50'])} (p50) and "
-                    f"{tables.time_text(latency['p99'])} (p99) on this machine under this load.</p>")
+                    f"took {time(latency['p50'])} (p50) and "
+                    f"{time(latency['p99'])} (p99) on this machine under this load.</p>")
     return ""
 
 
 def _ways(records):
     rows = [["way", "what it is"]] + [[record["title"], record["about"]] for record in records]
-    table = _table(rows)
-    return table.replace("<td>", '<td style="text-align:left">')
+    return table(rows).replace("<td>", '<td style="text-align:left">')
 
 
 def write(records, versions, path):
@@ -268,27 +210,26 @@ def write(records, versions, path):
              all_modes(records),
              '<p class="note">Left is better. A curve at 50 % and 1 ms says: half of the changes were '
              "answered anew within a millisecond of being published.</p>",
-             "<h2>Against freshet</h2>", _table(tables.comparison_rows(records)),
+             "<h2>Against freshet</h2>", table(tables.comparison_rows(records)),
              '<p class="note">Times as multiples of freshet\'s at the same quantile, the slowest tier '
              "of each; and where the other way's fastest tier is earlier than freshet's slowest. The "
              "last three columns count the others only from when their primary server has "
              "acknowledged the change, as if it took no time, and freshet still from the call that "
              "publishes: that shows how close the cache alone comes.</p>",
-             "<h2>What was promised</h2>", _table(tables.bar_rows(records)), _own_note(push),
-             "<h2>What it costs</h2>", _table(tables.price_rows(records))]
+             "<h2>What was promised</h2>", table(tables.bar_rows(records)), _own_note(push),
+             "<h2>What it costs</h2>", table(tables.price_rows(records))]
     for record in push:
         parts += [f"<h2>{html.escape(record['title'])}</h2>",
                   f"<p>{html.escape(record['about'])}</p>", by_tier(record)]
         if record["example"]:
             parts.append(waterfall(record))
-        parts.append(_table(tables.stage_rows(record)))
+        parts.append(table(tables.stage_rows(record)))
     for record in records:
         if record["family"] == "TTL" and not record.get("computed"):
             parts += [f"<h2>{html.escape(record['title'])}</h2>", by_tier(record)]
-    parts += ["<h2>All times</h2>", _table(tables.latency_rows(records)),
+    parts += ["<h2>All times</h2>", table(tables.latency_rows(records)),
               "<h2>The ways</h2>", _ways(records), _method(records),
               "<h2>Machine and versions</h2>", _machine(records, versions),
               "<p>To repeat it: <code>make bench-propagation</code>; "
               "<code>python3 bench/propagation/run.py --help</code> for parts of it.</p>"]
-    with open(path, "w", encoding="utf-8") as file:
-        file.write(PAGE.format(body="\n".join(parts)))
+    html_page.write(path, "freshet: how fast does a change propagate?", parts)

@@ -15,38 +15,30 @@ import contextlib
 import json
 import os
 import platform
+import re
 import struct
 import subprocess
 import sys
 import time
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-ROOT = os.path.dirname(os.path.dirname(HERE))
-sys.path[:0] = [HERE, os.path.join(ROOT, "tests", "integration")]
-sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "common"))
 
 # pylint: disable=wrong-import-position
+import paths  # noqa: E402
 import figures  # noqa: E402
 import freshet  # noqa: E402
 import kafka_cluster  # noqa: E402
 import modes  # noqa: E402
+import peers  # noqa: E402
 import process  # noqa: E402
+import table  # noqa: E402
+import usage  # noqa: E402
 
 INSIDE = "FRESHET_PROPAGATION_INSIDE"  # set in a network of our own
 PRICE_SETTLE = 2000  # milliseconds
 
 
 # --- what the machine counts
-
-
-def cpu_seconds(pids):
-    """Of processes and what they started and waited for."""
-    total = 0
-    for pid in pids:
-        with open(f"/proc/{pid}/stat", encoding="ascii") as file:
-            fields = file.read().rsplit(")", 1)[1].split()
-        total += sum(int(value) for value in fields[11:15])
-    return total / os.sysconf("SC_CLK_TCK")
 
 
 def loopback_bytes():
@@ -70,7 +62,7 @@ def own_network():
                       check=False).returncode == 0:
         subprocess.run(["sh", "tests/kafka/start.sh", "--fetch"], check=True)
         os.environ[INSIDE] = "1"
-        os.execvp("unshare", ["unshare", "-n", sys.executable, os.path.join(HERE, "run.py"),
+        os.execvp("unshare", ["unshare", "-n", sys.executable, os.path.abspath(__file__),
                               *sys.argv[1:]])
     return False
 
@@ -105,7 +97,7 @@ class Counter:
 
     def _now(self):
         count, primary = loopback_bytes(), self._stage.primary
-        cpu = {name: cpu_seconds(pids) for name, pids in self._stage.processes.items()}
+        cpu = {name: sum(sum(usage.cpu_times(pid)) for pid in pids) for name, pids in self._stage.processes.items()}
         return cpu, primary.operations() if primary else {}, count
 
     def begin(self):
@@ -201,16 +193,12 @@ def measure_times(args, mode, place):
                            "summary": {key: figures.summary(values)
                                        for key, values in samples.items()}}
     common = figures.common_samples(changes)
-    bar.close(" ".join(f"{name} {milliseconds(tier['summary']['new']['p50'])}"
+    bar.close(" ".join(f"{name} {table.time(tier['summary']['new']['p50'])}"
                        for name, tier in tiers.items()))
     return {"tiers": tiers, "common": common, "primary": stage.primary is not None,
             "example": example(changes),
             "common_summary": {key: figures.summary(values) for key, values in common.items()},
             "watched": len(changes), "counts": result}
-
-
-def milliseconds(value):
-    return "-" if value is None else f"{value / 1000:.2f} ms"
 
 
 def example(changes):
@@ -262,31 +250,15 @@ def measure(args, mode, place):
     return record
 
 
-def output_of(*command):
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
-    except OSError:
-        return ""
-    return (done.stdout or done.stderr).strip()
-
-
 def machine():
-    with open("/proc/cpuinfo", encoding="ascii", errors="replace") as file:
-        model = next((line.split(":", 1)[1].strip() for line in file if "model name" in line), "")
-    return {"cpu": f"{os.cpu_count()} x {model or platform.machine()}",
-            "kernel": platform.release(), "load": round(os.getloadavg()[0], 1)}
+    return {"cpu": usage.processor(), "kernel": platform.release(), "load": round(os.getloadavg()[0], 1)}
 
 
 def versions():
-    packages = ["librdkafka1", "knot", "unbound", "bind9", "pdns-recursor"]
-    shown = output_of("dpkg-query", "-W", "-f", "${Package} ${Version}\n", *packages)
-    found = dict(line.split(" ", 1) for line in shown.splitlines() if " " in line)
-    with open(os.path.join(ROOT, "tests", "kafka", "pom.xml"), encoding="utf-8") as file:
-        text = file.read()
-    at = text.find("<artifactId>kafka_2")
-    found["Apache Kafka"] = text[text.find("<version>", at) + 9:text.find("</version>", at)]
-    found["freshet"] = output_of(freshet.program("freshetd"), "--version").split("\n")[0]
-    return found
+    with open(os.path.join(paths.ROOT, "tests", "kafka", "pom.xml"), encoding="utf-8") as file:
+        kafka = re.search(r"<artifactId>kafka_2[^/]*</artifactId>\s*<version>([^<]+)", file.read())
+    return {"freshet": peers.version("freshet"), "Apache Kafka": kafka[1] if kafka else "unknown",
+            **{peers.PROGRAMS[key][0]: peers.version(key) for key in ("knot", "unbound", "bind", "pdns-recursor")}}
 
 
 def write(record, directory):
@@ -328,7 +300,7 @@ def arguments():
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("modes", nargs="*", metavar="WAY", help=", ".join(
         mode.key for mode in modes.MODES))
-    parser.add_argument("--hierarchy", default=os.path.join(ROOT, "config", "hierarchy.yaml"))
+    parser.add_argument("--hierarchy", default=os.path.join(paths.ROOT, "config", "hierarchy.yaml"))
     parser.add_argument("--attach", action="store_true")
     parser.add_argument("--report", action="store_true")
     parser.add_argument("--no-price", dest="price", action="store_false")

@@ -3,20 +3,10 @@
 import csv
 
 import figures
+from table import grid, time
 
 BARS = {"p50": 1.3, "p99": 1.5}  # of publish to visible, against the plain consumer
 OWN_BAR_US = 300                 # p99 of freshet's own share
-
-
-def time_text(us):
-    """Microseconds for a reader: three digits and a unit."""
-    if us is None:
-        return "later"
-    if us < 1000:
-        return f"{us:.0f} us"
-    if us < 1e6:
-        return f"{us / 1000:.3g} ms"
-    return f"{us / 1e6:.3g} s" if us < 60e6 else f"{us / 60e6:.3g} min"
 
 
 def worst(record, key="new"):
@@ -31,7 +21,7 @@ def latency_rows(records):
     for record in records:
         for name, tier in record["tiers"].items():
             row = tier["summary"]["new"]
-            rows.append([record["title"], name, *[time_text(row[key]) for key in
+            rows.append([record["title"], name, *[time(row[key]) for key in
                                                   ("p50", "p90", "p99", "p99.9", "max")],
                          str(row["count"])])
     return rows
@@ -43,7 +33,7 @@ def stage_rows(record):
 
     def add(what, row):
         if row and row.get("count"):
-            rows.append([what, *[time_text(row[key]) for key in ("p50", "p90", "p99", "max")]])
+            rows.append([what, *[time(row[key]) for key in ("p50", "p90", "p99", "max")]])
 
     add("publish to acknowledged", record["common_summary"]["acked"])
     add("publish to readable (plain consumer)", record["common_summary"]["read"])
@@ -58,7 +48,7 @@ def stage_rows(record):
     add("handed to freshetd to applied (freshet's clock)", first["summary"].get("apply"))
     if len(rows) > 1:
         latency = record["counts"]["tiers"][0]["latency"]
-        rows.append(["any query's way there and back", *[time_text(latency[key]) for key in
+        rows.append(["any query's way there and back", *[time(latency[key]) for key in
                                                          ("p50", "p90", "p99")], "-"])
     return rows
 
@@ -89,8 +79,8 @@ def bar_rows(records):
                               ("of it until applied", "apply")):
                 row = tier["summary"].get(key, {})
                 if row.get("count"):
-                    rows.append([f"{record['title']}: {what}, p99", name, time_text(row["p99"]),
-                                 time_text(OWN_BAR_US),
+                    rows.append([f"{record['title']}: {what}, p99", name, time(row["p99"]),
+                                 time(OWN_BAR_US),
                                  "met" if row["p99"] <= OWN_BAR_US else "MISSED"])
     return rows
 
@@ -175,13 +165,6 @@ def price_rows(records):
                      ", ".join(f"{name} {cpu[name]:.1f} us" for name in rest) or "-",
                      f"{count:.0f}" if count is not None else "-"])
     return rows
-
-
-def grid(rows, indent="  "):
-    widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
-    return "\n".join((indent + row[0].ljust(widths[0]) + "".join(
-        "  " + cell.rjust(width) for cell, width in zip(row[1:], widths[1:]))).rstrip()
-        for row in rows)
 
 
 def text(records):

@@ -7,14 +7,16 @@ in user and system leaves that work out. So the split is taken from the ticks of
 where nobody else runs.
 """
 
+import contextlib
 import json
 import os
 import subprocess
 import sys
 
-import lineup
+import freshet
+import peers
+import usage
 
-TICK = os.sysconf("SC_CLK_TCK")
 TICK_FIELDS = ("user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal")
 
 
@@ -24,27 +26,19 @@ def group(pid):
     for entry in os.listdir("/proc"):
         if not entry.isdigit() or int(entry) == pid:
             continue
-        try:
+        with contextlib.suppress(ProcessLookupError):
             if os.getpgid(int(entry)) == pid:
                 members.append(int(entry))
-        except ProcessLookupError:
-            pass
     return members
 
 
 def cpu_seconds(pid):
     """What all threads of a server have run so far, and the children that it has waited for."""
-    total = 0.0
+    total = sum(usage.cpu_times(pid)[2:])
     for member in group(pid):
-        try:
-            for task in os.listdir(f"/proc/{member}/task"):
-                with open(f"/proc/{member}/task/{task}/schedstat", encoding="ascii") as file:
-                    total += int(file.read().split()[0]) / 1e9
-        except FileNotFoundError:
-            pass
-    with open(f"/proc/{pid}/stat", encoding="ascii") as file:
-        fields = file.read().rsplit(")", 1)[1].split()
-    return total + (int(fields[13]) + int(fields[14])) / TICK
+        with contextlib.suppress(FileNotFoundError):
+            total += sum(seconds for _, _, seconds, _ in usage.threads(member))
+    return total
 
 
 def core_ticks():
@@ -68,11 +62,22 @@ def busy_share(ticks):
     return 1 - (ticks["idle"] + ticks["iowait"] + ticks["steal"]) / total if total else 0.0
 
 
+def echo(cores, drop_every=None):
+    server = peers.Child("echo", [freshet.program("throughput/echo"), "--port={port}",
+                                  *([f"--drop={drop_every}"] if drop_every else [])], cores=cores)
+    server.echoes = True
+    return server
+
+
+def authority(cores):
+    return peers.Child("authority", [freshet.program("throughput/authority"), "--port={port}"], cores=cores)
+
+
 class Load:
     """The generator, on cores of its own."""
 
     def __init__(self, cores, edns=False, real_time=False):
-        self._argv = lineup.pinned(cores, [lineup.program("load")])
+        self._argv = ["taskset", "-c", ",".join(map(str, cores)), freshet.program("throughput/load")]
         if real_time:
             self._argv = [*real_time_prefix(), *self._argv]
         self._common = ["--edns"] if edns else []

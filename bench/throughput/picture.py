@@ -1,17 +1,14 @@
 """The run as one picture: queries/s, processor time and latency, by case and server."""
 
-import matplotlib
+from matplotlib import ticker
+from matplotlib.patches import Patch
 
-matplotlib.use("svg")
-
-import matplotlib.pyplot as plt  # noqa: E402  pylint: disable=wrong-import-position
-from matplotlib import ticker  # noqa: E402  pylint: disable=wrong-import-position
-from matplotlib.patches import Patch  # noqa: E402  pylint: disable=wrong-import-position
-import lineup  # noqa: E402  pylint: disable=wrong-import-position
+import html_page
+import peers
+import report
 
 OURS, LIMIT, OTHERS, KERNEL = "#0b6e99", "#555555", "#9aa9b4", "#dde2e6"
-LABELS = {"echo": "echo (limit)", "knot-resolver": "Knot Resolver", "unbound": "Unbound",
-          "pdns-recursor": "PowerDNS Recursor", "bind": "BIND"}
+LABELS = {"echo": "echo (limit)", **{key: peers.PROGRAMS[key][0] for key in peers.FORWARDERS}}
 
 
 def colour(name):
@@ -20,7 +17,7 @@ def colour(name):
 
 def ordered(rows, key, more_is_better):
     """Names with a value, the echo first, then the best."""
-    names = [name for name in lineup.NAMES if rows.get(name, {}).get(key) is not None]
+    names = [name for name in report.NAMES if rows.get(name, {}).get(key) is not None]
     sign = -1 if more_is_better else 1
     return sorted(names, key=lambda name: (name != "echo", sign * rows[name][key]))
 
@@ -121,7 +118,7 @@ def write(result, path):
     if not found:
         return
     lines = (len(found) + 1) // 2
-    figure, grid = plt.subplots(lines, 2, figsize=(12, 3 * lines + 0.5), squeeze=False)
+    figure, grid = html_page.plt.subplots(lines, 2, figsize=(12, 3 * lines + 0.5), squeeze=False)
     for axes in grid.flat[len(found):]:
         axes.set_visible(False)
     for axes, (draw, figures, title) in zip(grid.flat, found):
@@ -134,5 +131,4 @@ def write(result, path):
                 f" {rounds} rounds. The echo sends each query back: the most the kernel allows.",
                 fontsize=8, color="#555555")
     figure.tight_layout(rect=(0, 0.015, 1, 0.985))
-    figure.savefig(path, format="svg", metadata={"Date": None})
-    plt.close(figure)
+    html_page.save(figure, path)

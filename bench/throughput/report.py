@@ -2,8 +2,8 @@
 
 import statistics
 
-import lineup
-import measure
+import peers
+import usage
 
 CASES = {
     "uniform": "hits, uniform",
@@ -12,6 +12,7 @@ CASES = {
     "mix": "95 % hits, 5 % misses",
     "tcp": "hits over TCP",
 }
+NAMES = ["echo", "freshet", *peers.FORWARDERS]
 QUANTILES = ("p50", "p99", "p999")
 USER_FIELDS = ("user", "nice")
 KERNEL_FIELDS = ("system", "irq", "softirq")
@@ -65,7 +66,7 @@ def core_ticks(loads, fields):
 
 def others_on_core(load):
     """The share of a run in which somebody else ran on the server's core."""
-    busy = core_ticks([load], USER_FIELDS + KERNEL_FIELDS) / measure.TICK
+    busy = core_ticks([load], USER_FIELDS + KERNEL_FIELDS) / usage.TICK
     return max(0.0, busy - load["cpu"]["server_s"]) / load["seconds"]
 
 
@@ -139,7 +140,7 @@ def summary(records):
     table = {}
     for case in CASES:
         rows = {}
-        for name in lineup.NAMES:
+        for name in NAMES:
             peak, half = ([record["load"] for record in
                            of(records, case=case, server=name, kind=kind)]
                           for kind in ("peak", "half"))
@@ -232,10 +233,10 @@ def bar(text, value, limit, least):
 def hit_bars(hits):
     own = hits.get("freshet", {})
     # dnsdist does not resolve: it balances load over resolvers, and has a cache of whole packets.
-    resolvers = [name for name in lineup.PEERS if name != "dnsdist"]
-    fastest, fastest_qps = best(hits, lineup.PEERS, "qps")
+    resolvers = [name for name in peers.FORWARDERS if name != "dnsdist"]
+    fastest, fastest_qps = best(hits, peers.FORWARDERS, "qps")
     resolver, resolver_qps = best(hits, resolvers, "qps")
-    quickest, quickest_p99 = best(hits, lineup.PEERS, "p99", min)
+    quickest, quickest_p99 = best(hits, peers.FORWARDERS, "p99", min)
     return [
         bar("hit: processor time, times echo's", own.get("cpu_to_echo"), 1.15, False),
         bar("hit: user time, us", own.get("user_us"), 0.45, False),

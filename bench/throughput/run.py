@@ -27,31 +27,30 @@ import argparse
 import contextlib
 import json
 import os
-import platform
-import re
 import signal
 import subprocess
 import sys
 import tempfile
 import time
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path[:0] = [HERE, os.path.join(os.path.dirname(HERE), "adapters"),
-                os.path.join(os.path.dirname(os.path.dirname(HERE)), "tests", "integration")]
-sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "common"))
 
 # pylint: disable=wrong-import-position
+import paths  # noqa: E402,F401  pylint: disable=unused-import
 import freshet  # noqa: E402
 import kafka_cluster  # noqa: E402
 import knot  # noqa: E402
-import lineup  # noqa: E402
 import measure  # noqa: E402
+import peers  # noqa: E402
 import picture  # noqa: E402
 import process  # noqa: E402
 import report  # noqa: E402
+import table  # noqa: E402
 import text  # noqa: E402
+import usage  # noqa: E402
 
 SERVER_CORE, OTHER_CORE = [0], [1]
+ZONE = "example.com."
 KNOWN = 10000
 CHANGES = 10000  # a second
 MEMORY = "/dev/shm"
@@ -91,7 +90,7 @@ class Bench:
         self.args, self.progress = args, progress
         self.records, self.absent = [], {}
         self.load = measure.Load(OTHER_CORE, args.edns)
-        self.authority = lineup.authority(OTHER_CORE)
+        self.authority = measure.authority(OTHER_CORE)
         stack.callback(self.authority.stop)
 
     def keep(self, **record):
@@ -115,12 +114,23 @@ class Bench:
 # --- servers side by side
 
 
+def start(name, upstream):
+    """The server of that name; process.NotReady, with its last words, when it does not come up."""
+    if name == "echo":
+        return measure.echo(SERVER_CORE)
+    if name == "freshet":
+        return peers.Freshet(upstream, SERVER_CORE)
+    server = peers.forwarder(name, upstream, SERVER_CORE)
+    server.name = name
+    return server
+
+
 def start_all(bench, stack, authority):
     """Those that start; of the others it is noted why they do not."""
     up = []
     for name in bench.args.servers:
         try:
-            server = lineup.start(name, authority.address[1], SERVER_CORE)
+            server = start(name, authority.address[1])
         except (process.NotReady, OSError) as why:
             print(f"  {name} does not start: {why}", file=sys.stderr)
             bench.absent[name] = str(why)
@@ -138,7 +148,7 @@ def measure_one(bench, case, server, turn):
     peak = bench.measure(server, bench.args.seconds, f"--window={bench.args.window}", *options)
     bench.keep(case=case, server=server.name, round=turn, kind="peak", load=peak)
     line = f"{case}, round {turn}, {server.name}: {peak['qps']:,.0f} queries/s, " \
-           f"{text.shown(report.cpu_us(peak), '{:.2f}')} us"
+           f"{table.shown(report.cpu_us(peak), '{:.2f}')} us"
     if peak["qps"] > 0:
         half = bench.measure(server, bench.args.seconds,
                              f"--rate={max(1, peak['qps'] / 2):.0f}", *options)
@@ -152,7 +162,7 @@ def side_by_side(bench, case):
     with contextlib.ExitStack() as stack:
         authority = bench.authority
         if case == "tcp":  # dnsdist asks over TCP what it was asked over TCP
-            authority = knot.Knot({lineup.ZONE: "*.bench 86400 A 192.0.2.1"})
+            authority = knot.Knot({ZONE: "*.bench 86400 A 192.0.2.1"})
             stack.callback(authority.stop)
         up = start_all(bench, stack, authority)
         if case == "tcp":  # nothing to echo there
@@ -178,7 +188,7 @@ class Changes:
 
     def _argv(self, *options):
         return [freshet.program("apply/flood"), f"--brokers={self.topic.bootstrap}",
-                f"--topic={self.topic.name}", f"--zone={lineup.ZONE}", "--names=1000000000000",
+                f"--topic={self.topic.name}", f"--zone={ZONE}", "--names=1000000000000",
                 f"--first={self._next}", *options]
 
     def publish(self, count, per_set):
@@ -241,7 +251,8 @@ def changes_case(bench):
     load = measure.Load(OTHER_CORE, bench.args.edns, real_time=True)
     with contextlib.ExitStack() as stack:
         changes = Changes(stack)
-        server = lineup.Freshet(bench.authority.address[1], SERVER_CORE, topic=changes.topic)
+        server = peers.Freshet(bench.authority.address[1], SERVER_CORE,
+                               feed=freshet.feed(changes.topic, [ZONE]))
         stack.callback(server.stop)
         process.eventually(lambda: server.daemon.status()["feed"]["state"] == "live", within=30)
         sets = changes.publish(EARLIER_CHANGES, per_set=100)
@@ -252,7 +263,7 @@ def changes_case(bench):
         pairs(bench, server, changes, peak["qps"], load)
         # The echo has no changes to apply; what they do to it, the machine does.
         server.stop()
-        echo = lineup.echo(SERVER_CORE)
+        echo = measure.echo(SERVER_CORE)
         stack.callback(echo.stop)
         pairs(bench, echo, changes, peak["qps"], load)
 
@@ -267,7 +278,7 @@ def workers_case(bench):
     with contextlib.ExitStack() as stack:
         up = {}
         for workers in (1, 2):
-            up[workers] = lineup.Freshet(bench.authority.address[1], both, workers=workers)
+            up[workers] = peers.Freshet(bench.authority.address[1], both, workers=workers)
             stack.callback(up[workers].stop)
             measure.warm(load, up[workers], KNOWN)
         for turn in range(1, bench.args.rounds + 1):
@@ -291,25 +302,12 @@ def steps(args):
     return count + args.rounds * 2 * ("workers" in args.cases)
 
 
-def machine():
-    with open("/proc/cpuinfo", encoding="ascii") as file:
-        model = re.search(r"^model name\s*:\s*(.*)$", file.read(), re.M)
-    return (f"{os.cpu_count()} x {model[1] if model else platform.machine()},"
-            f" Linux {platform.release()}")
-
-
 def versions(names):
-    """What each program says it is: its first number with dots."""
+    """Of those that are installed."""
     found = {}
     for name in names:
-        if name not in lineup.VERSIONS:
-            continue
         with contextlib.suppress(OSError):
-            done = subprocess.run(lineup.VERSIONS[name], capture_output=True, text=True,
-                                  check=False)
-            said = (done.stdout + done.stderr).split("PowerDNS Recursor")[-1]
-            number = re.search(r"\d+\.\d+(\.\d+)?", said)
-            found[name] = number[0] if number else "?"
+            found[name] = peers.version(name)
     return found
 
 
@@ -324,7 +322,7 @@ def split(words, known, what, parser):
 def arguments():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--servers", default=",".join(lineup.NAMES))
+    parser.add_argument("--servers", default=",".join(report.NAMES))
     parser.add_argument("--cases", default=",".join(CASES))
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=1.5,
@@ -336,7 +334,7 @@ def arguments():
                         help="measure nothing; tables of the rounds in result.json")
     parser.add_argument("--output", default=os.path.join(freshet.build_directory(), "throughput"))
     args = parser.parse_args()
-    args.servers = split(args.servers, lineup.NAMES, "server", parser)
+    args.servers = split(args.servers, report.NAMES, "server", parser)
     args.cases = split(args.cases, CASES, "case", parser)
     args.run = time.strftime("%Y-%m-%d %H:%M:%S")
     return args
@@ -352,13 +350,13 @@ def earlier(path, wanted):
 
 
 def write(args, records, absent):
-    table, changes = report.summary(records), report.summarize_changes(records)
+    summary, changes = report.summary(records), report.summarize_changes(records)
     result = {
-        "when": args.run, "machine": machine(), "versions": versions(lineup.NAMES),
+        "when": args.run, "machine": usage.machine(), "versions": versions(["freshet", *peers.FORWARDERS]),
         "options": {"seconds": args.seconds, "window": args.window, "edns": args.edns,
                     "known": KNOWN},
-        "summary": table, "changes": changes, "workers": report.summarize_workers(records),
-        "bars": report.bars(table, changes), "absent": absent, "records": records,
+        "summary": summary, "changes": changes, "workers": report.summarize_workers(records),
+        "bars": report.bars(summary, changes), "absent": absent, "records": records,
     }
     page = text.whole(result)
     for name, content in (("result.json", json.dumps(result, indent=1)), ("result.md", page)):

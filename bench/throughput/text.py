@@ -1,20 +1,11 @@
 """The figures as Markdown: for the terminal, and for a page."""
 
 import report
-
-
-def shown(value, form="{:.0f}"):
-    return "-" if value is None else form.format(value)
+from table import markdown, shown
 
 
 def share(value):
     return "-" if value is None else "0" if value == 0 else f"{value * 100:.2g} %"
-
-
-def markdown(header, rows):
-    line = "|" + "|".join("---" if i == 0 else "---:" for i in range(len(header))) + "|"
-    return "\n".join(["| " + " | ".join(cells) + " |" for cells in [header]] + [line]
-                     + ["| " + " | ".join(cells) + " |" for cells in rows])
 
 
 # --- servers side by side
@@ -31,10 +22,10 @@ def overview(table):
         others = [table.get(case, {}).get(name, {}).get("qps") for case in ("misses", "mix", "tcp")]
         if name == "echo":
             others = [None, None, None]
-        rows.append([name, shown(row.get("qps"), "{:,.0f}"), shown(row.get("cpu_us"), "{:.2f}"),
+        rows.append([name, shown(row.get("qps")), shown(row.get("cpu_us"), "{:.2f}"),
                      shown(row.get("user_us"), "{:.2f}"), shown(row.get("p50")),
-                     shown(row.get("p99")), *(shown(value, "{:,.0f}") for value in others)])
-    return markdown(header, rows)
+                     shown(row.get("p99")), *(shown(value) for value in others)])
+    return markdown([header, *rows])
 
 
 CASE_HEADER = ["server", "queries/s", "x echo", "x Unbound", "us of processor", "user", "system",
@@ -43,12 +34,12 @@ CASE_HEADER = ["server", "queries/s", "x echo", "x Unbound", "us of processor", 
 
 
 def case_table(rows):
-    return markdown(CASE_HEADER, [
-        [name, shown(row["qps"], "{:,.0f}"), shown(row["to_echo"], "{:.2f}"),
+    return markdown([CASE_HEADER, *[
+        [name, shown(row["qps"]), shown(row["to_echo"], "{:.2f}"),
          shown(row["to_unbound"], "{:.2f}"), shown(row["cpu_us"], "{:.2f}"),
          shown(row["user_us"], "{:.2f}"), shown(row["system_us"], "{:.2f}"), shown(row.get("p50")),
          shown(row.get("p99")), shown(row.get("p999")), shown(row.get("p99_whole")),
-         share(row["lost"]), share(row.get("half_lost"))] for name, row in rows.items()])
+         share(row["lost"]), share(row.get("half_lost"))] for name, row in rows.items()]])
 
 
 def notes_of(case, name, row):
@@ -92,12 +83,12 @@ def changes_table(changes):
     header = ["server and rate", "queries/s", "p50 us without", "with changes", "p99 us without",
               "with changes", "ratio", "p99 us queries left late, without", "with",
               "other core busy, with", "changes/s applied", "hits invalidated for nothing"]
-    return markdown(header, [
+    return markdown([header, *[
         [f"{row['server']}, {row['share']:.0%} of freshet's most", f"{row['rate']:,.0f}",
          shown(row["without_p50"]), shown(row["with_p50"]), shown(row["without_p99"]),
          shown(row["with_p99"]), shown(row["p99_ratio"], "{:.2f}"), shown(row["without_late_p99"]),
          shown(row["with_late_p99"]), shown(row["with_other_core"], "{:.0%}"),
-         shown(row["applied_rate"], "{:,.0f}"), share(row["false_share"])] for row in changes])
+         shown(row["applied_rate"]), share(row["false_share"])] for row in changes]])
 
 
 def changes_notes(changes):
@@ -111,18 +102,18 @@ def changes_notes(changes):
 def workers_table(workers):
     header = ["workers", "queries/s", "cores they used", "cores the generator used",
               "us of processor", "queries/s with a core each", "x one worker"]
-    return markdown(header, [
+    return markdown([header, *[
         [str(count), f"{row['qps']:,.0f}", f"{row['server_cores']:.2f}",
          f"{row['generator_cores']:.2f}", shown(row["cpu_us"], "{:.2f}"),
-         shown(row["capacity"], "{:,.0f}"), shown(row.get("to_one"), "{:.2f}")]
-        for count, row in workers.items()])
+         shown(row["capacity"]), shown(row.get("to_one"), "{:.2f}")]
+        for count, row in workers.items()]])
 
 
 def bars_table(bars):
     verdict = {None: "not measured", True: "yes", False: "NO"}
-    return markdown(["bar", "measured", "wanted", "met"], [
+    return markdown([["bar", "measured", "wanted", "met"], *[
         [item["bar"], shown(item["value"], "{:.4g}"), f"at {item['at']} {item['limit']:g}",
-         verdict[item["met"]]] for item in bars])
+         verdict[item["met"]]] for item in bars]])
 
 
 # --- everything

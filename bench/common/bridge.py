@@ -1,11 +1,11 @@
 """Tells a resolver that knows nothing of Kafka what has changed: what an operator would script.
 
     bridge.py --brokers LIST --topic TOPIC --notify HOST:PORT
-    bridge.py --brokers LIST --topic TOPIC --unbound SOCKET --flush zone|name
+    bridge.py --brokers LIST --topic TOPIC --unbound SOCKET --flush zone|name [--program CONFIG]
 
 --notify sends a NOTIFY (RFC 1996) for the zone of each change set. --unbound does what
 `unbound-control flush_zone ZONE` or `unbound-control flush NAME` does, over the same socket in the
-same words, without the cost of starting that program each time. What has come by the time the
+same words, without the cost of starting that program each time; with --program it is started. What has come by the time the
 resolver has done the last is done once for each zone, or name. Prints "ready", and at the end what
 it did. Ends on SIGTERM.
 """
@@ -15,6 +15,7 @@ import json
 import signal
 import socket
 import struct
+import subprocess
 
 import confluent_kafka
 
@@ -59,8 +60,8 @@ class Notify:
 class Flush:
     """unbound-control's words, one connection for each as there."""
 
-    def __init__(self, path, what):
-        self._path, self._what = path, what
+    def __init__(self, path, what, config=None):
+        self._path, self._what, self._config = path, what, config
         self.done = self.refused = 0
 
     def _targets(self, messages):
@@ -71,25 +72,34 @@ class Flush:
 
     def __call__(self, messages):
         for command, target in self._targets(messages):
-            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
-                sock.connect(self._path)
-                sock.sendall(f"UBCT1 {command} {target}\n".encode())
-                answer = sock.makefile("rb").read()
             self.done += 1
-            self.refused += not answer.startswith(b"ok")
+            self.refused += not self._say(command, target).startswith(b"ok")
+
+    def _say(self, command, target):
+        if self._config:
+            return subprocess.run(["/usr/sbin/unbound-control", "-c", self._config, command, target],
+                                  stdout=subprocess.PIPE, check=False).stdout
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+            sock.connect(self._path)
+            sock.sendall(f"UBCT1 {command} {target}\n".encode())
+            return sock.makefile("rb").read()
 
     def summary(self):
         return f"{self.done} flushes of a {self._what}, {self.refused} refused"
 
 
-def assign_at_end(consumer, topic):
-    """All partitions, from their ends as they are now."""
+def follow(brokers, topic, **options):
+    """A consumer of all partitions, from their ends as they are now."""
+    consumer = confluent_kafka.Consumer({
+        "bootstrap.servers": brokers, "group.id": "bridge", "enable.auto.commit": False,
+        "socket.nagle.disable": True, **options})
     partitions = []
     for number in consumer.list_topics(topic, timeout=10).topics[topic].partitions:
         partition = confluent_kafka.TopicPartition(topic, number)
         _, partition.offset = consumer.get_watermark_offsets(partition, timeout=10)
         partitions.append(partition)
     consumer.assign(partitions)
+    return consumer
 
 
 def batch(consumer):
@@ -111,18 +121,16 @@ def arguments():
     action.add_argument("--notify", metavar="HOST:PORT")
     action.add_argument("--unbound", metavar="SOCKET")
     parser.add_argument("--flush", choices=["zone", "name"], default="zone")
+    parser.add_argument("--program", metavar="CONFIG", help="start unbound-control for each")
     return parser.parse_args()
 
 
 def main():
     args = arguments()
-    act = Notify(args.notify) if args.notify else Flush(args.unbound, args.flush)
+    act = Notify(args.notify) if args.notify else Flush(args.unbound, args.flush, args.program)
     over = []
     signal.signal(signal.SIGTERM, lambda *_: over.append(True))
-    consumer = confluent_kafka.Consumer({
-        "bootstrap.servers": args.brokers, "group.id": "bridge", "enable.auto.commit": False,
-        "socket.nagle.disable": True})
-    assign_at_end(consumer, args.topic)
+    consumer = follow(args.brokers, args.topic)
     print("ready", flush=True)
     while not over:
         messages = batch(consumer)

@@ -1,0 +1,66 @@
+"""Pages that need nothing besides themselves, and pictures; plots are drawn by matplotlib as SVG."""
+
+import html
+import io
+import re
+
+import matplotlib
+
+matplotlib.use("svg")
+matplotlib.rcParams["svg.fonttype"] = "none"  # text stays text: a tenth of the size, and it can be searched
+
+import matplotlib.pyplot as plt  # noqa: E402  pylint: disable=wrong-import-position
+
+PAGE = """<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8"><title>{title}</title>
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<style>
+body {{ font: 15px/1.55 sans-serif; max-width: 64rem; margin: 2rem auto; padding: 0 1rem; }}
+table {{ border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: 14px; }}
+td, th {{ padding: .2rem .7rem; text-align: right; }} .wide {{ overflow-x: auto; }}
+td:first-child, th:first-child {{ text-align: left; }} tr {{ border-bottom: 1px solid #dde1e6; }}
+pre {{ background: #f6f6f6; padding: .7rem; overflow-x: auto; font-size: 12.5px; }}
+svg {{ max-width: 100%; height: auto; }} .note {{ color: #55606b; font-size: 14px; }}
+.missed {{ color: #a8201a; font-weight: 600; }} .met {{ color: #1b6e3c; font-weight: 600; }}
+</style></head><body>
+{body}
+</body></html>
+"""
+
+
+def axes(title, size, **settings):
+    """A figure with one plot."""
+    figure, plot = plt.subplots(figsize=size)
+    plot.set_title(title, loc="left", fontsize=10)
+    plot.set(**settings)
+    plot.grid(alpha=0.3, linewidth=0.6)
+    plot.spines[["top", "right"]].set_visible(False)
+    return figure, plot
+
+
+def svg(figure):
+    """Its text, to stand in a page."""
+    out = io.StringIO()
+    figure.savefig(out, format="svg", bbox_inches="tight")
+    plt.close(figure)
+    return re.sub(r"^.*?(?=<svg)", "", out.getvalue(), flags=re.S)
+
+
+def save(figure, path):
+    figure.savefig(path, format="svg", metadata={"Date": None})
+    plt.close(figure)
+
+
+def table(rows):
+    """The first row is the head; of "met" and "MISSED" it is seen which."""
+    def line(row, kind):
+        marks = {"met": ' class="met"', "MISSED": ' class="missed"'}
+        return "<tr>" + "".join(f"<{kind}{marks.get(text, '')}>{html.escape(text)}</{kind}>" for text in row) + "</tr>"
+    if len(rows) < 2:
+        return ""
+    return f'<div class="wide"><table>{line(rows[0], "th")}{"".join(line(row, "td") for row in rows[1:])}</table></div>'
+
+
+def write(path, title, parts):
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(PAGE.format(title=title, body="\n".join(parts)))
