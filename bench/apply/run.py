@@ -47,6 +47,7 @@ from table import markdown, shown  # noqa: E402
 ZONE = "bench.example.com."
 PER_SET = 1000
 SAMPLES = 200
+SETTLE_S = 2.5  # what a feed fetches until then it keeps for a second only
 FLUSH_NAMES, FLUSHES = (1_000, 10_000, 100_000), 5
 LEASE = "60s"
 PERF = ["-n", "1", "-e", "-c", "8", "-q", "200"]
@@ -83,6 +84,7 @@ class Cache:
         finally:
             os.sched_setaffinity(0, THEIRS)
         process.eventually(lambda: self.feed()["state"] == "live", within=20)
+        time.sleep(SETTLE_S)
 
     def feed(self):
         return self.daemon.status()["feed"]

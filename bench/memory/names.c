@@ -214,7 +214,8 @@ size_t names_reply(const struct query *query, uint64_t count, uint8_t *bytes, si
         put_soa(&builder);
     if (query->edns.present)
         build_opt(&builder, DNS_EDNS_UDP, 0, query->edns.dnssec_ok, EDE_NONE);
-    int size = build_finish(&builder, query->id,
-                            (uint16_t)(FLAG_QR | FLAG_RA | (query->flags & FLAG_RD) | rcode));
+    int size =
+        build_finish(&builder, query->id,
+                     (uint16_t)(FLAG_QR | FLAG_AA | FLAG_RA | (query->flags & FLAG_RD) | rcode));
     return size > 0 ? (size_t)size : 0;
 }

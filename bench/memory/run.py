@@ -64,6 +64,7 @@ SIZE_PER_NAME_OTHERS = 8192
 ENTRIES_PER_NAME = {"dnsdist": 1.1, "dnsmasq": 1.05}
 ENTRIES_PER_NAME_OTHERS = 5.0
 RECORDS = {"cname": 3}  # names in an answer, where each is an entry
+SETTLE_S = 2.5  # what a feed fetches until then it keeps for a second only
 CHURN_FIXED = 1 << 20  # bytes the process may take beyond the store's limit
 CHURN_EMPTY = 0.10  # of the limit, that an empty store may keep: its index
 
@@ -138,6 +139,7 @@ class Bench:
             self._topic = self._broker.topic()
         server = peers.Freshet(upstream, size=size, feed=freshet.feed(self._topic, [ZONE]))
         process.eventually(lambda: server.daemon.status()["feed"]["state"] == "live", within=20)
+        time.sleep(SETTLE_S)
         return server
 
     def limits(self, name, kind):
