@@ -37,6 +37,7 @@ struct answer {
     bool behind;        /* nobody knows how old it is: not to be kept by anyone */
     /* It may be old already: no lower bound of its TTLs, not to be held or revived; children are told so. */
     bool provisional;
+    bool outside; /* some name in it lies in no zone of the feed */
     bool
         secondhand; /* without AA, from a cache that hears of no change, for a name of the feed's zones */
     uint8_t origin;

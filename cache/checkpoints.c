@@ -61,6 +61,14 @@ void checkpoints_add(struct checkpoints *checkpoints, uint64_t key, struct stamp
     checkpoints->items[checkpoints->count++] = (struct checkpoint){key, stamp};
 }
 
+void checkpoints_move(struct checkpoints *checkpoints, uint64_t key, struct stamp stamp)
+{
+    if (checkpoints->count > 0 && key == checkpoints->items[checkpoints->count - 1].key)
+        checkpoints->items[checkpoints->count - 1].stamp = stamp;
+    else
+        checkpoints_add(checkpoints, key, stamp);
+}
+
 struct stamp checkpoints_at(const struct checkpoints *checkpoints, uint64_t key)
 {
     size_t low = 0, high = checkpoints->count; /* the answer is before `high`, not before `low` */

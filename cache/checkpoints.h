@@ -35,10 +35,13 @@ struct checkpoints {
 };
 
 /*
- * At `key` the clock stood at `stamp`. A key that is not above the newest one changes nothing. Without memory the oldest
- * but the first make room.
+ * At `key` the clock stood at `stamp`. A key that is not above the newest one changes nothing. Without memory some
+ * between the first and the newest make room.
  */
 void checkpoints_add(struct checkpoints *checkpoints, uint64_t key, struct stamp stamp);
+
+/* As checkpoints_add(); for the newest key once more, the later stamp counts. */
+void checkpoints_move(struct checkpoints *checkpoints, uint64_t key, struct stamp stamp);
 
 /* A stamp that the clock had reached at `key`, as new as is remembered; {0} when all checkpoints are above it. */
 struct stamp checkpoints_at(const struct checkpoints *checkpoints, uint64_t key);

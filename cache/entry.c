@@ -18,9 +18,10 @@ void entry_write(struct entry *entry, const struct answer_key *key, const struct
         elsewhere / ENTRY_ELSEWHERE_UNIT + (elsewhere % ENTRY_ELSEWHERE_UNIT > 0);
     *entry = (struct entry){
         .size8 = entry->size8,
-        .state = (uint8_t)(state | (answer->covered ? ENTRY_COVERED : 0) |
-                           (answer->provisional ? ENTRY_PROVISIONAL : 0) |
-                           dependencies->own << ENTRY_OWN_SHIFT),
+        .state =
+            (uint8_t)(state | (answer->covered ? ENTRY_COVERED : 0) |
+                      (answer->provisional ? ENTRY_PROVISIONAL : 0) |
+                      (answer->outside ? ENTRY_OUTSIDE : 0) | dependencies->own << ENTRY_OWN_SHIFT),
         .body_size = (uint16_t)answer->body_size,
         .name_size = key->name_size,
         .origin = answer->origin,

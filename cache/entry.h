@@ -35,6 +35,7 @@ enum {
     ENTRY_OWN = 0x30,  /* two bits: enum own_scopes */
     ENTRY_OWN_SHIFT = 4,
     ENTRY_PROVISIONAL = 0x40, /* it may be old: not to be held, not to be revived */
+    ENTRY_OUTSIDE = 0x80,     /* some name in it lies in no zone of the feed */
 };
 
 enum {

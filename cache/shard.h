@@ -118,6 +118,8 @@ static inline enum store_result shard_give(const struct shard *shard, struct ent
     ret->ede = entry->ede;
     ret->aging = life_is_aging(&shard->rules, entry, age_ms);
     ret->provisional = entry->state & ENTRY_PROVISIONAL;
+    ret->vouched = entry->state & ENTRY_COVERED;
+    ret->outside = entry->state & ENTRY_OUTSIDE;
     if (entry->body_size > look->room)
         return STORE_TRUNCATED;
     if (entry_is_expired(entry, age_ms)) {

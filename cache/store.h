@@ -59,6 +59,8 @@ struct store_hit {
     int ede;
     bool aging;       /* in use and near its end: to be fetched again */
     bool provisional; /* it may be old: whoever keeps it must know */
+    bool vouched;     /* it may be held past its TTL */
+    bool outside;     /* some name in it lies in no zone of the feed */
 };
 
 /*

@@ -469,7 +469,7 @@ struct stamp validity_commit(struct validity *validity, struct mono now)
     atomic_store_explicit(&validity->moments[next.n % REMEMBERED_STAMPS], now.ms,
                           memory_order_relaxed);
     pthread_mutex_lock(&validity->lock);
-    checkpoints_add(&validity->times, now.ms, next);
+    checkpoints_move(&validity->times, now.ms, next);
     pthread_mutex_unlock(&validity->lock);
     atomic_store_explicit(&validity->clock, next.n, memory_order_release);
     return next;

@@ -161,9 +161,9 @@ static size_t mark_set(struct validity *validity, const struct order *order,
     size_t marked = 0;
     for (size_t i = 0; i < set->change_count; i++)
         marked += mark_change(validity, set, &set->changes[i]);
-    /* A heartbeat repeats the serial. */
+    /* A heartbeat repeats the serial, as a rule. */
     if (set->has_serial &&
-        (set->change_count > 0 || !order || !order->has_serial || order->serial != set->serial))
+        (set->change_count > 0 || (order->has_serial && order->serial != set->serial)))
         marked += validity_mark_soa(validity, set->zone);
     return marked;
 }
@@ -366,12 +366,12 @@ static void tell_evicted(struct applier *applier, const struct change_set *set, 
         applier->options.evicted(applier->options.evicted_arg, set->changes[i].name, now);
 }
 
-/* The moment of the change, by our monotonic clock. */
+/* The moment of the change, by our monotonic clock; no later than it was. */
 static struct mono made_at(const struct change_set *set, struct apply_at at)
 {
     const int64_t age_us = at.wall_us - order_time_us(set, at.wall_us);
-    const uint64_t age_ms = age_us > 0 ? ((uint64_t)age_us + 999) / 1000 : 0;
-    return (struct mono){at.now.ms > age_ms ? at.now.ms - age_ms : 0};
+    const uint64_t now_us = at.now.ms * 1000 + at.us, back_us = age_us > 0 ? (uint64_t)age_us : 0;
+    return (struct mono){now_us > back_us ? (now_us - back_us) / 1000 : 0};
 }
 
 static void apply_placed(struct applier *applier, const struct change_set *set, struct apply_at at,

@@ -59,6 +59,7 @@ struct apply_result {
 /* A moment by both clocks. */
 struct apply_at {
     struct mono now;
+    unsigned us;     /* microseconds of that millisecond that are over */
     int64_t wall_us; /* microseconds since 1970 UTC */
 };
 

@@ -28,6 +28,8 @@ enum {
     FETCH_MS = 500,        /* the longest that a broker holds one */
     SEARCH_MS = 200,       /* between the first two readings of watermarks while not live */
     START_MS = 450,        /* for each of two requests: where to start reading */
+    LATE_MS = 1000,        /* clocks of publishers may be behind ours by this much */
+    SETTLING_MOST = 10000, /* messages of a partition that are read again at the start */
     DEFAULT_LEASE_MS = 3000,
     DESTROY_S = 1,
     MAX_LINE = 1024,
@@ -37,7 +39,7 @@ static_assert((int)FEED_MAX_ERROR >= (int)KAFKA_MAX_ERROR, "errors of kafka.h fi
 
 struct feed {
     char *topic;
-    uint64_t lease_ms;
+    uint64_t lease_ms, settle_ms;
     struct applier *applier;
     struct positions *positions;
     void (*report)(void *arg, enum feed_severity severity, const char *text);
@@ -55,6 +57,8 @@ struct feed {
     /* The feed thread's own. */
     struct sync sync;
     uint64_t tick_ms;
+    int64_t taken
+        [LOG_MAX_PARTITIONS]; /* where the position was taken: what lies before was read for settling */
     char trouble[KAFKA_MAX_TROUBLE]; /* what the client last complained about */
     struct limiter refusals[FEED_ERROR_KINDS];
     struct limiter logs, errors, waits;
@@ -187,11 +191,14 @@ static struct apply_at moment(void)
     return (struct apply_at){.now = now(), .wall_us = clock_us(CLOCK_REALTIME)};
 }
 
-/* All that changed may not have reached every server yet: from now on it settles (P4), the first time too. */
-static void invalidate_all(struct feed *f)
+/* `settles`: what changed may not have reached every server yet (P4); else that is known of each name. */
+static void invalidate_all(struct feed *f, bool settles)
 {
     struct apply_result result = {.marked = 0};
-    if (apply_invalidate(f->applier, NULL, moment(), &result) < 0)
+    struct apply_at at = moment();
+    if (!settles)
+        at.now = (struct mono){0};
+    if (apply_invalidate(f->applier, NULL, at, &result) < 0)
         return; /* no zones: nothing to invalidate */
     pthread_mutex_lock(&f->lock);
     f->status.marked += result.marked;
@@ -204,14 +211,33 @@ static void drop_position(struct feed *f)
     rd_kafka_assign(f->consumer, NULL);
     delayed_drop(f->delayed);
     positions_drop(f->positions);
-    invalidate_all(f);
+    invalidate_all(f, true);
 }
 
-static int assign(struct feed *f, char error[KAFKA_MAX_ERROR])
+/* Reads each partition from an offset on. */
+static int assign(struct feed *f, const int64_t *from, char error[KAFKA_MAX_ERROR])
 {
     delayed_drop(f->delayed);
     f->trouble[0] = '\0';
-    return kafka_assign(f->consumer, f->topic, f->sync.next, f->sync.count, error);
+    return kafka_assign(f->consumer, f->topic, from, f->sync.count, error);
+}
+
+/*
+ * The first time nothing can have been missed, and what changed right before is in the log: lowers the offsets to
+ * where that begins. False: it is not known what settles, so everything does.
+ */
+static bool find_settling(struct feed *f, int64_t *from)
+{
+    const struct sync *sync = &f->sync;
+    const int64_t since_ms = clock_us(CLOCK_REALTIME) / 1000 - (int64_t)f->settle_ms - LATE_MS;
+    if (sync->takes > 1 || f->settle_ms == 0)
+        return sync->takes == 1;
+    if (kafka_offsets_since(f->consumer, f->topic, since_ms, START_MS, from, sync->count) < 0)
+        return false;
+    for (size_t k = 0; k < sync->count; k++)
+        if (sync->next[k] - from[k] > SETTLING_MOST)
+            return false;
+    return true;
 }
 
 static void copy_positions(struct feed *f)
@@ -247,15 +273,20 @@ static int start_reading(struct feed *f, char error[KAFKA_MAX_ERROR])
 {
     const struct sync *sync = &f->sync;
     /* What is fetched from here on must come from parents that have got as far. */
-    int result = positions_take(f->positions, sync->log_id, sync->next, sync->count);
+    int64_t from[LOG_MAX_PARTITIONS];
+    memcpy(from, sync->next, sync->count * sizeof *from);
+    memcpy(f->taken, sync->next, sync->count * sizeof *from);
+    const bool known = find_settling(f, from);
+    int result = positions_take(f->positions, sync->log_id, sync->next, sync->count,
+                                sync->proof.found ? sync->proof.asked : (struct mono){0}, now());
     if (result < 0) {
         snprintf(error, KAFKA_MAX_ERROR, "%s", error_text(result));
         return result;
     }
-    invalidate_all(f);
+    invalidate_all(f, !known);
     positions_claim(f->positions);
     copy_positions(f);
-    return assign(f, error);
+    return assign(f, known ? from : sync->next, error);
 }
 
 static enum sync_action take_position(struct feed *f, const struct log_reading *reading)
@@ -276,7 +307,7 @@ static void act(struct feed *f, enum sync_action action, const struct log_readin
     char error[KAFKA_MAX_ERROR];
     if (action == SYNC_TAKE)
         action = take_position(f, reading);
-    if (action == SYNC_RESUME && assign(f, error) < 0)
+    if (action == SYNC_RESUME && assign(f, f->sync.next, error) < 0)
         sync_lose(&f->sync, error, now());
     if (action == SYNC_DROP)
         drop_position(f);
@@ -370,6 +401,7 @@ static int apply(struct feed *f, struct change_set *set)
     struct apply_result result = {.marked = 0};
     const int64_t began_us = clock_us(CLOCK_MONOTONIC);
     const struct apply_at at = {.now = {(uint64_t)began_us / 1000},
+                                .us = (unsigned)(began_us % 1000),
                                 .wall_us = clock_us(CLOCK_REALTIME)};
     int code = intake_apply(f->applier, set, sync_is_live(&f->sync, at.now), at, &result);
     const int64_t apply_us = clock_us(CLOCK_MONOTONIC) - began_us;
@@ -395,6 +427,22 @@ static void handle_set(struct feed *f, const rd_kafka_message_t *message)
         count_ignored(f);
     else if (code < 0)
         refuse(f, message, &content, &error);
+    changeset_free(set);
+}
+
+/* What changed right before the start: marked now, so that it settles. */
+static void settle(struct feed *f, const rd_kafka_message_t *message)
+{
+    const struct intake_message content = {.key = message->key,
+                                           .key_size = message->key_len,
+                                           .value = message->payload,
+                                           .value_size = message->len};
+    struct change_set *set = NULL;
+    struct changeset_error error;
+    struct apply_result result;
+    if (intake_read(&content, &set, &error) == 0 &&
+        intake_apply(f->applier, set, false, moment(), &result) == 0 && result.restarted)
+        gap(f, "the change clock starts over");
     changeset_free(set);
 }
 
@@ -428,7 +476,7 @@ static void handle_error(struct feed *f, const rd_kafka_message_t *message)
 static void handle_end(struct feed *f, int32_t partition, int64_t end)
 {
     if (partition >= 0 && (size_t)partition < f->sync.count && f->sync.next[partition] < end) {
-        positions_applying(f->positions, partition, end);
+        positions_applying(f->positions, partition, end, now());
         positions_applied(f->positions, partition, end);
     }
     sync_drained(&f->sync, partition, end);
@@ -443,8 +491,10 @@ static void handle(struct feed *f, const rd_kafka_message_t *message)
         handle_end(f, message->partition, message->offset);
     } else if (message->err) {
         handle_error(f, message);
+    } else if (message->offset < f->taken[message->partition]) {
+        settle(f, message);
     } else {
-        positions_applying(f->positions, message->partition, message->offset + 1);
+        positions_applying(f->positions, message->partition, message->offset + 1, now());
         handle_set(f, message);
         positions_applied(f->positions, message->partition, message->offset + 1);
         sync_reached(&f->sync, message->partition, message->offset + 1);
@@ -500,6 +550,8 @@ static void *feed_main(void *arg)
         watermarks_poll(f->reader);
         take_reading(f);
         sync_tick(&f->sync, f->trouble, now());
+        if (f->sync.proof.found)
+            positions_proved(f->positions, f->sync.proof.asked);
         publish_state(f);
     }
     return NULL;
@@ -608,6 +660,7 @@ static struct feed *new_feed(const struct feed_options *options)
     }
     f->topic = topic;
     f->delayed = delayed;
+    f->settle_ms = options->settle_ms;
     f->lease_ms = options->lease_ms > 0 ? options->lease_ms : DEFAULT_LEASE_MS;
     f->tick_ms = f->lease_ms / TICK_SHARE < TICK_MS ? f->lease_ms / TICK_SHARE : TICK_MS;
     sync_init(&f->sync, &(struct sync_options){.lease_ms = f->lease_ms, .tick_ms = f->tick_ms});

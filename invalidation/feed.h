@@ -10,7 +10,9 @@
  * and once all positions have reached them, all that was in the log at the time of asking is
  * applied.
  *
- * A cache needs no history, so there is no consumer group: every partition is assigned by hand.
+ * A cache needs no history, so there is no consumer group: every partition is assigned by hand. At the start it reads a
+ * little of it all the same, the messages of the last `settle`: what they changed may not have reached every
+ * authoritative server yet, so it counts as changed now. They are neither installed nor counted.
  * Order matters when going from COLD to CATCHUP: first the end offsets are read, then all
  * subscribed zones are invalidated, then consuming starts at those offsets. Whatever was cached
  * before, in ignorance, is gone; whatever is fetched after is covered by the log from there on. A
@@ -47,6 +49,7 @@ struct feed_options {
     char *const *properties; /* "name=value" for librdkafka, property_count of them */
     size_t property_count;
     uint64_t lease_ms;
+    uint64_t settle_ms;          /* what changed so long before the start settles as well */
     struct applier *applier;     /* borrowed */
     struct positions *positions; /* borrowed: kept up to date, for tiers above and below */
     /* A simulated distance, for experiments (delayed.h): messages are applied that much later. */

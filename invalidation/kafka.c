@@ -309,6 +309,37 @@ int kafka_first_since(rd_kafka_t *client, const char *topic, int32_t partition, 
     return code ? fail(ret_error, topic, code) : 0;
 }
 
+/* What was found for each partition; none of it where one has an error. */
+static int lower_offsets(const rd_kafka_topic_partition_list_t *list, int64_t *offsets,
+                         size_t count)
+{
+    for (int i = 0; i < list->cnt; i++)
+        if (list->elems[i].err || list->elems[i].partition < 0 ||
+            (size_t)list->elems[i].partition >= count)
+            return ERR_KAFKA;
+    for (int i = 0; i < list->cnt; i++) {
+        int64_t *offset = &offsets[list->elems[i].partition];
+        if (list->elems[i].offset >= 0 && list->elems[i].offset < *offset)
+            *offset = list->elems[i].offset;
+    }
+    return 0;
+}
+
+int kafka_offsets_since(rd_kafka_t *client, const char *topic, int64_t since_ms, int timeout_ms,
+                        int64_t *offsets, size_t count)
+{
+    char ignored[KAFKA_MAX_ERROR];
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)count);
+    for (size_t k = 0; list && k < count; k++)
+        rd_kafka_topic_partition_list_add(list, topic, (int32_t)k)->offset = since_ms;
+    if (!list)
+        return ERR_MEMORY;
+    rd_kafka_resp_err_t code = rd_kafka_offsets_for_times(client, list, timeout_ms);
+    int result = code ? fail(ignored, topic, code) : lower_offsets(list, offsets, count);
+    rd_kafka_topic_partition_list_destroy(list);
+    return result;
+}
+
 void kafka_learn_topic(rd_kafka_t *client, const char *topic, int timeout_ms)
 {
     char error[KAFKA_MAX_ERROR];

@@ -75,6 +75,14 @@ MUST_CHECK int kafka_first_since(rd_kafka_t *client, const char *topic, int32_t 
                                  int64_t time_ms, int timeout_ms, int64_t *ret_offset,
                                  char ret_error[KAFKA_MAX_ERROR]);
 
+/*
+ * Lowers each of the `count` offsets, ends of partitions, to that of the first message whose timestamp is `since_ms` (1970
+ * UTC) or later, if there is one. Blocks for up to `timeout_ms`. Returns 0; ERR_TIMEOUT, ERR_KAFKA, ERR_MEMORY: nothing is
+ * known then, and the offsets are as before.
+ */
+MUST_CHECK int kafka_offsets_since(rd_kafka_t *client, const char *topic, int64_t since_ms,
+                                   int timeout_ms, int64_t *offsets, size_t count);
+
 /* Makes `client` learn the leaders of `topic` now, for up to `timeout_ms`. In vain is no failure. */
 void kafka_learn_topic(rd_kafka_t *client, const char *topic, int timeout_ms);
 

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <xxhash.h>
 
 /* Which sets of a publisher were applied, up to the highest seq. */
 struct order_publisher {
@@ -118,11 +119,48 @@ static enum order_verdict enter_serial(struct order *order, const struct change_
     return back ? ORDER_EVICTS : ORDER_PLACED;
 }
 
+static uint64_t hash_of(const char *publisher)
+{
+    return XXH3_64bits(publisher, strlen(publisher));
+}
+
+static bool serial_is_newer(const struct order *order, const struct change_set *set)
+{
+    return set->has_serial && order->has_serial && serial_before(order->serial, set->serial);
+}
+
+/* Whether a set is from before what was applied, or may be, by its time. */
+static bool is_late(const struct order *order, const struct change_set *set, int64_t time_us)
+{
+    if (order->missed_until_us > 0 && time_us < order->missed_until_us + ORDER_TOLERANCE_US)
+        return true;
+    if (order->sets == 0 || order->by == hash_of(set->publisher))
+        return time_us < order->time_us;
+    /* Of another clock: only a serial tells what comes after what within the tolerance. */
+    return serial_is_newer(order, set) ? time_us + ORDER_TOLERANCE_US < order->time_us
+                                       : time_us < order->time_us + ORDER_TOLERANCE_US;
+}
+
+/* Whether something says that it comes after what was applied. */
+static bool is_newer(const struct order *order, const struct change_set *set, int64_t time_us)
+{
+    const bool by_seq = set->has_seq && set->publisher[0] && order->by == hash_of(set->publisher);
+    return order->sets == 0 || time_us > order->time_us || by_seq || serial_is_newer(order, set);
+}
+
+static void enter_time(struct order *order, const struct change_set *set, int64_t time_us)
+{
+    if (order->sets > 0 && time_us < order->time_us)
+        return;
+    order->time_us = time_us;
+    order->by = hash_of(set->publisher);
+}
+
 enum order_verdict order_enter(struct order *order, const struct change_set *set, int64_t wall_us)
 {
     const int64_t time_us = order_time_us(set, wall_us);
     const bool future = time_us != set->time_us;
-    const bool late = time_us < order->time_us || time_us < order->missed_until_us;
+    const bool late = is_late(order, set, time_us) || !is_newer(order, set, time_us);
     const enum order_verdict by_seq = enter_seq(order, set, time_us);
     if (by_seq == ORDER_REPEATED) {
         order->duplicates++;
@@ -130,11 +168,10 @@ enum order_verdict order_enter(struct order *order, const struct change_set *set
     }
     const enum order_verdict by_serial = enter_serial(order, set, time_us);
     const bool back = by_seq == ORDER_EVICTS || by_serial == ORDER_EVICTS;
+    enter_time(order, set, time_us);
     order->sets++;
     order->jumps_back += back;
     order->future += future;
-    if (time_us > order->time_us)
-        order->time_us = time_us;
     if (!back && !late && !future)
         return ORDER_PLACED;
     order->stale++;

@@ -1,14 +1,15 @@
 /*
  * order.h - whether a change set can be placed in order among those of its zone (P8).
  *
- * A set stands in order when its publisher's seq goes up, and neither its time nor its serial (RFC 1982) is before what
- * was applied for its zone. What cannot be placed in order may still evict, but brings no data: evicting twice, or
- * for nothing, is only a miss.
+ * A set stands in order when something says that it comes after what was applied for its zone: its publisher's seq or its
+ * serial (RFC 1982) went up, or its time is newer; and nothing says that it comes before. Times of different publishers, and
+ * of a gap, are of different clocks: they differ when they are more than ORDER_TOLERANCE_US apart. What cannot be
+ * placed in order may still evict, but brings no data: evicting twice, or for nothing, is only a miss.
  *
  *   repeated       the same publisher, seq and bytes: nothing is to be done
  *   went back      a seq not above the highest, with other bytes, or a serial that went back: evicts. A publisher that
  *                  has lost its counter looks like this too; if its time is newer, its count starts over from here
- *   late           older by time than what was applied, or than the last gap: evicts
+ *   late           not newer than what was applied, or than the last gap: evicts
  *   from ahead     by more than ORDER_TOLERANCE_US ahead of our clock: evicts, and counts as of now for those after it
  *
  * A history is kept for each zone of the subscription, and for zones below them that sets are named for.
@@ -27,7 +28,7 @@
 enum {
     ORDER_PUBLISHERS = 32, /* remembered per zone; the one not heard of for longest is forgotten */
     ORDER_WINDOW = 16,     /* seqs up to the highest whose bytes are remembered */
-    ORDER_TOLERANCE_US = 1000000,
+    ORDER_TOLERANCE_US = 100000, /* by which clocks that are kept in step may differ */
 };
 
 struct order_publisher;
@@ -37,6 +38,7 @@ struct order {
     bool has_serial;
     uint32_t serial;
     int64_t time_us;         /* the newest, no later than our clock was then; 0: none */
+    uint64_t by;             /* whose that was: a hash of the publisher's name */
     int64_t missed_until_us; /* sets committed before may have been missed */
     uint64_t gap;            /* the caller's count of gaps when publishers were last forgotten */
     uint64_t sets;           /* entered, but for repeated ones */

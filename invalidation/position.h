@@ -1,23 +1,36 @@
 /*
- * position.h - how far this process has applied the log, and the EDNS option that tells a child tier.
+ * position.h - how far this process has applied the log, and what a parent tier's answer is worth by how far that is.
  *
- * A child tier that was told of a change must not fetch the old answer again from a parent that was not told
- * yet (P3). So it asks its parent with an EDNS option, and the parent's response carries the parent's position,
- * read *before* the parent's own lookup: whatever the lookup finds is at least as new. The child keeps the answer
- * only if, for each zone the answer depends on, the parent's offset is not behind the child's own.
+ * A child tier that has applied a change must not take the old answer again from a parent that has not (P3). So a
+ * child asks its parent with an EDNS option, and the parent's response carries the parent's position, read *before* the
+ * parent's own lookup: whatever the lookup finds is at least as new. From there on an answer of the parent's is judged
+ * as any other, by a stamp of the child's own:
+ *
+ *      the log, one partition:   ... | 40 | 41 | 42 | 43 |            parent is at 41: it has applied all below
+ *      our clock when it came:         17   18   18   22   -> 23      so its answer is as old as our stamp 18
+ *
+ * that is, the clock as it was just before we applied what the parent lacks; over all partitions, the oldest. What no
+ * change has touched since is kept although the parent lags, in whatever partition or zone a message lay.
+ *
+ * Not all of up to 1,024 offsets have to travel. A parent says how long ago it was proven to have applied everything that
+ * was in the log (the proof of its lease). What we applied before that moment it has, wherever it lay. So the query
+ * names the partitions in which we applied something within `horizon`, or took our position; the response has an
+ * offset for each of those, and for all others the proof stands, or is the bound where something came in them since.
  *
  *   option, code 65317 (local use, RFC 6891 9):
  *
- *       query:     | version 1 | feed id 8 |
- *       response:  | version 1 | feed id 8 | partition 4 | offset 8 | partition 4 | offset 8 | ...
+ *       query:     | version 2 | feed id 8 | first partition 2 | a bit for each from there on ... |
+ *       response:  | version 2 | feed id 8 | age of the proof 4 | flags 1 | offset | offset | ... |
  *
- * Integers are big-endian. The feed id is a hash of the Kafka cluster's id and the topic: positions of
- * different logs do not compare. Only partitions that carry zones of the subscription are listed.
+ * Integers are big-endian; the lowest bit of a byte comes first. The age is in milliseconds, all ones when there is no
+ * proof. Offsets stand in the order of the query's bits, seven bits a byte, lowest first, the highest bit of a byte set when
+ * more follow. Flag 1: the answer is provisional; 2: the feed vouches for it; 4: some name in
+ * it lies in none of the parent's zones, so its position says nothing of that. The feed id is a hash of the Kafka cluster's id and the topic:
+ * positions of different logs do not compare.
  *
  * Each partition has two offsets here, and which one is read when matters:
  *
- *   applying   set before the marks of a change set: what a child must ask for. Read after taking a stamp,
- *              it covers everything that stamp covers.
+ *   applying   set before the marks of a change set. Read after taking a stamp, it covers all that stamp covers.
  *   applied    set after the change clock has moved: what a parent may claim. Read before a lookup, that
  *              lookup finds nothing older.
  *
@@ -36,68 +49,103 @@
 /* A parent that claims to be further ahead than this is not believed. */
 #define POSITION_MAX_AHEAD (INT64_C(1) << 32)
 
+/* There is no proof. */
+#define POSITION_NO_PROOF UINT32_MAX
+
 enum {
     POSITION_OPTION = 65317,
-    POSITION_VERSION = 1,
-    POSITION_MAX_LISTED = 48, /* partitions in a response: 585 bytes of option */
-    POSITION_QUERY_SIZE = 4 + 1 + 8,
-    POSITION_MAX_SIZE = POSITION_QUERY_SIZE + POSITION_MAX_LISTED * 12, /* option header included */
+    POSITION_VERSION = 2,
+    POSITION_MAX_PARTITIONS = 1024,
+    POSITION_MAX_NAMED = 128, /* in one query; where more are in use, the proof is the bound */
+    POSITION_MARGIN_MS = 100, /* for what clocks and their readers are late */
+    POSITION_HEADER_SIZE = 4 + 1 + 8,
+    POSITION_QUERY_SIZE = POSITION_HEADER_SIZE + 2 + POSITION_MAX_PARTITIONS / 8,
+    POSITION_RESPONSE_FIXED = POSITION_HEADER_SIZE + 4 + 1,
+    POSITION_OFFSET_SIZE = 9, /* at most */
+    POSITION_MAX_SIZE = POSITION_RESPONSE_FIXED + POSITION_MAX_NAMED * POSITION_OFFSET_SIZE,
 };
 
 struct positions;
 
-/* A copy, to compare or to send. */
-struct position_set {
-    bool known; /* there is a position */
+/* The partitions that a child asks about. */
+struct position_query {
+    bool known; /* there is a position, so there is a question */
+    struct mono
+        quiet_since; /* no other partition has brought anything since; {0}: there is no other. Not sent */
     uint64_t feed_id;
-    size_t count;
-    struct {
-        int32_t partition;
-        int64_t offset; /* next to be applied */
-    } listed[POSITION_MAX_LISTED];
+    uint16_t first;
+    uint8_t size; /* bytes of bits */
+    uint8_t bits[POSITION_MAX_PARTITIONS / 8];
 };
 
-/* Zones are those of `validity` (borrowed). NULL: no memory. */
-struct positions *positions_new(const struct validity *validity);
+/* A parent's position, to send or to judge by. */
+struct position_claim {
+    bool known;
+    bool provisional; /* the answer that it comes with is */
+    bool
+        vouched; /* it is the authority's, and the feed tells when it changes: it may be held past its TTL */
+    bool outside; /* some name in it lies in no zone that the parent hears of */
+    uint64_t feed_id;
+    uint32_t age_ms; /* of the proof, or POSITION_NO_PROOF */
+    size_t count;
+    int64_t offsets[POSITION_MAX_NAMED]; /* next to be applied, in the order of the query's bits */
+};
+
+/*
+ * `validity` is borrowed. Within `horizon_ms` of having applied something in a partition it is asked about: somewhat more
+ * than a lease. NULL: no memory.
+ */
+struct positions *positions_new(const struct validity *validity, uint64_t horizon_ms);
 void positions_free(struct positions *positions);
 
 /*
- * Writer. A new position was taken: `offsets` by partition. To be called before everything is invalidated
- * (the child's side holds from there on), then positions_claim() after it.
+ * Writer. A new position was taken: `offsets` by partition, asked for at `asked` and known by `now`. To be called before everything is
+ * invalidated (the child's side holds from there on), then positions_claim() after it. Returns 0, ERR_MEMORY, or
+ * ERR_TOO_LARGE for more than POSITION_MAX_PARTITIONS.
  */
 MUST_CHECK int positions_take(struct positions *positions, uint64_t feed_id, const int64_t *offsets,
-                              size_t count);
+                              size_t count, struct mono asked, struct mono now);
 void positions_claim(struct positions *positions);
 
 /* Writer. There is no position any more. */
 void positions_drop(struct positions *positions);
 
 /* Writer: around the application of the message before `next` in a partition. */
-void positions_applying(struct positions *positions, int32_t partition, int64_t next);
+void positions_applying(struct positions *positions, int32_t partition, int64_t next,
+                        struct mono now);
+/* Also without positions_applying(), where what lies before `next` is no message. */
 void positions_applied(struct positions *positions, int32_t partition, int64_t next);
 
-/* What a parent may claim; take it before the lookup. */
-void positions_applied_now(struct positions *positions, struct position_set *ret);
+/* Writer: all that was in the log at `moment` is applied. */
+void positions_proved(struct positions *positions, struct mono moment);
 
-/* What a child must see; take it after the stamp. */
-void positions_wanted_now(struct positions *positions, struct position_set *ret);
+/* What to ask a parent, after taking the stamp; `ret->known` false: nothing, all will do. */
+void positions_ask(struct positions *positions, struct mono now, struct position_query *ret);
 
-/*
- * Whether a parent at `parent` has applied at least what `wanted` says for the partition of `zone` (an index
- * of the subscription). Without a position of our own everything will do: all of it is invalidated when one
- * is taken.
- */
-bool positions_cover(struct positions *positions, const struct position_set *parent,
-                     const struct position_set *wanted, size_t zone);
-
-/* Writes the option of a query, or of a response, with code and length. Returns the size; 0 without a position. */
-size_t position_write_query(const struct position_set *wanted, uint8_t *buffer);
-size_t position_write_response(const struct position_set *applied, uint8_t *buffer);
+/* What a parent may claim to a child's query; take it before the lookup, at a `now` that is not before the query came. */
+void positions_claim_for(struct positions *positions, const struct position_query *query,
+                         struct mono now, struct position_claim *ret);
 
 /*
- * Finds the option among EDNS options (checked to be well formed). Returns 1 with it read, 0 when there is none, or
- * ERR_FORMAT when it is malformed: wrong version or size, offsets or partitions below 0.
+ * How old a parent's answer is: `ret_stamp` is `own`, taken before the query, or older. `query` is what was asked
+ * at `sent`. ERR_NOT_FOUND: the claim says nothing that can be compared, and the answer may be of any age.
  */
-MUST_CHECK int position_read(const uint8_t *options, size_t size, struct position_set *ret);
+MUST_CHECK int positions_bound(struct positions *positions, const struct position_query *query,
+                               const struct position_claim *claim, struct mono sent,
+                               struct stamp own, struct stamp *ret_stamp);
+
+/* Write the option with code and length. Return the size; 0 without a position. */
+size_t position_write_query(const struct position_query *query, uint8_t *buffer);
+size_t position_write_claim(const struct position_claim *claim, uint8_t *buffer);
+
+/* Says in a claim that is written already what the answer is: its three flags, from `what`. */
+void position_describe(uint8_t *claim, const struct position_claim *what);
+
+/*
+ * Find the option among EDNS options (checked to be well formed). Return 1 with it read, 0 when there is none, or
+ * ERR_FORMAT when it is malformed: wrong version or size, partitions there cannot be, offsets above 2^63 - 1.
+ */
+MUST_CHECK int position_read_query(const uint8_t *options, size_t size, struct position_query *ret);
+MUST_CHECK int position_read_claim(const uint8_t *options, size_t size, struct position_claim *ret);
 
 #endif

@@ -49,7 +49,7 @@ static int depend_on(struct composer *composer, const struct composition *compos
     if (name_equal(name, composition->question->name))
         return ERR_OK;
     name_lower(name, name_size(name), canonical);
-    answer->covered = answer->covered && validity_zone_of(composer->validity, canonical, NULL);
+    answer->outside |= !validity_zone_of(composer->validity, canonical, NULL);
     return validity_depend(composer->validity, canonical, told, &answer->dependencies);
 }
 
@@ -70,8 +70,7 @@ static int depend(struct composer *composer, const struct composition *compositi
     bool linked = !name_equal(chain->name, composition->question->name);
     depend_on_question(composer, composition->question,
                        linked ? TOLD_DATA : told_of_end(composition));
-    /* Signatures expire by themselves: no change tells of it. */
-    answer->covered = !composition->dnssec_ok && answer->dependencies.zone != ZONE_NONE;
+    answer->outside = answer->dependencies.own == OWN_NONE;
     int error = ERR_OK;
     for (size_t i = 0; i < selection->count && !error; i++) {
         if (selection->items[i].section != SECTION_ANSWER)
@@ -79,6 +78,21 @@ static int depend(struct composer *composer, const struct composition *compositi
         error = depend_on(composer, composition, selection->items[i].record.owner, TOLD_DATA);
     }
     return error ? error : depend_on(composer, composition, chain->name, told_of_end(composition));
+}
+
+bool compose_shows_cut(const struct composer *composer, const struct message *message)
+{
+    const struct record *records = message_authorities(message);
+    for (size_t i = 0; i < message->authority_count; i++) {
+        uint8_t owner[NAME_MAX_SIZE];
+        if (records[i].type != TYPE_SOA && records[i].type != TYPE_NS)
+            continue;
+        name_lower(records[i].owner, name_size(records[i].owner), owner);
+        const uint8_t *zone = validity_zone_of(composer->validity, owner, NULL);
+        if (zone && !name_equal(zone, owner))
+            return true;
+    }
+    return false;
 }
 
 /* ---- the bytes ------------------------------------------------------------------------------ */
@@ -113,7 +127,11 @@ static void describe(struct composer *composer, const struct composition *compos
     const struct chain *chain = composition->chain;
     bool negative = composition->end != CHAIN_DATA;
     bool dependable = depend(composer, composition) == ERR_OK;
-    bool cacheable = dependable && !composition->behind && (!negative || chain->has_soa);
+    const struct source_worth *worth = composition->worth;
+    bool of_feed = answer->dependencies.zone != ZONE_NONE;
+    /* Of names that a parent does not hear of its position says nothing. */
+    bool behind = of_feed && (worth->undated || (worth->outside && !answer->outside));
+    bool cacheable = dependable && !behind && (!negative || chain->has_soa);
     uint32_t ttl = lowest_ttl(&chain->selection);
     answer->flags =
         (uint16_t)((chain->authentic ? FLAG_AD : 0) |
@@ -122,12 +140,14 @@ static void describe(struct composer *composer, const struct composition *compos
     answer->origin = composition->origin;
     answer->ttl = cacheable ? ttl : 0;
     answer->uncacheable = !cacheable;
-    answer->behind = composition->behind;
-    answer->provisional = answer->secondhand = false;
+    answer->behind = behind;
+    answer->provisional = of_feed && worth->provisional;
+    answer->secondhand = of_feed && worth->second_hand;
+    /* Signatures expire by themselves: no change tells of it. */
+    answer->covered =
+        !answer->outside && !composition->dnssec_ok && worth->vouched && !worth->provisional;
+    answer->as_old_as = worth->as_old_as;
     answer->elsewhere = 0;
-    /* A parent shortens what it fetched while a change settled (P4): not for us to hold, then. */
-    if (composition->second_hand && ttl <= TTL_PROVISIONAL_SECONDS)
-        answer->covered = false;
     answer->ede = EDE_NONE;
 }
 
@@ -156,6 +176,7 @@ struct answer *compose_failure(struct composer *composer, const struct question 
         .flags = RCODE_SERVFAIL,
         .origin = ORIGIN_NONE,
         .ttl = TTL_FAILURE_SECONDS,
+        .as_old_as = {UINT64_MAX},
         .ede = ede,
         .body = composer->wire,
     };

@@ -8,6 +8,7 @@
 
 #include "cache/answer.h"
 #include "resolver/answer/chain.h"
+#include "resolver/answer/source.h"
 
 struct composer;
 
@@ -21,14 +22,18 @@ struct composition {
     const struct chain *chain;
     enum chain_end end; /* DATA, NODATA or NXDOMAIN */
     bool dnssec_ok;
-    bool behind; /* it may be older than what we have applied: for nobody to keep */
-    bool
-        second_hand; /* some of it another cache had: not for us to hold when that shortened its TTL */
+    const struct source_worth *worth; /* of all that went into it */
     uint8_t origin;
 };
 
 /* NULL: it does not fit into a message. TTLs are as received. */
 struct answer *compose_answer(struct composer *composer, const struct composition *composition);
+
+/*
+ * Whether a message shows that a name in the feed's zones lies in a zone below them, which the feed knows nothing of:
+ * by the owner of an SOA or of NS records. Then nobody vouches for what it says.
+ */
+bool compose_shows_cut(const struct composer *composer, const struct message *message);
 
 /* A SERVFAIL for the question, with TTL_FAILURE_SECONDS to live, and why (RFC 8914). */
 struct answer *compose_failure(struct composer *composer, const struct question *question, int ede);

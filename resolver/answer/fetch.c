@@ -11,6 +11,7 @@ enum {
     KEPT = 2048,               /* fetches whose memory waits for the next */
     BEHIND_FIRST_PAUSE_MS = 1, /* before a source that is behind is asked again; then doubled */
     BEHIND_LAST_PAUSE_MS = 64, /* past this, its answer is taken for what it is */
+    BEHIND_WINDOW_MS = 100,    /* what we applied longer ago it will not have in a moment */
 };
 
 struct fetch {
@@ -20,15 +21,15 @@ struct fetch {
     struct question question;
     struct question asked; /* where the chain stands */
     struct chain chain;
-    struct source *source;   /* a reference: of the one that is asked now */
-    struct inquiry *inquiry; /* with it */
-    bool behind;             /* some response was older than we are */
-    bool second_hand;        /* some source was, perhaps for a part of the chain only */
-    uint32_t pause_ms;       /* the next rest */
+    struct source *source;     /* a reference: of the one that is asked now */
+    struct inquiry *inquiry;   /* with it */
+    struct source_worth worth; /* of the replies so far, all in all */
+    uint32_t pause_ms;         /* the next rest */
 };
 
 struct fetcher {
     struct wheel *wheel;
+    const struct validity *validity;
     struct composer *composer;
     struct pool fetches;
 };
@@ -39,6 +40,7 @@ struct fetcher *fetcher_new(struct wheel *wheel, const struct validity *validity
     if (!fetcher)
         return NULL;
     fetcher->wheel = wheel;
+    fetcher->validity = validity;
     fetcher->fetches = pool_of(sizeof(struct fetch), KEPT);
     fetcher->composer = composer_new(validity);
     if (!fetcher->composer) {
@@ -89,24 +91,6 @@ static void fail(struct fetch *fetch, int ede, struct micro now)
     finish(fetch, compose_failure(fetch->fetcher->composer, &fetch->question, ede), now);
 }
 
-static void succeed(struct fetch *fetch, enum chain_end end, const struct source_reply *reply)
-{
-    struct answer *answer =
-        compose_answer(fetch->fetcher->composer, &(struct composition){
-                                                     .question = &fetch->question,
-                                                     .chain = &fetch->chain,
-                                                     .end = end,
-                                                     .dnssec_ok = fetch->request.dnssec_ok,
-                                                     .behind = fetch->behind,
-                                                     .second_hand = fetch->second_hand,
-                                                     .origin = reply->origin,
-                                                 });
-    if (answer)
-        finish(fetch, answer, reply->now);
-    else
-        fail(fetch, EDE_INVALID_DATA, reply->now);
-}
-
 /* ---- asking --------------------------------------------------------------------------------- */
 
 static bool leaves(const void *arg, const uint8_t *name)
@@ -117,6 +101,7 @@ static bool leaves(const void *arg, const uint8_t *name)
 
 static void start_chain(struct fetch *fetch)
 {
+    fetch->worth = (struct source_worth){.as_old_as = fetch->request.stamp, .vouched = true};
     chain_start(&fetch->chain, &fetch->question, fetch->request.dnssec_ok);
     if (fetch->request.choose) {
         fetch->chain.leaves = leaves;
@@ -127,15 +112,15 @@ static void start_chain(struct fetch *fetch)
 static void replied(void *arg, const struct source_reply *reply);
 
 /* Turns to a source, with a reference to it. */
-static int turn_to(struct fetch *fetch, struct source *source)
+static int turn_to(struct fetch *fetch, struct source *source, struct micro now)
 {
     inquiry_close(fetch->inquiry);
     source_unref(fetch->source);
     fetch->source = source;
-    fetch->second_hand |= source->kind->second_hand;
     fetch->inquiry = inquiry_open(source, &(struct inquiry_options){
                                               .dnssec_ok = fetch->request.dnssec_ok,
                                               .checking_disabled = fetch->request.checking_disabled,
+                                              .now = micro_ms(now),
                                               .deadline = fetch->request.deadline,
                                               .replied = replied,
                                               .arg = fetch,
@@ -144,12 +129,13 @@ static int turn_to(struct fetch *fetch, struct source *source)
 }
 
 /* Turns to whoever is asked for the name where the chain stands. */
-static int turn_to_next(struct fetch *fetch)
+static int turn_to_next(struct fetch *fetch, struct micro now)
 {
     const struct fetch_request *request = &fetch->request;
     if (!request->choose || !leaves(fetch, fetch->chain.name))
         return ERR_OK;
-    return turn_to(fetch, source_ref(request->choose(request->choose_arg, fetch->chain.name)));
+    struct source *next = request->choose(request->choose_arg, fetch->chain.name);
+    return turn_to(fetch, source_ref(next), now);
 }
 
 /* Asks for where the chain stands. */
@@ -167,7 +153,7 @@ static void ask_again_later(struct fetch *fetch, struct micro now)
     struct mono due = mono_add(micro_ms(now), fetch->pause_ms), deadline = fetch->request.deadline;
     chain_free(&fetch->chain);
     start_chain(fetch);
-    if (turn_to_next(fetch) != ERR_OK) {
+    if (turn_to_next(fetch, now) != ERR_OK) {
         fail(fetch, EDE_OTHER, now);
         return;
     }
@@ -187,27 +173,78 @@ static void rested(struct wheel_timer *timer, struct micro now)
 
 /* ---- replies -------------------------------------------------------------------------------- */
 
-/* Whether the reply may be used; if not, the fetch goes on by itself. */
-static bool believe(struct fetch *fetch, const struct source_reply *reply)
+/* The whole is worth what its least part is. */
+static void take_worth(struct fetch *fetch, const struct source_reply *reply)
+{
+    struct source_worth *all = &fetch->worth, one;
+    inquiry_judge(fetch->inquiry, reply, fetch->request.stamp, &one);
+    all->undated |= one.undated;
+    if (stamp_after(all->as_old_as, one.as_old_as))
+        all->as_old_as = one.as_old_as;
+    all->provisional |= one.provisional;
+    all->second_hand |= one.second_hand;
+    all->outside |= one.outside;
+    all->vouched =
+        all->vouched && one.vouched && !compose_shows_cut(fetch->fetcher->composer, reply->message);
+}
+
+/* Whether something in the answer was touched by a change that we had applied and its source had not. */
+static bool is_behind(const struct fetch *fetch, const struct answer *answer,
+                      struct mono *ret_changed)
+{
+    const struct validity *validity = fetch->fetcher->validity;
+    const struct dependent dependent = validity_dependent(validity, &answer->dependencies);
+    if (answer->dependencies.zone == ZONE_NONE ||
+        validity_holds(validity, &dependent, answer->as_old_as) ||
+        !validity_holds(validity, &dependent, fetch->request.stamp))
+        return false;
+    validity_moment(validity, validity_newest_mark(validity, &dependent), ret_changed);
+    return true;
+}
+
+/* For nobody to keep: the source lacks a change, or does not say what it has. */
+static void disown(struct fetch *fetch, struct answer *answer)
+{
+    counter_add(&fetch->request.counters->uncached, 1);
+    answer->behind = answer->uncacheable = true;
+    answer->ttl = 0;
+}
+
+static void succeed(struct fetch *fetch, enum chain_end end, const struct source_reply *reply)
 {
     struct fetch_counters *counters = fetch->request.counters;
-    enum source_trust trust = inquiry_judge(fetch->inquiry, reply, &fetch->chain);
-    if (trust == SOURCE_FINE)
-        return true;
-    counter_add(trust == SOURCE_BEHIND ? &counters->behind : &counters->no_position, 1);
-    if (trust == SOURCE_BEHIND && fetch->pause_ms <= BEHIND_LAST_PAUSE_MS) {
-        ask_again_later(fetch, reply->now);
-        return false;
+    struct mono changed;
+    struct answer *answer =
+        compose_answer(fetch->fetcher->composer, &(struct composition){
+                                                     .question = &fetch->question,
+                                                     .chain = &fetch->chain,
+                                                     .end = end,
+                                                     .dnssec_ok = fetch->request.dnssec_ok,
+                                                     .worth = &fetch->worth,
+                                                     .origin = reply->origin,
+                                                 });
+    if (!answer) {
+        fail(fetch, EDE_INVALID_DATA, reply->now);
+        return;
     }
-    if (!fetch->behind)
-        counter_add(&counters->uncached, 1);
-    fetch->behind = true;
-    return true;
+    if (answer->behind) {
+        counter_add(&counters->no_position, 1);
+        disown(fetch, answer);
+    } else if (is_behind(fetch, answer, &changed)) {
+        counter_add(&counters->behind, 1);
+        if (fetch->pause_ms <= BEHIND_LAST_PAUSE_MS &&
+            !mono_reached(micro_ms(reply->now), mono_add(changed, BEHIND_WINDOW_MS))) {
+            ask_again_later(fetch, reply->now);
+            return;
+        }
+        disown(fetch, answer);
+    }
+    finish(fetch, answer, reply->now);
 }
 
 static void go_on(struct fetch *fetch, struct micro now)
 {
-    if (chain_keep(&fetch->chain) == ERR_OK && turn_to_next(fetch) == ERR_OK)
+    if (chain_keep(&fetch->chain) == ERR_OK && turn_to_next(fetch, now) == ERR_OK)
         ask(fetch, now);
     else
         fail(fetch, EDE_OTHER, now);
@@ -221,8 +258,7 @@ static void replied(void *arg, const struct source_reply *reply)
         return;
     }
     enum chain_end end = chain_follow(&fetch->chain, reply->message);
-    if (!believe(fetch, reply))
-        return;
+    take_worth(fetch, reply);
     if (end == CHAIN_CONTINUES)
         go_on(fetch, reply->now);
     else if (end == CHAIN_BROKEN)
@@ -254,10 +290,9 @@ struct fetch *fetch_start(struct fetcher *fetcher, const struct fetch_request *r
     fetch->rest = (struct wheel_timer){.ring = rested};
     fetch->source = NULL;
     fetch->inquiry = NULL;
-    fetch->behind = fetch->second_hand = false;
     fetch->pause_ms = BEHIND_FIRST_PAUSE_MS;
     start_chain(fetch);
-    if (turn_to(fetch, source_ref(request->source)) != ERR_OK) {
+    if (turn_to(fetch, source_ref(request->source), now) != ERR_OK) {
         fetch_cancel(fetch);
         return NULL;
     }

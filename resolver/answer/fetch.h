@@ -10,8 +10,9 @@
  * the source's business (source.h); what of a response is an answer, that of the chain (chain.h); how it becomes one, of
  * compose.h.
  *
- * A source that is behind (P3) is asked again, with growing pauses; past a bound its answer is handed on with TTL 0, for
- * nobody to keep.
+ * Where a parent lacks a change that touches something in the answer (P3), and we applied it a moment ago, it is asked
+ * again, with growing pauses; else, and past a bound, its answer is handed on with TTL 0, for nobody to keep. An answer that
+ * no such change touches is kept, as old as the parent's position says.
  *
  * Threads: all on the worker's.
  */
@@ -28,8 +29,8 @@ struct fetch;
 
 /* What became of questions to parent tiers (P3). */
 struct fetch_counters {
-    struct counter behind;      /* responses from a parent that had applied less than we had */
-    struct counter no_position; /* responses without a usable position */
+    struct counter behind;      /* answers of a parent that lacked a change of something in them */
+    struct counter no_position; /* answers without a usable position */
     struct counter uncached;    /* answers handed on with TTL 0 because of either */
 };
 
@@ -47,6 +48,7 @@ struct fetch_request {
     const struct question *question; /* canonical; copied */
     bool dnssec_ok;
     bool checking_disabled;
+    struct stamp stamp;    /* taken before this */
     struct source *source; /* a reference is taken */
     /* Whom to ask for a name, when a chain leads to another's; borrowed. NULL: `source` for all. */
     struct source *(*choose)(void *arg, const uint8_t *name);

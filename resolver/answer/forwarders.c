@@ -197,6 +197,15 @@ static void close_asking(struct inquiry *inquiry)
     pool_put(&asking->forwarders->inquiries, asking);
 }
 
+/* AA: it is the authority. Without, the answer may have been in its cache since before any change. */
+static void judge(const struct inquiry *inquiry, const struct source_reply *reply, struct stamp own,
+                  struct source_worth *ret)
+{
+    (void)inquiry;
+    const bool authority = reply->message->flags & FLAG_AA;
+    *ret = (struct source_worth){.as_old_as = own, .vouched = authority, .second_hand = !authority};
+}
+
 static void free_forwarders(struct source *source)
 {
     struct forwarders *forwarders = (struct forwarders *)source;
@@ -208,6 +217,7 @@ static void free_forwarders(struct source *source)
 static const struct source_kind kind = {
     .open = open_asking,
     .ask = ask,
+    .judge = judge,
     .close = close_asking,
     .free = free_forwarders,
 };

@@ -138,6 +138,9 @@ static void send_reply(struct inflight *inflight, const struct waiter *waiter,
         .counts = {answer->counts[0], answer->counts[1], answer->counts[2]},
         .body_size = answer->body_size,
         .truncated = answer->body_size > reply_room(&waiter->shape, question_end),
+        .provisional = answer->provisional,
+        .vouched = answer->covered,
+        .outside = answer->outside,
         .behind = answer->behind,
         .ede = answer->ede,
     };
@@ -304,18 +307,44 @@ static bool is_failure(const struct answer *answer)
 }
 
 /*
- * Bounds the answer's life: by the policy; and to next to nothing if a change of something in it still settled
- * when it was asked for, since the server that gave it may not have had the change (P4).
+ * Whether an answer of somebody else's cache may be from before a change: until all it can have been cached with has run
+ * out since. How long that is is known where an older answer is held; it is remembered with the new one.
  */
-static void bound_life(const struct inflight *inflight, struct answer *answer,
-                       const struct ttl_policy *policy, struct mono asked)
+static bool may_be_old(const struct job *job, struct answer *answer, struct stamp mark,
+                       const struct ttl_policy *policy)
 {
+    const struct inflight *inflight = job->inflight;
+    uint32_t elsewhere = store_elsewhere(inflight->options.store, &job->key);
+    if (elsewhere == 0)
+        elsewhere = policy->max_ttl;
+    if (elsewhere < answer->ttl)
+        elsewhere = answer->ttl; /* so long at least it can be cached there */
+    if (!validity_changed_within(inflight->options.validity, mark, UINT64_C(1000) * elsewhere,
+                                 job->started))
+        return false;
+    answer->elsewhere = elsewhere;
+    return true;
+}
+
+/*
+ * Bounds the answer's life: by the policy; and to next to nothing if a change of something in it still settled
+ * when it was asked for, since the server that gave it may not have had the change (P4), or if it may have been in a
+ * cache since before the change.
+ */
+static void bound_life(struct job *job, struct answer *answer, const struct ttl_policy *policy)
+{
+    struct inflight *inflight = job->inflight;
     const struct validity *validity = inflight->options.validity;
-    struct dependent dependent = validity_dependent(validity, &answer->dependencies);
+    const struct dependent dependent = validity_dependent(validity, &answer->dependencies);
+    const struct stamp mark = validity_newest_mark(validity, &dependent);
     if (!is_failure(answer))
         answer_bound_ttls(answer, policy);
-    if (validity_is_settling(validity, validity_newest_mark(validity, &dependent), asked))
+    if (answer->secondhand && inflight->options.second_hand)
+        inflight->options.second_hand(inflight->options.second_hand_arg, job->question.name);
+    if (validity_is_settling(validity, mark, job->started) ||
+        (answer->secondhand && may_be_old(job, answer, mark, policy)))
         answer_doubt(answer);
+    counter_add(&inflight->counters.provisional, answer->provisional);
 }
 
 static void fetched(void *arg, struct answer *answer, struct micro now)
@@ -332,10 +361,12 @@ static void fetched(void *arg, struct answer *answer, struct micro now)
         serve_stale(job, micro_ms(now));
     }
     /* Whoever answered may have done so right after the question set out, however late it got here. */
-    bound_life(inflight, answer, &policy, job->started);
+    bound_life(job, answer, &policy);
     bool fresh = validity_holds(validity, &dependent, job->stamp);
     /* The store checks again by itself: a change may come between. */
-    store_put(inflight->options.store, &job->key, answer, job->stamp, micro_ms(now));
+    struct stamp stamp =
+        stamp_after(job->stamp, answer->as_old_as) ? answer->as_old_as : job->stamp;
+    store_put(inflight->options.store, &job->key, answer, stamp, micro_ms(now));
     serve_all(inflight, take_waiters(job, fresh), answer, fresh, &policy);
     if (job->waiters)
         ask_again(inflight, job, job->waiters, now);
@@ -392,6 +423,7 @@ static struct job *start_job(struct inflight *inflight, const struct task *task)
     job->fetch = fetch_start(inflight->options.fetcher,
                              &(struct fetch_request){
                                  .question = &job->question,
+                                 .stamp = job->stamp,
                                  .dnssec_ok = key->bytes[4] & KEY_DNSSEC_OK,
                                  .checking_disabled = key->bytes[4] & KEY_CHECKING_DISABLED,
                                  .source = routes_find(routes, job->question.name),

@@ -35,10 +35,14 @@ struct inflight_options {
     const struct validity *validity;
     struct store *store;
     struct routes *routes; /* taken over, also on failure */
+    /* Told of a name (canonical) of the feed's zones that somebody else's cache has answered for. NULL: nobody is. */
+    void (*second_hand)(void *arg, const uint8_t *name);
+    void *second_hand_arg;
 };
 
 struct inflight_counters {
     struct counter jobs, joined, superseded, asked_again, overloaded, failed, prefetched;
+    struct counter provisional; /* answers that may be from before a change */
     struct fetch_counters fetch;
 };
 

@@ -3,7 +3,6 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#include "resolver/answer/chain.h"
 #include "resolver/answer/exchange.h"
 #include "resolver/answer/pool.h"
 
@@ -16,7 +15,6 @@ static_assert(DNS_HEADER_SIZE + NAME_MAX_SIZE + 4 + DNS_OPT_SIZE + (int)POSITION
 struct parent {
     struct source source;
     struct source *near;
-    const struct validity *validity;
     struct positions *positions;
     struct pool inquiries;
 };
@@ -24,7 +22,8 @@ struct parent {
 struct consultation {
     struct inquiry inquiry;
     struct inquiry *near;
-    struct position_set wanted; /* what the parent must have applied */
+    struct position_query query; /* what the parent is asked about its position */
+    struct mono sent;            /* no query left earlier */
     struct source_option option;
     uint8_t option_bytes[POSITION_QUERY_SIZE];
 };
@@ -41,10 +40,11 @@ static struct inquiry *open_consultation(struct source *source,
     struct consultation *consultation = pool_get(&parent->inquiries);
     if (!consultation)
         return NULL;
-    positions_wanted_now(parent->positions, &consultation->wanted);
+    consultation->sent = options->now;
+    positions_ask(parent->positions, consultation->sent, &consultation->query);
     consultation->option = (struct source_option){
         .bytes = consultation->option_bytes,
-        .size = (uint16_t)position_write_query(&consultation->wanted, consultation->option_bytes),
+        .size = (uint16_t)position_write_query(&consultation->query, consultation->option_bytes),
     };
     struct inquiry_options near = *options;
     near.option = &consultation->option;
@@ -68,36 +68,20 @@ static void close_consultation(struct inquiry *inquiry)
     pool_put(&parent_of(inquiry)->inquiries, consultation);
 }
 
-/* Whether a name lies in a zone of the feed for which the parent is not as far as we were. */
-static bool is_behind_for(const struct consultation *consultation,
-                          const struct position_set *theirs, const uint8_t *name)
-{
-    const struct parent *parent = parent_of(&consultation->inquiry);
-    uint8_t canonical[NAME_MAX_SIZE];
-    size_t zone;
-    name_lower(name, name_size(name), canonical);
-    return validity_zone_of(parent->validity, canonical, &zone) &&
-           !positions_cover(parent->positions, theirs, &consultation->wanted, zone);
-}
-
-/* Every name that the responses have contributed to the answer so far. */
-static enum source_trust judge(const struct inquiry *inquiry, const struct source_reply *reply,
-                               const struct chain *chain)
+static void judge(const struct inquiry *inquiry, const struct source_reply *reply, struct stamp own,
+                  struct source_worth *ret)
 {
     const struct consultation *consultation = (const struct consultation *)inquiry;
     const struct edns *edns = &reply->message->edns;
-    const struct selection *selection = &chain->selection;
-    struct position_set theirs = {.known = false};
-    if (!consultation->wanted.known)
-        return SOURCE_FINE;
-    int found = position_read(edns->options, edns->options_size, &theirs);
-    bool behind = is_behind_for(consultation, &theirs, chain->name);
-    for (size_t i = 0; i < selection->count && !behind; i++)
-        behind = is_behind_for(consultation, &theirs, selection->items[i].record.owner);
-    if (!behind)
-        return SOURCE_FINE;
-    return found == 1 && theirs.feed_id == consultation->wanted.feed_id ? SOURCE_BEHIND
-                                                                        : SOURCE_NO_POSITION;
+    struct position_claim claim = {.known = false};
+    *ret = (struct source_worth){.as_old_as = own};
+    int found = position_read_claim(edns->options, edns->options_size, &claim);
+    int error = positions_bound(parent_of(inquiry)->positions, &consultation->query, &claim,
+                                consultation->sent, own, &ret->as_old_as);
+    ret->undated = found < 0 || error < 0;
+    ret->provisional = claim.provisional;
+    ret->vouched = claim.vouched;
+    ret->outside = claim.outside;
 }
 
 static void free_parent(struct source *source)
@@ -109,7 +93,6 @@ static void free_parent(struct source *source)
 }
 
 static const struct source_kind kind = {
-    .second_hand = true,
     .open = open_consultation,
     .ask = ask,
     .judge = judge,
@@ -117,8 +100,7 @@ static const struct source_kind kind = {
     .free = free_parent,
 };
 
-struct source *parent_new(struct source *near, const struct validity *validity,
-                          struct positions *positions)
+struct source *parent_new(struct source *near, struct positions *positions)
 {
     struct parent *parent = calloc(1, sizeof *parent);
     if (!parent) {
@@ -127,7 +109,6 @@ struct source *parent_new(struct source *near, const struct validity *validity,
     }
     parent->source = (struct source){.kind = &kind, .references = 1};
     parent->near = near;
-    parent->validity = validity;
     parent->positions = positions;
     parent->inquiries = pool_of(sizeof(struct consultation), KEPT);
     return &parent->source;

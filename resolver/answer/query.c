@@ -103,17 +103,16 @@ struct asked {
     uint8_t position[POSITION_MAX_SIZE]; /* our position, for a child */
 };
 
-/* Whether a child tier on our feed asks for our position; strangers and malformed options are ignored. */
+/* Whether a child tier asks for our position; strangers and malformed options are ignored. */
 static bool wants_position(struct tier_worker *tier_worker, const struct asked *asked,
-                           uint64_t feed_id)
+                           struct position_query *ret)
 {
-    struct position_set theirs;
     const struct edns *edns = &asked->query->edns;
-    int found = position_read(edns->options, edns->options_size, &theirs);
+    int found = position_read_query(edns->options, edns->options_size, ret);
     if (found == 0)
         return false;
     const struct client *client = asked->input->client;
-    if (found == 1 && theirs.feed_id == feed_id &&
+    if (found == 1 &&
         (client->transport->inside || network_list_has(&tier_worker->position_for, &client->peer)))
         return true;
     counter_add(&tier_worker->counters.position_ignored, 1);
@@ -123,16 +122,18 @@ static bool wants_position(struct tier_worker *tier_worker, const struct asked *
 /* Puts our position into the reply's shape. It comes before the lookup: what is found is no older. */
 static void take_position(struct tier_worker *tier_worker, struct asked *asked)
 {
-    struct position_set applied;
-    positions_applied_now(tier_worker->positions, &applied);
-    if (!wants_position(tier_worker, asked, applied.feed_id))
+    struct position_query query;
+    struct position_claim claim;
+    if (!wants_position(tier_worker, asked, &query))
         return;
+    positions_claim_for(tier_worker->positions, &query, micro_ms(asked->input->now), &claim);
+    if (claim.known && claim.feed_id != query.feed_id) {
+        counter_add(&tier_worker->counters.position_ignored, 1);
+        return;
+    }
     counter_add(&tier_worker->counters.position_asked, 1);
-    size_t size = position_write_response(&applied, asked->position);
-    if (asked->query->question_end + DNS_OPT_SIZE + size > asked->shape.limit)
-        return;
     asked->shape.option = asked->position;
-    asked->shape.option_size = (uint16_t)size;
+    asked->shape.option_size = (uint16_t)position_write_claim(&claim, asked->position);
 }
 
 static size_t wait_for_it(struct tier_worker *tier_worker, const struct asked *asked,
@@ -175,6 +176,9 @@ static size_t reply_hit(struct tier_worker *tier_worker, const struct asked *ask
         .counts = {hit->counts[0], hit->counts[1], hit->counts[2]},
         .body_size = hit->body_size,
         .truncated = truncated,
+        .provisional = hit->provisional,
+        .vouched = hit->vouched,
+        .outside = hit->outside,
         .ede = hit->ede,
     };
     return reply_finish(reply, copy_question(asked->query, asked->input, reply), &asked->shape,
@@ -197,6 +201,7 @@ static size_t reply_local(struct tier_worker *tier_worker, const struct asked *a
     if (!local_answer(tier_worker->local, &local, &content))
         return 0;
     counter_add(&tier_worker->counters.local, 1);
+    content.provisional = true; /* no change set tells a child when it changes */
     if (content.truncated)
         counter_add(&tier_worker->counters.truncated, 1);
     return reply_finish(reply, question_end, &asked->shape, &content);

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "invalidation/position.h"
+
 struct reply_shape reply_shape_of(const struct query *query, bool stream)
 {
     struct reply_shape shape = {
@@ -40,8 +42,12 @@ static size_t write_options(uint8_t *at, size_t room, const struct reply_shape *
                             const struct reply_content *content)
 {
     size_t size = 0;
-    if (shape->option_size > 0 && !content->behind) {
-        memcpy(at, shape->option, shape->option_size); /* reply_room() has left room */
+    /* Where it does not fit, nothing does: the reply is truncated, and comes again over TCP. */
+    if (shape->option_size > 0 && !content->behind && room >= shape->option_size) {
+        memcpy(at, shape->option, shape->option_size);
+        position_describe(at, &(struct position_claim){.provisional = content->provisional,
+                                                       .vouched = content->vouched,
+                                                       .outside = content->outside});
         size = shape->option_size;
     }
     if (content->ede != EDE_NONE && room >= size + EDE_OPTION_SIZE) {

@@ -23,6 +23,7 @@ struct reply_content {
     size_t body_size; /* bytes already in place behind the question */
     bool truncated;   /* the body did not fit: none is sent, TC is set (RFC 2181 9) */
     bool behind;      /* the data may be older than our position says: it is not told */
+    bool provisional, vouched, outside; /* what a child tier is told of it, with our position */
     int ede;
 };
 

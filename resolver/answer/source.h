@@ -13,10 +13,10 @@
 #ifndef FRESHET_RESOLVER_ANSWER_SOURCE_H
 #define FRESHET_RESOLVER_ANSWER_SOURCE_H
 
+#include "cache/stamp.h"
 #include "dns/message.h"
 #include "resolver/answer/micro.h"
 
-struct chain;
 struct source;
 
 /* An EDNS option that goes out with every query: code and length included. */
@@ -37,6 +37,7 @@ struct inquiry_options {
     bool dnssec_ok;
     bool checking_disabled;
     const struct source_option *option; /* borrowed; read whenever a query leaves. NULL: none */
+    struct mono now;
     struct mono deadline;
     /* Called once for each question, never from within ask(); it may ask again, and close. */
     void (*replied)(void *arg, const struct source_reply *reply);
@@ -48,22 +49,24 @@ struct inquiry {
     struct source *source; /* a reference */
 };
 
-/* What a reply is worth, as far as the source itself can tell. */
-enum source_trust {
-    SOURCE_FINE,
-    SOURCE_BEHIND, /* it may lack changes that we had applied when the inquiry was opened; it will have them soon */
-    SOURCE_NO_POSITION, /* the same, and it does not say how far it is */
+/* What a reply is worth, by who gave it. Of names outside the feed's zones nothing follows from it. */
+struct source_worth {
+    bool undated;           /* of a cache that does not say how far it has applied the log */
+    struct stamp as_old_as; /* by our clock; no newer than the stamp the fetch set out with */
+    bool provisional;       /* whoever gave it holds it for provisional */
+    bool vouched;           /* of the authority, or of a parent that has it from there */
+    bool outside;           /* a parent's, with some name in none of the zones that it hears of */
+    bool second_hand;       /* of a cache that hears of no changes */
 };
 
 struct source_kind {
-    bool second_hand; /* what it knows it has from others, and shortened their TTLs */
     /* NULL: no memory. */
     struct inquiry *(*open)(struct source *source, const struct inquiry_options *options);
     /* Asks a question, whose name is in lower case; borrowed until the reply. One still under way is forgotten. */
     void (*ask)(struct inquiry *inquiry, const struct question *question, struct micro now);
-    /* Within replied(), the chain having followed the message: what of it is to be believed. NULL: it is fine. */
-    enum source_trust (*judge)(const struct inquiry *inquiry, const struct source_reply *reply,
-                               const struct chain *chain);
+    /* Within replied(): what the message is worth to a fetch that set out at `own`. */
+    void (*judge)(const struct inquiry *inquiry, const struct source_reply *reply, struct stamp own,
+                  struct source_worth *ret);
     /* What is under way is forgotten. */
     void (*close)(struct inquiry *inquiry);
     void (*free)(struct source *source);
@@ -103,12 +106,10 @@ static inline void inquiry_ask(struct inquiry *inquiry, const struct question *q
     inquiry->source->kind->ask(inquiry, question, now);
 }
 
-static inline enum source_trust inquiry_judge(const struct inquiry *inquiry,
-                                              const struct source_reply *reply,
-                                              const struct chain *chain)
+static inline void inquiry_judge(const struct inquiry *inquiry, const struct source_reply *reply,
+                                 struct stamp own, struct source_worth *ret)
 {
-    const struct source_kind *kind = inquiry->source->kind;
-    return kind->judge ? kind->judge(inquiry, reply, chain) : SOURCE_FINE;
+    inquiry->source->kind->judge(inquiry, reply, own, ret);
 }
 
 /* NULL is fine. */

@@ -264,6 +264,7 @@ static int start_feed(struct daemon *daemon, char ret_error[DAEMON_MAX_ERROR])
             .properties = feed->rdkafka,
             .property_count = feed->rdkafka_count,
             .lease_ms = feed->lease_ms,
+            .settle_ms = feed->settle_ms,
             .applier = daemon->applier,
             .positions = daemon->positions,
             .delay_ms = feed->link ? feed->link->delay_ms : 0,
@@ -299,6 +300,13 @@ static void raise_descriptor_limit(void)
     }
 }
 
+/* A parent's proof is a third of a lease old, and what it takes to get it; parents have our lease, as a rule. */
+static uint64_t horizon_ms(const struct config *config)
+{
+    enum { MORE_MS = 1000 };
+    return (config->feed ? config->feed->lease_ms : 0) + MORE_MS;
+}
+
 static int assemble(struct daemon *daemon, char ret_error[DAEMON_MAX_ERROR])
 {
     snprintf(ret_error, DAEMON_MAX_ERROR, "out of memory");
@@ -306,8 +314,8 @@ static int assemble(struct daemon *daemon, char ret_error[DAEMON_MAX_ERROR])
     daemon->plain_validity = make_validity(NULL);
     if (!daemon->validity || !daemon->plain_validity || !make_tiers(daemon))
         return ERR_MEMORY;
-    daemon->positions = positions_new(daemon->validity);
-    daemon->plain_positions = positions_new(daemon->plain_validity);
+    daemon->positions = positions_new(daemon->validity, horizon_ms(daemon->config));
+    daemon->plain_positions = positions_new(daemon->plain_validity, 0);
     if (!daemon->positions || !daemon->plain_positions)
         return ERR_MEMORY;
     daemon->applier = applier_new(&(struct applier_options){

@@ -37,6 +37,8 @@ static const struct number tier_list[] = {
     {"local", "local_total", "Queries answered from hosts files, local records or special use.",
      WORKER(local)},
     {"prefetched", "prefetched_total", "Fetches of answers near their end.", WORKER(prefetched)},
+    {"provisional", "provisional_total",
+     "Answers that may be from before a change, kept for a second at most.", WORKER(provisional)},
     {"revived", "cache_revived_total", "Stale answers let live: no upstream.", STORE(revived)},
     {"position_asked", "position_asked_total", "Queries of child tiers.", WORKER(position_asked)},
     {"position_ignored", "position_ignored_total", "Position options not answered.",

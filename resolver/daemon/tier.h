@@ -8,6 +8,7 @@
 #define FRESHET_RESOLVER_DAEMON_TIER_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "cache/store.h"
 #include "config/config.h"
@@ -53,7 +54,9 @@ struct tier {
     size_t used_count; /* all addresses in use, each once */
     struct upstream_stats *used[ORIGIN_MAX];
     struct network_list position_for;
-    struct local *local; /* a reference; NULL before it is set */
+    const struct validity *validity; /* borrowed: the zones that it subscribes to */
+    atomic_bool *second_hand;        /* by zone: that its upstream is a cache has been said */
+    struct local *local;             /* a reference; NULL before it is set */
 };
 
 /* `validity` has the zones that the tier subscribes to. NULL: no memory. */
@@ -70,7 +73,6 @@ struct tier_ways {
     struct attempts *attempts;
     struct known_servers *known;
     struct tier_worker *above; /* of the tier that this one asks; NULL: it asks servers */
-    const struct validity *validity;
     struct positions *positions;
 };
 
@@ -79,6 +81,9 @@ struct routes *tier_routes(struct tier *tier, const struct tier_ways *ways);
 
 /* Whether answers in use that a change evicts are to be fetched again at once. */
 bool tier_is_warm(const struct tier *tier);
+
+/* Any thread: a name (canonical) of the feed's zones was answered by somebody else's cache. Says so once a zone. */
+void tier_is_second_hand(void *tier, const uint8_t *name);
 
 /* A copy of the networks whose tiers are told our position. */
 void tier_networks(struct tier *tier, struct network_list *ret);

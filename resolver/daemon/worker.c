@@ -81,7 +81,6 @@ static struct routes *routes_of(struct worker *worker, size_t i)
                                  .attempts = worker->attempts,
                                  .known = worker->known,
                                  .above = tier_worker_above(worker, tier),
-                                 .validity = tier_worker->validity,
                                  .positions = tier_worker->positions,
                              });
 }
@@ -107,6 +106,8 @@ static bool tier_worker_open(struct worker *worker, size_t i)
         .validity = tier_worker->validity,
         .store = tier_worker->store,
         .routes = routes,
+        .second_hand = tier_is_second_hand,
+        .second_hand_arg = tier,
     });
     return tier_worker->inflight != NULL;
 }
@@ -440,6 +441,7 @@ void worker_count(const struct worker *worker, size_t tier_index, struct tier_co
         .overloaded = counter_get(&inflight->overloaded),
         .failed = counter_get(&inflight->failed),
         .prefetched = counter_get(&inflight->prefetched),
+        .provisional = counter_get(&inflight->provisional),
         .position_asked = counter_get(&tier_worker->counters.position_asked),
         .position_ignored = counter_get(&tier_worker->counters.position_ignored),
         .parent_behind = counter_get(&inflight->fetch.behind),

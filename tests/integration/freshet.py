@@ -75,7 +75,9 @@ def tier(name, upstreams, way="forward", **cache):
 
 
 def feed(topic, zones, **options):
-    """The feed's dict for a kafka_cluster.Topic."""
+    """The feed's dict for a kafka_cluster.Topic. Nothing settles unless it is asked for: tests share a topic, and a
+    cache that starts holds what changed a moment ago for unsettled."""
+    options.setdefault("settle", "0s")
     properties = list(options.pop("rdkafka", [])) + topic.consumer_properties
     section = {"brokers": topic.bootstrap, "updates": topic.name, "zones": list(zones), **options}
     if properties:

@@ -34,7 +34,7 @@ static void open_at(struct fixture *f, uint64_t clock)
         .policy = {.max_ttl = 86400, .negative_ttl = 900, .client_ttl = 86400},
         .validity = f->validity,
     });
-    f->positions = positions_new(f->validity);
+    f->positions = positions_new(f->validity, 4000);
     f->applier = applier_new(&(struct applier_options){
         .validity = f->validity, .stores = &f->store, .store_count = 1, .positions = f->positions});
     assert_non_null(f->applier);
@@ -157,7 +157,7 @@ static void test_p1_a_set_of_a_zone_below_counts(void **state)
     assert_int_equal(look(f, "www.sub.example.com.", TYPE_A), GONE);
     hold(f, "www.sub.example.com.");
     assert_int_equal(
-        apply(f, "sub.example.com.", 10, SET("www.sub.example.com.", "192.0.2.7")).installed, 1);
+        apply(f, "sub.example.com.", 11, SET("www.sub.example.com.", "192.0.2.7")).installed, 1);
     assert_int_equal(look(f, "www.sub.example.com.", TYPE_A), 7);
     /* Its order is its own: what the zone above says meanwhile, or later, has nothing to do with it. */
     apply_more(f, "example.com.", 30, "\"serial\":9,", FLUSH("mail.example.com."));
@@ -170,7 +170,8 @@ static void test_p1_a_set_of_a_zone_below_counts(void **state)
     assert_true(name_from_text("sub.example.com.", zone) > 0);
     hold(f, "mail.example.com.");
     assert_int_equal(
-        apply_invalidate(f->applier, zone, (struct apply_at){mono_add(start, 20), 0}, &result), 0);
+        apply_invalidate(f->applier, zone, (struct apply_at){.now = mono_add(start, 20)}, &result),
+        0);
     assert_int_equal(look(f, "www.sub.example.com.", TYPE_A), GONE);
     assert_int_equal(look(f, "mail.example.com.", TYPE_A), KEPT);
 }
@@ -281,7 +282,7 @@ static void test_p8_a_set_that_was_overtaken_only_evicts(void **state)
                      0);
     assert_int_equal(look(f, "www.example.com.", TYPE_A), GONE);
     hold_told(f, "www.example.com.", TYPE_A, TOLD_DATA, mono_add(start, 9));
-    assert_int_equal(apply(f, "example.com.", 10, SET("www.example.com.", "192.0.2.1")).installed,
+    assert_int_equal(apply(f, "example.com.", 11, SET("www.example.com.", "192.0.2.1")).installed,
                      1);
 }
 
@@ -292,7 +293,7 @@ static void the_clock_starts_over(void **state)
     struct fixture f;
     open_at(&f, VALIDITY_LAST_STAMP - (1 << 16) - 1);
     int64_t offsets[] = {5};
-    assert_int_equal(positions_take(f.positions, 77, offsets, 1), 0);
+    assert_int_equal(positions_take(f.positions, 77, offsets, 1, start, start), 0);
     positions_claim(f.positions);
     hold(&f, "www.example.com.");
     hold(&f, "www.example.org.");
@@ -302,9 +303,9 @@ static void the_clock_starts_over(void **state)
     result = apply(&f, "example.com.", 11, SET("www.example.com.", "192.0.2.1"));
     assert_true(result.restarted);
     assert_int_equal(look(&f, "www.example.com.", TYPE_A), -(int)STORE_MISS);
-    struct position_set applied;
-    positions_applied_now(f.positions, &applied);
-    assert_false(applied.known);
+    struct position_query query;
+    positions_ask(f.positions, start, &query);
+    assert_false(query.known);
     hold(&f, "www.example.com.");
     apply(&f, "example.com.", 12, FLUSH("mail.example.com."));
     assert_int_equal(look(&f, "www.example.com.", TYPE_A), KEPT);

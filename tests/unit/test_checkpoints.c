@@ -10,11 +10,14 @@ static void at_and_between(void **state)
     checkpoints_add(&c, 10, (struct stamp){1});
     checkpoints_add(&c, 20, (struct stamp){5});
     checkpoints_add(&c, 20, (struct stamp){6}); /* not above the newest: nothing */
+    assert_int_equal(checkpoints_at(&c, 20).n, 5);
+    checkpoints_move(&c, 20, (struct stamp){6}); /* the last word on it */
+    checkpoints_add(&c, 15, (struct stamp){7});  /* below the newest: nothing */
     assert_int_equal(checkpoints_at(&c, 9).n, 0);
     assert_int_equal(checkpoints_at(&c, 10).n, 1);
     assert_int_equal(checkpoints_at(&c, 19).n, 1);
-    assert_int_equal(checkpoints_at(&c, 20).n, 5);
-    assert_int_equal(checkpoints_at(&c, UINT64_MAX).n, 5);
+    assert_int_equal(checkpoints_at(&c, 20).n, 6);
+    assert_int_equal(checkpoints_at(&c, UINT64_MAX).n, 6);
     checkpoints_clear(&c);
     assert_int_equal(checkpoints_at(&c, 20).n, 0);
 }

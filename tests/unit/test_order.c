@@ -42,13 +42,13 @@ static void test_p8_late_by_time_evicts(void **state)
     (void)state;
     struct order o = {0};
     assert_int_equal(ENTER(o, .second = 10), ORDER_PLACED);
-    assert_int_equal(ENTER(o, .second = 10), ORDER_PLACED);
+    assert_int_equal(ENTER(o, .second = 10), ORDER_EVICTS); /* the same time is no order */
     assert_int_equal(ENTER(o, .second = 9), ORDER_EVICTS);
     assert_int_equal(ENTER(o, .second = 11), ORDER_PLACED);
     order_missed(&o, noon + 20 * SECOND);
-    assert_int_equal(ENTER(o, .second = 19), ORDER_EVICTS);
-    assert_int_equal(ENTER(o, .second = 20), ORDER_PLACED);
-    assert_int_equal(o.stale, 2);
+    assert_int_equal(ENTER(o, .second = 20), ORDER_EVICTS); /* clocks may differ */
+    assert_int_equal(ENTER(o, .second = 21), ORDER_PLACED);
+    assert_int_equal(o.stale, 3);
     assert_int_equal(o.sets, 6);
     order_clear(&o);
 }
@@ -64,7 +64,7 @@ static void test_p8_a_repeated_set_is_known_by_its_bytes(void **state)
     assert_int_equal(ENTER(o, 1, "p", 5, .digest = 5), ORDER_REPEATED);
     assert_int_equal(ENTER(o, 1, "p", 4, .digest = 4), ORDER_EVICTS); /* forgotten */
     assert_int_equal(ENTER(o, 1, "p", 20, .digest = 99), ORDER_EVICTS);
-    assert_int_equal(ENTER(o, 1, "q", 20, .digest = 20), ORDER_PLACED); /* somebody else's count */
+    assert_int_equal(ENTER(o, 2, "q", 20, .digest = 20), ORDER_PLACED); /* somebody else's count */
     assert_int_equal(o.duplicates, 2);
     assert_int_equal(o.jumps_back, 2);
     order_clear(&o);
@@ -111,16 +111,54 @@ static void test_p8_a_set_from_the_future(void **state)
     const int year_9999 = 2000000000;
     assert_int_equal(ENTER(o, .second = year_9999, .received = 10), ORDER_EVICTS);
     assert_int_equal(o.future, 1);
-    assert_int_equal(ENTER(o, .second = 10, .received = 10), ORDER_PLACED);
-    assert_int_equal(ENTER(o, .second = 9, .received = 10), ORDER_EVICTS);
-    assert_int_equal(ENTER(o, .second = 11, .received = 10), ORDER_PLACED); /* within tolerance */
+    assert_int_equal(ENTER(o, .second = 11, .received = 11), ORDER_PLACED);
+    assert_int_equal(ENTER(o, .second = 9, .received = 11), ORDER_EVICTS);
     assert_int_equal(ENTER(o, .second = 3611, .received = 12), ORDER_EVICTS);
-    assert_int_equal(ENTER(o, .second = 12, .received = 12), ORDER_PLACED);
+    assert_int_equal(ENTER(o, .second = 13, .received = 13), ORDER_PLACED);
     assert_int_equal(o.future, 2);
+    struct change_set near = {.time_us = noon + 14 * SECOND + ORDER_TOLERANCE_US};
+    assert_int_equal(order_enter(&o, &near, noon + 14 * SECOND), ORDER_PLACED);
+    near.time_us++;
+    assert_int_equal(order_enter(&o, &near, noon + 14 * SECOND), ORDER_EVICTS);
     struct change_set far = {.time_us = INT64_MAX};
     assert_int_equal(order_enter(&o, &far, noon), ORDER_EVICTS);
     far.time_us = INT64_MIN;
     assert_int_equal(order_enter(&o, &far, noon), ORDER_EVICTS);
+    order_clear(&o);
+}
+
+/* Two clocks are not one: what another publisher dates a moment later may be earlier. */
+static void test_p8_times_of_two_publishers(void **state)
+{
+    (void)state;
+    struct order o = {0};
+    struct change_set a = {.time_us = noon, .has_seq = true, .seq = 1, .publisher = "a"};
+    struct change_set b = {
+        .time_us = noon + ORDER_TOLERANCE_US - 1, .has_seq = true, .seq = 1, .publisher = "b"};
+    assert_int_equal(order_enter(&o, &a, noon + SECOND), ORDER_PLACED);
+    a.seq = 2; /* at the same time: its own count is an order */
+    assert_int_equal(order_enter(&o, &a, noon + SECOND), ORDER_PLACED);
+    assert_int_equal(order_enter(&o, &b, noon + SECOND), ORDER_EVICTS);
+    b.seq = 2;
+    b.time_us = noon + SECOND;
+    assert_int_equal(order_enter(&o, &b, noon + SECOND), ORDER_PLACED);
+    a.seq = 3;
+    a.time_us = noon + SECOND + 1;
+    assert_int_equal(order_enter(&o, &a, noon + SECOND + 1), ORDER_EVICTS);
+    order_clear(&o);
+}
+
+/* A producer's retry without a seq, in whole seconds: nothing says what came last. */
+static void test_p8_equal_times_are_no_order(void **state)
+{
+    (void)state;
+    struct order o = {0};
+    assert_int_equal(ENTER(o, .second = 1, .digest = 1), ORDER_PLACED);
+    assert_int_equal(ENTER(o, .second = 1, .digest = 2), ORDER_EVICTS);
+    assert_int_equal(ENTER(o, .second = 1, .digest = 1), ORDER_EVICTS);
+    assert_int_equal(ENTER(o, .second = 2, .serial = 7), ORDER_PLACED);
+    assert_int_equal(ENTER(o, .second = 2, .serial = 8), ORDER_PLACED);
+    assert_int_equal(ENTER(o, .second = 2, .serial = 8), ORDER_EVICTS);
     order_clear(&o);
 }
 
@@ -147,6 +185,8 @@ int main(void)
         cmocka_unit_test(test_p8_a_publisher_that_lost_count_starts_over),
         cmocka_unit_test(test_p8_a_serial_that_goes_back),
         cmocka_unit_test(test_p8_a_set_from_the_future),
+        cmocka_unit_test(test_p8_times_of_two_publishers),
+        cmocka_unit_test(test_p8_equal_times_are_no_order),
         cmocka_unit_test(publishers_are_bounded),
     };
     return cmocka_run_group_tests_name("order", tests, NULL, NULL);

@@ -3,33 +3,63 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "invalidation/kafka.h"
 #include "invalidation/position.h"
 
-enum { FEED = 77, PARTITIONS = 12 };
+enum { FEED = 77, PARTITIONS = 12, HORIZON_MS = 4000 };
 
-struct fixture {
+static const struct mono start = {100000};
+
+/* Two processes on one log: each has its own clock, and its own place. */
+struct process {
     struct validity *validity;
     struct positions *positions;
-    int32_t com, net; /* where the two zones are */
 };
+
+struct fixture {
+    struct process parent, child;
+};
+
+static struct mono after(uint64_t ms)
+{
+    return mono_add(start, ms);
+}
+
+static void invalidate(struct process *p, struct mono now)
+{
+    validity_mark_all(p->validity);
+    validity_commit(p->validity, now);
+}
+
+static void take(struct process *p, const int64_t *offsets, size_t count, struct mono now)
+{
+    assert_int_equal(positions_take(p->positions, FEED, offsets, count, now, now), 0);
+    invalidate(p, now);
+    positions_claim(p->positions);
+}
+
+static void open_process(struct process *p, const int64_t *offsets, size_t count)
+{
+    static uint8_t zone[NAME_MAX_SIZE];
+    const uint8_t *zones[] = {zone};
+    assert_true(name_from_text("example.com.", zone) > 0);
+    p->validity = validity_new(
+        &(struct validity_options){.zones = zones, .zone_count = 1, .marks = 64, .key = 1});
+    p->positions = positions_new(p->validity, HORIZON_MS);
+    take(p, offsets, count, start);
+}
+
+static void close_process(struct process *p)
+{
+    positions_free(p->positions);
+    validity_free(p->validity);
+}
 
 static int setup(void **state)
 {
     static struct fixture f;
-    static uint8_t com[NAME_MAX_SIZE], net[NAME_MAX_SIZE];
-    const uint8_t *zones[] = {com, net};
-    int64_t offsets[PARTITIONS] = {0};
-    assert_true(name_from_text("example.com.", com) > 0);
-    assert_true(name_from_text("example.net.", net) > 0);
-    f.validity = validity_new(
-        &(struct validity_options){.zones = zones, .zone_count = 2, .marks = 64, .key = 1});
-    f.positions = positions_new(f.validity);
-    f.com = kafka_partition_of(com, PARTITIONS);
-    f.net = kafka_partition_of(net, PARTITIONS);
-    assert_int_not_equal(f.com, f.net);
-    assert_int_equal(positions_take(f.positions, FEED, offsets, PARTITIONS), 0);
-    positions_claim(f.positions);
+    const int64_t offsets[PARTITIONS] = {0};
+    open_process(&f.parent, offsets, PARTITIONS);
+    open_process(&f.child, offsets, PARTITIONS);
     *state = &f;
     return 0;
 }
@@ -37,159 +67,322 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     struct fixture *f = *state;
-    positions_free(f->positions);
-    validity_free(f->validity);
+    close_process(&f->parent);
+    close_process(&f->child);
     return 0;
 }
 
-static struct position_set wanted(struct fixture *f)
+/* The process applies the message at `offset` of a partition; returns the stamp of it. */
+static uint64_t apply(struct process *p, int32_t partition, int64_t offset, struct mono now)
 {
-    struct position_set set;
-    positions_wanted_now(f->positions, &set);
-    return set;
+    positions_applying(p->positions, partition, offset + 1, now);
+    uint64_t stamp = validity_commit(p->validity, now).n;
+    positions_applied(p->positions, partition, offset + 1);
+    return stamp;
 }
 
-static struct position_set applied(struct fixture *f)
-{
-    struct position_set set;
-    positions_applied_now(f->positions, &set);
-    return set;
-}
-
-/* What another process that has got as far as this one would send. */
-static struct position_set sent(const struct position_set *set)
+/* The child asks the parent, option and all. Its answer's stamp, or -1 when it says nothing. */
+static int64_t asks(struct fixture *f, struct mono now)
 {
     uint8_t option[POSITION_MAX_SIZE];
-    struct position_set read;
-    size_t size = position_write_response(set, option);
-    assert_int_equal(position_read(option, size, &read), 1);
-    return read;
+    struct position_query query, received = {.known = false};
+    struct position_claim claim, answered = {.known = false};
+    struct stamp own = validity_now(f->child.validity), bound;
+    positions_ask(f->child.positions, now, &query);
+    size_t size = position_write_query(&query, option);
+    assert_true(size <= POSITION_QUERY_SIZE);
+    if (size > 0)
+        assert_int_equal(position_read_query(option, size, &received), 1);
+    positions_claim_for(f->parent.positions, &received, now, &claim);
+    size = position_write_claim(&claim, option);
+    assert_true(size <= POSITION_MAX_SIZE);
+    if (size > 0)
+        assert_int_equal(position_read_claim(option, size, &answered), 1);
+    int error = positions_bound(f->child.positions, &query, &answered, now, own, &bound);
+    assert_true(error == 0 || error == ERR_NOT_FOUND);
+    return error ? -1 : (int64_t)bound.n;
 }
 
-static void test_p3_a_parent_as_far_covers(void **state)
+static int64_t own_clock(const struct fixture *f)
+{
+    return (int64_t)validity_now(f->child.validity).n;
+}
+
+static void test_p3_a_parent_as_far_is_as_new(void **state)
 {
     struct fixture *f = *state;
-    struct position_set theirs = applied(f), ours = wanted(f);
-    theirs = sent(&theirs);
-    assert_true(positions_cover(f->positions, &theirs, &ours, 0));
-    assert_true(positions_cover(f->positions, &theirs, &ours, 1));
+    assert_int_equal(asks(f, after(10)), own_clock(f));
+    for (int i = 0; i < 5; i++) {
+        apply(&f->parent, 3, i, after(20));
+        apply(&f->child, 3, i, after(20));
+    }
+    assert_int_equal(asks(f, after(30)), own_clock(f));
+    apply(&f->parent, 3, 5, after(40)); /* further than the child */
+    assert_int_equal(asks(f, after(50)), own_clock(f));
 }
 
-static void test_p3_a_parent_behind_in_a_zone_does_not(void **state)
+/* As old as our clock just before what the parent lacks; in whatever partition that lies. */
+static void test_p3_a_parent_behind_is_as_old_as_that(void **state)
 {
     struct fixture *f = *state;
-    struct position_set theirs = applied(f);
-    positions_applying(f->positions, f->com, 5);
-    positions_applied(f->positions, f->com, 5);
-    struct position_set ours = wanted(f);
-    assert_false(positions_cover(f->positions, &theirs, &ours, 0));
-    assert_true(positions_cover(f->positions, &theirs, &ours, 1));
+    apply(&f->parent, 1, 0, after(10));
+    apply(&f->child, 1, 0, after(10));
+    int64_t before = own_clock(f);
+    apply(&f->child, 1, 1, after(20));
+    apply(&f->child, 1, 2, after(30));
+    assert_int_equal(asks(f, after(40)), before);
+    apply(&f->parent, 1, 1, after(50));
+    assert_int_equal(asks(f, after(60)), before + 1);
+    apply(&f->child, 7, 0, after(70));
+    apply(&f->parent, 1, 2, after(80));
+    assert_int_equal(asks(f, after(90)), before + 2); /* all but that of partition 7 */
+    apply(&f->parent, 7, 0, after(95));
+    assert_int_equal(asks(f, after(99)), own_clock(f));
 }
 
-/* While a set is being applied, a child already wants it and a parent does not claim it yet. */
+/* While a set is being applied, a child already counts it and a parent does not claim it yet. */
 static void test_p3_between_mark_and_clock(void **state)
 {
     struct fixture *f = *state;
-    positions_applying(f->positions, f->com, 5);
-    struct position_set claim = applied(f), want = wanted(f);
-    assert_false(positions_cover(f->positions, &claim, &want, 0));
-    positions_applied(f->positions, f->com, 5);
-    claim = applied(f);
-    assert_true(positions_cover(f->positions, &claim, &want, 0));
+    int64_t before = own_clock(f);
+    positions_applying(f->parent.positions, 2, 1, after(10));
+    apply(&f->child, 2, 0, after(10));
+    assert_int_equal(asks(f, after(11)), before);
+    positions_applied(f->parent.positions, 2, 1);
+    assert_int_equal(asks(f, after(12)), own_clock(f));
+    /* The child's own set under way is newer than the stamp of a query that left before it was applied. */
+    positions_applying(f->child.positions, 2, 2, after(20));
+    assert_int_equal(asks(f, after(21)), own_clock(f));
 }
 
-static void test_p3_between_taking_and_claiming(void **state)
+/* What lies before the child's base is not in its checkpoints: nothing of such a parent is new enough. */
+static void test_p3_a_parent_before_the_base(void **state)
 {
     struct fixture *f = *state;
     int64_t offsets[PARTITIONS] = {0};
-    offsets[f->com] = 9;
-    assert_int_equal(positions_take(f->positions, FEED, offsets, PARTITIONS), 0);
-    assert_true(wanted(f).known);
-    assert_false(applied(f).known);
-    positions_claim(f->positions);
-    assert_true(applied(f).known);
-    positions_drop(f->positions);
-    assert_false(wanted(f).known);
-    assert_false(applied(f).known);
+    offsets[4] = 9;
+    take(&f->child, offsets, PARTITIONS, after(1000));
+    assert_int_equal(asks(f, after(1010)), 0);
+    apply(&f->child, 4, 9, after(1020));
+    assert_int_equal(asks(f, after(1030)), 0);
+    positions_applied(f->parent.positions, 4, 9);
+    assert_int_equal(asks(f, after(1040)), own_clock(f) - 1);
+    positions_applied(f->parent.positions, 4, 10);
+    assert_int_equal(asks(f, after(1050)), own_clock(f));
+}
+
+/* The end of a transaction takes an offset and is no message. */
+static void offsets_that_are_no_messages(void **state)
+{
+    struct fixture *f = *state;
+    apply(&f->parent, 0, 0, after(10));
+    apply(&f->child, 0, 0, after(10));
+    positions_applied(f->child.positions, 0, 2); /* the child has read on to the end */
+    assert_int_equal(asks(f, after(20)), own_clock(f));
+    int64_t offsets[PARTITIONS] = {2};
+    take(&f->child, offsets, PARTITIONS, after(30)); /* a child that starts there */
+    assert_int_equal(asks(f, after(40)), 0);
+    positions_applied(f->parent.positions, 0, 2);
+    positions_applied(f->parent.positions, 0, 1); /* never backwards */
+    assert_int_equal(asks(f, after(50)), own_clock(f));
+}
+
+/* Longer ago than the horizon nothing is named: the parent's proof says that it has it, or it does not. */
+static void test_p3_the_proof_stands_for_what_is_not_named(void **state)
+{
+    struct fixture *f = *state;
+    struct position_query query;
+    int64_t before = own_clock(f);
+    apply(&f->child, 5, 0, after(1000));
+    positions_ask(f->child.positions, after(4999), &query);
+    assert_int_equal(query.first, 5);
+    assert_int_equal(query.size, 1);
+    assert_int_equal(query.bits[0], 1);
+    positions_ask(f->child.positions, after(5000), &query);
+    assert_int_equal(query.size, 0);
+    assert_true(query.known && query.quiet_since.ms == after(1000).ms);
+    /* The parent's last proof is the one it started with: so old is its answer, though not older. */
+    assert_int_equal(asks(f, after(6000)), before - 1);
+    positions_proved(f->parent.positions, after(800));
+    assert_int_equal(asks(f, after(6000)), before);
+    positions_proved(f->parent.positions, after(3000)); /* it has applied it, by then */
+    assert_int_equal(asks(f, after(6000)), own_clock(f));
+    positions_proved(f->parent.positions, after(2000)); /* never backwards */
+    assert_int_equal(asks(f, after(6000)), own_clock(f));
+    /* However old the proof, nothing came since that is not named. */
+    apply(&f->parent, 6, 0, after(60000));
+    apply(&f->child, 6, 0, after(60000));
+    assert_int_equal(asks(f, after(60100)), own_clock(f));
+}
+
+/* More partitions in use than are named: never cut silently, the proof is the bound for the rest. */
+static void test_p3_hundreds_of_partitions(void **state)
+{
+    (void)state;
+    enum { MANY = 600 };
+    static int64_t offsets[MANY];
+    struct fixture f;
+    open_process(&f.parent, offsets, MANY);
+    open_process(&f.child, offsets, MANY);
+    for (int k = 0; k < 64; k++) {
+        apply(&f.parent, k * 9, 0, after(5000));
+        apply(&f.child, k * 9, 0, after(5000));
+    }
+    positions_proved(f.parent.positions, after(5100));
+    assert_int_equal(asks(&f, after(5200)), own_clock(&f));
+    for (int k = 0; k < MANY; k++) {
+        apply(&f.parent, k, 1, after(6000));
+        apply(&f.child, k, 1, after(6000));
+    }
+    assert_true(asks(&f, after(6050)) < own_clock(&f)); /* the proof is from before those */
+    positions_proved(f.parent.positions, after(6100));
+    assert_int_equal(asks(&f, after(6300)), own_clock(&f));
+    int64_t before = own_clock(&f);
+    apply(&f.child, MANY - 1, 2, after(6400)); /* past those that are named */
+    assert_true(asks(&f, after(6450)) <= before);
+    close_process(&f.parent);
+    close_process(&f.child);
 }
 
 static void without_a_position_everything_will_do(void **state)
 {
     struct fixture *f = *state;
-    struct position_set nothing = {.known = false};
-    positions_drop(f->positions);
-    struct position_set ours = wanted(f);
-    assert_true(positions_cover(f->positions, &nothing, &ours, 0));
-    assert_int_equal(position_write_query(&ours, (uint8_t[POSITION_MAX_SIZE]){0}), 0);
+    positions_drop(f->child.positions);
+    positions_drop(f->parent.positions);
+    assert_int_equal(asks(f, after(10)), own_clock(f));
 }
 
-static void another_feed_covers_nothing(void **state)
+static void a_claim_that_cannot_be_compared(void **state)
 {
     struct fixture *f = *state;
-    struct position_set theirs = applied(f), ours = wanted(f);
-    theirs.feed_id++;
-    assert_false(positions_cover(f->positions, &theirs, &ours, 0));
-    struct position_set none = {.known = false};
-    assert_false(positions_cover(f->positions, &none, &ours, 0));
+    int64_t offsets[PARTITIONS] = {0};
+    positions_drop(f->parent.positions);
+    assert_int_equal(asks(f, after(10)), -1);
+    assert_int_equal(positions_take(f->parent.positions, FEED, offsets, PARTITIONS, start, start),
+                     0);
+    assert_int_equal(asks(f, after(10)), -1); /* taken, not claimed yet */
+    positions_claim(f->parent.positions);
+    assert_int_equal(asks(f, after(10)), own_clock(f));
+    assert_int_equal(
+        positions_take(f->parent.positions, FEED + 1, offsets, PARTITIONS, start, start), 0);
+    positions_claim(f->parent.positions);
+    assert_int_equal(asks(f, after(10)), -1); /* another log */
+    offsets[3] = INT64_MAX;
+    assert_int_equal(positions_take(f->parent.positions, FEED, offsets, PARTITIONS, start, start),
+                     0);
+    positions_claim(f->parent.positions);
+    assert_int_equal(asks(f, after(10)), -1); /* from a future that cannot be */
+    /* Fewer offsets than were asked for. */
+    struct position_query query;
+    struct position_claim claim = {.known = true, .feed_id = FEED, .age_ms = 0};
+    struct stamp bound;
+    positions_ask(f->child.positions, after(10), &query);
+    assert_int_equal(
+        positions_bound(f->child.positions, &query, &claim, after(10), (struct stamp){1}, &bound),
+        ERR_NOT_FOUND);
 }
 
-static void a_position_from_the_future_covers_nothing(void **state)
+static void too_many_partitions_are_no_position(void **state)
 {
     struct fixture *f = *state;
-    struct position_set theirs = applied(f), ours = wanted(f);
-    for (size_t i = 0; i < theirs.count; i++)
-        theirs.listed[i].offset = INT64_MAX;
-    assert_false(positions_cover(f->positions, &theirs, &ours, 0));
+    static int64_t offsets[POSITION_MAX_PARTITIONS + 1];
+    assert_int_equal(positions_take(f->child.positions, FEED, offsets, POSITION_MAX_PARTITIONS + 1,
+                                    start, start),
+                     ERR_TOO_LARGE);
+    take(&f->child, offsets, POSITION_MAX_PARTITIONS, after(10));
+    take(&f->parent, offsets, POSITION_MAX_PARTITIONS, after(10));
+    apply(&f->child, POSITION_MAX_PARTITIONS - 1, 0, after(9000));
+    apply(&f->child, 0, 0, after(9000));
+    positions_proved(f->parent.positions, after(9000));
+    assert_int_equal(asks(f, after(9200)), own_clock(f) - 2);
 }
 
 static void the_option_is_found_among_others(void **state)
 {
     struct fixture *f = *state;
     uint8_t options[POSITION_MAX_SIZE + 6] = {0, 10, 0, 2, 1, 2};
-    struct position_set set = applied(f), read;
-    size_t size = position_write_response(&set, options + 6);
-    assert_int_equal(position_read(options, 6 + size, &read), 1);
+    struct position_query query, read;
+    struct position_claim claim, read_claim;
+    positions_ask(f->child.positions, after(1), &query);
+    size_t size = position_write_query(&query, options + 6);
+    assert_int_equal(position_read_query(options, 6 + size, &read), 1);
     assert_int_equal(read.feed_id, FEED);
-    assert_int_equal(read.count, 2);
-    assert_int_equal(position_read(options, 6, &read), 0);
-    assert_int_equal(position_read(options, 0, &read), 0);
+    assert_memory_equal(read.bits, query.bits, sizeof read.bits);
+    positions_claim_for(f->parent.positions, &query, after(1), &claim);
+    claim.offsets[0] = INT64_MAX;
+    claim.offsets[1] = 127;
+    claim.offsets[2] = 128;
+    size = position_write_claim(&claim, options + 6);
+    assert_int_equal(position_read_claim(options, 6 + size, &read_claim), 1);
+    assert_int_equal(read_claim.count, PARTITIONS);
+    assert_memory_equal(read_claim.offsets, claim.offsets, PARTITIONS * sizeof(int64_t));
+    assert_false(read_claim.provisional);
+    position_describe(options + 6, &(struct position_claim){.provisional = true});
+    assert_int_equal(position_read_claim(options, 6 + size, &read_claim), 1);
+    assert_true(read_claim.provisional && !read_claim.vouched);
+    position_describe(options + 6, &(struct position_claim){.vouched = true, .outside = true});
+    assert_int_equal(position_read_claim(options, 6 + size, &read_claim), 1);
+    assert_true(!read_claim.provisional && read_claim.vouched && read_claim.outside);
+    assert_int_equal(position_read_query(options, 6, &read), 0);
+    assert_int_equal(position_read_claim(options, 0, &read_claim), 0);
 }
 
 static void malformed_options_are_errors(void **state)
 {
     struct fixture *f = *state;
-    uint8_t good[POSITION_MAX_SIZE], bad[POSITION_MAX_SIZE];
-    struct position_set set = applied(f), read;
-    size_t size = position_write_response(&set, good);
+    uint8_t good[POSITION_MAX_SIZE], bad[POSITION_MAX_SIZE + 200];
+    struct position_query query;
+    struct position_claim claim;
+    positions_ask(f->child.positions, after(1), &query);
+    positions_claim_for(f->parent.positions, &query, after(1), &claim);
+    size_t size = position_write_claim(&claim, good);
     for (size_t length = 0; length < size - 4; length++) {
         memcpy(bad, good, size);
         wire_put_u16(bad + 2, (uint16_t)length);
-        int found = position_read(bad, 4 + length, &read);
-        assert_true(found == ERR_FORMAT || (found == 1 && (length - 9) % 12 == 0));
+        int found = position_read_claim(bad, 4 + length, &claim);
+        assert_int_equal(found, length < 14 ? ERR_FORMAT : 1);
+        found = position_read_query(bad, 4 + length, &query);
+        assert_true(length >= 11 || found == ERR_FORMAT);
     }
     memcpy(bad, good, size);
-    bad[4] = 2; /* version */
-    assert_int_equal(position_read(bad, size, &read), ERR_FORMAT);
+    bad[4] = 1; /* version */
+    assert_int_equal(position_read_claim(bad, size, &claim), ERR_FORMAT);
     memcpy(bad, good, size);
-    bad[13] = 0x80; /* a partition below 0 */
-    assert_int_equal(position_read(bad, size, &read), ERR_FORMAT);
+    bad[size - 1] = 0x80; /* an offset that goes on */
+    assert_int_equal(position_read_claim(bad, size, &claim), ERR_FORMAT);
     memcpy(bad, good, size);
-    bad[17] = 0x80; /* an offset below 0 */
-    assert_int_equal(position_read(bad, size, &read), ERR_FORMAT);
-    assert_int_equal(position_read(good, size - 1, &read), ERR_FORMAT);
+    memset(bad + 18, 0xff, 10); /* one of 64 bits and more */
+    wire_put_u16(bad + 2, 14 + 10);
+    assert_int_equal(position_read_claim(bad, 28, &claim), ERR_FORMAT);
+    assert_int_equal(position_read_claim(good, size - 1, &claim), ERR_FORMAT);
+    memset(bad, 0, sizeof bad); /* more offsets than can be asked for */
+    memcpy(bad, good, 18);
+    wire_put_u16(bad + 2, 14 + POSITION_MAX_NAMED + 1);
+    assert_int_equal(position_read_claim(bad, 18 + POSITION_MAX_NAMED + 1, &claim), ERR_FORMAT);
+    size = position_write_query(&query, good);
+    memcpy(bad, good, size);
+    bad[13] = 4; /* partition 1024 */
+    assert_int_equal(position_read_query(bad, size, &query), ERR_FORMAT);
+    memset(bad + 13, 0xff, 100); /* more than may be named */
+    bad[13] = bad[14] = 0;
+    wire_put_u16(bad + 2, 9 + 2 + 17);
+    assert_int_equal(position_read_query(bad, 4 + 9 + 2 + 17, &query), ERR_FORMAT);
 }
 
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(test_p3_a_parent_as_far_covers),
-        TEST(test_p3_a_parent_behind_in_a_zone_does_not),
+        TEST(test_p3_a_parent_as_far_is_as_new),
+        TEST(test_p3_a_parent_behind_is_as_old_as_that),
         TEST(test_p3_between_mark_and_clock),
-        TEST(test_p3_between_taking_and_claiming),
+        TEST(test_p3_a_parent_before_the_base),
+        TEST(offsets_that_are_no_messages),
+        TEST(test_p3_the_proof_stands_for_what_is_not_named),
+        cmocka_unit_test(test_p3_hundreds_of_partitions),
         TEST(without_a_position_everything_will_do),
-        TEST(another_feed_covers_nothing),
-        TEST(a_position_from_the_future_covers_nothing),
+        TEST(a_claim_that_cannot_be_compared),
+        TEST(too_many_partitions_are_no_position),
         TEST(the_option_is_found_among_others),
         TEST(malformed_options_are_errors),
     };

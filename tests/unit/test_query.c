@@ -24,6 +24,7 @@ struct fixture {
 };
 
 static struct fixture f;
+static const struct mono began = {1500};
 static void (*after_lookup)(void);
 
 enum store_result __real_store_get(struct store *store, const struct store_look *look,
@@ -70,8 +71,8 @@ static int setup(void **state)
     f.partition = kafka_partition_of(f.zone, PARTITIONS);
     f.validity = validity_new(
         &(struct validity_options){.zones = zones, .zone_count = 1, .marks = 64, .key = 1});
-    f.positions = positions_new(f.validity);
-    assert_int_equal(positions_take(f.positions, FEED, offsets, PARTITIONS), 0);
+    f.positions = positions_new(f.validity, 4000);
+    assert_int_equal(positions_take(f.positions, FEED, offsets, PARTITIONS, began, began), 0);
     positions_claim(f.positions);
     f.store = store_new(
         &(struct store_options){.size = 1 << 20,
@@ -98,7 +99,9 @@ static int teardown(void **state)
 static int64_t claimed_offset(void)
 {
     uint8_t query[512], reply[DNS_EDNS_UDP];
-    struct position_set ours = {.known = true, .feed_id = FEED}, claimed;
+    struct position_query ours;
+    struct position_claim claimed;
+    positions_ask(f.positions, began, &ours);
     int size = build_query(query, sizeof query, &f.question, &(struct query_shape){.edns = true});
     assert_true(size > 0);
     size_t option = position_write_query(&ours, query + size);
@@ -115,16 +118,18 @@ static int64_t claimed_offset(void)
     struct message *message = message_new();
     assert_int_equal(message_parse(message, reply, length), 0);
     assert_int_equal(message->answer_count, 1);
-    assert_int_equal(position_read(message->edns.options, message->edns.options_size, &claimed), 1);
+    assert_int_equal(
+        position_read_claim(message->edns.options, message->edns.options_size, &claimed), 1);
     message_free(message);
-    assert_int_equal(claimed.count, 1);
-    assert_int_equal(claimed.listed[0].partition, f.partition);
-    return claimed.listed[0].offset;
+    assert_int_equal(claimed.feed_id, FEED);
+    assert_int_equal(claimed.age_ms, 500);
+    assert_int_equal(claimed.count, PARTITIONS);
+    return claimed.offsets[f.partition];
 }
 
 static void apply_a_change(void)
 {
-    positions_applying(f.positions, f.partition, 1);
+    positions_applying(f.positions, f.partition, 1, began);
     validity_mark_name(f.validity, f.question.name);
     validity_commit(f.validity, (struct mono){2000});
     positions_applied(f.positions, f.partition, 1);
@@ -134,7 +139,7 @@ static void a_parent_says_how_far_it_is(void **state)
 {
     (void)state;
     assert_int_equal(claimed_offset(), 0);
-    positions_applying(f.positions, f.partition, 9);
+    positions_applying(f.positions, f.partition, 9, began);
     assert_int_equal(claimed_offset(), 0);
     positions_applied(f.positions, f.partition, 9);
     assert_int_equal(claimed_offset(), 9);
