@@ -18,6 +18,7 @@ static struct fixture {
     struct fetch_counters counters;
     struct fetch *fetch;
     bool one_source;
+    uint64_t deadline_ms;
     bool starting;
     size_t done;
     struct mono at;
@@ -31,6 +32,7 @@ static int setup(void **state)
     uint8_t zone[NAME_MAX_SIZE];
     const uint8_t *zones[] = {zone};
     memset(&f, 0, sizeof f);
+    f.deadline_ms = DEADLINE_MS;
     world_open(&f.world);
     assert_true(name_from_text("example.com.", zone) > 0);
     f.validity = validity_new(
@@ -81,11 +83,12 @@ static void start_of_type(const char *name, uint16_t type, bool dnssec_ok)
     f.fetch = fetch_start(f.fetcher,
                           &(struct fetch_request){
                               .question = &question,
+                              .stamp = validity_now(f.validity),
                               .dnssec_ok = dnssec_ok,
                               .source = choose(NULL, question.name),
                               .choose = f.one_source ? NULL : choose,
                               .counters = &f.counters,
-                              .deadline = mono_add(world_ms(&f.world), DEADLINE_MS),
+                              .deadline = mono_add(world_ms(&f.world), f.deadline_ms),
                               .done = done,
                               .arg = &f,
                           },
@@ -266,12 +269,115 @@ static void signed_answers_are_not_held(void **state)
     assert_false(f.answer.covered);
 }
 
+static void change(const char *text)
+{
+    uint8_t name[NAME_MAX_SIZE];
+    assert_true(name_from_text(text, name) > 0);
+    validity_mark_name(f.validity, name);
+    validity_commit(f.validity, world_ms(&f.world));
+}
+
+/* We have applied a change of www.example.com., and the source has not. */
+static void lag(struct fake_source *source)
+{
+    change("www.example.com.");
+    source->behind = true;
+}
+
+/* What no change has touched is kept, as old as it is. */
+static void of_a_source_that_is_behind_untouched_names_are_kept(void **state)
+{
+    (void)state;
+    lag(&f.here);
+    start("mail.example.com.");
+    fake_source_reply(&f.here,
+                      &(struct fake_reply){.answer = {"mail.example.com. 60 A 192.0.2.1"}});
+    expect_answers(1, 60);
+    assert_false(f.answer.behind);
+    assert_int_equal(f.answer.as_old_as.n, 0);
+    assert_int_equal(f.here.asked, 1);
+    assert_int_equal(counter_get(&f.counters.behind), 0);
+}
+
+/* A source that lags for seconds will not have caught up in a moment: it is not asked again and again. */
+static void a_change_of_some_time_ago_is_not_waited_for(void **state)
+{
+    (void)state;
+    lag(&f.here);
+    world_pass(&f.world, 100);
+    start("www.example.com.");
+    fake_source_reply(&f.here, &(struct fake_reply){.answer = {"www.example.com. 60 A 192.0.2.1"}});
+    expect_answers(1, 0);
+    assert_true(f.answer.behind);
+    assert_int_equal(f.here.asked, 1);
+    assert_int_equal(counter_get(&f.counters.behind), 1);
+    assert_int_equal(counter_get(&f.counters.uncached), 1);
+}
+
+/* Of names outside the feed nothing is known anyhow. */
+static void names_outside_the_feed_are_of_no_age(void **state)
+{
+    (void)state;
+    f.here.worth = (struct source_worth){.undated = true, .second_hand = true, .provisional = true};
+    start("www.example.org.");
+    fake_source_reply(&f.here, &(struct fake_reply){.answer = {"www.example.org. 60 A 192.0.2.1"}});
+    expect_answers(1, 60);
+    assert_false(f.answer.behind || f.answer.provisional || f.answer.secondhand);
+    assert_true(f.answer.outside);
+}
+
+/* A parent that does not hear of a zone that we hear of has no say of how old its names are. */
+static void what_a_parent_does_not_hear_of_is_of_any_age(void **state)
+{
+    (void)state;
+    f.here.worth.outside = true;
+    start("www.example.com.");
+    fake_source_reply(&f.here, &(struct fake_reply){.answer = {"www.example.com. 60 A 192.0.2.1"}});
+    expect_answers(1, 0);
+    assert_true(f.answer.behind);
+    /* Where a chain leads outside for us as well, that is what it means. */
+    start("www.example.com.");
+    fake_source_reply(&f.here,
+                      &(struct fake_reply){.answer = {"www.example.com. 60 CNAME a.example.org.",
+                                                      "a.example.org. 60 A 192.0.2.1"}});
+    expect_answers(2, 60);
+    assert_false(f.answer.behind || f.answer.covered);
+}
+
+/* Held past its TTL is what the authority says of names that the feed carries, and nothing else. */
+static void who_vouches_for_what_is_held(void **state)
+{
+    (void)state;
+    static const struct fake_reply plain = {.answer = {"www.a.example.com. 60 A 192.0.2.1"}};
+    static const struct fake_reply cuts[] = {
+        {.answer = {"www.a.example.com. 60 A 192.0.2.1"},
+         .authority = {"a.example.com. 60 NS ns.example.org."}},
+        {.authority = {"a.example.com. 60 SOA ns. host. 1 2 3 4 60"}},
+    };
+    start("www.a.example.com.");
+    fake_source_reply(&f.here, &plain);
+    assert_true(f.done == 1 && f.answer.covered);
+    for (size_t i = 0; i < 2; i++) {
+        start("www.a.example.com.");
+        fake_source_reply(&f.here, &cuts[i]);
+        assert_true(f.done == 1 && !f.answer.covered);
+    }
+    f.here.worth = (struct source_worth){.vouched = true, .provisional = true};
+    start("www.a.example.com.");
+    fake_source_reply(&f.here, &plain);
+    assert_true(f.done == 1 && !f.answer.covered && f.answer.provisional);
+    f.here.worth = (struct source_worth){.second_hand = true};
+    start("www.a.example.com.");
+    fake_source_reply(&f.here, &plain);
+    assert_true(f.done == 1 && !f.answer.covered && f.answer.secondhand);
+}
+
 /* Asked again from the question, after 1, 2, 4 ... 64 ms; then taken for what it is, for nobody to keep. */
 static void a_source_that_is_behind_is_asked_again(void **state)
 {
     (void)state;
     static const struct fake_reply reply = {.answer = {"www.example.com. 60 A 192.0.2.1"}};
-    f.here.trust = SOURCE_BEHIND;
+    lag(&f.here);
     start("www.example.com.");
     for (uint64_t pause = 1; pause <= 64; pause *= 2) {
         fake_source_reply(&f.here, &reply);
@@ -295,11 +401,11 @@ static void a_source_that_catches_up_is_believed(void **state)
 {
     (void)state;
     static const struct fake_reply reply = {.answer = {"www.example.com. 60 A 192.0.2.1"}};
-    f.here.trust = SOURCE_BEHIND;
+    lag(&f.here);
     start("www.example.com.");
     fake_source_reply(&f.here, &reply);
     world_pass(&f.world, 1);
-    f.here.trust = SOURCE_FINE;
+    f.here.behind = false;
     fake_source_reply(&f.here, &reply);
     expect_answers(1, 60);
     assert_false(f.answer.behind);
@@ -312,15 +418,15 @@ static void behind_in_the_middle_of_a_chain_it_starts_over(void **state)
     (void)state;
     static const struct fake_reply first = {.answer = {"www.example.com. 60 CNAME a.example.net."}},
                                    second = {.answer = {"a.example.net. 60 A 192.0.2.1"}};
+    lag(&f.there);
     start("www.example.com.");
     fake_source_reply(&f.here, &first);
-    f.there.trust = SOURCE_BEHIND;
     fake_source_reply(&f.there, &second);
     world_pass(&f.world, 1);
     assert_string_equal(f.here.last, "www.example.com.");
     assert_int_equal(f.here.asked, 2);
     fake_source_reply(&f.here, &first);
-    f.there.trust = SOURCE_FINE;
+    f.there.behind = false;
     fake_source_reply(&f.there, &second);
     expect_answers(2, 60);
 }
@@ -328,7 +434,7 @@ static void behind_in_the_middle_of_a_chain_it_starts_over(void **state)
 static void one_that_does_not_say_how_far_it_is_is_not_asked_again(void **state)
 {
     (void)state;
-    f.here.trust = SOURCE_NO_POSITION;
+    f.here.worth.undated = true;
     start("www.example.com.");
     fake_source_reply(&f.here, &(struct fake_reply){.answer = {"www.example.com. 60 A 192.0.2.1"}});
     expect_answers(1, 0);
@@ -340,19 +446,20 @@ static void one_that_does_not_say_how_far_it_is_is_not_asked_again(void **state)
 static void a_pause_ends_at_the_deadline(void **state)
 {
     (void)state;
+    enum { SOON_MS = 40 };
     static const struct fake_reply reply = {.answer = {"www.example.com. 60 A 192.0.2.1"}};
-    f.here.trust = SOURCE_BEHIND;
+    lag(&f.here);
+    f.deadline_ms = SOON_MS;
     start("www.example.com.");
     const struct mono began = world_ms(&f.world);
-    for (size_t i = 0; i < 6; i++) {
+    for (uint64_t pause = 1; pause <= 16; pause *= 2) {
         fake_source_reply(&f.here, &reply);
-        world_pass(&f.world, UINT64_C(1) << i);
+        world_pass(&f.world, pause);
     }
-    world_pass(&f.world, DEADLINE_MS - 10 - 63);
-    fake_source_reply(&f.here, &reply);
+    fake_source_reply(&f.here, &reply); /* after 31 ms: the next pause is of 32 */
     world_pass(&f.world, 100);
     expect_servfail(EDE_NO_REACHABLE_AUTHORITY);
-    assert_int_equal(f.at.ms - began.ms, DEADLINE_MS);
+    assert_int_equal(f.at.ms - began.ms, SOON_MS);
 }
 
 static void cancelled_it_is_silent(void **state)
@@ -361,7 +468,7 @@ static void cancelled_it_is_silent(void **state)
     start("www.example.com.");
     fetch_cancel(f.fetch);
     assert_int_equal(fake_source_waiting(&f.here), 0);
-    f.here.trust = SOURCE_BEHIND;
+    lag(&f.here);
     start("www.example.com.");
     fake_source_reply(&f.here, &(struct fake_reply){.answer = {"www.example.com. 60 A 192.0.2.1"}});
     fetch_cancel(f.fetch); /* in a pause */
@@ -398,6 +505,11 @@ int main(void)
         TEST(validated_means_all_of_it),
         TEST(signed_answers_are_not_held),
         TEST(a_source_that_is_behind_is_asked_again),
+        TEST(of_a_source_that_is_behind_untouched_names_are_kept),
+        TEST(a_change_of_some_time_ago_is_not_waited_for),
+        TEST(names_outside_the_feed_are_of_no_age),
+        TEST(what_a_parent_does_not_hear_of_is_of_any_age),
+        TEST(who_vouches_for_what_is_held),
         TEST(a_source_that_catches_up_is_believed),
         TEST(behind_in_the_middle_of_a_chain_it_starts_over),
         TEST(one_that_does_not_say_how_far_it_is_is_not_asked_again),

@@ -29,11 +29,13 @@ static void ask(struct inquiry *base, const struct question *question, struct mi
     name_to_text(question->name, source->last);
 }
 
-static enum source_trust judge(const struct inquiry *base, const struct source_reply *reply,
-                               const struct chain *chain)
+static void judge(const struct inquiry *base, const struct source_reply *reply, struct stamp own,
+                  struct source_worth *ret)
 {
-    (void)reply, (void)chain;
-    return ((const struct fake_inquiry *)base)->source->trust;
+    const struct fake_source *source = ((const struct fake_inquiry *)base)->source;
+    (void)reply;
+    *ret = source->worth;
+    ret->as_old_as = source->behind ? (struct stamp){0} : own;
 }
 
 static void close_inquiry(struct inquiry *base)
@@ -63,6 +65,7 @@ void fake_source_open(struct fake_source *source, struct world *world)
     source->source = (struct source){.kind = &kind, .references = 1};
     source->world = world;
     source->origin = 1;
+    source->worth.vouched = true;
 }
 
 void fake_source_close(struct fake_source *source)

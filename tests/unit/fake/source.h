@@ -23,8 +23,9 @@ struct fake_source {
     size_t opened, asked;     /* so far */
     char last[NAME_MAX_TEXT]; /* the newest question, and when it was asked */
     struct micro last_at;
-    enum source_trust trust; /* of what it replies */
-    bool refuses;            /* to open: there is no memory */
+    struct source_worth worth; /* of what it replies; its age is that of the fetch, */
+    bool behind;               /* or of before every change */
+    bool refuses;              /* to open: there is no memory */
     uint8_t origin;
 };
 

@@ -120,8 +120,8 @@ size_t fake_write(const struct fake_reply *reply, uint16_t id, const struct ques
 
 static bool asks_position(const struct edns *edns)
 {
-    struct position_set position;
-    return position_read(edns->options, edns->options_size, &position) == 1;
+    struct position_query position;
+    return position_read_query(edns->options, edns->options_size, &position) == 1;
 }
 
 static void send_query(struct exchange *exchange, enum exchange_way way,
