@@ -77,6 +77,7 @@ static int teardown(void **state)
     (void)state;
     inflight_free(f.tier.inflight);
     tcp_pool_free(f.pool);
+    event_base_loop(f.base, EVLOOP_NONBLOCK); /* that is when libevent frees what was closed */
     event_base_free(f.base);
     fake_source_close(&f.source);
     fetcher_free(f.fetcher);
