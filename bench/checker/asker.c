@@ -36,6 +36,8 @@ static void count_asked(struct tier *tier, const struct question *question)
         tier->all.asked++;
         tier->second.asked++;
     }
+    tier->all.still += question->still;
+    tier->second.still += question->still;
     if (question->purpose == FOR_PROBE)
         tier->probes[question->probe].asked++;
     tier->sweep_asked += question->purpose == FOR_SWEEP;

@@ -151,8 +151,8 @@ class Cache:
         if self._fault == "mixed":
             other = held[:-1] + bytes([held[-1] ^ 1])
             return held[:7] + b"\2" + held[8:] + other[-TYPE_A_SIZE:]
-        if self._fault == "wrong":
-            return held[:-1] + bytes([held[-1] ^ 1])
+        if self._fault == "wrong":  # a version that there will never be
+            return held[:-3] + bytes([held[-3] ^ 0x40]) + held[-2:]
         return held
 
     # --- changes

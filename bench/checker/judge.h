@@ -70,6 +70,7 @@ struct question {
     struct tier *tier;
     uint32_t name;
     enum purpose purpose;
+    bool still;      /* the name is never changed */
     int probe;       /* which age */
     uint32_t probed; /* the change */
     int64_t sent_us;

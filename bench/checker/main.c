@@ -93,9 +93,11 @@ static void pace_queries(struct checker *c, int64_t now_us)
         return;
     for (int k = 0; k < CATCH_UP && c->next_query_us <= (double)now_us; k++) {
         histogram_add(&c->report.late, now_us - (int64_t)c->next_query_us);
-        asker_ask(
-            &c->askers[c->turn++ % c->options.tier_count],
-            (struct question){.name = lottery_draw(&c->asked, &c->chance), .purpose = FOR_STREAM});
+        const uint32_t name = lottery_draw(&c->asked, &c->chance);
+        asker_ask(&c->askers[c->turn++ % c->options.tier_count],
+                  (struct question){.name = name,
+                                    .purpose = FOR_STREAM,
+                                    .still = changer_is_still(&c->options.changer, name)});
         c->next_query_us += US_PER_S / c->options.queries;
     }
 }

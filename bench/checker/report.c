@@ -73,6 +73,7 @@ static json_t *second_json(struct tier *tier)
         number(t->failed), "stream", number(t->stream), "stale", number(t->stale), "older",
         older_json(t), "excused", number(t->excused), "violations", offences_json(t->offences),
         "state", state, "oldest_ms", (double)t->oldest_us / US_PER_MS);
+    json_object_set_new(object, "still", number(t->still));
     if (atomic_load(&tier->watched))
         json_object_set_new(object, "applied", json_integer(tier_applied(tier)));
     tier->second = (struct tally){0};
@@ -226,6 +227,7 @@ static json_t *tier_json(const struct report *report, struct tier *tier)
                   number(t->answered), "lost", number(t->lost), "failed", number(t->failed),
                   "stream", number(t->stream), "stale", number(t->stale), "older", older_json(t),
                   "excused", number(t->excused), "violations", offences_json(t->offences));
+    json_object_set_new(object, "still", number(t->still));
     json_object_set_new(object, "age_ms", quantiles_json(&tier->age));
     json_object_set_new(object, "age_buckets", buckets_json(&tier->age));
     json_object_set_new(object, "latency_ms", quantiles_json(&tier->latency));

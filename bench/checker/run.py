@@ -12,6 +12,12 @@
                         (manner.h), transactions that hang, garbage, and the regional reads 2 s late
     mixed-processes     the same with four levels, each a process of its own; every other one reads late
     faults              two-level; broker paused, a tier killed, one paused, the authority behind, gone
+    lagging-parent      two pairs of a parent and its child, one parent 2 s late; half of the names never change:
+                        what the child of the late one loses
+    cached-upstream     one tier that asks Unbound, which asks the authority; changes are SETs, so nothing is
+                        asked for again
+    cached-upstream-parts   the same with ADD, DEL and FLUSH: Unbound gives the old for its TTL, and freshet says
+                        so with a TTL of 1
     no-feed             freshet without a feed: a plain TTL cache
     recursor-notify     PowerDNS Recursor that is sent a NOTIFY for each change
     unbound-flush-zone  Unbound, with flush_zone for each change
@@ -42,6 +48,7 @@ import kafka_cluster  # noqa: E402
 import peers  # noqa: E402
 import plots  # noqa: E402
 import process  # noqa: E402
+import relay  # noqa: E402
 import tables  # noqa: E402
 
 ZONE = checking.ZONE
@@ -146,6 +153,94 @@ def mixed_processes(stack, args, authority, topic):
     return tiers, {**MIXED, "poll": 10}
 
 
+class Pair:
+    """A parent, and a child of it behind a relay that counts what it asks for."""
+
+    def __init__(self, stack, args, authority, topic, late, name):
+        self.name = name
+        self.parent = fresh(stack, args, f"{name}-parent", authority, topic, late=late)
+        self.relay = relay.Relay(self.parent.address, is_still)
+        stack.callback(self.relay.stop)
+        self.child = fresh(stack, args, f"{name}-child", self.relay, topic, parent=True)
+        self.tiers = [checking.tier(f"{name}-parent", self.parent, ttl=5, bound_ms=8000),
+                      checking.tier(f"{name}-child", self.child, parent=f"{name}-parent", ttl=5)]
+        self._before = {}
+
+    def begin(self):
+        self.relay.reset()
+        self._before = self.child.metrics()
+
+    def end(self, still):
+        """Of `still` questions for names that no change touched, and of all misses."""
+        passed, now = self.relay.count(), self.child.metrics()
+
+        def grown(name):
+            key = f'freshet_{name}_total{{tier="{self.name}-child"}}'
+            return now[key] - self._before[key]
+
+        misses = grown("queries") - grown("cache_hits")
+        return {"hit_ratio_untouched": 1 - passed["counted"] / still,
+                "hit_ratio": 1 - misses / grown("queries"),
+                "parent_queries_per_miss": passed["all"] / misses,
+                "parent_queries_per_fetch": passed["all"] / grown("fetches")}
+
+
+STILL = 2  # every second name is never changed
+
+
+def is_still(name):
+    return name[1:6].isdigit() and int(name[1:6]) % STILL == 0
+
+
+def lagging_parent(stack, args, authority, topic):
+    """What a child loses by a parent that reads the log 2 s late."""
+    pairs = [Pair(stack, args, authority, topic, LATE, "lagging"),
+             Pair(stack, args, authority, topic, None, "equal")]
+    figures = {}
+
+    def measure(run_of, seconds):
+        for pair in pairs:
+            pair.begin()
+        time.sleep(seconds)
+        run_of.order("changes 0")
+        run_of.order("queries 0")
+        time.sleep(1.5)
+        still = {tier["name"]: sum(second["still"] for second in seconds_of(run_of, tier["name"]))
+                 for tier in run_of.seconds[-1]["tiers"]}
+        for pair in pairs:
+            figures[pair.name] = pair.end(still[f"{pair.name}-child"])
+
+    return ([tier for pair in pairs for tier in pair.tiers],
+            {"script": measure, "figures": figures, "still": STILL, "ttl": 10})
+
+
+def seconds_of(run_of, name):
+    """What each second of a run was for a tier."""
+    return [tier for second in run_of.seconds for tier in second["tiers"] if tier["name"] == name]
+
+
+def behind_a_cache(stack, args, authority, topic, **options):
+    """A freshet whose upstream is no authority but Unbound, which caches for the TTL and reads no topic."""
+    cache = peers.Unbound(ZONE, authority.port)
+    stack.callback(cache.stop)
+    tier = fresh(stack, args, "os", cache, topic, hold="1h")
+    figures = {}
+
+    def watch(_run_of, seconds):
+        before = tier.metrics()
+        time.sleep(seconds)
+        now = tier.metrics()
+        figures["os"] = {key: now[f'freshet_{key}_total{{tier="os"}}'] - before[f'freshet_{key}_total{{tier="os"}}']
+                         for key in ("queries", "cache_hits", "fetches", "provisional")
+                         if f'freshet_{key}_total{{tier="os"}}' in now}
+
+    return ([checking.tier("os", tier, ttl=5, bound_ms=1000 * (CACHED_FOR + 8))],
+            {"script": watch, "figures": figures, **options})
+
+
+CACHED_FOR = 10  # seconds; the TTL of the records behind a cache
+
+
 def forwarding(stack, args, authority, topic):
     regional = fresh(stack, args, "regional", authority, topic, client_ttl="1d")
     stub = fresh(stack, args, "stub", regional, topic)
@@ -233,6 +328,10 @@ SCENARIOS = {
     "four-processes": four_processes,
     "mixed": mixed,
     "mixed-processes": mixed_processes,
+    "lagging-parent": lagging_parent,
+    "cached-upstream": lambda *about: behind_a_cache(*about, mix="set=100"),
+    "cached-upstream-parts": lambda *about: behind_a_cache(
+        *about, mix="swap=40,flush=40,del=20", ttl=CACHED_FOR, forwarder=CACHED_FOR),
     "forwarding": forwarding,
     "flat": flat,
     "lagging": lagging,
@@ -276,7 +375,8 @@ def run(name, args, kafka):
         stack.callback(topic.delete)
         authority = Authority()
         tiers, special = SCENARIOS[name](stack, args, authority, topic)
-        script = special.pop("script", None)
+        special = dict(special)
+        script, figures = special.pop("script", None), special.pop("figures", {})
         options = {"seconds": 0 if script else seconds, "queries": args.queries, "changes": args.changes,
                    "names": args.names, "ttl": args.ttl, "mix": args.mix, "zipf": args.zipf,
                    "change_zipf": args.change_zipf, "lease": args.lease, "seed": args.seed,
@@ -295,7 +395,7 @@ def run(name, args, kafka):
     record = {"scenario": name, "options": {**options, "seconds": seconds}, "tiers": tiers,
               "machine": f"{os.cpu_count()} x {platform.machine()}, load {load:.1f} at the start, "
                          f"{os.getloadavg()[0]:.1f} at the end",
-              "when": time.strftime("%Y-%m-%d %H:%M:%S %Z"), **run_of.record()}
+              "when": time.strftime("%Y-%m-%d %H:%M:%S %Z"), "figures": figures, **run_of.record()}
     print(tables.result(record), flush=True)
     return record
 

@@ -106,6 +106,16 @@ def _violations(tier):
                      for kind, count in tier["violations"].items())
 
 
+def figures(record):
+    """What a scenario measured by itself: a row for each thing measured."""
+    rows = record.get("figures") or {}
+    if not rows:
+        return ""
+    columns = list(next(iter(rows.values())))
+    return "\n" + grid([["", *[key.replace("_", " ") for key in columns]],
+                        *[[name, *[f"{row[key]:.4f}" for key in columns]] for name, row in rows.items()]])
+
+
 def result(record):
     """One run."""
     tiers = record["result"]["tiers"]
@@ -114,7 +124,7 @@ def result(record):
     return "\n".join([
         f"  changes: {changes}; authority asked {record['result']['authority']['queries']} times",
         *[_counts(tier) for tier in tiers], "", _consistency(record), "", _staleness(record), "",
-        *[_violations(tier) for tier in tiers]])
+        *[_violations(tier) for tier in tiers], figures(record)])
 
 
 def comparison_rows(records):

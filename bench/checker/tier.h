@@ -75,6 +75,7 @@ struct probe_tally {
 
 struct tally {
     uint64_t asked, answered, lost, failed; /* failed: SERVFAIL, truncated, not understood */
+    uint64_t still;  /* asked for names that are never changed, by the steady queries */
     uint64_t stream; /* answers to the steady queries; only of these, as probes seek the old: */
     uint64_t older[AGES]; /* by age */
     uint64_t stale;       /* older than 0: a newer version was readable */
