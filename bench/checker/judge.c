@@ -118,6 +118,19 @@ static bool past_ttl(const struct judge *judge, const struct question *question,
            judge->ttl * (int64_t)US_PER_S + judge->forwarder_us + judge->lease_us + ROUNDING_US;
 }
 
+/* The version that an answer has, as far as it can be told; see judge.h, P4. */
+static uint32_t version_of(const struct judge *judge, const struct question *question,
+                           const struct wire_answer *answer)
+{
+    const struct change *changes = judge->history->changes;
+    uint32_t version = answer->version;
+    if (!judge->forwarder_us || !answer->gone)
+        return version;
+    for (version = judge->history->current[question->name]; version && !changes[version].gone;)
+        version = changes[version].previous;
+    return version;
+}
+
 static enum offence find_offence(const struct judge *judge, const struct question *question,
                                  const struct wire_answer *answer, bool *ret_excused)
 {
@@ -232,9 +245,11 @@ static void remember(struct tier *tier, uint32_t name, uint32_t version, int64_t
 }
 
 void judge_answer(struct judge *judge, const struct question *question,
-                  const struct wire_answer *answer, int64_t now_us)
+                  const struct wire_answer *given, int64_t now_us)
 {
     struct tier *tier = question->tier;
+    struct wire_answer told = *given, *answer = &told;
+    answer->version = version_of(judge, question, given);
     bool excused = false;
     const enum offence offence = find_offence(judge, question, answer, &excused);
     const bool known =

@@ -224,6 +224,8 @@ def behind_a_cache(stack, args, authority, topic, **options):
     cache = peers.Unbound(ZONE, authority.port)
     stack.callback(cache.stop)
     tier = fresh(stack, args, "os", cache, topic, hold="1h")
+    tier.wait_log("feed is live", within=30)
+    time.sleep(SETTLE)  # a start settles: what is fetched meanwhile is not kept for long
     figures = {}
 
     def watch(_run_of, seconds):
@@ -238,7 +240,8 @@ def behind_a_cache(stack, args, authority, topic, **options):
             {"script": watch, "figures": figures, **options})
 
 
-CACHED_FOR = 10  # seconds; the TTL of the records behind a cache
+CACHED_FOR = 10  # seconds; the TTL of the records behind a cache, which counts in whole ones
+SETTLE = 2.5     # seconds, a little more than the default
 
 
 def forwarding(stack, args, authority, topic):
@@ -331,7 +334,7 @@ SCENARIOS = {
     "lagging-parent": lagging_parent,
     "cached-upstream": lambda *about: behind_a_cache(*about, mix="set=100"),
     "cached-upstream-parts": lambda *about: behind_a_cache(
-        *about, mix="swap=40,flush=40,del=20", ttl=CACHED_FOR, forwarder=CACHED_FOR),
+        *about, mix="swap=40,flush=40,del=20", ttl=CACHED_FOR, forwarder=CACHED_FOR + 1),
     "forwarding": forwarding,
     "flat": flat,
     "lagging": lagging,
