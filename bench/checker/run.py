@@ -67,15 +67,15 @@ class Authority:
 # --- the scenarios: each yields the tiers to check, and what is special about the run
 
 
-def fresh(stack, args, name, upstream, topic, parent=False, zones=(ZONE,), late=None, **cache):
-    """A freshetd of one tier; with `late` it reads the log so much later, as "2s"."""
+def fresh(stack, args, name, upstream, topic, parent=False, zones=(ZONE,), late_ms=0, lease=None, **cache):
+    """A freshetd of one tier, which reads the log so many milliseconds late."""
     section = freshet.tier(name, [upstream], "parent" if parent else "forward", **cache)
     config = {"tiers": [section]}
     if topic:
-        config["feed"] = freshet.feed(topic, zones, lease=f"{args.lease}ms")
-    if late:
+        config["feed"] = freshet.feed(topic, zones, lease=f"{lease or args.lease}ms")
+    if late_ms:
         config["experiment"] = True
-        config["feed"]["link"] = {"delay": late}
+        config["feed"]["link"] = {"delay": f"{late_ms}ms"}
     daemon = freshet.Freshetd(config, log="info")
     stack.callback(daemon.close)
     return daemon
@@ -129,36 +129,45 @@ def four_processes(stack, args, authority, topic):
 # Of every second zone in the zone a tier knows only that it lies in the outermost.
 INNER = 16
 MIXED_ZONES = [ZONE, *[f"i{number:02}.{ZONE}" for number in range(2, INNER + 1, 2)]]
-MIXED = {"inner": INNER, "publishers": "all", "outer": 0.1, "garbage": 15, "hang": 8000, "hang_rest": 25000,
-         "mix": "set=64,flush=20,swap=8,del=6,cut=1,subtree=0.5,uncut=0.5", "ttl": 5}
-LATE = "2s"
+LATE = 2000  # milliseconds
+# A hanging transaction lasts for longer than the lease, and that for longer than a tier reads late.
+MIXED = {"inner": INNER, "publishers": "all", "outer": 0.1, "garbage": 15, "hang": 12000, "hang_rest": 40000,
+         "mix": "set=64,flush=20,swap=8,del=6,cut=1,subtree=0.5,uncut=0.5", "ttl": 5, "lease": 6000, "poll": 20,
+         "drain": 20000}
 
 
-def mixed(stack, args, authority, topic):
-    regional = fresh(stack, args, "regional", authority, topic, zones=MIXED_ZONES, late=LATE, hold="1h")
-    stub = fresh(stack, args, "stub", regional, topic, parent=True, zones=[ZONE], hold="1h")
-    return [checking.tier("regional", regional, ttl=5, bound_ms=8000),
-            checking.tier("stub", stub, parent="regional", ttl=5)], MIXED
+def mixed_tier(stack, args, name, above, topic, number):
+    """One tier of the odd world, each number another: it reads late, and knows of all zones, or neither."""
+    late = 0 if number % 2 else LATE
+    daemon = fresh(stack, args, name, above[1], topic, parent=bool(above[0]), lease=MIXED["lease"], late_ms=late,
+                   zones=[ZONE] if number % 3 else MIXED_ZONES, hold="1h")
+    return daemon, checking.tier(name, daemon, parent=above[0], ttl=5,
+                                 bound_ms=MIXED["lease"] + late + 3000)
 
 
-def mixed_processes(stack, args, authority, topic):
-    tiers, above = [], None
-    for number, name in enumerate(LEVELS):
-        late = number % 2 == 0
-        daemon = fresh(stack, args, name, above[1] if above else authority, topic, parent=bool(above),
-                       zones=[ZONE] if number % 3 else MIXED_ZONES, late=LATE if late else None, hold="1h")
-        tiers.append(checking.tier(name, daemon, parent=above and above[0], ttl=5,
-                                   bound_ms=8000 if late else None))
+def mixed_tiers(names, stack, args, authority, topic):
+    tiers, above = [], ("", authority)
+    for number, name in enumerate(names):
+        daemon, text = mixed_tier(stack, args, name, above, topic, number)
+        tiers.append(text)
         above = (name, daemon)
-    return tiers, {**MIXED, "poll": 10}
+    return tiers, MIXED
+
+
+def mixed(*about):
+    return mixed_tiers(["regional", "stub"], *about)
+
+
+def mixed_processes(*about):
+    return mixed_tiers(LEVELS, *about)
 
 
 class Pair:
     """A parent, and a child of it behind a relay that counts what it asks for."""
 
-    def __init__(self, stack, args, authority, topic, late, name):
+    def __init__(self, stack, args, authority, topic, late_ms, name):
         self.name = name
-        self.parent = fresh(stack, args, f"{name}-parent", authority, topic, late=late)
+        self.parent = fresh(stack, args, f"{name}-parent", authority, topic, late_ms=late_ms)
         self.relay = relay.Relay(self.parent.address, is_still)
         stack.callback(self.relay.stop)
         self.child = fresh(stack, args, f"{name}-child", self.relay, topic, parent=True)
@@ -195,7 +204,7 @@ def is_still(name):
 def lagging_parent(stack, args, authority, topic):
     """What a child loses by a parent that reads the log 2 s late."""
     pairs = [Pair(stack, args, authority, topic, LATE, "lagging"),
-             Pair(stack, args, authority, topic, None, "equal")]
+             Pair(stack, args, authority, topic, 0, "equal")]
     figures = {}
 
     def measure(run_of, seconds):

@@ -79,6 +79,8 @@ class ThreeBrokers(kafka_cluster.Cluster):
                 f"advertised.listeners={address}\n"
                 "default.replication.factor=3\n"
                 "min.insync.replicas=2\n"
+                "transaction.state.log.replication.factor=3\n"
+                "transaction.state.log.min.isr=2\n"
                 "auto.leader.rebalance.enable=false\n")  # leaders move when a test says so
 
     def _launch(self, node):

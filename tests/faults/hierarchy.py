@@ -32,7 +32,6 @@ MIX = "set=60,flush=25,swap=10,del=5"
 TIERS = ("regional", "stub")
 POLL = 0.02    # seconds between two looks at a daemon's state
 FAILURE = 6.0  # seconds, and those of the drain, after which no failure of an upstream is kept
-NEAR = 0.1     # seconds by which a look at the state may be late
 
 LIVE = frozenset({"live"})
 NOT_LIVE = frozenset({"lost", "cold", "catchup"})
@@ -80,10 +79,6 @@ class States(threading.Thread):
         k = bisect.bisect_right(self.changes, moment, key=lambda change: change[0])
         return self.changes[k - 1][1] if k else "silent"
 
-    def within(self, since, until):
-        """The changes of state between two moments."""
-        return [change for change in list(self.changes) if since < change[0] <= until]
-
     def first(self, wanted, since):
         """The first (moment, state, reason) from `since` on that is in `wanted`; or None."""
         if self.at(since) in wanted:
@@ -109,27 +104,12 @@ class Run:
         self.checker, self.names = checker, names
         self.states = {name: States(hierarchy[name]) for name in TIERS}
         self.result = None
-        self._began = None  # when the checker's time is 0
-        self._synchronise()
-
-    def _synchronise(self):
-        """The checker's times count from its start: learns when that was."""
-        before = self.mark("watched")
-        process.eventually(lambda: self.checker.marks, what="the checker's first mark")
-        self._began = before - self.checker.marks[0]["at_ms"] / 1000
 
     def mark(self, text):
         """Writes it into the timeline; now."""
         now = time.monotonic()
         self.checker.mark(text)
         return now
-
-    def _was_live(self, trace):
-        """Whether the tier was live from the query to the answer, and shortly before and after."""
-        states = self.states[trace["tier"]]
-        since = self._began + trace["sent_ms"] / 1000 - NEAR
-        until = self._began + trace["answered_ms"] / 1000 + NEAR
-        return states.at(since) in LIVE and not states.within(since, until)
 
     def wait_state(self, name, wanted, since, within):
         """Seconds from `since` until the tier said to be in one of the states."""
@@ -158,17 +138,8 @@ class Run:
         return next(tier for tier in self.result["tiers"] if tier["name"] == name)
 
     def charges(self):
-        """tier -> class -> count, where there are any.
-
-        A tier that is not live is a plain TTL cache (P5): its parent may be behind what it had
-        applied itself. So P3 counts only of a live tier; all the rest counts always.
-        """
-        found = {name: dict(self.tier(name)["violations"]) for name in TIERS}
-        for trace in self.checker.violations:
-            if trace["class"] == "P3" and not self._was_live(trace):
-                found[trace["tier"]]["P3"] -= 1
-        return {name: {kind: count for kind, count in kinds.items() if count}
-                for name, kinds in found.items()}
+        """tier -> class -> count, where there are any."""
+        return {name: dict(self.tier(name)["violations"]) for name in TIERS}
 
     def judge(self, permitted=()):
         """The assertions of every run: no violation, and in the end all names are current."""
@@ -192,14 +163,15 @@ class Hierarchy:
     authority     another one than the checker, which then cannot watch
     environment   name -> more environment variables
     cache, feed   options of both tiers' sections
+    late          seconds that the regional reads the log later than it comes
     """
 
     def __init__(self, topic, network=None, environment=None, cache=None, feed=None,
-                 authority=None):
+                 authority=None, late=0):
         self.topic, self.network = topic, network
         self.authority = authority or Authority()
         self._cache = {"hold": "1h", **(cache or {})}
-        self._feed = feed or {}
+        self._feed, self._late = feed or {}, late
         self._daemons = {}
         environment = environment or {}
         try:
@@ -222,6 +194,9 @@ class Hierarchy:
 
     def _start_regional(self, environment):
         config = self._config("regional", self.authority, "forward")
+        if self._late:
+            config["experiment"] = True
+            config["feed"]["link"] = {"delay": f"{self._late * 1000:g}ms"}
         if self.network:
             host = self.network.outside
             config["tiers"][0]["listen"] = [f"{host}:{process.free_port(host)}"]

@@ -2,6 +2,7 @@
 
 import time
 
+import changes
 import checking
 import kafka_cluster
 from hierarchy import CHANGES, LIVE, NAMES, NOT_LIVE, TIERS
@@ -87,6 +88,30 @@ def test_fault_topic_recreated_unseen(hierarchy, topic, row):
         time.sleep(1)
     row("topic recreated, records changed", after)
     after.judge()
+
+
+def test_fault_topic_recreated_and_grown(hierarchy, topic, row):
+    """The same while both tiers are stopped, and the new topic has grown beyond where they were in the old
+    one: their offsets are good ones again, of another log. All records have changed meanwhile."""
+    tiers = hierarchy()
+    with tiers.watched() as before:
+        time.sleep(2)
+    before.judge()
+    part = home(topic)
+    position = offset_of(tiers["regional"], part)
+    for name in TIERS:
+        tiers[name].pause()
+    topic.recreate()
+    beat = changes.encode(changes.change_set(checking.ZONE, [], serial=None))
+    for _ in range(position + CHANGES):
+        topic.send(checking.ZONE, beat)
+    for name in TIERS:
+        tiers[name].resume()
+    with tiers.watched(names=5 * NAMES) as after:
+        time.sleep(1)
+    row("topic recreated and grown, records changed", after)
+    after.judge()
+    assert all(resets(tiers[name]) == 2 for name in TIERS)
 
 
 def test_fault_partitions_added(hierarchy, topic, row):
