@@ -162,15 +162,19 @@ def mixed_processes(*about):
     return mixed_tiers(LEVELS, *about)
 
 
+PAIR_LEASE = 6000  # milliseconds; who reads 2 s late needs more than 3
+
+
 class Pair:
     """A parent, and a child of it behind a relay that counts what it asks for."""
 
     def __init__(self, stack, args, authority, topic, late_ms, name):
         self.name = name
-        self.parent = fresh(stack, args, f"{name}-parent", authority, topic, late_ms=late_ms)
+        self.parent = fresh(stack, args, f"{name}-parent", authority, topic, late_ms=late_ms,
+                            lease=PAIR_LEASE)
         self.relay = relay.Relay(self.parent.address, is_still)
         stack.callback(self.relay.stop)
-        self.child = fresh(stack, args, f"{name}-child", self.relay, topic, parent=True)
+        self.child = fresh(stack, args, f"{name}-child", self.relay, topic, parent=True, lease=PAIR_LEASE)
         self.tiers = [checking.tier(f"{name}-parent", self.parent, ttl=5, bound_ms=8000),
                       checking.tier(f"{name}-child", self.child, parent=f"{name}-parent", ttl=5)]
         self._before = {}
