@@ -16,7 +16,8 @@ static int run_broker(const struct options *o)
     sigaddset(&ends, SIGTERM);
     sigprocmask(SIG_BLOCK, &ends, NULL);
     char error[DEV_BROKER_MAX_ERROR];
-    struct dev_broker *broker = dev_broker_start(o->topic, o->partitions, error);
+    struct dev_broker *broker =
+        dev_broker_start(o->topic, o->partitions, o->listens ? &o->listen : NULL, error);
     if (!broker) {
         complain(o, "%s", error);
         return EXIT_FAILED;
@@ -35,7 +36,8 @@ const struct command broker_command = {
     .summary = "Run a Kafka broker for development on a loopback port",
     .details = "Prints \"bootstrap HOST:PORT\" when it is ready and runs until SIGINT or SIGTERM. "
                "The log is\n"
-               "kept in memory. Consumers of it want the property fetch.wait.max.ms=1.\n",
+               "kept in memory. Consumers of it want the property fetch.wait.max.ms=1.\n"
+               "Clients that come to --listen are sent on to another port of this machine.\n",
     .accepts = OPT_TOPIC | OPT_BROKER,
     .run = run_broker,
 };

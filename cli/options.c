@@ -29,6 +29,7 @@ enum {
     CODE_FROM_BEGINNING,
     CODE_COUNT,
     CODE_PARTITIONS,
+    CODE_LISTEN,
     CODE_CONTROL,
     CODE_FROM,
     CODE_TO,
@@ -83,6 +84,8 @@ static const struct option_row rows[] = {
     {OPT_WATCH, "from-beginning", NULL, CODE_FROM_BEGINNING, "start with the oldest in the log"},
     {OPT_WATCH, "count", "N", CODE_COUNT, "end after N change sets"},
     {OPT_BROKER, "partitions", "N", CODE_PARTITIONS, "partitions of the topic (3)"},
+    {OPT_BROKER, "listen", "ADDRESS:PORT", CODE_LISTEN,
+     "a loopback address where clients find it (any free port)"},
     {OPT_CONTROL, "control", "PATH", CODE_CONTROL, "control socket (" DEFAULT_CONTROL ")"},
     {OPT_TIMEOUT, "timeout", "TIME", CODE_TIMEOUT, "give up after this long: 5, 500ms, 2m"},
     {OPT_JSON, "json", NULL, CODE_JSON, "print JSON"},
@@ -174,6 +177,21 @@ static bool set_partitions(struct options *o, const char *value)
     if (!text_to_number(value, MAX_PARTITIONS, &number) || number == 0)
         return bad_value(o, "partitions", value, "a number from 1 to 1024");
     o->partitions = (int)number;
+    return true;
+}
+
+/* Nobody from elsewhere could follow where the broker sends its clients. */
+static bool set_listen(struct options *o, const char *value)
+{
+    struct sockaddr_storage address;
+    socklen_t size;
+    if (!config_parse_address(value, 0, &address, &size) || address.ss_family != AF_INET)
+        return bad_value(o, "listen", value, "an IPv4 address with port");
+    memcpy(&o->listen, &address, sizeof o->listen);
+    if (o->listen.sin_port == 0 || ntohl(o->listen.sin_addr.s_addr) >> 24 != IN_LOOPBACKNET)
+        return bad_value(o, "listen", value,
+                         "a loopback address with port, such as 127.0.0.1:9092");
+    o->listens = true;
     return true;
 }
 
@@ -334,6 +352,8 @@ static bool set_option(struct options *o, int code, char *value)
         return set_count(o, value);
     case CODE_PARTITIONS:
         return set_partitions(o, value);
+    case CODE_LISTEN:
+        return set_listen(o, value);
     case CODE_CONTROL:
         o->control = value;
         return true;
@@ -426,6 +446,11 @@ static bool load_config(struct options *o)
     }
     if (!o->control)
         o->control = o->config->control;
+    if (!o->control && o->command->accepts & OPT_CONTROL) {
+        complain(o, "%s has no control; add one, such as control: %s, or say --control",
+                 o->config_path, DEFAULT_CONTROL);
+        return false;
+    }
     const struct config_feed *feed = o->config->feed;
     if (!feed)
         return true;

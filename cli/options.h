@@ -12,6 +12,7 @@
 #ifndef FRESHET_CLI_OPTIONS_H
 #define FRESHET_CLI_OPTIONS_H
 
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -36,7 +37,7 @@ enum {
     OPT_JSON = 1 << 5,    /* --json */
     OPT_SUBTREE = 1 << 6, /* --subtree */
     OPT_WATCH = 1 << 7,   /* --from-beginning, --count */
-    OPT_BROKER = 1 << 8,  /* --partitions */
+    OPT_BROKER = 1 << 8,  /* --partitions, --listen */
     OPT_CONTROL = 1 << 9, /* --control */
     OPT_MOVE = 1 << 10,   /* those of struct move_options, --zone, --publisher */
 };
@@ -83,6 +84,8 @@ struct options {
     bool from_beginning;
     uint64_t count; /* 0: not said */
     int partitions;
+    bool listens; /* --listen was said */
+    struct sockaddr_in listen;
     const char *control;
     struct move_options move;
     char

@@ -319,8 +319,8 @@ SHIMS = {
 import os, re, sys
 with open(sys.argv[1]) as file:
     text = file.read()
-text, changed = re.subn(r"^      forward: .*$", f"      forward: ['{os.environ['UPSTREAM']}']", text, flags=re.M)
-assert changed == 1
+text, changed = re.subn(r"^(      (?:- .* )?forward:) .*\\]", f"\\\\1 ['{os.environ['UPSTREAM']}']", text, flags=re.M)
+assert changed == 2
 text, changed = re.subn(r"^feed:\\n(?:(?:  .*)?\\n)+", "", text, flags=re.M)
 assert changed == 1
 with open(sys.argv[1], "w") as file:

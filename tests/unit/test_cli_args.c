@@ -181,6 +181,7 @@ static void what_is_not_said_has_a_default(void **state)
     assert_string_equal(o.topic, "dns.updates");
     assert_string_equal(o.control, "/run/freshet/control.sock");
     assert_int_equal(o.partitions, 3);
+    assert_false(o.listens);
     assert_false(o.has_serial || o.has_seq || o.json || o.zone || o.publisher);
     assert_int_equal(o.timeout_ms, 0);
     options_free(&o);
@@ -200,6 +201,8 @@ static void help_needs_nothing_else(void **state)
 
 static void wrong_lines_are_refused_by_name(void **state)
 {
+    static const char *const no_listen[] = {"9092",         "127.0.0.1",  "127.0.0.1:0",
+                                            "0.0.0.0:9092", "[::1]:9092", "192.0.2.1:9092"};
     (void)state;
     refused(&command, "--brokers b", "freshet test: missing operand: freshet test NAME [TYPE]\n");
     refused(&command, "--brokers b x y z", "freshet test: \"z\" is one operand too many\n");
@@ -213,6 +216,11 @@ static void wrong_lines_are_refused_by_name(void **state)
     refused(&command, "--count 0", "freshet test: --count \"0\" is not a number from 1\n");
     refused(&command, "--partitions 1025", "freshet test: --partitions \"1025\" is not");
     refused(&command, "--timeout 0", "freshet test: --timeout \"0\" is not a time");
+    for (size_t i = 0; i < sizeof no_listen / sizeof *no_listen; i++) {
+        char line[64];
+        snprintf(line, sizeof line, "--listen %s", no_listen[i]);
+        refused(&command, line, "freshet test: --listen ");
+    }
     refused(&command, "-X acks", "freshet test: --property \"acks\" is not NAME=VALUE\n");
     refused(&command, "-c /nonexistent/f.yaml a", "freshet test: /nonexistent/f.yaml: ");
 }

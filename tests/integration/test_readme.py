@@ -1,0 +1,203 @@
+"""README.md and the samples, as a new user follows them: their files and commands as they are written.
+
+Only what stands for something of the reader's own is replaced: addresses that documentation has (RFC 5737), the broker, and
+ports that are free here. What is to be replaced has to be there, so a change of the text shows.
+"""
+import json
+import os
+import re
+import shlex
+import subprocess
+
+import freshet
+import process
+import pytest
+from process import eventually
+from query import addresses, ask
+
+README = os.path.join(process.ROOT, "README.md")
+NAME = "www.example.com."
+
+
+def section(title):
+    """The README's text from a heading to the next of its rank or higher; a fenced line is no heading."""
+    found, inside, fenced = [], False, False
+    with open(README, encoding="utf-8") as file:
+        for line in file:
+            fenced ^= line.startswith("```")
+            heading = None if fenced else re.match(r"#+ ", line)
+            if heading and (not inside or len(heading[0]) <= title.index(" ") + 1):
+                inside = line.rstrip("\n") == title
+            elif inside:
+                found.append(line)
+    assert found, f"there is no section {title} any more"
+    return "".join(found)
+
+
+def blocks(text, language):
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.M | re.S)
+
+
+def commands(block):
+    """The lines of a shell block, without their comments; what ends in a backslash goes on."""
+    lines = block.replace("\\\n", " ").splitlines()
+    return [re.sub(r"\s+#\s.*", "", line).strip() for line in lines if line.strip()]
+
+
+def replaced(text, **by):
+    """`by` has what is to be replaced as its values: (what, by what)."""
+    for what, instead in by.values():
+        assert what in text, f"{what} is not there any more"
+        text = text.replace(what, instead)
+    return text
+
+
+class Place:
+    """A directory that looks like the clone's root."""
+
+    def __init__(self, tmp_path):
+        self.path = str(tmp_path)
+        os.symlink(os.path.join(process.ROOT, freshet.build_directory()), tmp_path / "build")
+        self._running = []
+
+    def write(self, name, text, mode=0o644):
+        path = os.path.join(self.path, name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.chmod(path, mode)
+
+    def run(self, command):
+        done = subprocess.run(["sh", "-c", command], cwd=self.path, capture_output=True, text=True, timeout=60,
+                              check=False, env=freshet.environment())
+        assert done.returncode == 0, f"{command}: {done.stderr}"
+        return done.stdout
+
+    def start(self, command, ready):
+        """In the background; ready when `ready` is in what it says."""
+        log = os.path.join(self.path, f"log{len(self._running)}")
+        with open(log, "wb") as file:
+            child = subprocess.Popen(shlex.split(command), cwd=self.path, stdin=subprocess.DEVNULL, stdout=file,
+                                     stderr=file, env=freshet.environment())
+        self._running.append(child)
+
+        def said():
+            with open(log, encoding="utf-8") as file:
+                return file.read()
+        eventually(lambda: ready in said(), within=10, what=f"{command} says {ready}")
+        return said
+
+    def stop(self):
+        for child in reversed(self._running):
+            child.terminate()
+            assert child.wait(10) in (0, -15)
+
+
+@pytest.fixture
+def place(tmp_path):
+    made = Place(tmp_path)
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def broker(place):
+    address = f"127.0.0.1:{process.free_port()}"
+    place.start(f"build/freshet broker --listen {address}", ready=f"bootstrap {address}")
+    return address
+
+
+def authority(scripted):
+    for name in (NAME, "old.example.com."):
+        scripted.set(name, "A", "192.0.2.7")
+    return freshet.address_text(scripted.address)
+
+
+def live(place, config):
+    status = json.loads(place.run(f"build/freshet status --json -c {config}"))
+    return status["feed"]["state"] == "live"
+
+
+def test_run_it(place, broker, scripted):
+    text = section("## Run it").split("\n### ")[0]
+    [config], [start, publish] = blocks(text, "yaml"), blocks(text, "sh")
+    port = process.free_port()
+    place.write("stub.yaml", replaced(
+        config, broker=("kafka.example.com:9092", broker), listen=("127.0.0.1:53", f"127.0.0.1:{port}"),
+        listen6=(', "[::1]:53"', ""), network=('"192.0.2.1", "[2001:db8::1]"', '"127.0.0.1:9"'),
+        authority=("192.0.2.53", authority(scripted))))
+    [daemon] = commands(start)
+    place.start(daemon, ready="msg=ready")
+    eventually(lambda: live(place, "stub.yaml"), within=10)
+    for name in (NAME, "old.example.com."):
+        assert addresses(ask(("127.0.0.1", port), name)) == ["192.0.2.7"]
+    watch, *rest = commands(publish)
+    watched = place.start(watch, ready="watching")
+    said = [place.run(command) for command in rest]
+    eventually(lambda: f"SET {NAME}" in watched() and "DEL old.example.com." in watched(), within=10)
+    for command, shown in (("set", "published"), ("del", "published"), ("lookup", "192.0.2.7"), ("status", "live"),
+                           ("dump", NAME)):
+        [output] = [output for line, output in zip(rest, said) if f"freshet {command} " in line]
+        assert shown in output
+    assert addresses(ask(("127.0.0.1", port), NAME)) == ["192.0.2.7"]
+
+
+def test_a_parent_and_its_child(place, broker, scripted):
+    """As the README has it: `parent` here, and `position_for` there."""
+    text = section("## Run it")
+    [config] = blocks(text, "yaml")
+    parent = re.search(r"`(upstream: \{ parent: \[\"10\.0\.0\.53\"\] \})`", text)[1]
+    position = re.search(r"`(position_for: \[)ADDRESS OF THIS MACHINE\]`", text)[1] + "127.0.0.1]"
+    ports = process.free_port(), process.free_port()
+    own = {"broker": ("kafka.example.com:9092", broker), "listen6": (', "[::1]:53"', "")}
+    place.write("parent.yaml", replaced(
+        config, **own, control=("./stub.sock", "./parent.sock"), listen=("127.0.0.1:53", f"127.0.0.1:{ports[0]}"),
+        network=('"192.0.2.1", "[2001:db8::1]"', '"127.0.0.1:9"'), authority=("192.0.2.53", authority(scripted))
+    ) + f"    {position}\n")
+    child = re.sub(r"^    (upstream|zones|  - ).*\n", "", config, flags=re.M)
+    place.write("stub.yaml", replaced(child, **own, listen=("127.0.0.1:53", f"127.0.0.1:{ports[1]}")) + "    "
+                + parent.replace("10.0.0.53", f"127.0.0.1:{ports[0]}") + "\n")
+    for name in ("parent", "stub"):
+        place.start(f"build/freshetd -c {name}.yaml", ready="msg=ready")
+        eventually(lambda config=f"{name}.yaml": live(place, config), within=10)
+    for _ in range(2):
+        assert addresses(ask(("127.0.0.1", ports[1]), NAME)) == ["192.0.2.7"]
+    tier = json.loads(place.run("build/freshet status --json -c stub.yaml"))["tiers"][0]
+    assert tier["parent_no_position"] == 0
+
+
+def test_moving_an_address(place, broker, scripted):
+    """Whether the command is one: what it does is test_move.py's."""
+    [config] = blocks(section("## Run it"), "yaml")
+    [block] = blocks(section("### Moving an address"), "sh")
+    port = process.free_port()
+    server = authority(scripted)
+    place.write("stub.yaml", replaced(
+        config, broker=("kafka.example.com:9092", broker), listen=("127.0.0.1:53", f"127.0.0.1:{port}"),
+        listen6=(', "[::1]:53"', ""), network=('"192.0.2.1", "[2001:db8::1]"', '"127.0.0.1:9"'),
+        authority=("192.0.2.53", server)))
+    place.write("zone.sh", "#!/bin/sh\n", mode=0o755)
+    place.start("build/freshetd -c stub.yaml", ready="msg=ready")
+    eventually(lambda: live(place, "stub.yaml"), within=10)
+    [move] = commands(block)
+    move = replaced(move, authority=("192.0.2.53", server), other=("/run/freshet/control.sock", "./stub.sock"))
+    assert "192.0.2.8" in place.run(move + " --dry-run")
+
+
+def test_the_hierarchy_starts_as_it_is(place, scripted):
+    """By the commands at its head."""
+    with open(os.path.join(process.ROOT, "config", "hierarchy.yaml"), encoding="utf-8") as file:
+        config = file.read()
+    broker, daemon, dig = re.findall(r"^#     (\S.*?)(?:\s{2,}.*)?$", config, re.M)
+    found = f"127.0.0.1:{process.free_port()}"
+    ports = {port: str(process.free_port()) for port in ("5301", "5302", "5303", "5304")}
+    by = {port: (f"127.0.0.1:{port}", f"127.0.0.1:{free}") for port, free in ports.items()}
+    place.write("config/hierarchy.yaml", replaced(
+        config, **by, broker=("127.0.0.1:9092", found), network=("192.0.2.1", "127.0.0.1:9"),
+        authority=("192.0.2.53", authority(scripted)), control=("/tmp/freshet-hierarchy.sock", "./hierarchy.sock")))
+    place.start(replaced(broker, port=("127.0.0.1:9092", found)).rstrip(" &"), ready="bootstrap")
+    place.start(daemon, ready="msg=ready")
+    eventually(lambda: live(place, "config/hierarchy.yaml"), within=10)
+    assert "192.0.2.7" in place.run(replaced(dig, port=("5301", ports["5301"])) + " +short")
+    place.run(f"build/freshet set {NAME} A 60 192.0.2.9 -c config/hierarchy.yaml")
+    eventually(lambda: addresses(ask(("127.0.0.1", int(ports["5301"])), NAME)) == ["192.0.2.9"], within=5)
