@@ -78,7 +78,7 @@ static void open_bench(struct bench *bench)
     bench->tier_worker = (struct tier_worker){
         .store = bench->cache.store,
         .validity = bench->cache.validity,
-        .local = local_new(&(struct local_options){.tier = "bench", .special_use = true}),
+        .local = local_new(&(struct local_options){.special_use = true}),
     };
     assert(bench->tier_worker.local);
     for (size_t i = 0; i < NAMES; i++)

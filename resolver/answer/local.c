@@ -6,7 +6,6 @@
 #include <utlist.h>
 
 #include "config/fault.h"
-#include "resolver/answer/local_hosts.h"
 #include "resolver/answer/special.h"
 
 enum {
@@ -93,8 +92,8 @@ static int check_records(const struct local *local, const struct local_options *
 
 int local_check(const struct local_options *options, char ret_error[LOCAL_MAX_ERROR])
 {
-    const struct local_options records = {
-        .tier = options->tier, .records = options->records, .record_count = options->record_count};
+    const struct local_options records = {.records = options->records,
+                                          .record_count = options->record_count};
     struct local *local = local_new(&records);
     if (!local) {
         snprintf(ret_error, LOCAL_MAX_ERROR, ": out of memory");
@@ -119,7 +118,7 @@ struct local *local_new(const struct local_options *options)
     for (size_t i = 0; i < options->exempt_count; i++)
         special_add_exempt(table, options->exempt[i]);
     add_records(table, options);
-    local->hosts = local_hosts_read(table, options->tier, options->hosts, options->host_count);
+    local->hosts = local_hosts_read(table, &options->hosts);
     special_add_loopback(table);
     if (local->hosts && !table->failed)
         return local;

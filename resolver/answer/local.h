@@ -27,6 +27,7 @@
 #include <stdatomic.h>
 
 #include "dns/message.h"
+#include "resolver/answer/local_hosts.h"
 #include "resolver/answer/local_table.h"
 #include "resolver/answer/reply.h"
 
@@ -40,10 +41,8 @@ struct local {
 
 /* Texts are borrowed for the call. */
 struct local_options {
-    const char *tier; /* for the log */
     bool special_use;
-    char *const *hosts; /* paths */
-    size_t host_count;
+    struct hosts_list hosts;
     char *const *records; /* as in dns/record.h */
     size_t record_count;
     char *const *exempt; /* zones that special use must not hide */
@@ -52,13 +51,13 @@ struct local_options {
 
 /*
  * Whether all of `records` can be used; else ERR_CONFIG with "[INDEX]: what is wrong" in `ret_error`. Reads no
- * file, logs nothing.
+ * file.
  */
 MUST_CHECK int local_check(const struct local_options *options, char ret_error[LOCAL_MAX_ERROR]);
 
 /*
  * Reads the hosts files and puts everything in its place; with one reference held. Lines and files that
- * cannot be used are logged and left out, records that local_check() refuses are left out. NULL: no memory.
+ * cannot be used are left out, as are records that local_check() refuses. NULL: no memory.
  */
 struct local *local_new(const struct local_options *options);
 

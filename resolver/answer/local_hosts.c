@@ -8,12 +8,11 @@
 #include <unistd.h>
 
 #include "dns/hosts.h"
-#include "resolver/daemon/log.h"
 
 enum {
     HOSTS_TTL = 60,            /* a change of the file is seen by clients within this */
     MAX_HOSTS_FILE = 64 << 20, /* bytes */
-    MAX_COMPLAINTS = 10,       /* lines of one file that are named in the log */
+    MAX_COMPLAINTS = 10,       /* lines of one file that are told one by one */
 };
 
 /* What a hosts file was when it was read. */
@@ -29,25 +28,23 @@ struct local_hosts {
 
 struct hosts_reading {
     struct local_table *table;
-    const char *tier;
+    const struct hosts_list *list;
     const char *path;
     unsigned complaints;
 };
 
-static void complain(const struct hosts_reading *reading, unsigned line, const char *why)
+static void complain(const struct hosts_list *list, const struct hosts_complaint *complaint)
 {
-    char path[LOG_MAX_QUOTED];
-    log_line(LOG_LEVEL_WARNING,
-             "msg=\"a line of a hosts file is left out\" tier=%s file=%s line=%u "
-             "why=\"%s\"",
-             reading->tier, log_quote(reading->path, path), line, why);
+    if (list->complain)
+        list->complain(list->arg, complaint);
 }
 
 static void on_bad(void *arg, unsigned line, const char *why)
 {
     struct hosts_reading *reading = arg;
     if (reading->complaints++ < MAX_COMPLAINTS)
-        complain(reading, line, why);
+        complain(reading->list,
+                 &(struct hosts_complaint){.path = reading->path, .line = line, .why = why});
 }
 
 static void on_entry(void *arg, const struct hosts_entry *entry)
@@ -125,24 +122,21 @@ static char *read_file(struct hosts_file *file, size_t *ret_size)
     return text;
 }
 
-static void read_hosts(struct local_table *table, const char *tier, struct hosts_file *file)
+static void read_hosts(struct local_table *table, const struct hosts_list *list,
+                       struct hosts_file *file)
 {
     size_t size;
-    struct hosts_reading reading = {.table = table, .tier = tier, .path = file->path};
-    char quoted[LOG_MAX_QUOTED];
+    struct hosts_reading reading = {.table = table, .list = list, .path = file->path};
     char *text = read_file(file, &size);
     if (!text) {
-        log_line(LOG_LEVEL_WARNING, "msg=\"a hosts file is left out\" tier=%s file=%s why=\"%s\"",
-                 tier, log_quote(file->path, quoted), strerror(errno));
+        complain(list, &(struct hosts_complaint){.path = file->path, .why = strerror(errno)});
         return;
     }
     hosts_read(text, size, &(struct hosts_sink){.entry = on_entry, .bad = on_bad, .arg = &reading});
     free(text);
     if (reading.complaints > MAX_COMPLAINTS)
-        log_line(LOG_LEVEL_WARNING,
-                 "msg=\"more lines of a hosts file are left out\" tier=%s "
-                 "file=%s count=%u",
-                 tier, log_quote(file->path, quoted), reading.complaints - MAX_COMPLAINTS);
+        complain(list, &(struct hosts_complaint){.path = file->path,
+                                                 .more = reading.complaints - MAX_COMPLAINTS});
 }
 
 void local_hosts_free(struct local_hosts *hosts)
@@ -154,19 +148,18 @@ void local_hosts_free(struct local_hosts *hosts)
     free(hosts);
 }
 
-struct local_hosts *local_hosts_read(struct local_table *table, const char *tier,
-                                     char *const *paths, size_t count)
+struct local_hosts *local_hosts_read(struct local_table *table, const struct hosts_list *list)
 {
-    struct local_hosts *hosts = calloc(1, sizeof *hosts + count * sizeof hosts->files[0]);
-    for (size_t i = 0; hosts && i < count; i++) {
+    struct local_hosts *hosts = calloc(1, sizeof *hosts + list->count * sizeof hosts->files[0]);
+    for (size_t i = 0; hosts && i < list->count; i++) {
         struct hosts_file *file = &hosts->files[i];
-        file->path = strdup(paths[i]);
+        file->path = strdup(list->paths[i]);
         if (!file->path) {
             local_hosts_free(hosts);
             return NULL;
         }
         hosts->count++;
-        read_hosts(table, tier, file);
+        read_hosts(table, list, file);
     }
     return hosts;
 }

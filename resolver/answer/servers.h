@@ -16,7 +16,7 @@
  * Queries under way keep a set and its ways alive. Its end may come from within a response, when the ways cannot be
  * freed: so it waits until the owner sweeps.
  *
- * Threads: all on the worker's; struct upstream_stats are shared by all.
+ * Threads: all on the worker's; struct server_stats are shared by all.
  */
 #ifndef FRESHET_RESOLVER_ANSWER_SERVERS_H
 #define FRESHET_RESOLVER_ANSWER_SERVERS_H
@@ -34,7 +34,7 @@ enum {
 };
 
 /* What is known of one address by all workers, for people. Lives as long as its tier. */
-struct upstream_stats {
+struct server_stats {
     char address[ADDRESS_MAX_TEXT]; /* "127.0.0.1:53" */
     uint8_t origin;                 /* number of this address in its tier, from 1 */
     struct counter sent, answered, timeouts, failures;
@@ -45,7 +45,7 @@ struct upstream_stats {
 struct server {
     struct server *prev, *next;
     union address address; /* zero for a tier of this process */
-    struct upstream_stats *stats;
+    struct server_stats *stats;
     size_t references; /* by sets */
     uint32_t srtt_us;  /* 0: never measured */
     uint32_t rttvar_us;
@@ -81,9 +81,9 @@ struct servers {
 };
 
 struct server_address {
-    union address address;        /* zero for a tier of this process */
-    struct upstream_stats *stats; /* borrowed */
-    struct exchange *exchange;    /* the way to it; taken over, also on failure */
+    union address address;      /* zero for a tier of this process */
+    struct server_stats *stats; /* borrowed */
+    struct exchange *exchange;  /* the way to it; taken over, also on failure */
 };
 
 /* With one reference held. No more than SERVERS_MAX are taken. NULL: no memory. */

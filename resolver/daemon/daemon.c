@@ -88,15 +88,31 @@ static char **exempt_zones(const struct config *config, const struct config_tier
     return zones;
 }
 
+static void log_hosts(void *arg, const struct hosts_complaint *complaint)
+{
+    const char *tier = arg;
+    char path[LOG_MAX_QUOTED];
+    log_quote(complaint->path, path);
+    if (complaint->more > 0)
+        log_line(LOG_LEVEL_WARNING,
+                 "msg=\"more lines of a hosts file are left out\" tier=%s file=%s count=%u", tier,
+                 path, complaint->more);
+    else if (complaint->line > 0)
+        log_line(LOG_LEVEL_WARNING,
+                 "msg=\"a line of a hosts file is left out\" tier=%s file=%s line=%u why=\"%s\"",
+                 tier, path, complaint->line, complaint->why);
+    else
+        log_line(LOG_LEVEL_WARNING, "msg=\"a hosts file is left out\" tier=%s file=%s why=\"%s\"",
+                 tier, path, complaint->why);
+}
+
 /* Reads the hosts files of a tier anew. False: no memory; it keeps what it has. */
 static bool make_local(struct daemon *daemon, const struct config *config, size_t i)
 {
     const struct config_tier *tier = &config->tiers[i];
     struct local_options options = {
-        .tier = tier->name,
         .special_use = tier->special_use,
-        .hosts = tier->hosts,
-        .host_count = tier->host_count,
+        .hosts = {tier->hosts, tier->host_count, log_hosts, tier->name},
         .records = tier->local,
         .record_count = tier->local_count,
     };
@@ -114,8 +130,8 @@ int daemon_check(const struct config *config, char ret_error[DAEMON_MAX_ERROR])
     for (size_t i = 0; i < config->tier_count; i++) {
         char why[LOCAL_MAX_ERROR];
         const struct config_tier *tier = &config->tiers[i];
-        const struct local_options options = {
-            .tier = tier->name, .records = tier->local, .record_count = tier->local_count};
+        const struct local_options options = {.records = tier->local,
+                                              .record_count = tier->local_count};
         int error = local_check(&options, why);
         if (error != ERR_OK) {
             snprintf(ret_error, DAEMON_MAX_ERROR, "tiers[%zu].local%.*s", i, LOCAL_MAX_ERROR - 64,

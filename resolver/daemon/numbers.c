@@ -112,7 +112,7 @@ void numbers_take_tier(const struct daemon *daemon, size_t tier_index, struct ti
     store_count(daemon->tiers[tier_index]->store, &ret->store);
 }
 
-void numbers_take_upstream(const struct upstream_stats *stats, struct upstream_numbers *ret)
+void numbers_take_upstream(const struct server_stats *stats, struct upstream_numbers *ret)
 {
     *ret = (struct upstream_numbers){
         .sent = counter_get(&stats->sent),

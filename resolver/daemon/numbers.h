@@ -39,7 +39,7 @@ struct upstream_numbers {
     uint64_t sent, answered, timeouts, failures;
 };
 extern const struct numbers numbers_of_upstream;
-void numbers_take_upstream(const struct upstream_stats *stats, struct upstream_numbers *ret);
+void numbers_take_upstream(const struct server_stats *stats, struct upstream_numbers *ret);
 
 /* The feed: struct feed_status itself. */
 extern const struct numbers numbers_of_feed;

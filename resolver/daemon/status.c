@@ -89,7 +89,7 @@ json_t *status_applied(struct daemon *daemon, uint64_t after)
                      "took_us", times);
 }
 
-static json_t *upstream_json(const struct upstream_stats *stats)
+static json_t *upstream_json(const struct server_stats *stats)
 {
     struct upstream_numbers numbers;
     numbers_take_upstream(stats, &numbers);

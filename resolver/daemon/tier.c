@@ -24,7 +24,7 @@ static struct ttl_policy policy_of(const struct config_cache *cache)
 }
 
 /* The stats of an address, made at its first use. The lock is held. */
-static struct upstream_stats *intern_origin(struct tier *tier, const char *text)
+static struct server_stats *intern_origin(struct tier *tier, const char *text)
 {
     for (size_t i = 0; i < tier->origin_count; i++)
         if (strcmp(tier->origins[i]->address, text) == 0)
@@ -32,7 +32,7 @@ static struct upstream_stats *intern_origin(struct tier *tier, const char *text)
     /* After ORIGIN_MAX different addresses, the last one's numbers stand for all that follow. */
     if (tier->origin_count == ORIGIN_MAX)
         return tier->origins[ORIGIN_MAX - 1];
-    struct upstream_stats *stats = calloc(1, sizeof *stats);
+    struct server_stats *stats = calloc(1, sizeof *stats);
     if (!stats)
         return NULL;
     snprintf(stats->address, sizeof stats->address, "%s", text);
@@ -41,7 +41,7 @@ static struct upstream_stats *intern_origin(struct tier *tier, const char *text)
     return stats;
 }
 
-static void note_used(struct tier *tier, struct upstream_stats *stats)
+static void note_used(struct tier *tier, struct server_stats *stats)
 {
     for (size_t i = 0; i < tier->used_count; i++)
         if (tier->used[i] == stats)
@@ -65,7 +65,7 @@ static size_t take_addresses(struct tier *tier, const struct config_address *fro
 {
     size_t taken = 0;
     for (size_t i = 0; i < count && i < SERVERS_MAX; i++) {
-        struct upstream_stats *stats = intern_origin(tier, from[i].text);
+        struct server_stats *stats = intern_origin(tier, from[i].text);
         if (!stats)
             continue;
         note_used(tier, stats);
@@ -77,7 +77,7 @@ static size_t take_addresses(struct tier *tier, const struct config_address *fro
 /* The tier above, as if it were an address. */
 static size_t take_above(struct tier *tier, const char *name)
 {
-    struct upstream_stats *stats = intern_origin(tier, name);
+    struct server_stats *stats = intern_origin(tier, name);
     if (!stats)
         return 0;
     note_used(tier, stats);

@@ -21,7 +21,7 @@
 /* Who may be asked. */
 struct tier_address {
     union address address;           /* zero for the tier above */
-    struct upstream_stats *stats;    /* borrowed */
+    struct server_stats *stats;      /* borrowed */
     const struct link_options *link; /* the distance to it; borrowed. NULL: none is simulated */
 };
 
@@ -41,7 +41,7 @@ struct tier {
     struct store *store;
     pthread_mutex_t lock;
     size_t origin_count;
-    struct upstream_stats
+    struct server_stats
         *origins[ORIGIN_MAX]; /* every address this tier ever had; never freed before it */
     struct link_options link; /* the distance to the upstream, where one is simulated */
     /* the forwarders or parents in use now, and who is told our position */
@@ -52,7 +52,7 @@ struct tier {
     size_t zone_count;
     struct tier_zone *zones;
     size_t used_count; /* all addresses in use, each once */
-    struct upstream_stats *used[ORIGIN_MAX];
+    struct server_stats *used[ORIGIN_MAX];
     struct network_list position_for;
     const struct validity *validity; /* borrowed: the zones that it subscribes to */
     atomic_bool *second_hand;        /* by zone: that its upstream is a cache has been said */

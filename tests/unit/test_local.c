@@ -13,7 +13,6 @@
 #include "dns/hosts.h"
 #include "dns/record.h"
 #include "resolver/answer/local.h"
-#include "resolver/daemon/log.h"
 
 /* ---- hosts files ---------------------------------------------------------------------------- */
 
@@ -196,8 +195,7 @@ static void make_of(char *const *records)
     size_t count = 0;
     while (records[count])
         count++;
-    make(&(struct local_options){
-        .tier = "t", .special_use = true, .records = records, .record_count = count});
+    make(&(struct local_options){.special_use = true, .records = records, .record_count = count});
 }
 
 static void show(const struct record *record, char *text, size_t room)
@@ -321,7 +319,7 @@ static void test_empty_zones(void **state)
 static void test_without_special_use(void **state)
 {
     (void)state;
-    make(&(struct local_options){.tier = "t"});
+    make(&(struct local_options){.special_use = false});
     assert_string_equal(ask("localhost", "A"), "not local");
     assert_string_equal(ask("1.0.0.127.in-addr.arpa", "PTR"), "not local");
     assert_false(local_may_have(made, (const uint8_t *)"\11localhost", 11));
@@ -331,7 +329,6 @@ static void test_configured_zones_are_exempt(void **state)
 {
     (void)state;
     make(&(struct local_options){
-        .tier = "t",
         .special_use = true,
         .exempt = (char *const[]){"Corp.test", "10.in-addr.arpa.", "arpa", ".", "com", "onion"},
         .exempt_count = 6});
@@ -429,17 +426,34 @@ static void write_file(const char *path, const char *text)
     assert_int_equal(fclose(file), 0);
 }
 
+/* What was left out: "line 3: why; file: why; 90 more". */
+static char left_out[4096];
+
+static void complain(void *arg, const struct hosts_complaint *complaint)
+{
+    assert_null(arg);
+    size_t used = strlen(left_out), room = sizeof left_out - used;
+    if (complaint->more > 0)
+        snprintf(left_out + used, room, "%u more; ", complaint->more);
+    else if (complaint->line > 0)
+        snprintf(left_out + used, room, "line %u; ", complaint->line);
+    else
+        snprintf(left_out + used, room, "%s: %s; ", complaint->path, complaint->why);
+}
+
 static void make_from_hosts(struct file *file, const char *text)
 {
+    left_out[0] = 0;
     strcpy(file->path, "/tmp/freshet-hosts-XXXXXX");
     int fd = mkstemp(file->path);
     assert_true(fd >= 0);
     close(fd);
     write_file(file->path, text);
-    make(&(struct local_options){.tier = "t",
-                                 .special_use = true,
-                                 .hosts = (char *const[]){file->path, "/nonexistent/hosts"},
-                                 .host_count = 2});
+    make(&(struct local_options){
+        .special_use = true,
+        .hosts = {.paths = (char *const[]){file->path, "/nonexistent/hosts"},
+                  .count = 2,
+                  .complain = complain}});
 }
 
 static void test_hosts_are_local_names(void **state)
@@ -459,6 +473,20 @@ static void test_hosts_are_local_names(void **state)
     assert_string_equal(ask("0.0.10.in-addr.arpa", "PTR"), "NOERROR");
     assert_string_equal(ask("2.0.0.10.in-addr.arpa", "PTR"),
                         "NXDOMAIN; | " SOA("10.in-addr.arpa."));
+    assert_string_equal(left_out, "line 3; /nonexistent/hosts: No such file or directory; ");
+    unlink(file.path);
+}
+
+static void test_a_file_full_of_rubbish_is_told_of_briefly(void **state)
+{
+    (void)state;
+    struct file file;
+    char text[100 * sizeof "rubbish"] = "";
+    for (size_t i = 0; i < 100; i++)
+        strcpy(text + i * 8, "rubbish\n");
+    make_from_hosts(&file, text);
+    assert_non_null(strstr(left_out, "line 1; line 2; "));
+    assert_non_null(strstr(left_out, "line 10; 90 more; "));
     unlink(file.path);
 }
 
@@ -469,9 +497,7 @@ static void test_hosts_add_nothing_beside_a_cname(void **state)
     struct file file;
     make_from_hosts(&file, "192.0.2.7 box.lan\n192.0.2.1 ipp.lan\n");
     make(&(struct local_options){
-        .tier = "t",
-        .hosts = (char *const[]){file.path},
-        .host_count = 1,
+        .hosts = {.paths = (char *const[]){file.path}, .count = 1},
         .records = (char *const[]){"ipp.lan CNAME box.lan", "box.lan A 192.0.2.9"},
         .record_count = 2});
     assert_string_equal(ask("ipp.lan", "TXT"), "NOERROR; ipp.lan. 3600 CNAME box.lan.");
@@ -499,8 +525,7 @@ static void test_a_changed_file_is_noticed(void **state)
     assert_false(local_is_outdated(made));
     write_file(file.path, "192.0.2.70 nas\n");
     assert_true(local_is_outdated(made));
-    make(
-        &(struct local_options){.tier = "t", .hosts = (char *const[]){file.path}, .host_count = 1});
+    make(&(struct local_options){.hosts = {.paths = (char *const[]){file.path}, .count = 1}});
     assert_false(local_is_outdated(made));
     assert_string_equal(ask("nas", "A"), "NOERROR; nas. 60 A 192.0.2.70");
     unlink(file.path);
@@ -510,9 +535,15 @@ static void test_a_changed_file_is_noticed(void **state)
 static void test_other_files_are_left_out(void **state)
 {
     (void)state;
-    make(&(struct local_options){
-        .tier = "t", .hosts = (char *const[]){"/", "/dev/zero", ""}, .host_count = 3});
+    left_out[0] = 0;
+    make(&(struct local_options){.hosts = {
+                                     .paths = (char *const[]){"/", "/dev/zero", ""},
+                                     .count = 3,
+                                     .complain = complain,
+                                 }});
     assert_int_equal(local_count(made), 0);
+    assert_string_equal(left_out, "/: Invalid argument; /dev/zero: Invalid argument; "
+                                  ": No such file or directory; ");
 }
 
 /* ---- what is refused ------------------------------------------------------------------------ */
@@ -520,8 +551,8 @@ static void test_other_files_are_left_out(void **state)
 static void refuses(char *const *records, size_t count, const char *expected)
 {
     char error[LOCAL_MAX_ERROR] = "";
-    int result = local_check(
-        &(struct local_options){.tier = "t", .records = records, .record_count = count}, error);
+    int result =
+        local_check(&(struct local_options){.records = records, .record_count = count}, error);
     assert_string_equal(error, expected);
     assert_int_equal(result, *expected ? ERR_CONFIG : ERR_OK);
 }
@@ -570,12 +601,12 @@ int main(void)
         TEST(test_long_answers_are_truncated),
         TEST(test_the_bitmaps_lose_nothing),
         TEST(test_hosts_are_local_names),
+        TEST(test_a_file_full_of_rubbish_is_told_of_briefly),
         TEST(test_hosts_add_nothing_beside_a_cname),
         TEST(test_a_file_that_may_be_read_again_is_noticed),
         TEST(test_a_changed_file_is_noticed),
         TEST(test_other_files_are_left_out),
         TEST(test_check),
     };
-    log_set_level(LOG_LEVEL_ERROR);
     return cmocka_run_group_tests_name("local", tests, NULL, NULL);
 }

@@ -66,7 +66,7 @@ struct fake_query {
 struct fake_server {
     struct exchange exchange;
     struct world *world;
-    struct upstream_stats stats;
+    struct server_stats stats;
     struct fake_query *waiting; /* queries without a response */
     struct fake_query last;     /* the newest, for looking at */
     size_t count;               /* queries so far */
