@@ -1,46 +1,12 @@
 #include "bench/checker/watch.h"
 
 #include <jansson.h>
-#include <poll.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
 
 #include "bench/common/clock.h"
+#include "bench/common/control.h"
 
-enum { ANSWER_MS = 1000, RETRY_US = 20000, LINE_MAX_SIZE = 256 * 1024 };
-
-static int connect_to(const char *path)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    memcpy(address.sun_path, path, strnlen(path, sizeof address.sun_path - 1));
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd >= 0 && connect(fd, (const struct sockaddr *)&address, sizeof address) != 0) {
-        close(fd);
-        return -1;
-    }
-    return fd;
-}
-
-/* One line, its end cut off. False: closed, silent, or too long. */
-static bool read_line(int fd, char *line, size_t size)
-{
-    for (size_t at = 0; at + 1 < size;) {
-        struct pollfd readable = {.fd = fd, .events = POLLIN};
-        if (poll(&readable, 1, ANSWER_MS) <= 0)
-            return false;
-        const ssize_t got = read(fd, line + at, size - 1 - at);
-        if (got <= 0)
-            return false;
-        at += (size_t)got;
-        if (line[at - 1] == '\n') {
-            line[at - 1] = '\0';
-            return true;
-        }
-    }
-    return false;
-}
+enum { RETRY_US = 20000 };
 
 /* That what lies beyond the last known offsets was not applied, was said to the question before. */
 static void note_applied(struct watch *watch, json_t *feed, int64_t now_us)
@@ -77,31 +43,29 @@ static void note(struct watch *watch, const char *line, int64_t asked_us)
 }
 
 /* Until the connection ends. */
-static void observe(struct watch *watch, int fd)
+static void observe(struct watch *watch, struct control *control)
 {
-    static const char question[] = "{\"cmd\":\"status\"}\n";
-    static _Thread_local char line[LINE_MAX_SIZE];
     while (!atomic_load(&watch->stop)) {
         const int64_t asked_us = clock_us();
-        if (send(fd, question, sizeof question - 1, MSG_NOSIGNAL) != sizeof question - 1 ||
-            !read_line(fd, line, sizeof line))
+        const char *line = control_ask(control, "{\"cmd\":\"status\"}\n");
+        if (!line)
             return;
         note(watch, line, asked_us);
-        usleep((useconds_t)watch->pause_us);
+        clock_sleep_us(watch->pause_us);
     }
 }
 
 static void *watch_main(void *arg)
 {
     struct watch *watch = arg;
+    struct control control;
     while (!atomic_load(&watch->stop)) {
-        int fd = connect_to(watch->tier->control);
-        if (fd >= 0) {
-            observe(watch, fd);
-            close(fd);
+        if (control_open(&control, watch->tier->control)) {
+            observe(watch, &control);
+            control_close(&control);
         }
         note_state(watch->tier, TIER_SILENT, clock_us());
-        usleep(RETRY_US);
+        clock_sleep_us(RETRY_US);
     }
     return NULL;
 }

@@ -7,7 +7,8 @@ import re
 import matplotlib
 
 matplotlib.use("svg")
-matplotlib.rcParams["svg.fonttype"] = "none"  # text stays text: a tenth of the size, and it can be searched
+# Text stays text: a picture is a third of the size, and can be searched.
+matplotlib.rcParams.update({"svg.fonttype": "none", "font.sans-serif": ["DejaVu Sans"]})
 
 import matplotlib.pyplot as plt  # noqa: E402  pylint: disable=wrong-import-position
 
@@ -38,17 +39,24 @@ def axes(title, size, **settings):
     return figure, plot
 
 
-def svg(figure):
+def compact(text):
+    """An SVG with a line for each plot and axis, and with no more digits than can be seen."""
+    text = re.sub(r"\s*\n\s*", " ", text).replace("> <", "><")
+    text = re.sub(r"\d+\.\d{3,}", lambda number: f"{float(number[0]):.2f}".rstrip("0").rstrip("."), text)
+    return re.sub(r'(<g id="(?:axes|matplotlib\.axis)|</svg>)', r"\n\1", text) + "\n"
+
+
+def svg(figure, **options):
     """Its text, to stand in a page."""
     out = io.StringIO()
-    figure.savefig(out, format="svg", bbox_inches="tight")
+    figure.savefig(out, format="svg", **(options or {"bbox_inches": "tight"}))
     plt.close(figure)
-    return re.sub(r"^.*?(?=<svg)", "", out.getvalue(), flags=re.S)
+    return compact(re.sub(r"^.*?(?=<svg)", "", out.getvalue(), flags=re.S))
 
 
 def save(figure, path):
-    figure.savefig(path, format="svg", metadata={"Date": None})
-    plt.close(figure)
+    with open(path, "w", encoding="utf-8") as file:
+        file.write('<?xml version="1.0" encoding="utf-8"?>\n' + svg(figure, metadata={"Date": None}))
 
 
 def table(rows):

@@ -4,11 +4,13 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <unistd.h>
 
 #include "bench/common/ended.h"
+#include "bench/common/options.h"
 #include "bench/common/udp.h"
 
 enum { LOOK_MS = 200 /* between two looks at whether to end */ };
@@ -16,6 +18,7 @@ enum { LOOK_MS = 200 /* between two looks at whether to end */ };
 struct server {
     int fd;
     serve_reply *reply;
+    uint64_t drop_every, seen;
     uint8_t messages[SERVE_BATCH][SERVE_MAX];
     struct sockaddr_in peers[SERVE_BATCH];
     struct iovec iovs[2][SERVE_BATCH];
@@ -51,6 +54,8 @@ static void prepare(struct server *server)
 /* Puts the reply to message `i` at `out[k]`; whether there is one. */
 static size_t answer(struct server *server, size_t i, size_t k)
 {
+    if (server->drop_every && ++server->seen % server->drop_every == 0)
+        return 0;
     const size_t size = server->reply(server->messages[i], server->in[i].msg_len);
     if (size == 0)
         return 0;
@@ -79,14 +84,22 @@ static void serve_batch(struct server *server)
     send_all(server, replies);
 }
 
-int serve(uint16_t port, serve_reply *reply)
+int serve_main(int argc, char **argv, serve_reply *reply)
 {
     struct server *server = calloc(1, sizeof *server);
-    if (!server || (server->fd = open_socket(port)) < 0) {
-        perror("cannot serve");
+    uint16_t port;
+    if (!server)
         return 1;
-    }
     server->reply = reply;
+    const struct option_row rows[] = {
+        {"port", "PORT", "on 127.0.0.1", NUMBER(&port, 1, 65535), .needed = true},
+        {"drop", "N", "no message", NUMBER(&server->drop_every, 1, 1e9)},
+    };
+    const struct option_table table = OPTION_TABLE(rows, .about = "--port=PORT [--drop=N]");
+    options_read(&table, argc, argv);
+    server->fd = open_socket(port);
+    if (server->fd < 0)
+        options_fail("--port", strerror(errno));
     prepare(server);
     ended_watch();
     printf("ready\n");

@@ -17,8 +17,10 @@ enum { SERVE_BATCH = 64, SERVE_MAX = 1232 };
  * reply's size, or 0: none. */
 typedef size_t serve_reply(uint8_t *message, size_t size);
 
-/* Serves 127.0.0.1:`port` until SIGTERM or SIGINT; prints "ready" when bound. Returns the exit code
- * of the process. */
-int serve(uint16_t port, serve_reply *reply);
+/*
+ * All that main() does: with --port=PORT serves 127.0.0.1 until SIGTERM or SIGINT, and prints "ready" when
+ * bound; with --drop=N it takes no notice of every Nth message, for a test of who asks. Returns the exit code.
+ */
+int serve_main(int argc, char **argv, serve_reply *reply);
 
 #endif

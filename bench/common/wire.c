@@ -3,68 +3,14 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "bench/common/cursor.h"
+
 enum {
-    HEADER_SIZE = 12,
-    TYPE_A = 1,
-    TYPE_NS = 2,
-    TYPE_SOA = 6,
-    TYPE_OPT = 41,
-    CLASS_IN = 1,
     SOA_FIXED = 20,
     FLAG_QR = 0x80,
     FLAG_AA = 0x04,
     FLAG_TC = 0x02,
 };
-
-/* ---- a cursor that stays at its first error ---- */
-
-struct cursor {
-    const uint8_t *bytes;
-    size_t size, at;
-    bool bad;
-};
-
-static uint32_t take(struct cursor *cursor, size_t count)
-{
-    uint32_t value = 0;
-    if (cursor->bad || cursor->size - cursor->at < count) {
-        cursor->bad = true;
-        return 0;
-    }
-    for (size_t k = 0; k < count; k++)
-        value = value << 8 | cursor->bytes[cursor->at++];
-    return value;
-}
-
-static void skip(struct cursor *cursor, size_t count)
-{
-    if (cursor->bad || cursor->size - cursor->at < count)
-        cursor->bad = true;
-    else
-        cursor->at += count;
-}
-
-/* A name ends at its root label, or at a pointer (RFC 1035 4.1.4). */
-static void skip_name(struct cursor *cursor)
-{
-    for (;;) {
-        const uint32_t length = take(cursor, 1);
-        if (cursor->bad || length == 0)
-            return;
-        if (length >= 0xc0) {
-            skip(cursor, 1);
-            return;
-        }
-        skip(cursor, length);
-    }
-}
-
-static uint8_t *put(uint8_t *at, uint32_t value, size_t count)
-{
-    for (size_t k = count; k > 0; k--)
-        *at++ = (uint8_t)(value >> (8 * (k - 1)));
-    return at;
-}
 
 /* ---- names ---- */
 
@@ -220,25 +166,6 @@ uint16_t wire_id(const uint8_t *bytes)
     return (uint16_t)(bytes[0] << 8 | bytes[1]);
 }
 
-struct record {
-    uint32_t type, ttl;
-    const uint8_t *rdata;
-    size_t size;
-};
-
-static struct record take_record(struct cursor *cursor)
-{
-    struct record record = {0};
-    skip_name(cursor);
-    record.type = take(cursor, 2);
-    skip(cursor, 2);
-    record.ttl = take(cursor, 4);
-    record.size = take(cursor, 2);
-    record.rdata = cursor->bytes + cursor->at;
-    skip(cursor, record.size);
-    return record;
-}
-
 static void read_address(struct wire_answer *answer, const struct record *record)
 {
     if (record->type != TYPE_A)
@@ -257,7 +184,7 @@ static void read_soa(struct wire_answer *answer, const struct record *record)
         return;
     struct cursor tail = {.bytes = record->rdata, .size = record->size};
     tail.at = record->size - SOA_FIXED;
-    answer->version = take(&tail, 4);
+    answer->version = (uint32_t)take(&tail, 4);
     answer->ttl = record->ttl;
     answer->gone = true;
 }
@@ -299,7 +226,7 @@ enum wire_asked wire_read_query(const struct zone *zone, const uint8_t *bytes, s
     struct cursor cursor = {.bytes = bytes, .size = size, .at = HEADER_SIZE};
     skip_name(&cursor);
     const size_t name_size = cursor.at - HEADER_SIZE;
-    const uint32_t type = take(&cursor, 2);
+    const uint32_t type = (uint32_t)take(&cursor, 2);
     skip(&cursor, 2);
     if (cursor.bad)
         return ASKED_GARBAGE;

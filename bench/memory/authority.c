@@ -6,7 +6,6 @@
  */
 #include <string.h>
 
-#include "bench/common/options.h"
 #include "bench/common/serve.h"
 #include "bench/memory/names.h"
 
@@ -28,10 +27,5 @@ static size_t answer(uint8_t *message, size_t size)
 
 int main(int argc, char **argv)
 {
-    uint16_t port;
-    const struct option_row rows[] = {
-        {"port", "PORT", "on 127.0.0.1", NUMBER(&port, 1, 65535), .needed = true}};
-    const struct option_table table = OPTION_TABLE(rows, .about = "--port=PORT");
-    options_read(&table, argc, argv);
-    return serve(port, answer);
+    return serve_main(argc, argv, answer);
 }

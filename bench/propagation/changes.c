@@ -56,12 +56,9 @@ void changes_publish(struct topic *topic, const struct flights *flights, const s
 {
     char name[WIRE_MAX_TEXT], text[WIRE_MAX_TEXT + 128];
     zone_name_text(zone, flights->history->changes[version].name, name);
-    if (flights->options->flush)
-        snprintf(text, sizeof text, "{\"op\":\"FLUSH\",\"name\":\"%s\"}", name);
-    else
-        snprintf(text, sizeof text,
-                 "{\"op\":\"SET\",\"name\":\"%s\",\"type\":\"A\",\"ttl\":%u,"
-                 "\"rdata\":[\"10.%u.%u.%u\"]}",
-                 name, zone->ttl, version >> 16 & 255, version >> 8 & 255, version & 255);
+    snprintf(text, sizeof text,
+             "{\"op\":\"SET\",\"name\":\"%s\",\"type\":\"A\",\"ttl\":%u,"
+             "\"rdata\":[\"10.%u.%u.%u\"]}",
+             name, zone->ttl, version >> 16 & 255, version >> 8 & 255, version & 255);
     topic_publish(topic, version, text);
 }

@@ -7,12 +7,11 @@
 #include <unistd.h>
 
 #include "bench/common/clock.h"
+#include "bench/common/cursor.h"
 #include "bench/common/udp.h"
 
 enum {
     BATCH = 64,
-    HEADER = 12,
-    TYPE_OPT = 41,
     POSITION_OPTION = 65317, /* invalidation/position.h */
     POSITION_VERSION = 1,
     POSITION_HEAD = 9, /* the version and the feed id */
@@ -48,21 +47,6 @@ void client_close(struct client *client)
     free(client->asked);
 }
 
-static uint64_t get(const uint8_t *at, size_t count)
-{
-    uint64_t value = 0;
-    for (size_t k = 0; k < count; k++)
-        value = value << 8 | at[k];
-    return value;
-}
-
-static uint8_t *put(uint8_t *at, uint64_t value, size_t count)
-{
-    for (size_t k = count; k > 0; k--)
-        *at++ = (uint8_t)(value >> (8 * (k - 1)));
-    return at;
-}
-
 /* An OPT record with the position option (RFC 6891 6.1.2); the query's new size. */
 static size_t add_position(const struct client *client, uint8_t *query, size_t size)
 {
@@ -90,38 +74,29 @@ void client_ask(struct client *client, uint32_t name, bool probe)
         return;
 }
 
-/* Behind a name; 0 when there is none. */
-static size_t after_name(const uint8_t *bytes, size_t size, size_t at)
-{
-    while (at < size && bytes[at] != 0) {
-        if (bytes[at] >= 0xc0)
-            return at + 2;
-        at += 1u + bytes[at];
-    }
-    return at < size ? at + 1 : 0;
-}
-
 /* The offset that a position option has for the zone's partition; -1 when it has none. */
-static int64_t offset_in(const struct client *client, const uint8_t *option, size_t size)
+static int64_t offset_in(const struct client *client, struct cursor option)
 {
-    if (size < POSITION_HEAD || option[0] != POSITION_VERSION ||
-        get(option + 1, 8) != client->feed_id)
+    if (take(&option, 1) != POSITION_VERSION || take(&option, 8) != client->feed_id)
         return -1;
-    for (size_t at = POSITION_HEAD; at + POSITION_ENTRY <= size; at += POSITION_ENTRY)
-        if ((int32_t)get(option + at, 4) == client->partition)
-            return (int64_t)get(option + at + 4, 8);
+    while (option.size - option.at >= POSITION_ENTRY && !option.bad) {
+        const int32_t partition = (int32_t)take(&option, 4);
+        const int64_t offset = (int64_t)take(&option, 8);
+        if (partition == client->partition)
+            return offset;
+    }
     return -1;
 }
 
-static int64_t offset_among(const struct client *client, const uint8_t *options, size_t size)
+static int64_t offset_among(const struct client *client, const struct record *opt)
 {
-    for (size_t at = 0; at + 4 <= size;) {
-        const size_t length = get(options + at + 2, 2);
-        if (at + 4 + length > size)
-            break;
-        if (get(options + at, 2) == POSITION_OPTION)
-            return offset_in(client, options + at + 4, length);
-        at += 4 + length;
+    struct cursor options = {.bytes = opt->rdata, .size = opt->size};
+    while (!options.bad && options.at < options.size) {
+        const uint64_t code = take(&options, 2), size = take(&options, 2);
+        const struct cursor option = {.bytes = options.bytes + options.at, .size = size};
+        skip(&options, size);
+        if (code == POSITION_OPTION && !options.bad)
+            return offset_in(client, option);
     }
     return -1;
 }
@@ -129,24 +104,20 @@ static int64_t offset_among(const struct client *client, const uint8_t *options,
 /* What the answer says of how far the tier is; -1: nothing. */
 static int64_t offset_of(const struct client *client, const uint8_t *bytes, size_t size)
 {
-    const size_t records = get(bytes + 6, 2) + get(bytes + 8, 2) + get(bytes + 10, 2);
-    size_t at = after_name(bytes, size, HEADER);
-    at = at ? at + 4 : 0;
-    for (size_t k = 0; k < records && at && at < size; k++) {
-        at = after_name(bytes, size, at);
-        if (!at || at + 10 > size)
-            return -1;
-        const size_t length = get(bytes + at + 8, 2);
-        if (at + 10 + length > size)
-            return -1;
-        if (get(bytes + at, 2) == TYPE_OPT)
-            return offset_among(client, bytes + at + 10, length);
-        at += 10 + length;
+    struct cursor cursor = {.bytes = bytes, .size = size, .at = 6};
+    const uint64_t records = take(&cursor, 2) + take(&cursor, 2) + take(&cursor, 2);
+    skip_name(&cursor);
+    skip(&cursor, 4);
+    for (uint64_t k = 0; k < records && !cursor.bad; k++) {
+        const struct record record = take_record(&cursor);
+        if (record.type == TYPE_OPT && !cursor.bad)
+            return offset_among(client, &record);
     }
     return -1;
 }
 
-static void take(struct client *client, const uint8_t *bytes, size_t size, struct receipt receipt)
+static void take_answer(struct client *client, const uint8_t *bytes, size_t size,
+                        struct receipt receipt)
 {
     const int64_t now_us = receipt.now_us;
     const uint16_t id = wire_id(bytes);
@@ -201,7 +172,7 @@ void client_receive(struct client *client, int fd)
         const ssize_t size = recvmsg(fd, &message, 0);
         if (size < 0)
             return;
-        if (size >= HEADER)
-            take(client, bytes, (size_t)size, receipt_of(&message));
+        if (size >= HEADER_SIZE)
+            take_answer(client, bytes, (size_t)size, receipt_of(&message));
     }
 }

@@ -47,6 +47,15 @@ static void note_new(struct flights *flights, unsigned tier, uint32_t version,
     }
 }
 
+/* What came before the new answer, by another socket, and was read after it, is not old again. */
+static void note_old(struct seen *seen, struct receipt receipt)
+{
+    const bool overtaken = seen->new_us && receipt.arrived_us < seen->arrived_us;
+    const int64_t old_us = overtaken ? seen->new_us : receipt.now_us;
+    if (old_us > seen->old_us)
+        seen->old_us = old_us;
+}
+
 void flights_answer(struct flights *flights, unsigned tier, uint32_t version, int64_t sent_us,
                     struct receipt receipt)
 {
@@ -54,7 +63,7 @@ void flights_answer(struct flights *flights, unsigned tier, uint32_t version, in
     for (uint32_t later = flights->history->changes[version].next; later;
          later = flights->history->changes[later].next)
         if (flights->all[later].published_us && sent_us > flights->all[later].published_us)
-            flights->all[later].seen[tier].old_us = receipt.now_us;
+            note_old(&flights->all[later].seen[tier], receipt);
 }
 
 void flights_applied(struct flights *flights, unsigned tier, int64_t offset, int64_t now_us)

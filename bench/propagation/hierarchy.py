@@ -1,4 +1,4 @@
-"""A hierarchy file (freshetd's own YAML), started on free loopback ports, or found running.
+"""A hierarchy file (freshetd's own YAML), started on free loopback ports.
 
     Hierarchy("config/hierarchy.yaml", topic, authority_port).start()
 
@@ -30,34 +30,7 @@ def address_of(text):
     return host, int(port)
 
 
-def load(path):
-    with open(path, encoding="utf-8") as file:
-        return yaml.safe_load(file)
-
-
-class Running:
-    """Tiers that run elsewhere, as the file has them: nothing is started or stopped."""
-
-    def __init__(self, path):
-        self.config = load(path)
-        self.tiers = {tier["name"]: address_of(tier["listen"][0])
-                      for tier in self.config["tiers"]}
-
-    def authority_port(self):
-        """Where the topmost tier asks: the benchmark answers there. An address of this machine."""
-        places = {address_of(text) for tier in self.config["tiers"]
-                  for text in tier["upstream"].get("forward", [])} - set(self.tiers.values())
-        if len(places) != 1 or next(iter(places))[0] != "127.0.0.1":
-            raise SystemExit("to attach, one tier asks a port of 127.0.0.1 where nobody is")
-        return places.pop()[1]
-
-    def topic(self):
-        """Brokers and topic of the feed."""
-        feed = self.config["feed"]
-        return feed["brokers"], feed.get("updates", "dns.updates")
-
-
-class Hierarchy(Running):
+class Hierarchy:
     """The tiers of a file as daemons of ours.
 
     topic     a kafka_cluster.Topic, or None: no feed, and forward in place of parent
@@ -65,7 +38,9 @@ class Hierarchy(Running):
     """
 
     def __init__(self, path, topic, authority_port, split=False):
-        super().__init__(path)
+        with open(path, encoding="utf-8") as file:
+            self.config = yaml.safe_load(file)
+        self.tiers = {}
         self._topic, self._authority = topic, ("127.0.0.1", authority_port)
         self._places = {}  # what the file says -> where it is
         for tier in self.config["tiers"]:

@@ -4,28 +4,11 @@
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <sys/time.h>
-#include <sys/un.h>
-#include <unistd.h>
 
-enum { PAUSE_US = 200000, RETRY_US = 50000, PATIENCE_S = 1 };
+#include "bench/common/clock.h"
+#include "bench/common/control.h"
 
-static FILE *connect_to(const char *path)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    const struct timeval patience = {.tv_sec = PATIENCE_S};
-    strncpy(address.sun_path, path, sizeof address.sun_path - 1);
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-    FILE *stream = NULL;
-    if (fd >= 0 && connect(fd, (const struct sockaddr *)&address, sizeof address) == 0)
-        stream = fdopen(fd, "r");
-    if (!stream && fd >= 0)
-        close(fd);
-    return stream;
-}
+enum { PAUSE_US = 200000, RETRY_US = 50000 };
 
 /* Takes an answer; `begun`: the question was asked after the first change. */
 static void note(struct inside *inside, const char *line, bool begun)
@@ -47,35 +30,33 @@ static void note(struct inside *inside, const char *line, bool begun)
 }
 
 /* Until the connection ends. */
-static void observe(struct inside *inside, FILE *stream)
+static void observe(struct inside *inside, struct control *control)
 {
-    char question[64], *line = NULL;
-    size_t size = 0;
+    char question[64];
     for (bool last = false; !last;) {
         last = atomic_load(&inside->stop); /* then once more */
         const bool begun = atomic_load(&inside->begun);
-        const int length = snprintf(question, sizeof question,
-                                    "{\"cmd\":\"applied\",\"after\":%" PRIu64 "}\n", inside->known);
-        if (send(fileno(stream), question, (size_t)length, MSG_NOSIGNAL) != length ||
-            getline(&line, &size, stream) <= 0)
+        snprintf(question, sizeof question, "{\"cmd\":\"applied\",\"after\":%" PRIu64 "}\n",
+                 inside->known);
+        const char *line = control_ask(control, question);
+        if (!line)
             break;
         note(inside, line, begun);
         if (!last)
-            usleep(PAUSE_US);
+            clock_sleep_us(PAUSE_US);
     }
-    free(line);
 }
 
 static void *inside_main(void *arg)
 {
     struct inside *inside = arg;
+    struct control control;
     while (!atomic_load(&inside->stop)) {
-        FILE *stream = connect_to(inside->path);
-        if (stream) {
-            observe(inside, stream);
-            fclose(stream);
+        if (control_open(&control, inside->path)) {
+            observe(inside, &control);
+            control_close(&control);
         }
-        usleep(RETRY_US);
+        clock_sleep_us(RETRY_US);
     }
     return NULL;
 }

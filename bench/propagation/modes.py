@@ -25,7 +25,6 @@ class Place:
     cluster: object
     file: str
     names: int
-    attach: bool
 
 
 @dataclasses.dataclass
@@ -87,16 +86,6 @@ def freshet_tiers(place, _ttl, feed=True, split=False):
         yield Stage(tiers.tiers, [*kafka_words(topic), *words],
                     {"freshetd": tiers.pids, "Kafka": kafka_pids(place)},
                     positions=True)
-
-
-@contextlib.contextmanager
-def attached(place, _ttl):
-    """Tiers that run already: the topmost upstream is an address of ours to answer at."""
-    running = hierarchy.Running(place.file)
-    port = running.authority_port()
-    topic = running.topic()
-    yield Stage(running.tiers, [f"--brokers={topic[0]}", f"--topic={topic[1]}",
-                                f"--authority-port={port}"], {}, positions=True)
 
 
 @contextlib.contextmanager
@@ -175,6 +164,4 @@ MODES = [
           "Changes go to the authority and the topic; a script tells Unbound to forget the name.",
           scripted),
 ]
-ATTACHED = Mode("attached", "freshet, running tiers", "freshet",
-                "Tiers that ran already, as the hierarchy file has them.", attached, price=False)
-BY_KEY = {mode.key: mode for mode in [*MODES, ATTACHED]}
+BY_KEY = {mode.key: mode for mode in MODES}

@@ -82,7 +82,6 @@ void probe_options_read(struct options *o, int argc, char **argv)
         {"coarse", "US", "", NUMBER(&o->coarse_us, 1, 1e9)},
         {"rotate", NULL, "most of them at one tier only, another each time",
          FLAG(&o->rotate, true)},
-        {"flush", NULL, "the messages say FLUSH, not SET", FLAG(&o->flush, true)},
         {"no-reader", NULL, "no plain consumer beside the tiers", FLAG(&o->reader, false)},
         {"seed", "N", "1", NUMBER(&o->seed, 0, 1e15)},
     };

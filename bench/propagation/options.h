@@ -26,7 +26,6 @@ struct options {
     int64_t seconds, horizon_us;
     int64_t first_us, fine_us, fine_for_us, coarse_us; /* the probes' times; see flight.h */
     bool rotate; /* most watched changes are looked for at one tier, another each time */
-    bool flush;  /* changes only invalidate */
     bool reader; /* a plain consumer beside the tiers */
     uint64_t seed;
     const char *brokers, *topic; /* NULL: not in Kafka */

@@ -6,18 +6,14 @@
 #include <unistd.h>
 
 #include "bench/common/clock.h"
+#include "bench/common/cursor.h"
 #include "bench/common/udp.h"
 
 enum {
     IDS = 65536,
     OPCODE_UPDATE = 5 << 11,
-    TYPE_A = 1,
-    TYPE_SOA = 6,
-    CLASS_IN = 1,
-    CLASS_ANY = 255,
-    HEADER = 12,
     NOTIFY_AA = 4 << 11 | 1 << 10,
-    ZONE_POINTER = 0xc000 | HEADER,
+    ZONE_POINTER = 0xc000 | HEADER_SIZE,
 };
 
 int primary_open(struct primary *primary, const struct options *options)
@@ -35,13 +31,6 @@ void primary_close(struct primary *primary)
     if (primary->notify_fd >= 0)
         close(primary->notify_fd);
     free(primary->versions);
-}
-
-static uint8_t *put(uint8_t *at, uint32_t value, size_t count)
-{
-    for (size_t k = count; k > 0; k--)
-        *at++ = (uint8_t)(value >> (8 * (k - 1)));
-    return at;
 }
 
 static uint8_t *put_header(uint8_t *at, uint16_t id)
@@ -99,7 +88,7 @@ static void send_notify(struct primary *primary)
 }
 
 /* Whether it acknowledges a change. */
-static bool take(struct primary *primary, const uint8_t *bytes)
+static bool take_reply(struct primary *primary, const uint8_t *bytes)
 {
     const uint32_t version = primary->versions[wire_id(bytes)];
     primary->versions[wire_id(bytes)] = 0;
@@ -116,8 +105,8 @@ void primary_receive(struct primary *primary)
     uint8_t bytes[WIRE_MAX];
     ssize_t size;
     bool news = false;
-    while ((size = recv(primary->fd, bytes, sizeof bytes, 0)) >= HEADER)
-        news |= take(primary, bytes);
+    while ((size = recv(primary->fd, bytes, sizeof bytes, 0)) >= HEADER_SIZE)
+        news |= take_reply(primary, bytes);
     if (news && primary->notify_fd >= 0)
         send_notify(primary);
 }

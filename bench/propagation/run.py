@@ -2,7 +2,6 @@
 
     python3 bench/propagation/run.py                   all ways, then the tables and the page
     python3 bench/propagation/run.py push ttl-5        some of them
-    python3 bench/propagation/run.py --attach --hierarchy FILE   freshet tiers that run already
     python3 bench/propagation/run.py --report          the tables and the page of what is there
 
 Each way is one run of build/propagation/probe, at the same rates, over the same zone; a second run
@@ -282,26 +281,21 @@ def read_all(directory):
 
 
 def run(args):
-    chosen = [modes.ATTACHED] if args.attach else [modes.BY_KEY[key] for key in args.modes]
-    cluster = None
     with contextlib.ExitStack() as stack:
-        if not args.attach:
-            print("  starting Kafka", flush=True)
-            cluster = kafka_cluster.connect(build=freshet.build_directory())
-            stack.callback(cluster.stop)
+        print("  starting Kafka", flush=True)
+        cluster = kafka_cluster.connect(build=freshet.build_directory())
+        stack.callback(cluster.stop)
         args.awake = stack.enter_context(awake())
-        place = modes.Place(cluster, args.hierarchy, args.names, args.attach)
-        for mode in chosen:
-            write(measure(args, mode, place), args.output)
+        place = modes.Place(cluster, args.hierarchy, args.names)
+        for key in args.modes:
+            write(measure(args, modes.BY_KEY[key], place), args.output)
 
 
 def arguments():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("modes", nargs="*", metavar="WAY", help=", ".join(
-        mode.key for mode in modes.MODES))
+    parser.add_argument("modes", nargs="*", metavar="WAY", help=", ".join(modes.BY_KEY))
     parser.add_argument("--hierarchy", default=os.path.join(paths.ROOT, "config", "hierarchy.yaml"))
-    parser.add_argument("--attach", action="store_true")
     parser.add_argument("--report", action="store_true")
     parser.add_argument("--no-price", dest="price", action="store_false")
     parser.add_argument("--fine", type=int, help="microseconds between two first questions")
@@ -316,10 +310,10 @@ def arguments():
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--output", default=os.path.join(freshet.build_directory(), "propagation"))
     args = parser.parse_args()
-    unknown = [key for key in args.modes if key not in modes.BY_KEY or key == "attached"]
+    unknown = [key for key in args.modes if key not in modes.BY_KEY]
     if unknown:
         parser.error(f"no such way: {', '.join(unknown)}")
-    args.modes = args.modes or [mode.key for mode in modes.MODES]
+    args.modes = args.modes or list(modes.BY_KEY)
     return args
 
 
@@ -342,7 +336,7 @@ def main():
     os.makedirs(args.output, exist_ok=True)
     args.own_network = False
     if not args.report:
-        args.own_network = not args.attach and own_network()
+        args.own_network = own_network()
         run(args)
     report(args)
 

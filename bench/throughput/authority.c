@@ -7,13 +7,11 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "bench/common/options.h"
+#include "bench/common/cursor.h"
 #include "bench/common/serve.h"
 
 enum {
-    HEADER = 12,
     QUESTION_TAIL = 4, /* type and class */
-    TYPE_A = 1,
     QR_AA = 0x84,
     RD = 0x01,
     RA = 0x80,
@@ -21,26 +19,18 @@ enum {
 };
 
 static const uint8_t address[] = {
-    0xc0, HEADER, 0,    TYPE_A, 0, 1, /* owner: the name asked for; type, class */
-    0,    1,      0x51, 0x80,   0, 4, 192, 0, 2, 1};
+    0xc0, HEADER_SIZE, 0,    TYPE_A, 0, 1, /* owner: the name asked for; type, class */
+    0,    1,           0x51, 0x80,   0, 4, 192, 0, 2, 1};
 /* Its owner is the name asked for too: forwarders only look at the last field (RFC 2308 3). */
 static const uint8_t soa[] = {
-    0xc0, HEADER, 0,    6,    0, 1, 0,    1,    0x51, 0x80, 0,    22, /* 22 bytes follow */
-    0,    0, /* the root twice: server, mailbox */
-    0,    0,      0,    1,    0, 0, 0x0e, 0x10, 0,    0,    0x0e, 0x10, /* serial, refresh, retry */
-    0,    0,      0x0e, 0x10, 0, 0, 0x0e, 0x10,                         /* expire, minimum */
+    0xc0, HEADER_SIZE, 0,    6,    0, 1, 0,    1,
+    0x51, 0x80,        0,    22, /* 22 bytes follow */
+    0,    0,                     /* the root twice: server, mailbox */
+    0,    0,           0,    1,    0, 0, 0x0e, 0x10,
+    0,    0,           0x0e, 0x10,                   /* serial, refresh, retry */
+    0,    0,           0x0e, 0x10, 0, 0, 0x0e, 0x10, /* expire, minimum */
 };
 static const uint8_t opt[] = {0, 0, 41, 0x04, 0xd0, 0, 0, 0, 0, 0, 0};
-
-/* Where the question ends; 0 when there is no whole one. */
-static size_t question_end(const uint8_t *message, size_t size)
-{
-    size_t at = HEADER;
-    while (at < size && message[at] != 0 && message[at] < 64)
-        at += message[at] + 1u;
-    return at < size && message[at] == 0 && at + 1 + QUESTION_TAIL <= size ? at + 1 + QUESTION_TAIL
-                                                                           : 0;
-}
 
 static size_t append(uint8_t *message, size_t at, const uint8_t *bytes, size_t size)
 {
@@ -59,10 +49,13 @@ static void set_header(uint8_t *message, bool has_address, bool edns)
 
 static size_t answer(uint8_t *message, size_t size)
 {
-    if (size < HEADER || message[5] != 1)
+    if (size < HEADER_SIZE || message[5] != 1)
         return 0;
-    size_t end = question_end(message, size);
-    if (end == 0 || end + ROOM > SERVE_MAX)
+    struct cursor cursor = {.bytes = message, .size = size, .at = HEADER_SIZE};
+    skip_name(&cursor);
+    skip(&cursor, QUESTION_TAIL);
+    size_t end = cursor.at;
+    if (cursor.bad || end + ROOM > SERVE_MAX)
         return 0;
     const bool is_address = message[end - 4] == 0 && message[end - 3] == TYPE_A;
     const bool edns = message[11] != 0;
@@ -74,10 +67,5 @@ static size_t answer(uint8_t *message, size_t size)
 
 int main(int argc, char **argv)
 {
-    uint16_t port;
-    const struct option_row rows[] = {
-        {"port", "PORT", "on 127.0.0.1", NUMBER(&port, 1, 65535), .needed = true}};
-    const struct option_table table = OPTION_TABLE(rows, .about = "--port=PORT");
-    options_read(&table, argc, argv);
-    return serve(port, answer);
+    return serve_main(argc, argv, answer);
 }
