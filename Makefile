@@ -139,7 +139,7 @@ demo: deps-build
 	@$(PYTHON) tests/demo.py
 
 check: deps
-	@$(MAKE) --no-print-directory layers lint all
+	@$(MAKE) --no-print-directory layers lint all $(BENCH_PROGRAMS)
 	@$(MAKE) --no-print-directory unit
 	@$(MAKE) --no-print-directory unit-sanitized
 	@$(MAKE) --no-print-directory instructions
@@ -226,6 +226,7 @@ faults:
 
 layers:
 	@tests/layers.sh
+	@$(PYTHON) tests/repeats.py
 
 SOURCES_TO_FORMAT := $(shell find $(LAYERS) bench tests -name "*.[ch]")
 
