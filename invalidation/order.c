@@ -132,13 +132,17 @@ static bool serial_is_newer(const struct order *order, const struct change_set *
 /* Whether a set is from before what was applied, or may be, by its time. */
 static bool is_late(const struct order *order, const struct change_set *set, int64_t time_us)
 {
+    const bool own = order->by == hash_of(set->publisher);
+    const int64_t others_us = own ? order->other_us : order->time_us;
     if (order->missed_until_us > 0 && time_us < order->missed_until_us + ORDER_TOLERANCE_US)
         return true;
-    if (order->sets == 0 || order->by == hash_of(set->publisher))
-        return time_us < order->time_us;
+    if (order->sets > 0 && own && time_us < order->time_us)
+        return true;
+    if (order->sets == 0 || (own && others_us == 0))
+        return false;
     /* Of another clock: only a serial tells what comes after what within the tolerance. */
-    return serial_is_newer(order, set) ? time_us + ORDER_TOLERANCE_US < order->time_us
-                                       : time_us < order->time_us + ORDER_TOLERANCE_US;
+    return serial_is_newer(order, set) ? time_us + ORDER_TOLERANCE_US < others_us
+                                       : time_us < others_us + ORDER_TOLERANCE_US;
 }
 
 /* Whether something says that it comes after what was applied. */
@@ -150,10 +154,16 @@ static bool is_newer(const struct order *order, const struct change_set *set, in
 
 static void enter_time(struct order *order, const struct change_set *set, int64_t time_us)
 {
-    if (order->sets > 0 && time_us < order->time_us)
+    const uint64_t by = hash_of(set->publisher);
+    if (order->sets > 0 && time_us < order->time_us) {
+        if (by != order->by && time_us > order->other_us)
+            order->other_us = time_us;
         return;
+    }
+    if (order->sets > 0 && by != order->by)
+        order->other_us = order->time_us;
     order->time_us = time_us;
-    order->by = hash_of(set->publisher);
+    order->by = by;
 }
 
 enum order_verdict order_enter(struct order *order, const struct change_set *set, int64_t wall_us)

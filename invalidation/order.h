@@ -12,6 +12,8 @@
  *   late           not newer than what was applied, or than the last gap: evicts
  *   from ahead     by more than ORDER_TOLERANCE_US ahead of our clock: evicts, and counts as of now for those after it
  *
+ * What no rule can see: a clock that is ahead by as much as its sets are late. They look on time.
+ *
  * A history is kept for each zone of the subscription, and for zones below them that sets are named for.
  * Both memories are bounded: what they forget counts as not seen before, or evicts.
  *
@@ -39,6 +41,7 @@ struct order {
     uint32_t serial;
     int64_t time_us;         /* the newest, no later than our clock was then; 0: none */
     uint64_t by;             /* whose that was: a hash of the publisher's name */
+    int64_t other_us;        /* the newest of all others; 0: none */
     int64_t missed_until_us; /* sets committed before may have been missed */
     uint64_t gap;            /* the caller's count of gaps when publishers were last forgotten */
     uint64_t sets;           /* entered, but for repeated ones */

@@ -255,3 +255,135 @@ def test_p8_a_replayed_log_brings_nothing_back(freshetd, topic, scripted):
     assert addresses(ask(daemon, NAME)) == ["192.0.2.9"]
     (zone,) = daemon.status()["feed"]["zones"]
     assert zone["stale"] == 5
+
+
+# --- what is provisional, and what can be placed in order
+
+
+def test_p4_a_childs_min_ttl_does_not_lengthen_a_second(freshetd, topic, scripted):
+    """The authority lags; the parent keeps what it gave for a second, and a child with a lower bound no longer."""
+    time.sleep(3.2)
+    scripted.set(NAME, "A", "192.0.2.1")
+    above = freshetd({"tiers": [freshet.tier("above", [scripted])],
+                      "feed": freshet.feed(topic, ["example.com."], settle="2s")})
+    below = {"name": "below", "cache": {"min_ttl": "1m", "hold": "1h"},
+             "upstream": {"parent": [freshet.address_text(above.address)]}}
+    child = freshetd({"tiers": [below], "feed": freshet.feed(topic, ["example.com."])})
+    for daemon in (above, child):
+        daemon.wait_log("feed is live", within=20)
+    topic.publish("example.com.", [changes.flush(NAME)])
+    for daemon in (above, child):
+        applied(daemon, 1)
+    assert addresses(ask(child, NAME)) == ["192.0.2.1"]
+    scripted.set(NAME, "A", "192.0.2.2")
+    eventually(lambda: addresses(ask(child, NAME)) == ["192.0.2.2"], within=3)
+
+
+@pytest.mark.parametrize("rtype, old, new", [
+    ("A", "192.0.2.1", "192.0.2.2"), ("TXT", '"old"', '"new"')])
+def test_p4_a_start_right_after_a_change(freshetd, topic, scripted, rtype, old, new):
+    """What was published a moment before may not have reached the authority, and what was not is as ever."""
+    scripted.set(NAME, rtype, old)
+    scripted.set("quiet.example.com.", "A", "192.0.2.9")
+    topic.publish("example.com.", [changes.flush(NAME)])
+    daemon = freshetd({"tiers": [freshet.tier("os", [scripted])],
+                       "feed": freshet.feed(topic, ["example.com."], settle="2s")})
+    daemon.wait_log("feed is live", within=20)
+    assert ask(daemon, NAME, rtype).answer[0].ttl <= 1
+    assert ask(daemon, "quiet.example.com.").answer[0].ttl > 1
+    assert daemon.status()["feed"]["applied"] == 0
+    scripted.set(NAME, rtype, new)
+    eventually(lambda: addresses(ask(daemon, NAME, rtype)) == [new], within=2.5)
+
+
+def test_p4_what_settles_is_not_served_stale(freshetd, topic, scripted):
+    daemon = start(freshetd, topic, scripted, {"serve_stale": "1d"}, settle="2s")
+    scripted.set(NAME, "A", "192.0.2.1")
+    ask(daemon, NAME)
+    topic.publish("example.com.", [changes.flush(NAME)])
+    applied(daemon, 1)
+    assert addresses(ask(daemon, NAME)) == ["192.0.2.1"]  # by a secondary that lags
+    scripted.script(NAME, script.rcode("SERVFAIL"))
+    time.sleep(2)
+    assert addresses(ask(daemon, NAME)) != ["192.0.2.1"]
+
+
+def test_p6_hold_begins_where_the_ttl_ends(freshetd, topic, scripted):
+    daemon = start(freshetd, topic, scripted, {"hold": "3s"})
+    scripted.set(NAME, "A", "192.0.2.1", ttl=3)
+    ask(daemon, NAME)
+    time.sleep(4.2)
+    ask(daemon, NAME)
+    assert scripted.count(NAME) == 1
+    time.sleep(2)
+    ask(daemon, NAME)
+    assert scripted.count(NAME) == 2
+
+
+def test_p8_a_set_that_the_authority_has_overtaken(freshetd, topic, scripted):
+    """It comes late; what was fetched after it was made may be newer than it, and is asked for again."""
+    feed = freshet.feed(topic, ["example.com."], lease="20s")
+    daemon = freshetd({"experiment": True, "tiers": [freshet.tier("os", [scripted])],
+                       "feed": {**feed, "link": {"delay": "1s"}}})
+    daemon.wait_log("feed is live", within=25)
+    topic.publish("example.com.", [changes.set_(NAME, "A", 60, "192.0.2.1")], serial=1)
+    scripted.set(NAME, "A", "192.0.2.2")
+    assert addresses(ask(daemon, NAME)) == ["192.0.2.2"]
+    applied(daemon, 1)
+    assert addresses(ask(daemon, NAME)) == ["192.0.2.2"]
+    assert daemon.status()["feed"]["installed"] == 0
+
+
+def test_p8_a_set_from_the_future(freshetd, topic, scripted):
+    """It evicts and is counted; and the sets after it bring their data as ever."""
+    daemon = start(freshetd, topic, scripted)
+    scripted.set(NAME, "A", "192.0.2.1")
+    ask(daemon, NAME)
+    topic.publish("example.com.", [changes.set_(NAME, "A", 60, "192.0.2.66")], serial=None,
+                  time="9999-01-01T00:00:00.000000Z")
+    applied(daemon, 1)
+    assert addresses(ask(daemon, NAME)) == ["192.0.2.1"]
+    (zone,) = daemon.status()["feed"]["zones"]
+    assert zone["future"] == 1
+    time.sleep(0.15)
+    topic.publish("example.com.", [changes.set_(NAME, "A", 60, "192.0.2.2")], serial=None)
+    applied(daemon, 2)
+    count = scripted.count(NAME)
+    assert addresses(ask(daemon, NAME)) == ["192.0.2.2"]
+    assert scripted.count(NAME) == count
+
+
+def test_p8_a_publisher_that_lost_count(freshetd, topic, scripted):
+    """It counts from 1 again: its first set evicts, those after it bring their data."""
+    daemon = start(freshetd, topic, scripted)
+    scripted.set(NAME, "A", "192.0.2.1")
+    ask(daemon, NAME)
+    for count, (seq, last) in enumerate(((1, 1), (2, 1), (1, 2), (2, 3)), 1):
+        scripted.set(NAME, "A", f"192.0.2.{last}")
+        topic.publish("example.com.", [changes.set_(NAME, "A", 60, f"192.0.2.{last}")],
+                      serial=None, seq=seq, publisher="p")
+        applied(daemon, count)
+        assert addresses(ask(daemon, NAME)) == [f"192.0.2.{last}"]
+    assert scripted.count(NAME) == 2, "asked again but for the set that could not be placed"
+
+
+def test_p1_a_serial_ends_the_soa(freshetd, topic, scripted):
+    daemon = start(freshetd, topic, scripted)
+    for serial in (1, 2):
+        scripted.set("example.com.", "SOA", f"ns. host. {serial} 3600 900 604800 60")
+        if serial == 2:
+            topic.publish("example.com.", [changes.set_(NAME, "A", 60, "192.0.2.2")], serial=2)
+            applied(daemon, 1)
+        assert addresses(ask(daemon, "example.com.", "SOA"))[0].split()[2] == str(serial)
+
+
+def test_p1_a_set_of_a_zone_below_counts(freshetd, topic, scripted):
+    daemon = start(freshetd, topic, scripted, {"hold": "1h"})
+    name = "www.sub.example.com."
+    for last in (1, 2):
+        scripted.set(name, "A", f"192.0.2.{last}", ttl=2)
+        if last == 2:
+            topic.publish("sub.example.com.", [changes.set_(name, "A", 2, "192.0.2.2")])
+            applied(daemon, 1)
+        assert addresses(ask(daemon, name)) == [f"192.0.2.{last}"]
+    assert daemon.status()["feed"]["ignored"] == 0
