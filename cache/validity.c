@@ -204,7 +204,6 @@ void validity_depend_on_question(const struct validity *validity, const uint8_t 
     const struct zone *top = top_zone_of(validity, canonical_name);
     ret->zone = number_of(top);
     ret->own = top ? own[told] : OWN_NONE;
-    ret->whole = false;
     ret->question = canonical_name;
     ret->count = 0;
 }
@@ -216,7 +215,7 @@ static int add_scope(struct dependencies *dependencies, enum scope_kind kind, ui
         if (dependencies->scopes[i].hash == scope.hash)
             return ERR_OK;
     if (dependencies->count == DEPENDENCIES_MAX) {
-        dependencies->whole = true;
+        dependencies->own = OWN_WHOLE;
         return ERR_SPACE;
     }
     dependencies->scopes[dependencies->count++] = scope;
@@ -268,7 +267,6 @@ struct dependent validity_dependent(const struct validity *validity,
                              : scope_hash(question, name_size(question), validity->key),
         .zone = dependencies->zone,
         .own = dependencies->own,
-        .whole = dependencies->whole,
         .count = dependencies->count,
         .scopes = dependencies->scopes,
     };
@@ -292,6 +290,18 @@ static struct stamp later(struct stamp a, struct stamp b)
     return stamp_after(a, b) ? a : b;
 }
 
+static struct stamp load(const _Atomic uint64_t *stamp)
+{
+    return (struct stamp){atomic_load_explicit(stamp, memory_order_acquire)};
+}
+
+/* The newest mark anywhere in a zone, or at least as new. */
+static struct stamp newest_in_zone(const struct validity *validity, uint32_t number)
+{
+    const struct zone *zone = zone_at(validity, number);
+    return zone ? later(load(&zone->newest), load(&validity->all)) : (struct stamp){UINT64_MAX};
+}
+
 /* The newest mark at a question's name: its own, and of each subtree that it lies in. */
 static struct stamp newest_own_mark(const struct validity *validity,
                                     const struct dependent *dependent)
@@ -300,10 +310,14 @@ static struct stamp newest_own_mark(const struct validity *validity,
     const uint8_t *name = dependent->question;
     uint64_t hash = dependent->question_hash;
     struct stamp newest = marks_get(marks, scope_of(SCOPE_NAME, hash));
-    if (dependent->own >= OWN_ABSENCE)
+    if (dependent->own != OWN_NAME) {
+        if (dependent->own == OWN_WHOLE)
+            return dependent->zone == ZONE_MANY ? validity_now(validity)
+                                                : newest_in_zone(validity, dependent->zone);
         newest = later(newest, marks_get(marks, scope_of(SCOPE_EXISTENCE, hash)));
-    if (dependent->own == OWN_SOA)
-        newest = later(newest, marks_get(marks, scope_of(SCOPE_SOA, hash)));
+        if (dependent->own == OWN_SOA)
+            newest = later(newest, marks_get(marks, scope_of(SCOPE_SOA, hash)));
+    }
     /* The question's zone: the topmost one, unless further names lie in others. */
     const struct zone *top = zone_at(validity, dependent->zone);
     if (!top)
@@ -319,37 +333,9 @@ static struct stamp newest_own_mark(const struct validity *validity,
     }
 }
 
-static struct stamp load(const _Atomic uint64_t *stamp)
-{
-    return (struct stamp){atomic_load_explicit(stamp, memory_order_acquire)};
-}
-
-/* The newest mark anywhere in a zone, or at least as new. */
-static struct stamp newest_in_zone(const struct validity *validity, uint32_t number)
-{
-    const struct zone *zone = zone_at(validity, number);
-    return zone ? later(load(&zone->newest), load(&validity->all)) : (struct stamp){UINT64_MAX};
-}
-
-struct stamp validity_newest_mark(const struct validity *validity,
-                                  const struct dependent *dependent)
-{
-    if (dependent->zone == ZONE_NONE)
-        return (struct stamp){0};
-    if (dependent->whole)
-        return dependent->zone == ZONE_MANY ? validity_now(validity)
-                                            : newest_in_zone(validity, dependent->zone);
-    struct stamp newest = load(&validity->all);
-    if (dependent->own != OWN_NONE)
-        newest = later(newest, newest_own_mark(validity, dependent));
-    for (size_t i = 0; i < dependent->count; i++)
-        newest = later(newest, marks_get(validity->marks, dependent->scopes[i]));
-    return newest;
-}
-
 /* Whether a name in no zone was evicted after `stamp`; what is forgotten of evictions counts as every name. */
-static bool evicted_outside(const struct validity *validity, const uint8_t *name,
-                            struct stamp stamp)
+static __attribute__((noinline)) bool evicted_outside(const struct validity *validity,
+                                                      const uint8_t *name, struct stamp stamp)
 {
     struct validity *v = (struct validity *)validity;
     bool evicted = false;
@@ -366,23 +352,50 @@ static bool evicted_outside(const struct validity *validity, const uint8_t *name
     return evicted;
 }
 
+/* Marks of the scopes themselves. */
+static struct stamp newest_scope_mark(const struct validity *validity,
+                                      const struct dependent *dependent)
+{
+    struct stamp newest = {0};
+    if (dependent->own != OWN_NONE)
+        newest = newest_own_mark(validity, dependent);
+    for (size_t i = 0; i < dependent->count; i++)
+        newest = later(newest, marks_get(validity->marks, dependent->scopes[i]));
+    return newest;
+}
+
+struct stamp validity_newest_mark(const struct validity *validity,
+                                  const struct dependent *dependent)
+{
+    if (dependent->zone == ZONE_NONE)
+        return (struct stamp){0};
+    return later(load(&validity->all), newest_scope_mark(validity, dependent));
+}
+
+/* Whether a question in no zone was evicted since. */
+static __attribute__((noinline)) bool
+is_evicted(const struct validity *validity, const struct dependent *dependent, struct stamp stamp)
+{
+    return dependent->own == OWN_NONE && stamp_after(load(&validity->evicted), stamp) &&
+           evicted_outside(validity, dependent->question, stamp);
+}
+
 bool validity_holds(const struct validity *validity, const struct dependent *dependent,
                     struct stamp stamp)
 {
     const struct stamp clock = validity_now(validity);
-    /* Nothing at all has changed since: marks of the future are for those who come after them. */
-    if (clock.n == stamp.n)
-        return true;
-    if (stamp_after(stamp, clock))
-        return false; /* of the time before the clock started over */
-    if (dependent->own == OWN_NONE && stamp_after(load(&validity->evicted), stamp) &&
-        evicted_outside(validity, dependent->question, stamp))
-        return false;
-    if (dependent->zone == ZONE_NONE)
-        return true;
-    if (!stamp_after(newest_in_zone(validity, dependent->zone), stamp))
-        return true;
-    return !stamp_after(validity_newest_mark(validity, dependent), stamp);
+    /* Nothing at all has changed since; or it is a stamp of the time before the clock started over. */
+    if (clock.n <= stamp.n)
+        return clock.n == stamp.n;
+    if (dependent->zone != ZONE_NONE) {
+        if (stamp_after(load(&validity->all), stamp))
+            return false;
+        const struct zone *zone = zone_at(validity, dependent->zone);
+        if ((!zone || stamp_after(load(&zone->newest), stamp)) &&
+            stamp_after(newest_scope_mark(validity, dependent), stamp))
+            return false;
+    }
+    return dependent->own != OWN_NONE || !is_evicted(validity, dependent, stamp);
 }
 
 /* ---- changes ---- */

@@ -64,6 +64,7 @@ enum own_scopes {
     OWN_NAME,    /* what is at the name */
     OWN_ABSENCE, /* that, and that nothing is below it */
     OWN_SOA,     /* that too, and the zone's SOA record */
+    OWN_WHOLE,   /* whatever changes in its zones: it has too many scopes. Not stored */
 };
 
 /* What is told of a name. */
@@ -74,7 +75,6 @@ struct dependencies {
     uint32_t
         zone; /* the topmost one that all names lie in, counted from 1; or ZONE_NONE, ZONE_MANY */
     enum own_scopes own;
-    bool whole;              /* too many scopes: whatever changes in its zones touches it */
     const uint8_t *question; /* borrowed, canonical */
     size_t count;
     struct scope scopes[DEPENDENCIES_MAX]; /* of further names */
@@ -86,7 +86,6 @@ struct dependent {
     uint64_t question_hash;  /* validity_hash() of it */
     uint32_t zone;
     enum own_scopes own;
-    bool whole;
     size_t count;
     const struct scope *scopes;
 };
