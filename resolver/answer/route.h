@@ -2,7 +2,7 @@
  * route.h - whom a tier asks for which names: its upstream, and others for the zones that have their own.
  *
  * The longest zone that has a name decides. A chain of CNAMEs may lead from one into another: then each is
- * asked for its own names, and what it says of others is not believed (fetch.c).
+ * asked for its own names, and what it says of others is not believed (chain.h).
  *
  * Threads: a worker's own, as the sources are.
  */
