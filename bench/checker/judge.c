@@ -118,19 +118,6 @@ static bool past_ttl(const struct judge *judge, const struct question *question,
            judge->ttl * (int64_t)US_PER_S + judge->forwarder_us + judge->lease_us + ROUNDING_US;
 }
 
-/* The version that an answer has, as far as it can be told; see judge.h, P4. */
-static uint32_t version_of(const struct judge *judge, const struct question *question,
-                           const struct wire_answer *answer)
-{
-    const struct change *changes = judge->history->changes;
-    uint32_t version = answer->version;
-    if (!judge->forwarder_us || !answer->gone)
-        return version;
-    for (version = judge->history->current[question->name]; version && !changes[version].gone;)
-        version = changes[version].previous;
-    return version;
-}
-
 static enum offence find_offence(const struct judge *judge, const struct question *question,
                                  const struct wire_answer *answer, bool *ret_excused)
 {
@@ -153,6 +140,28 @@ static enum offence find_offence(const struct judge *judge, const struct questio
     if (past_bound(judge, question, version))
         return OFFENCE_BOUND;
     return past_ttl(judge, question, version) ? OFFENCE_P5 : OFFENCE_NONE;
+}
+
+/*
+ * A negative answer that somebody else's cache has put together: whatever version it may be of, the one that fits
+ * best counts; it becomes the answer's.
+ */
+static enum offence find_offence_of_gone(const struct judge *judge, const struct question *question,
+                                         struct wire_answer *answer, bool *ret_excused)
+{
+    const struct change *changes = judge->history->changes;
+    uint32_t version = judge->history->current[question->name], newest = 0;
+    for (; version; version = changes[version].previous) {
+        if (!changes[version].gone)
+            continue;
+        answer->version = version;
+        newest = newest ? newest : version;
+        const enum offence offence = find_offence(judge, question, answer, ret_excused);
+        if (offence == OFFENCE_NONE || *ret_excused)
+            return offence;
+    }
+    answer->version = newest;
+    return newest ? find_offence(judge, question, answer, ret_excused) : OFFENCE_WRONG;
 }
 
 /* ---- counting ---- */
@@ -249,9 +258,10 @@ void judge_answer(struct judge *judge, const struct question *question,
 {
     struct tier *tier = question->tier;
     struct wire_answer told = *given, *answer = &told;
-    answer->version = version_of(judge, question, given);
     bool excused = false;
-    const enum offence offence = find_offence(judge, question, answer, &excused);
+    const enum offence offence = judge->forwarder_us && answer->gone
+                                     ? find_offence_of_gone(judge, question, answer, &excused)
+                                     : find_offence(judge, question, answer, &excused);
     const bool known =
         offence != OFFENCE_WRONG && offence != OFFENCE_MIXED && offence != OFFENCE_ABORTED;
     struct trace trace = {.question = *question, .answer = *answer, .answered_us = now_us};

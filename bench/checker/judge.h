@@ -23,7 +23,7 @@
  *               cache of somebody else's lies between, it is that cache which gives it out, until
  *               its TTL has run out there; then the answer must say a TTL of 1 s at most as well.
  *               (Such a cache puts negative answers together from parts: what serial they have does
- *               not tell the version. They are taken for the newest version in which the name is gone.)
+ *               not tell the version. Any version in which the name is gone will do.)
  *   regression  older than seen: the tier went back
  *   bound       older than the tier's bound: so long after the next version was in the log, and the
  *               tier has said to be live ever since (a tier without a control socket: always)
