@@ -13,6 +13,7 @@ import threading
 
 HEADER = 12  # bytes
 IDS = 65536
+BUFFER = 4 << 20
 
 
 def question(message):
@@ -40,6 +41,7 @@ class Relay:
         self._threads = [threading.Thread(target=run, daemon=True) for run in (self._ask, self._answer)]
         for sock in (self._below, self._above):
             sock.settimeout(0.1)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER)
         for thread in self._threads:
             thread.start()
 
