@@ -212,16 +212,46 @@ static void gather_bucket(const struct index *index, size_t home, uint64_t from,
     }
 }
 
+/* Where the bucket after that of a place begins; 0: there is none. */
+static uint64_t next_bucket(size_t mask, uint64_t at)
+{
+    uint64_t span = reversed(mask);
+    span &= -span; /* the lowest of the bits that tell buckets apart, in the order of the walk */
+    return (at & ~(span - 1)) + span;
+}
+
 /* Moves past a bucket, or past what was taken of it. */
 static void pass(const struct index *index, struct index_walk *walk,
                  const struct gathered *gathered)
 {
-    uint64_t span = reversed(index->mask);
-    span &= -span; /* the lowest of the bits that tell buckets apart, in the order of the walk */
     uint64_t next =
-        gathered->more ? gathered->at[gathered->count - 1] + 1 : (walk->at & ~(span - 1)) + span;
+        gathered->more ? gathered->at[gathered->count - 1] + 1 : next_bucket(index->mask, walk->at);
     walk->ended = next == 0;
     walk->at = next;
+}
+
+enum { WALK_AHEAD = 5 }; /* buckets that have some dozens of references, on average */
+
+void index_walk_expect(const struct index *index, const struct index_walk *walk)
+{
+    const size_t mask = atomic_load_explicit(&index->mask, memory_order_relaxed);
+    uint64_t at = walk->at;
+    for (int i = 0; i < WALK_AHEAD && (i == 0 || at != 0); i++, at = next_bucket(mask, at))
+        index_expect(index, reversed(at));
+}
+
+size_t index_walk_peek(const struct index *index, const struct index_walk *walk, uint32_t *ret_refs,
+                       size_t room)
+{
+    size_t count = 0;
+    uint64_t at = walk->at;
+    for (int i = 0; i < WALK_AHEAD && (i == 0 || at != 0); i++) {
+        const struct index_bucket *bucket = &index->buckets[index_home(index, reversed(at))];
+        for (uint32_t used = bucket->used; used && count < room; used &= used - 1)
+            ret_refs[count++] = bucket->refs[__builtin_ctz(used)];
+        at = next_bucket(index->mask, at);
+    }
+    return count;
 }
 
 size_t index_walk(const struct index *index, struct index_walk *walk, uint32_t *ret_refs,

@@ -79,6 +79,14 @@ struct index_walk {
 size_t index_walk(const struct index *index, struct index_walk *walk, uint32_t *ret_refs,
                   size_t room);
 
+/*
+ * What the walk will come by next, as far as it can be told without a look at what references stand for: up to `room`
+ * references. The buckets are expected (index_expect), without the lock, by index_walk_expect() before.
+ */
+void index_walk_expect(const struct index *index, const struct index_walk *walk);
+size_t index_walk_peek(const struct index *index, const struct index_walk *walk, uint32_t *ret_refs,
+                       size_t room);
+
 /* Lets the walk go on with a reference that it has just come by. */
 void index_walk_back(const struct index *index, struct index_walk *walk, uint32_t ref);
 

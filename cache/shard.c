@@ -109,13 +109,29 @@ bool shard_tidy(struct shard *shard, size_t most)
     return false;
 }
 
-size_t shard_walk(const struct shard *shard, struct index_walk *walk,
-                  struct entry *ret_entries[SHARD_WALK])
+/* Fetches an entry's first lines: its head and its key. */
+static void expect_entry(const struct segment *segment, uint32_t ref)
 {
-    uint32_t refs[SHARD_WALK];
-    size_t count = index_walk(&shard->segment.index, walk, refs, SHARD_WALK);
+    const char *at = (const char *)ring_at(&segment->ring, ref);
+    __builtin_prefetch(at);
+    __builtin_prefetch(at + 64);
+}
+
+size_t shard_walk_lock(struct shard *shard, struct index_walk *walk,
+                       struct entry *ret_entries[SHARD_WALK])
+{
+    const struct segment *segment = &shard->segment;
+    uint32_t refs[2 * SHARD_WALK];
+    index_walk_expect(&segment->index, walk);
+    shard_lock(shard);
+    size_t count = index_walk_peek(&segment->index, walk, refs, 2 * SHARD_WALK);
     for (size_t i = 0; i < count; i++)
-        ret_entries[i] = entry_at(&shard->segment, refs[i]);
+        expect_entry(segment, refs[i]);
+    shard_unlock(shard);
+    shard_lock(shard);
+    count = index_walk(&segment->index, walk, refs, SHARD_WALK);
+    for (size_t i = 0; i < count; i++)
+        ret_entries[i] = entry_at(segment, refs[i]);
     return count;
 }
 

@@ -171,12 +171,14 @@ void shard_remove(struct shard *shard, struct entry *entry);
 /* Drops up to `most` blocks at the tail that nothing is left in. False: there are none any more. */
 bool shard_tidy(struct shard *shard, size_t most);
 
-/* Entries at a time in a walk: some tens of microseconds under the lock, if none of them is in the processor's cache. */
-enum { SHARD_WALK = 32 };
+enum { SHARD_WALK = 32 }; /* entries at a time in a walk */
 
-/* The next entries of a walk (index.h). Good while the lock is held. */
-size_t shard_walk(const struct shard *shard, struct index_walk *walk,
-                  struct entry *ret_entries[SHARD_WALK]);
+/*
+ * A walk's next step, in the shard's lock: what it will touch is fetched into the processor's cache before, so that
+ * lookups wait for a microsecond or two. The entries are good until the unlock.
+ */
+size_t shard_walk_lock(struct shard *shard, struct index_walk *walk,
+                       struct entry *ret_entries[SHARD_WALK]);
 
 /* Lets the walk go on with an entry that it has just come by. */
 void shard_walk_back(const struct shard *shard, struct index_walk *walk, const struct entry *entry);

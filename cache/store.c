@@ -180,12 +180,12 @@ uint32_t store_elsewhere(struct store *store, const struct answer_key *key)
 
 /* ---- all entries ---- */
 
-/* Drops what there is among the next entries of a walk. */
+/* Drops what there is among the next entries of a walk; some of the room is given back on the way. */
 static size_t drop_some(struct shard *shard, struct index_walk *walk, const uint8_t *name,
-                        bool subtree)
+                        bool subtree, bool *ret_more)
 {
     struct entry *entries[SHARD_WALK];
-    size_t count = shard_walk(shard, walk, entries), dropped = 0;
+    size_t count = shard_walk_lock(shard, walk, entries), dropped = 0;
     for (size_t i = 0; i < count; i++) {
         const uint8_t *held = answer_key_name(entry_key(entries[i]));
         if (subtree ? name_is_within(held, name) : name_equal(held, name)) {
@@ -193,6 +193,8 @@ static size_t drop_some(struct shard *shard, struct index_walk *walk, const uint
             dropped++;
         }
     }
+    *ret_more = shard_tidy(shard, SHARD_WALK) || !walk->ended;
+    shard_unlock(shard);
     return dropped;
 }
 
@@ -200,14 +202,9 @@ size_t store_drop(struct store *store, const uint8_t *canonical_name, bool subtr
 {
     size_t dropped = 0;
     for (size_t i = 0; i <= store->shards.mask; i++) {
-        struct shard *shard = &store->shards.each[i];
         struct index_walk walk = {0};
-        for (bool more = true; more;) {
-            shard_lock(shard);
-            dropped += drop_some(shard, &walk, canonical_name, subtree);
-            more = shard_tidy(shard, SHARD_WALK) || !walk.ended;
-            shard_unlock(shard);
-        }
+        for (bool more = true; more;)
+            dropped += drop_some(&store->shards.each[i], &walk, canonical_name, subtree, &more);
     }
     return dropped;
 }

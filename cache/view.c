@@ -97,8 +97,7 @@ static size_t copy_some(struct view_walk *walk, struct shard *shard)
 {
     struct entry *entries[SHARD_WALK];
     size_t used = 0;
-    shard_lock(shard);
-    size_t count = shard_walk(shard, &walk->within, entries);
+    size_t count = shard_walk_lock(shard, &walk->within, entries);
     for (size_t i = 0; i < count; i++) {
         if (used + entry_bytes(entries[i]) > WALK_ROOM) {
             shard_walk_back(shard, &walk->within, entries[i]);

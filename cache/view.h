@@ -1,8 +1,8 @@
 /*
  * view.h - what a store holds, for people to look at: one entry, or all of them.
  *
- * Entries are copied out under a shard's lock, a few dozen at a time, and shown without it: a lookup waits for some tens
- * of microseconds, however slow the one who looks is.
+ * Entries are copied out under a shard's lock, a few dozen at a time, and shown without it: a lookup waits for some
+ * microseconds, however slow the one who looks is.
  *
  * A walk goes by the keys' hashes (index.h), so it needs no picture of the store to be kept, and any number of them may
  * be under way. Whatever is held from its beginning to its end is shown once, as it is when the walk comes by, also if
