@@ -179,7 +179,11 @@ static const struct option options[] = {
      .max = 256,
      LIST_FIELD(config_feed, rdkafka, rdkafka_count),
      .text = "Properties of librdkafka, each `property=value`, passed through: TLS, SASL, "
-             "timeouts."},
+             "timeouts. `isolation.level` is `read_committed`, whatever is said here. Messages "
+             "inflate in the client before their size is known: with zstd to "
+             "`receive.message.max.bytes` (here 64 MiB), and else it is a gap; gzip may grow a "
+             "thousandfold, lz4 255-fold. Keep `max.message.bytes` of the topic low, "
+             "and write to it only those who may."},
     {.key = "link",
      .scope = SCOPE_FEED,
      .inner = SCOPE_LINK,

@@ -27,8 +27,8 @@ enum {
     FETCHES_PER_LEASE = 6, /* at least, where nothing comes */
     FETCH_MS = 500,        /* the longest that a broker holds one */
     SEARCH_MS = 200,       /* between the first two readings of watermarks while not live */
-    START_MS = 450,        /* for each of two requests: where to start reading */
-    LATE_MS = 1000,        /* clocks of publishers may be behind ours by this much */
+    START_MS = 800, /* for each of two requests, which may stand behind a fetch: where to start */
+    LATE_MS = 1000, /* clocks of publishers may be behind ours by this much */
     SETTLING_MOST = 10000, /* messages of a partition that are read again at the start */
     DEFAULT_LEASE_MS = 3000,
     DESTROY_S = 1,

@@ -34,6 +34,8 @@ static const struct property consumer_defaults[] = {
     {"check.crcs", "true"}, /* what the disk or the wire spoilt must not be applied */
     {"fetch.error.backoff.ms", "50"},
     {"fetch.message.max.bytes", MESSAGE_MAX_BYTES},
+    {"fetch.max.bytes", "16777216"}, /* of all partitions that a broker has */
+    {"receive.message.max.bytes", "67108864"},
     /*
      * What is read ahead when the feed is behind. Once that much waits, librdkafka sleeps for a second before
      * it looks again (its issue 2879), so it must be more than a second's work: less means standing still.

@@ -12,6 +12,13 @@
  * transaction under way not yet. Its end of a partition is the last stable offset then, below everything that a
  * transaction hides; so whoever wants to know how long the log is asks with kafka_read_uncommitted().
  *
+ * What a message may take. A fetch brings 16 MiB, and the first batch in it whatever its size, up to the 64 MiB of
+ * receive.message.max.bytes. A compressed batch is inflated by librdkafka before anybody is asked: with zstd to that
+ * limit at most, and to a third of it for sure; more is an error of the partition, so a gap: all is invalidated and the
+ * batch is passed over. With gzip, lz4 and snappy to whatever it inflates to, about 1,000, 255 and 20 times its size. No
+ * property of a consumer bounds that; the broker's max.message.bytes, by default 1 MiB of compressed bytes, does: 1 GiB
+ * for the worst of gzip.
+ *
  * Nothing here writes to stderr: a client starts with its log thrown away until its owner sets a
  * callback.
  */

@@ -212,7 +212,10 @@ enum sync_action sync_read(struct sync *sync, const struct log_reading *reading,
 
 /* ---- the passing of time ---- */
 
-/* Why it is behind: what is not read yet, or cannot be, as a transaction under way hides it. */
+/*
+ * Why it is behind: what is not read yet, or what does not come although all before it is read. A transaction under way
+ * hides it; or it is just being fetched, which a large message may take a while for.
+ */
 static void describe_lag(const struct sync *sync, char reason[FEED_MAX_ERROR])
 {
     int64_t unread = 0, hidden = 0;
@@ -222,7 +225,9 @@ static void describe_lag(const struct sync *sync, char reason[FEED_MAX_ERROR])
             *(sync->at_end[k] ? &hidden : &unread) += lag;
     }
     if (hidden > 0 && unread == 0)
-        snprintf(reason, FEED_MAX_ERROR, "%" PRId64 " messages hidden by a transaction under way",
+        snprintf(reason, FEED_MAX_ERROR,
+                 "%" PRId64
+                 " messages do not come: a transaction under way hides them, or they are large",
                  hidden);
     else if (unread > 0)
         snprintf(reason, FEED_MAX_ERROR, "%" PRId64 " messages behind", unread + hidden);
