@@ -397,7 +397,9 @@ int apply_change_set(struct applier *applier, const struct change_set *set, stru
     struct apply_result result = {.stamp = validity_now(validity)};
     struct order *order = order_of(applier, set->zone);
     const struct order before = order ? *order : (struct order){0};
-    const enum order_verdict verdict = order ? order_enter(order, set, at.wall_us) : ORDER_EVICTS;
+    const struct order_read read = {
+        .now = at.now, .wall_us = at.wall_us, .partition = at.partition};
+    const enum order_verdict verdict = order ? order_enter(order, set, &read) : ORDER_EVICTS;
     result.duplicate = verdict == ORDER_REPEATED;
     if (!result.duplicate) {
         result.marked = mark_set(validity, &before, set);
@@ -463,6 +465,11 @@ void apply_evict(struct applier *applier, const uint8_t *name, bool subtree, str
     *ret_result = result;
 }
 
+const uint8_t *applier_zone_of(const struct applier *applier, const uint8_t *name)
+{
+    return validity_zone_of(applier->options.validity, name, NULL);
+}
+
 void applier_set_lease(struct applier *applier, struct mono until)
 {
     validity_set_lease(applier->options.validity, until);
@@ -484,6 +491,7 @@ bool applier_zone_status(struct applier *applier, size_t k, struct apply_zone_st
         .duplicates = order->duplicates,
         .jumps_back = order->jumps_back,
         .future = order->future,
+        .elsewhere = order->elsewhere,
         .stale = order->stale,
     };
     pthread_mutex_unlock(&applier->lock);

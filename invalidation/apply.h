@@ -56,11 +56,12 @@ struct apply_result {
         restarted; /* the change clock started over: all was dropped, the position must be taken anew */
 };
 
-/* A moment by both clocks. */
+/* A moment by both clocks, and the partition of the log that is read then. */
 struct apply_at {
     struct mono now;
     unsigned us;     /* microseconds of that millisecond that are over */
     int64_t wall_us; /* microseconds since 1970 UTC */
+    int32_t partition;
 };
 
 /* What has been applied for one zone. */
@@ -74,6 +75,7 @@ struct apply_zone_status {
     uint64_t duplicates;  /* sets that had been applied before, by publisher and seq */
     uint64_t jumps_back;  /* sets whose seq or serial went back */
     uint64_t future;      /* sets from ahead of our clock */
+    uint64_t elsewhere;   /* sets while they came from several partitions */
     uint64_t stale; /* sets that cannot be placed in order, those included: they only evicted */
 };
 
@@ -102,6 +104,9 @@ MUST_CHECK int apply_invalidate(struct applier *applier, const uint8_t *zone, st
  */
 void apply_evict(struct applier *applier, const uint8_t *name, bool subtree, struct mono now,
                  struct apply_result *ret_result);
+
+/* The zone of the subscription that a name (canonical) lies in; NULL: it is none of ours. */
+const uint8_t *applier_zone_of(const struct applier *applier, const uint8_t *name);
 
 /* The feed is proven live and drained until then; {0} takes the lease away (P6). */
 void applier_set_lease(struct applier *applier, struct mono until);

@@ -186,16 +186,22 @@ static void publish_state(struct feed *f)
     }
 }
 
-static struct apply_at moment(void)
+static struct apply_at moment(int32_t partition)
 {
-    return (struct apply_at){.now = now(), .wall_us = clock_us(CLOCK_REALTIME)};
+    const int64_t now_us = clock_us(CLOCK_MONOTONIC);
+    return (struct apply_at){
+        .now = {(uint64_t)now_us / 1000},
+        .us = (unsigned)(now_us % 1000),
+        .wall_us = clock_us(CLOCK_REALTIME),
+        .partition = partition,
+    };
 }
 
 /* `settles`: what changed may not have reached every server yet (P4); else that is known of each name. */
 static void invalidate_all(struct feed *f, bool settles)
 {
     struct apply_result result = {.marked = 0};
-    struct apply_at at = moment();
+    struct apply_at at = moment(-1);
     if (!settles)
         at.now = (struct mono){0};
     if (apply_invalidate(f->applier, NULL, at, &result) < 0)
@@ -384,7 +390,8 @@ static void report_refusal(struct feed *f, const rd_kafka_message_t *message,
 static void refuse(struct feed *f, const rd_kafka_message_t *message,
                    const struct intake_message *content, const struct changeset_error *error)
 {
-    const struct intake_refusal refusal = intake_refuse(f->applier, content, error, moment());
+    const struct intake_refusal refusal =
+        intake_refuse(f->applier, content, error, moment(message->partition));
     if (!refusal.ours) {
         count_ignored(f);
         return;
@@ -396,14 +403,12 @@ static void refuse(struct feed *f, const rd_kafka_message_t *message,
     report_refusal(f, message, error, &refusal);
 }
 
-static int apply(struct feed *f, struct change_set *set)
+static int apply(struct feed *f, struct change_set *set, int32_t partition)
 {
     struct apply_result result = {.marked = 0};
-    const int64_t began_us = clock_us(CLOCK_MONOTONIC);
-    const struct apply_at at = {.now = {(uint64_t)began_us / 1000},
-                                .us = (unsigned)(began_us % 1000),
-                                .wall_us = clock_us(CLOCK_REALTIME)};
+    const struct apply_at at = moment(partition);
     int code = intake_apply(f->applier, set, sync_is_live(&f->sync, at.now), at, &result);
+    const int64_t began_us = (int64_t)at.now.ms * 1000 + at.us;
     const int64_t apply_us = clock_us(CLOCK_MONOTONIC) - began_us;
     if (code == 0)
         count_applied(f, &result, apply_us, at.wall_us + apply_us - set->time_us);
@@ -412,17 +417,22 @@ static int apply(struct feed *f, struct change_set *set)
     return code;
 }
 
+static struct intake_message content_of(const rd_kafka_message_t *message)
+{
+    return (struct intake_message){.key = message->key,
+                                   .key_size = message->key_len,
+                                   .value = message->payload,
+                                   .value_size = message->len};
+}
+
 static void handle_set(struct feed *f, const rd_kafka_message_t *message)
 {
-    const struct intake_message content = {.key = message->key,
-                                           .key_size = message->key_len,
-                                           .value = message->payload,
-                                           .value_size = message->len};
+    const struct intake_message content = content_of(message);
     struct change_set *set = NULL;
     struct changeset_error error;
     int code = intake_read(&content, &set, &error);
     if (code == 0)
-        error.code = code = apply(f, set);
+        error.code = code = apply(f, set, message->partition);
     if (code == ERR_NOT_FOUND)
         count_ignored(f);
     else if (code < 0)
@@ -430,18 +440,17 @@ static void handle_set(struct feed *f, const rd_kafka_message_t *message)
     changeset_free(set);
 }
 
-/* What changed right before the start: marked now, so that it settles. */
+/* What changed right before the start, or may have: marked now, so that it settles. */
 static void settle(struct feed *f, const rd_kafka_message_t *message)
 {
-    const struct intake_message content = {.key = message->key,
-                                           .key_size = message->key_len,
-                                           .value = message->payload,
-                                           .value_size = message->len};
+    const struct intake_message content = content_of(message);
+    const struct apply_at at = moment(message->partition);
     struct change_set *set = NULL;
     struct changeset_error error;
-    struct apply_result result;
-    if (intake_read(&content, &set, &error) == 0 &&
-        intake_apply(f->applier, set, false, moment(), &result) == 0 && result.restarted)
+    struct apply_result result = {.restarted = false};
+    if (intake_read(&content, &set, &error) < 0)
+        intake_refuse(f->applier, &content, &error, at);
+    else if (intake_apply(f->applier, set, false, at, &result) == 0 && result.restarted)
         gap(f, "the change clock starts over");
     changeset_free(set);
 }

@@ -3,41 +3,11 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The zone a message's key names (canonical); false when it names none. */
-static bool key_zone(const struct intake_message *message, uint8_t zone[NAME_MAX_SIZE])
-{
-    if (!message->key || message->key_size == 0)
-        return false;
-    int size = name_from_text_n(message->key, message->key_size, zone);
-    if (size > 0)
-        name_lower(zone, (size_t)size, zone);
-    return size > 0;
-}
-
-static int check_key(const struct intake_message *message, const struct change_set *set,
-                     struct changeset_error *error)
-{
-    uint8_t key[NAME_MAX_SIZE];
-    if (!message->key || (key_zone(message, key) && name_equal(key, set->zone)))
-        return 0;
-    error->code = ERR_ZONE;
-    snprintf(error->where, sizeof error->where, "the key is not the zone");
-    return ERR_ZONE;
-}
-
 int intake_read(const struct intake_message *message, struct change_set **ret_set,
                 struct changeset_error *ret_error)
 {
-    struct change_set *set = NULL;
-    int code = changeset_parse(message->value ? message->value : "",
-                               message->value ? message->value_size : 0, &set, ret_error);
-    if (code == 0)
-        code = check_key(message, set, ret_error);
-    if (code == 0)
-        *ret_set = set;
-    else
-        changeset_free(set);
-    return code;
+    const char *value = message->value ? message->value : "";
+    return changeset_parse(value, message->value ? message->value_size : 0, ret_set, ret_error);
 }
 
 /* An ADD evicts what a SET evicts, and installs nothing. */
@@ -72,17 +42,34 @@ static bool invalidate(struct applier *applier, const uint8_t *zone, struct appl
     return true;
 }
 
+/* The name that a message's key is (canonical). False: it has none, or one that is no name. */
+static bool key_name(const struct intake_message *message, uint8_t name[NAME_MAX_SIZE])
+{
+    if (!message->key || message->key_size == 0)
+        return false;
+    int size = name_from_text_n(message->key, message->key_size, name);
+    if (size > 0)
+        name_lower(name, (size_t)size, name);
+    return size > 0;
+}
+
+static bool ends_in_dot(const struct intake_message *message)
+{
+    return message->key && message->key_size > 0 && message->key[message->key_size - 1] == '.';
+}
+
 struct intake_refusal intake_refuse(struct applier *applier, const struct intake_message *message,
                                     const struct changeset_error *error, struct apply_at at)
 {
     struct intake_refusal refusal = {.ours = false};
     uint8_t key[NAME_MAX_SIZE];
-    const bool has_key = key_zone(message, key);
-    if (has_key)
-        invalidate(applier, key, at, &refusal);
-    if (error->has_zone && !(has_key && name_equal(key, error->zone)))
+    const bool is_name = key_name(message, key);
+    const uint8_t *zone = is_name ? applier_zone_of(applier, key) : NULL;
+    if (zone)
+        invalidate(applier, zone, at, &refusal);
+    if (error->has_zone && !(zone && name_equal(zone, error->zone)))
         invalidate(applier, error->zone, at, &refusal);
-    if (!has_key && !error->has_zone)
+    if (!error->has_zone && !zone && !(is_name && ends_in_dot(message)))
         invalidate(applier, NULL, at, &refusal);
     return refusal;
 }

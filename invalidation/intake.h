@@ -1,10 +1,16 @@
 /*
  * intake.h - what becomes of one message of the feed: parsed, checked, then applied or refused.
  *
- *   intake_read()     bytes -> a checked change set, under the key it belongs to; or what is wrong with it
+ *   intake_read()     bytes -> a checked change set; or what is wrong with it
  *   intake_apply()    marks, and installs what may be installed
- *   intake_refuse()   P9: what cannot be applied invalidates the zone it names and the zone of its key, which
- *                     should be the same; when it names none, everything
+ *   intake_refuse()   P9: what cannot be applied invalidates the zone it names and the zone of its key, which should be
+ *                     the same; when neither can be told, everything
+ *
+ * A set says itself which zone it is of. The key decides about its partition and so about order, which is looked
+ * at there (order.h): a key without the final dot, in upper case, of a zone around or none at all is not refused. Only
+ * when the message cannot be read is its key all that there is. It is taken for a zone's name as far as it is one of ours
+ * or below; one that names nothing of ours is somebody else's if it ends in the dot that a zone's name has, and may be
+ * anything if it does not.
  *
  * No Kafka and no clock: a message is its key and its value, and the times are arguments.
  *
@@ -30,10 +36,7 @@ struct intake_refusal {
     size_t marked; /* scopes marked */
 };
 
-/*
- * A change set to be freed with changeset_free(). Returns 0; what changeset_parse() refuses; or ERR_ZONE when the
- * key is not the zone: under another zone's key a set may overtake its fellows in another partition.
- */
+/* A change set to be freed with changeset_free(). Returns 0, or what changeset_parse() refuses. */
 MUST_CHECK int intake_read(const struct intake_message *message, struct change_set **ret_set,
                            struct changeset_error *ret_error);
 

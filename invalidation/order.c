@@ -166,9 +166,21 @@ static void enter_time(struct order *order, const struct change_set *set, int64_
     order->by = by;
 }
 
-enum order_verdict order_enter(struct order *order, const struct change_set *set, int64_t wall_us)
+/* Whether the zone's sets have come from another partition of late. */
+static bool enter_partition(struct order *order, const struct order_read *read)
 {
-    const int64_t time_us = order_time_us(set, wall_us);
+    if (order->has_partition && order->partition != read->partition)
+        order->elsewhere_until = mono_add(read->now, ORDER_ELSEWHERE_MS);
+    order->has_partition = true;
+    order->partition = read->partition;
+    return !mono_reached(read->now, order->elsewhere_until);
+}
+
+enum order_verdict order_enter(struct order *order, const struct change_set *set,
+                               const struct order_read *read)
+{
+    const int64_t time_us = order_time_us(set, read->wall_us);
+    const bool elsewhere = enter_partition(order, read);
     const bool future = time_us != set->time_us;
     const bool late = is_late(order, set, time_us) || !is_newer(order, set, time_us);
     const enum order_verdict by_seq = enter_seq(order, set, time_us);
@@ -182,7 +194,8 @@ enum order_verdict order_enter(struct order *order, const struct change_set *set
     order->sets++;
     order->jumps_back += back;
     order->future += future;
-    if (!back && !late && !future)
+    order->elsewhere += elsewhere;
+    if (!back && !late && !future && !elsewhere)
         return ORDER_PLACED;
     order->stale++;
     return ORDER_EVICTS;
@@ -197,6 +210,8 @@ void order_missed(struct order *order, int64_t until_us)
 void order_forget_publishers(struct order *order)
 {
     order->publisher_count = 0;
+    order->has_partition = false;
+    order->elsewhere_until = (struct mono){0};
 }
 
 void order_clear(struct order *order)

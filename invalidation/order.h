@@ -10,6 +10,9 @@
  *   went back      a seq not above the highest, with other bytes, or a serial that went back: evicts. A publisher that
  *                  has lost its counter looks like this too; if its time is newer, its count starts over from here
  *   late           not newer than what was applied, or than the last gap: evicts
+ *   elsewhere      in another partition than the zone's sets before it, or soon after such a one: the order in which partitions
+ *                  are read says nothing, and where they differ in it a clock that is wrong would not show. Publishers with
+ *                  another partitioner, or without a key, lose by this that their sets install, and nothing else: evicts
  *   from ahead     by more than ORDER_TOLERANCE_US ahead of our clock: evicts, and counts as of now for those after it
  *
  * What no rule can see: a clock that is ahead by as much as its sets are late. They look on time.
@@ -25,12 +28,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "cache/stamp.h"
 #include "invalidation/changeset.h"
 
 enum {
     ORDER_PUBLISHERS = 32, /* remembered per zone; the one not heard of for longest is forgotten */
     ORDER_WINDOW = 16,     /* seqs up to the highest whose bytes are remembered */
     ORDER_TOLERANCE_US = 100000, /* by which clocks that are kept in step may differ */
+    ORDER_ELSEWHERE_MS = 60000, /* more than a partition is read later than another: than a lease */
 };
 
 struct order_publisher;
@@ -45,7 +50,10 @@ struct order {
     int64_t missed_until_us; /* sets committed before may have been missed */
     uint64_t gap;            /* the caller's count of gaps when publishers were last forgotten */
     uint64_t sets;           /* entered, but for repeated ones */
-    uint64_t duplicates, jumps_back, stale, future;
+    uint64_t duplicates, jumps_back, stale, future, elsewhere;
+    bool has_partition;
+    int32_t partition;           /* of the newest set */
+    struct mono elsewhere_until; /* sets came from two partitions a while ago */
     size_t publisher_count;
     struct order_publisher *publishers;
 };
@@ -56,8 +64,16 @@ enum order_verdict {
     ORDER_REPEATED, /* it was applied before */
 };
 
-/* Enters a set, counts, and tells how it stands to those before; `wall_us` is our time of day. */
-enum order_verdict order_enter(struct order *order, const struct change_set *set, int64_t wall_us);
+/* When and where a set was read. */
+struct order_read {
+    struct mono now;
+    int64_t wall_us; /* our time of day */
+    int32_t partition;
+};
+
+/* Enters a set, counts, and tells how it stands to those before. */
+enum order_verdict order_enter(struct order *order, const struct change_set *set,
+                               const struct order_read *read);
 
 /* The set's time as far as it can be believed: no later than `wall_us` when it is from ahead. */
 int64_t order_time_us(const struct change_set *set, int64_t wall_us);
@@ -65,7 +81,7 @@ int64_t order_time_us(const struct change_set *set, int64_t wall_us);
 /* Sets up to a time may have been missed. */
 void order_missed(struct order *order, int64_t until_us);
 
-/* Forgets the publishers' counts: in a gap they may have started over. */
+/* Forgets the publishers' counts, which may have started over in a gap, and the partition. */
 void order_forget_publishers(struct order *order);
 
 /* Frees what it holds. */

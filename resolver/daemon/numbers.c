@@ -82,6 +82,7 @@ static const struct number zone_list[] = {
     {"duplicates", NULL, "Sets that had been applied before.", ZONE(duplicates)},
     {"jumps_back", NULL, "Sets whose seq or serial went back.", ZONE(jumps_back)},
     {"future", NULL, "Sets from ahead of our clock.", ZONE(future)},
+    {"elsewhere", NULL, "Sets while they came from several partitions.", ZONE(elsewhere)},
     {"stale", NULL, "Sets that cannot be placed in order, those included.", ZONE(stale)},
 };
 const struct numbers numbers_of_zone = LIST(zone_list);

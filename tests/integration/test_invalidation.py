@@ -370,6 +370,55 @@ def test_p9_what_cannot_be_applied_invalidates_its_zone(resolver, reason):
     assert resolver.daemon.status()["feed"]["state"] == "live"
 
 
+# --- promise 8: where a set comes from
+
+
+def send(resolver, key, partition, version):
+    """A SET of n1 in that partition; returns once it was applied, and asks."""
+    before = resolver.daemon.status()["feed"]["applied"]
+    address = f"192.0.2.{version}"
+    resolver.authority.set("n1.example.com.", "A", address)
+    message = changes.change_set("example.com.", [changes.set_("n1.example.com.", "A", 3600, address)],
+                                 serial=version)
+    resolver.topic.send(key, changes.encode(message), partition=partition)
+    resolver.wait_applied(before + 1)
+    assert addresses(resolver.ask("n1.example.com.")) == [address]
+
+
+@pytest.mark.parametrize("key", ["example.com", "EXAMPLE.COM.", "com.", "example.net.", "sub.example.com.",
+                                 "some key", None])
+def test_p8_a_set_under_any_key_is_applied(resolver, key):
+    """What counts is that the sets of its zone are in order, which they are in any one partition."""
+    resolver.ask("n1.example.com.")
+    for version in (101, 102, 103):
+        send(resolver, key, 2, version)
+    feed = resolver.daemon.status()["feed"]
+    assert feed["installed"] == 3 and feed["refused"] == {}
+    assert resolver.fetches("n1.example.com.") == 1
+
+
+def test_p8_sets_of_a_zone_in_two_partitions_only_evict(resolver):
+    resolver.ask("n1.example.com.")
+    for version, partition in enumerate((1, 1, 2, 1, 2, 2), start=101):
+        send(resolver, "example.com.", partition, version)
+    feed = resolver.daemon.status()["feed"]
+    assert feed["installed"] == 2
+    assert [zone["elsewhere"] for zone in feed["zones"] if zone["zone"] == "example.com."] == [4]
+    assert resolver.fetches("n1.example.com.") == 1 + 4
+
+
+@pytest.mark.parametrize("key", [None, "ns1", "7f3a9c", "example.org"])
+def test_p9_what_may_be_of_any_zone_invalidates_all(resolver, key):
+    resolver.authority.set("www.example.net.", "A", "198.51.100.1")
+    for name in ("n1.example.com.", "www.example.net."):
+        resolver.ask(name)
+    resolver.topic.send(key, b"{")
+    eventually(lambda: resolver.daemon.status()["feed"]["refused"] == {"not JSON": 1})
+    for name in ("n1.example.com.", "www.example.net."):
+        resolver.ask(name)
+        assert resolver.fetches(name) == 2
+
+
 def test_zones_of_others_are_ignored(resolver):
     resolver.ask("n1.example.com.")
     resolver.topic.publish("example.org.", [changes.flush("example.org.", subtree=True)])

@@ -148,25 +148,23 @@ static void left(struct fixture *f, bool com, bool net)
 
 /* -- reading ----------------------------------------------------------------------------------- */
 
-static void a_set_under_its_zones_key_is_read(void **state)
+/* It says itself which zone it is of. */
+static void a_set_is_read_under_any_key(void **state)
 {
     (void)state;
     const char *value = set_of("example.com.", SET_WWW);
-    assert_int_equal(read_code("example.com.", value), 0);
-    assert_int_equal(read_code("EXAMPLE.com.", value), 0);
-    assert_int_equal(read_code("example.com", value), 0);
-    assert_int_equal(read_code(NULL, value), 0);
-}
-
-static void a_set_under_another_key_is_not(void **state)
-{
-    (void)state;
-    const char *value = set_of("example.com.", SET_WWW);
-    assert_int_equal(read_code("example.net.", value), ERR_ZONE);
-    assert_int_equal(read_code("com.", value), ERR_ZONE);
-    assert_int_equal(read_code("www.example.com.", value), ERR_ZONE);
-    assert_int_equal(read_code("", value), ERR_ZONE);
-    assert_int_equal(read_code("..", value), ERR_ZONE);
+    const char *const keys[] = {"example.com.",
+                                "EXAMPLE.com.",
+                                "example.com",
+                                "example.net.",
+                                "com.",
+                                "www.example.com.",
+                                "",
+                                "..",
+                                "key 7",
+                                NULL};
+    for (size_t k = 0; k < sizeof keys / sizeof keys[0]; k++)
+        assert_int_equal(read_code(keys[k], value), 0);
 }
 
 static void what_cannot_be_read_says_why(void **state)
@@ -253,15 +251,82 @@ static void other_zones_are_none_of_ours(void **state)
     cache_both(f);
     assert_false(refuse(f, "example.org.", "{").ours);
     assert_false(refuse(f, NULL, set_of("example.org.", "{}")).ours);
+    assert_false(refuse(f, "anything", set_of("example.org.", "{}")).ours);
     left(f, true, true);
+}
+
+/* With only the key to go by. */
+static void test_p9_keys_in_any_spelling(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const keys[] = {"example.com", "EXAMPLE.COM.", "Example.Com",
+                                       "sub.example.com.", "a.b.example.com"};
+    for (size_t k = 0; k < sizeof keys / sizeof keys[0]; k++) {
+        cache_both(f);
+        refuse(f, keys[k], "{");
+        left(f, false, true);
+    }
+}
+
+/* It may be of any zone. */
+static void test_p9_keys_that_say_nothing(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const keys[] = {"", "ns1", "7f3a9c", "example.org", "..", "a key", NULL};
+    for (size_t k = 0; k < sizeof keys / sizeof keys[0]; k++) {
+        cache_both(f);
+        assert_true(refuse(f, keys[k], "{").ours);
+        left(f, false, false);
+    }
+}
+
+/* Of a zone that is not subscribed but lies in one that is: that zone's names are touched. */
+static void test_p9_a_zone_below_one_of_ours(void **state)
+{
+    struct fixture *f = *state;
+    cache_both(f);
+    cache(f, "www.sub.example.com.");
+    refuse(f, NULL, set_of("sub.example.com.", "{}"));
+    left(f, true, true);
+    assert_int_equal(cached(f, "www.sub.example.com."), 0);
+}
+
+static void apply_from(struct fixture *f, int32_t partition, int second)
+{
+    char value[1024];
+    struct change_set *set;
+    struct changeset_error error;
+    struct apply_result result;
+    snprintf(value, sizeof value,
+             "{\"v\":1,\"zone\":\"example.com.\",\"time\":\"2026-11-22T03:00:%02dZ\",\"changes\":"
+             "[" SET_WWW "]}",
+             second);
+    const struct intake_message m = message("any key", value);
+    const struct apply_at at = {.now = {1005000 + (uint64_t)second * 1000},
+                                .wall_us = moment.wall_us + second * INT64_C(1000000),
+                                .partition = partition};
+    assert_int_equal(intake_read(&m, &set, &error), 0);
+    assert_int_equal(intake_apply(f->applier, set, true, at, &result), 0);
+    changeset_free(set);
+}
+
+static void test_p8_sets_of_a_zone_in_two_partitions_only_evict(void **state)
+{
+    struct fixture *f = *state;
+    cache(f, "www.example.com.");
+    apply_from(f, 2, 1);
+    assert_true(cached(f, "www.example.com.") > 0);
+    apply_from(f, 2, 2);
+    assert_true(cached(f, "www.example.com.") > 0);
+    apply_from(f, 1, 3);
+    assert_int_equal(cached(f, "www.example.com."), 0);
 }
 
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(a_set_under_its_zones_key_is_read),
-        TEST(a_set_under_another_key_is_not),
+        TEST(a_set_is_read_under_any_key),
         TEST(what_cannot_be_read_says_why),
         TEST(a_set_installs_while_live),
         TEST(test_p8_what_is_read_late_only_evicts),
@@ -271,6 +336,10 @@ int main(void)
         TEST(test_p9_without_any_zone_all_are_invalidated),
         TEST(test_p9_what_must_be_understood_and_is_not),
         TEST(other_zones_are_none_of_ours),
+        TEST(test_p9_keys_in_any_spelling),
+        TEST(test_p9_keys_that_say_nothing),
+        TEST(test_p9_a_zone_below_one_of_ours),
+        TEST(test_p8_sets_of_a_zone_in_two_partitions_only_evict),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

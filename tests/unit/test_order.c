@@ -17,6 +17,7 @@ struct made {
     uint32_t serial; /* 0: none */
     uint64_t digest;
     int received; /* at this second; 0: as it is made */
+    int32_t partition;
 };
 
 static enum order_verdict enter(struct order *order, struct made made)
@@ -31,8 +32,20 @@ static enum order_verdict enter(struct order *order, struct made made)
     };
     if (made.publisher)
         snprintf(set.publisher, sizeof set.publisher, "%s", made.publisher);
-    return order_enter(order, &set,
-                       noon + (int64_t)(made.received ? made.received : made.second) * SECOND);
+    const int read_at = made.received ? made.received : made.second;
+    const struct order_read read = {
+        .now = {(uint64_t)(10000 + read_at) * 1000},
+        .wall_us = noon + (int64_t)read_at * SECOND,
+        .partition = made.partition,
+    };
+    return order_enter(order, &set, &read);
+}
+
+/* The whole set; read at a time of day. */
+static enum order_verdict enter_at(struct order *order, const struct change_set *set,
+                                   int64_t wall_us)
+{
+    return order_enter(order, set, &(struct order_read){.wall_us = wall_us});
 }
 
 #define ENTER(order, ...) enter(&(order), (struct made){__VA_ARGS__})
@@ -117,13 +130,42 @@ static void test_p8_a_set_from_the_future(void **state)
     assert_int_equal(ENTER(o, .second = 13, .received = 13), ORDER_PLACED);
     assert_int_equal(o.future, 2);
     struct change_set near = {.time_us = noon + 14 * SECOND + ORDER_TOLERANCE_US};
-    assert_int_equal(order_enter(&o, &near, noon + 14 * SECOND), ORDER_PLACED);
+    assert_int_equal(enter_at(&o, &near, noon + 14 * SECOND), ORDER_PLACED);
     near.time_us++;
-    assert_int_equal(order_enter(&o, &near, noon + 14 * SECOND), ORDER_EVICTS);
+    assert_int_equal(enter_at(&o, &near, noon + 14 * SECOND), ORDER_EVICTS);
     struct change_set far = {.time_us = INT64_MAX};
-    assert_int_equal(order_enter(&o, &far, noon), ORDER_EVICTS);
+    assert_int_equal(enter_at(&o, &far, noon), ORDER_EVICTS);
     far.time_us = INT64_MIN;
-    assert_int_equal(order_enter(&o, &far, noon), ORDER_EVICTS);
+    assert_int_equal(enter_at(&o, &far, noon), ORDER_EVICTS);
+    order_clear(&o);
+}
+
+/* The partitions of a log are read in any order: what is older may come later, and claim to be newer. */
+static void test_p8_sets_from_two_partitions_evict(void **state)
+{
+    (void)state;
+    struct order o = {0};
+    assert_int_equal(ENTER(o, .second = 1, .partition = 3), ORDER_PLACED);
+    assert_int_equal(ENTER(o, .second = 2, .partition = 3), ORDER_PLACED);
+    assert_int_equal(ENTER(o, .second = 3, .partition = 0), ORDER_EVICTS);
+    assert_int_equal(ENTER(o, .second = 4, .partition = 0), ORDER_EVICTS);
+    assert_int_equal(ENTER(o, .second = 62, .partition = 0), ORDER_EVICTS);
+    assert_int_equal(ENTER(o, .second = 63, .partition = 0), ORDER_PLACED);
+    assert_int_equal(ENTER(o, .second = 64, .partition = 3), ORDER_EVICTS);
+    assert_int_equal(o.elsewhere, 4);
+    assert_int_equal(o.stale, 4);
+    order_clear(&o);
+}
+
+/* With a gap, partitions may have been added, and the zone moved to another. */
+static void a_gap_forgets_the_partition(void **state)
+{
+    (void)state;
+    struct order o = {0};
+    assert_int_equal(ENTER(o, .second = 1, .partition = 3), ORDER_PLACED);
+    assert_int_equal(ENTER(o, .second = 2, .partition = 4), ORDER_EVICTS);
+    order_forget_publishers(&o);
+    assert_int_equal(ENTER(o, .second = 3, .partition = 7), ORDER_PLACED);
     order_clear(&o);
 }
 
@@ -135,22 +177,22 @@ static void test_p8_times_of_two_publishers(void **state)
     struct change_set a = {.time_us = noon, .has_seq = true, .seq = 1, .publisher = "a"};
     struct change_set b = {
         .time_us = noon + ORDER_TOLERANCE_US - 1, .has_seq = true, .seq = 1, .publisher = "b"};
-    assert_int_equal(order_enter(&o, &a, noon + SECOND), ORDER_PLACED);
+    assert_int_equal(enter_at(&o, &a, noon + SECOND), ORDER_PLACED);
     a.seq = 2; /* at the same time: its own count is an order */
-    assert_int_equal(order_enter(&o, &a, noon + SECOND), ORDER_PLACED);
-    assert_int_equal(order_enter(&o, &b, noon + SECOND), ORDER_EVICTS);
+    assert_int_equal(enter_at(&o, &a, noon + SECOND), ORDER_PLACED);
+    assert_int_equal(enter_at(&o, &b, noon + SECOND), ORDER_EVICTS);
     b.seq = 2;
     b.time_us = noon + SECOND;
-    assert_int_equal(order_enter(&o, &b, noon + SECOND), ORDER_PLACED);
+    assert_int_equal(enter_at(&o, &b, noon + SECOND), ORDER_PLACED);
     a.seq = 3;
     a.time_us = noon + SECOND + 1;
-    assert_int_equal(order_enter(&o, &a, noon + SECOND + 1), ORDER_EVICTS);
+    assert_int_equal(enter_at(&o, &a, noon + SECOND + 1), ORDER_EVICTS);
     a.seq = 4; /* its own newest is no longer in doubt, but b's may be later all the same */
     a.time_us = noon + SECOND + ORDER_TOLERANCE_US - 1;
-    assert_int_equal(order_enter(&o, &a, a.time_us), ORDER_EVICTS);
+    assert_int_equal(enter_at(&o, &a, a.time_us), ORDER_EVICTS);
     a.seq = 5;
     a.time_us = noon + SECOND + ORDER_TOLERANCE_US;
-    assert_int_equal(order_enter(&o, &a, a.time_us), ORDER_PLACED);
+    assert_int_equal(enter_at(&o, &a, a.time_us), ORDER_PLACED);
     order_clear(&o);
 }
 
@@ -191,6 +233,8 @@ int main(void)
         cmocka_unit_test(test_p8_a_publisher_that_lost_count_starts_over),
         cmocka_unit_test(test_p8_a_serial_that_goes_back),
         cmocka_unit_test(test_p8_a_set_from_the_future),
+        cmocka_unit_test(test_p8_sets_from_two_partitions_evict),
+        cmocka_unit_test(a_gap_forgets_the_partition),
         cmocka_unit_test(test_p8_times_of_two_publishers),
         cmocka_unit_test(test_p8_equal_times_are_no_order),
         cmocka_unit_test(publishers_are_bounded),
