@@ -244,12 +244,20 @@ static struct entry *shard_place(struct shard *shard, const struct answer_key *k
 }
 
 /*
- * Whether what is held is newer than the change that brings the answer: fetched from a server that may have had that
- * change, and the next, by then; or brought by a later change.
+ * Whether what is held may be newer than the change that brings the answer: fetched from a server that may have had that
+ * change, and the next, by then; brought by a later change; or evicted by one.
  */
 static bool overtaken(const struct entry *old, const struct put *put)
 {
-    return old->state & ENTRY_PUSHED ? old->born_ms > put->born.ms : old->born_ms >= put->born.ms;
+    return old->stamp < put->since.n ||
+           (old->state & ENTRY_PUSHED ? old->born_ms > put->born.ms : old->born_ms >= put->born.ms);
+}
+
+/* A late fill, asked for after the change was made that brought what is held: that may be older than what it says. */
+static void drop_overtaken(struct shard *shard, struct entry *held, const struct answer *answer)
+{
+    if (held && held->state & ENTRY_PUSHED && held->born_ms < answer->asked.ms)
+        shard_remove(shard, held);
 }
 
 /* Whether the answer is to take the place of `old`, or of nothing where that is NULL. */
@@ -257,11 +265,15 @@ static bool may_put(struct shard *shard, const struct answer_key *key, const str
                     const struct put *put, struct entry *old)
 {
     const bool pushed = put->kind == PUT_PUSHED;
-    if ((pushed && (!old || overtaken(old, put))) || (put->kind == PUT_SHARED && old))
+    if (pushed && (!old || overtaken(old, put)))
         return false;
-    if (is_late(shard, key, answer, put->stamp) ||
-        (!pushed && pushed_already(shard, old, key, put->now))) {
+    if (put->kind == PUT_SHARED && old && shard_judge(shard, old, key, put->now) == STORE_HIT)
+        return false;
+    const bool late = is_late(shard, key, answer, put->stamp);
+    if (late || (!pushed && pushed_already(shard, old, key, put->now))) {
         shard->counters.late++;
+        if (late && !pushed)
+            drop_overtaken(shard, old, answer);
         return false;
     }
     /* A failure never takes the place of an answer that can still be given. */

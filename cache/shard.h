@@ -149,13 +149,14 @@ void shard_change(struct shard *shard, struct segment *segment, size_t limit);
 enum put_kind {
     PUT_FETCHED,
     PUT_PUSHED, /* with a change: only where the key is held already */
-    PUT_SHARED, /* a client's, as the place that a change goes to: only where the key is not held yet */
+    PUT_SHARED, /* a client's, as the place that a change goes to: only where none is that holds */
 };
 
 /* How an answer comes. */
 struct put {
     enum put_kind kind;
     struct stamp stamp;
+    struct stamp since; /* PUSHED: what is held was known valid then, just before the change */
     struct mono now;
     struct mono
         born; /* from when its TTL counts: now, or when the change was made that brought it */

@@ -163,10 +163,25 @@ bool store_put(struct store *store, const struct answer_key *key, const struct a
 bool store_replace(struct store *store, const struct answer_key *key, const struct answer *answer,
                    const struct store_pushed *pushed)
 {
-    return put(
-        store, key, answer,
-        &(struct put){
-            .kind = PUT_PUSHED, .stamp = pushed->stamp, .now = pushed->now, .born = pushed->made});
+    return put(store, key, answer,
+               &(struct put){.kind = PUT_PUSHED,
+                             .since = pushed->since,
+                             .stamp = pushed->stamp,
+                             .now = pushed->now,
+                             .born = pushed->made});
+}
+
+bool store_renew(struct store *store, const struct answer_key *key)
+{
+    struct shard *shard = shard_lock_of(&store->shards, key->hash);
+    struct entry *entry = shard_find(shard, key);
+    /* First the clock: what is unchanged after it was read is so at that stamp. */
+    const struct stamp clock = validity_now(store->validity);
+    const bool renewed = entry && life_is_unchanged(&shard->rules, entry, key->name_hash);
+    if (renewed && clock.n > entry->stamp)
+        entry->stamp = clock.n;
+    shard_unlock(shard);
+    return renewed;
 }
 
 uint32_t store_elsewhere(struct store *store, const struct answer_key *key)

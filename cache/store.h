@@ -81,16 +81,26 @@ enum store_result store_get(struct store *store, const struct store_look *look,
  * Keeps `answer` for `key`, as old as `stamp`; its TTLs have been through answer_bound_ttls(). Copies.
  * Nothing is kept when the answer has no time to live, or something it depends on was marked after `stamp`
  * (a late fill), or store_replace() has put an answer there that still holds: that one came with the
- * change, and the server this one is from may lag behind it. Returns whether it was kept.
+ * change, and the server this one is from may lag behind it. A late fill may also be from beyond a change that came late
+ * itself: where it was asked for (answer->asked) after that was made, what the change brought goes as well. Returns
+ * whether it was kept.
  */
 bool store_put(struct store *store, const struct answer_key *key, const struct answer *answer,
                struct stamp stamp, struct mono now);
 
 /*
- * As store_put(), for what a change brought, only where the key is held already, in whatever state, by something older
- * than the change: fetched before it was made, or brought by an earlier one.
+ * Whether the key is held, and no change has touched what is held up to now: it is known valid as of now then. Before a
+ * change set is marked this tells where it may bring data.
+ */
+bool store_renew(struct store *store, const struct answer_key *key);
+
+/*
+ * As store_put(), for what a change brought. It takes the place of what no other change has touched (store_renew() was
+ * called before the marks, at the stamp `since`), and what is older than the change: fetched before it was made, or brought by an
+ * earlier one. Whatever another change has evicted may have been followed by more than is known here.
  */
 struct store_pushed {
+    struct stamp since;
     struct stamp stamp;
     struct mono made; /* the change, at the source; the answer's TTLs count from here */
     struct mono now;

@@ -251,30 +251,71 @@ static bool replace(struct applier *applier, struct store *store, const struct a
     return store_replace(store, key, &bounded, pushed);
 }
 
+enum { VARIANTS = 2, MASKED_STORES = 32 / VARIANTS };
+
 /*
- * Replaces the answers that stores hold for the question, with CD set or not. What was asked for with
- * DO set wants signatures, which a change set does not carry: it stays evicted. Most changes are of names that
- * no store holds: the answer is built when the first one does.
+ * The v-th key that a change may bring the answer to: with CD set or not. What was asked for with DO set wants signatures,
+ * which a change set does not carry: it stays evicted.
  */
-static size_t install(struct applier *applier, const struct change *change,
+static void variant_key(const struct store *store, const struct change *change, size_t v,
+                        struct answer_key *ret)
+{
+    store_key_variant(store, change->name, change->type, v ? KEY_CHECKING_DISABLED : 0, ret);
+}
+
+/* Where in a mask of (store, variant) an answer is noted; what has no place of its own shares the last one. */
+static uint32_t mask_of(size_t store, size_t variant)
+{
+    const size_t place = store < MASKED_STORES ? store : MASKED_STORES - 1;
+    return UINT32_C(1) << (place * VARIANTS + variant);
+}
+
+/* Before the marks: where a store holds what no other change has touched up to now. Mostly nowhere. */
+static uint32_t renew(struct applier *applier, const struct change *change)
+{
+    uint32_t mask = 0;
+    struct answer_key key;
+    for (size_t i = 0; i < applier->options.store_count; i++)
+        for (size_t v = 0; v < VARIANTS; v++) {
+            variant_key(applier->options.stores[i], change, v, &key);
+            if (store_renew(applier->options.stores[i], &key))
+                mask |= mask_of(i, v);
+        }
+    return mask;
+}
+
+/* A mask for each change of a set; NULL: nothing is to be installed, or no memory. To be freed. */
+static uint32_t *renew_set(struct applier *applier, const struct change_set *set)
+{
+    uint32_t *masks = NULL;
+    for (size_t i = 0; i < set->change_count; i++) {
+        uint32_t mask =
+            is_installable(applier, set, &set->changes[i]) ? renew(applier, &set->changes[i]) : 0;
+        if (mask && !masks)
+            masks = calloc(set->change_count, sizeof *masks);
+        if (mask && masks)
+            masks[i] = mask;
+    }
+    return masks;
+}
+
+/* Replaces the answers that stores hold for the question, where the mask says that they may be. */
+static size_t install(struct applier *applier, const struct change *change, uint32_t mask,
                       const struct store_pushed *pushed)
 {
     struct answer answer;
     struct answer_key key;
-    bool built = false;
     size_t installed = 0;
-    for (size_t i = 0; i < applier->options.store_count; i++) {
-        struct store *store = applier->options.stores[i];
-        for (int cd = 0; cd <= KEY_CHECKING_DISABLED; cd += KEY_CHECKING_DISABLED) {
-            store_key_variant(store, change->name, change->type, cd, &key);
-            if (!store_has(store, &key))
+    if (!build_answer(applier, change, &answer))
+        return 0;
+    for (size_t i = 0; i < applier->options.store_count; i++)
+        for (size_t v = 0; v < VARIANTS; v++) {
+            struct store *store = applier->options.stores[i];
+            if (!(mask & mask_of(i, v)))
                 continue;
-            if (!built && !build_answer(applier, change, &answer))
-                return 0;
-            built = true;
+            variant_key(store, change, v, &key);
             installed += replace(applier, store, &key, &answer, pushed);
         }
-    }
     return installed;
 }
 
@@ -338,7 +379,7 @@ static void supersede(const struct applier *applier, const struct superseded *su
  * to a whole subtree silences everything before it.
  */
 static size_t install_set(struct applier *applier, const struct change_set *set,
-                          const struct store_pushed *pushed)
+                          const uint32_t *masks, const struct store_pushed *pushed)
 {
     struct superseded superseded;
     size_t installed = 0;
@@ -348,8 +389,8 @@ static size_t install_set(struct applier *applier, const struct change_set *set,
         const struct change *change = &set->changes[i];
         if (touches_subtree(set, change))
             break;
-        if (is_installable(applier, set, change) && !is_superseded(applier, &superseded, change))
-            installed += install(applier, change, pushed);
+        if (masks[i] && !is_superseded(applier, &superseded, change))
+            installed += install(applier, change, masks[i], pushed);
         supersede(applier, &superseded, i);
     }
     free(superseded.slots);
@@ -374,16 +415,23 @@ static struct mono made_at(const struct change_set *set, struct apply_at at)
     return (struct mono){now_us > back_us ? (now_us - back_us) / 1000 : 0};
 }
 
-static void apply_placed(struct applier *applier, const struct change_set *set, struct apply_at at,
-                         bool in_order, struct apply_result *result)
+/* A set that is no repetition: marked, and installed where it is in order. */
+static void apply_once(struct applier *applier, const struct change_set *set,
+                       const struct order *before, struct apply_at at, bool in_order,
+                       struct apply_result *result)
 {
+    struct validity *validity = applier->options.validity;
+    const struct stamp since = validity_now(validity);
+    uint32_t *masks = in_order ? renew_set(applier, set) : NULL;
+    result->marked = mark_set(validity, before, set);
     if (result->marked > 0)
         commit(applier, at.now, result);
-    if (in_order && !result->restarted)
-        result->installed =
-            install_set(applier, set,
-                        &(struct store_pushed){
-                            .stamp = result->stamp, .made = made_at(set, at), .now = at.now});
+    if (masks && !result->restarted)
+        result->installed = install_set(
+            applier, set, masks,
+            &(struct store_pushed){
+                .since = since, .stamp = result->stamp, .made = made_at(set, at), .now = at.now});
+    free(masks);
     tell_evicted(applier, set, at.now);
 }
 
@@ -401,10 +449,8 @@ int apply_change_set(struct applier *applier, const struct change_set *set, stru
         .now = at.now, .wall_us = at.wall_us, .partition = at.partition};
     const enum order_verdict verdict = order ? order_enter(order, set, &read) : ORDER_EVICTS;
     result.duplicate = verdict == ORDER_REPEATED;
-    if (!result.duplicate) {
-        result.marked = mark_set(validity, &before, set);
-        apply_placed(applier, set, at, verdict == ORDER_PLACED, &result);
-    }
+    if (!result.duplicate)
+        apply_once(applier, set, &before, at, verdict == ORDER_PLACED, &result);
     pthread_mutex_unlock(&applier->lock);
     *ret_result = result;
     return ERR_OK;

@@ -361,6 +361,7 @@ static void fetched(void *arg, struct answer *answer, struct micro now)
         serve_stale(job, micro_ms(now));
     }
     /* Whoever answered may have done so right after the question set out, however late it got here. */
+    answer->asked = job->started;
     bound_life(job, answer, &policy);
     bool fresh = validity_holds(validity, &dependent, job->stamp);
     /* The store checks again by itself: a change may come between. */

@@ -247,10 +247,56 @@ static void test_p1_a_flush_evicts_what_each_client_holds(void **state)
     assert_true(fetch_as(f, 1, 0, 3600, start));
     apply(f, flush);
     assert_int_equal(look_as(f, 1, start), -STORE_INVALID);
+    /* What came in between is not known: a set brings nothing until somebody has asked again. */
+    apply(f, SET_WWW(300, "192.0.2.6"));
+    assert_int_equal(look_as(f, 1, start), -STORE_INVALID);
+    assert_true(fetch_as(f, 1, 0, 3600, start));
     apply(f, SET_WWW(300, "192.0.2.7"));
     assert_int_equal(look_as(f, 1, start), 7);
     apply(f, flush);
     assert_int_equal(look_as(f, 1, start), -STORE_INVALID);
+}
+
+/* Order among zones is not known: what another zone's change has evicted is not brought back by an older set. */
+static void test_p8_a_set_brings_nothing_after_another_change(void **state)
+{
+    struct fixture *f = *state;
+    struct apply_result result;
+    hold(f, "www.example.com.", NULL, false);
+    apply(f, "{\"op\":\"FLUSH\",\"name\":\"example.com.\",\"subtree\":true}");
+    assert_int_equal(apply(f, SET_WWW(300, "192.0.2.1")).installed, 0);
+    assert_int_equal(look(f, "www.example.com.", false).result, STORE_INVALID);
+    hold(f, "www.example.com.", NULL, false);
+    assert_int_equal(apply(f, SET_WWW(300, "192.0.2.2")).installed, 1);
+    assert_int_equal(apply(f, SET_WWW(300, "192.0.2.3")).installed, 1);
+    assert_int_equal(apply_invalidate(f->applier, NULL, (struct apply_at){.now = start}, &result),
+                     0);
+    assert_int_equal(apply(f, SET_WWW(300, "192.0.2.4")).installed, 0);
+}
+
+/*
+ * A fetch that was asked for after a change was made, and comes back after it was applied (late, then), has what that
+ * change brought, or newer. What the change brought must not stand behind what the client was told.
+ */
+static void test_p8_a_late_fill_may_be_newer_than_what_was_pushed(void **state)
+{
+    struct fixture *f = *state;
+    uint8_t body[16] = {0};
+    struct answer_key key = key_of(f, "www.example.com.", TYPE_A, false);
+    struct answer answer = {.ttl = 60, .body = body, .body_size = sizeof body, .ede = EDE_NONE};
+    validity_depend_on_question(f->validity, answer_key_name(key.bytes), TOLD_DATA,
+                                &answer.dependencies);
+    for (uint64_t asked_ms = 0; asked_ms <= 2; asked_ms++) {
+        hold(f, "www.example.com.", NULL, false);
+        struct stamp set_out = validity_now(f->validity);
+        assert_int_equal(apply(f, SET_WWW(300, "192.0.2.7")).installed,
+                         1); /* made 1 ms after the start */
+        answer.asked = mono_add(start, asked_ms);
+        assert_false(store_put(f->store, &key, &answer, set_out, mono_add(start, 3)));
+        assert_int_equal(look(f, "www.example.com.", false).result,
+                         asked_ms > 1 ? STORE_MISS : STORE_HIT);
+        apply(f, "{\"op\":\"FLUSH\",\"name\":\"www.example.com.\"}");
+    }
 }
 
 static void what_a_set_brought_outlives_what_it_replaced(void **state)
@@ -636,6 +682,7 @@ static void test_p8_a_repeated_set_behind_a_gap_brings_no_data(void **state)
     assert_false(is_held(f, "www.example.com."));
     assert_int_equal(status_of(f).stale, 1);
     /* what was committed since is read in order */
+    hold(f, "www.example.com.", NULL, false);
     assert_int_equal(apply_at(f, "example.com.", 3, 31, SET_WWW(300, "192.0.2.3"), &result), 0);
     assert_int_equal(result.installed, 1);
 }
@@ -691,6 +738,8 @@ int main(void)
         TEST(a_set_replaces_a_negative_answer),
         TEST(a_set_replaces_what_each_client_holds),
         TEST(test_p1_a_flush_evicts_what_each_client_holds),
+        TEST(test_p8_a_set_brings_nothing_after_another_change),
+        TEST(test_p8_a_late_fill_may_be_newer_than_what_was_pushed),
         TEST(what_a_set_brought_outlives_what_it_replaced),
         TEST(test_p4_a_server_that_lags_does_not_undo_a_set_for_a_client),
         TEST(a_failure_does_not_undo_a_set_for_a_client),
