@@ -481,7 +481,7 @@ static void test_a_file_full_of_rubbish_is_told_of_briefly(void **state)
 {
     (void)state;
     struct file file;
-    char text[100 * sizeof "rubbish"] = "";
+    char text[100 * sizeof "rubbish" + 1] = "";
     for (size_t i = 0; i < 100; i++)
         strcpy(text + i * 8, "rubbish\n");
     make_from_hosts(&file, text);
