@@ -3,9 +3,9 @@
  *
  * The sets are those of messages.h, with headers like freshet's publisher's; only nobody waits for
  * each, and large batches have one acknowledgement. Without a number of sets it goes on until SIGTERM.
- * Prints "ready" when the first set was acknowledged, from which time the rate is kept (left to
- * itself the client finds the topic's leaders late, and sends what has gathered at once); and one
- * line when all are.
+ * With a rate it prints "ready" when the first set was acknowledged, from which time the rate is kept
+ * (left to itself the client finds the topic's leaders late, and sends what has gathered at once).
+ * One line when all are acknowledged.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -154,7 +154,8 @@ int main(int argc, char **argv)
     flood.client = open_client(&flood);
     ended_watch();
     const int64_t began_us = clock_us();
-    begin(&flood);
+    if (flood.rate)
+        begin(&flood);
     send_all(&flood);
     rd_kafka_flush(flood.client, GIVE_UP_MS);
     const double seconds = (double)(clock_us() - began_us) / US_PER_S;
