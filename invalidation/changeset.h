@@ -16,13 +16,15 @@
  * change. Unknown fields are ignored, an unknown "v" is refused. No changes at all is a heartbeat,
  * and fine.
  *
- * A publisher that uses a field of a later version, and whose set means something else to whoever ignores it, says so:
+ * A publisher that uses a field of a later version, and whose set means something else to whoever
+ * ignores it, says so:
  *
  *     "must": ["variant"]     fields, of the set or of its changes, that an applier has to understand
  *
- * A set that names one it does not know is refused as a whole (ERR_MUST), which invalidates its zone: what it would say
- * of the zone without that field is not true, and that something changed is. Known are the fields above and "must"
- * itself; that one is there, empty, or named twice makes no difference.
+ * A set that names one it does not know is refused as a whole (ERR_MUST), which invalidates its
+ * zone: what it would say of the zone without that field is not true, and that something changed
+ * is. Known are the fields above and "must" itself; that one is there, empty, or named twice makes
+ * no difference.
  */
 #ifndef FRESHET_INVALIDATION_CHANGESET_H
 #define FRESHET_INVALIDATION_CHANGESET_H
@@ -84,8 +86,8 @@ struct changeset_error {
  * Parses and checks a whole change set: all of it is good, or none of it is handed out. `json` need
  * not end in NUL. Returns 0 with a set to be freed by changeset_free(); ERR_TOO_LARGE, ERR_JSON,
  * ERR_SCHEMA_VERSION, ERR_SCHEMA, ERR_OP, ERR_NAME, ERR_ZONE (a name outside the zone), ERR_TYPE
- * (unknown, or a meta type), ERR_TTL, ERR_RDATA, ERR_MUST (a field it has to understand is not known),
- * ERR_MEMORY, with the place in `ret_error`.
+ * (unknown, or a meta type), ERR_TTL, ERR_RDATA, ERR_MUST (a field it has to understand is not
+ * known), ERR_MEMORY, with the place in `ret_error`.
  */
 MUST_CHECK int changeset_parse(const char *json, size_t size, struct change_set **ret_set,
                                struct changeset_error *ret_error);

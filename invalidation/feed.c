@@ -57,9 +57,8 @@ struct feed {
     /* The feed thread's own. */
     struct sync sync;
     uint64_t tick_ms;
-    int64_t taken
-        [LOG_MAX_PARTITIONS]; /* where the position was taken: what lies before was read for settling */
-    char trouble[KAFKA_MAX_TROUBLE]; /* what the client last complained about */
+    int64_t taken[LOG_MAX_PARTITIONS]; /* the position as it was taken; before it, it settles */
+    char trouble[KAFKA_MAX_TROUBLE];   /* what the client last complained about */
     struct limiter refusals[FEED_ERROR_KINDS];
     struct limiter logs, errors, waits;
     bool told_of_creating;
@@ -134,8 +133,8 @@ static void report_error(struct feed *f, const char *error)
 /* ---- state ---- */
 
 /*
- * Not live, the feed soon looks again; but not for long more often than a live one does, or brokers that do
- * not keep up would be asked the more.
+ * Not live, the feed soon looks again; but not for long more often than a live one does, or brokers
+ * that do not keep up would be asked the more.
  */
 static void set_pace(struct feed *f, bool live)
 {
@@ -229,8 +228,8 @@ static int assign(struct feed *f, const int64_t *from, char error[KAFKA_MAX_ERRO
 }
 
 /*
- * The first time nothing can have been missed, and what changed right before is in the log: lowers the offsets to
- * where that begins. False: it is not known what settles, so everything does.
+ * The first time nothing can have been missed, and what changed right before is in the log: lowers
+ * the offsets to where that begins. False: it is not known what settles, so everything does.
  */
 static bool find_settling(struct feed *f, int64_t *from)
 {
@@ -258,7 +257,7 @@ static void copy_positions(struct feed *f)
     pthread_mutex_unlock(&f->lock);
 }
 
-/* Where to start reading: the ends of what is committed. The consumer learns of the partitions' leaders as well. */
+/* Where to start reading: the ends of what is committed. The consumer learns the leaders as well. */
 static int ask_start(struct feed *f, const struct log_ends *ends, struct log_ends *ret,
                      char error[KAFKA_MAX_ERROR])
 {
@@ -272,8 +271,8 @@ static int ask_start(struct feed *f, const struct log_ends *ends, struct log_end
 }
 
 /*
- * COLD to CATCHUP, in the order that makes it sound: it is known where to start, all is invalidated, then it is
- * read.
+ * COLD to CATCHUP, in the order that makes it sound: it is known where to start, all is
+ * invalidated, then it is read.
  */
 static int start_reading(struct feed *f, char error[KAFKA_MAX_ERROR])
 {
@@ -481,7 +480,7 @@ static void handle_error(struct feed *f, const rd_kafka_message_t *message)
     }
 }
 
-/* There may be nothing to apply up to the end and yet more of the log: what was aborted, and how transactions ended. */
+/* What was aborted, and how transactions ended, is in the log, and no message to be applied. */
 static void handle_end(struct feed *f, int32_t partition, int64_t end)
 {
     if (partition >= 0 && (size_t)partition < f->sync.count && f->sync.next[partition] < end) {

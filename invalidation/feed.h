@@ -1,27 +1,29 @@
 /*
  * feed.h - the subscription: one thread that reads the topic of change sets and applies them.
  *
+ *     brokers --> watermarks.c   how long is the log, is it the same? --> sync.c   is anything missed?
+ *        |
+ *        +------> feed.c         messages, as they come or delayed.c --> intake.c   one message
+ *
  *   COLD      no position in the log yet: brokers unreachable, or the topic does not exist
  *   CATCHUP   a position is assigned, its end has not been reached, or not within the lease
- *   LIVE      every partition was drained to its end, as proven within the lease
+ *   LIVE      every partition was read to its end, as proven within the lease
  *   LOST      the brokers are gone; positions are kept
  *
- * The proof is renewed three times a lease: the brokers are asked for the ends of all partitions,
- * and once all positions have reached them, all that was in the log at the time of asking is
- * applied.
+ * sync.h says what leads from one to another and what the proof is; the feed does what it asks for.
+ * While not LIVE the tiers are plain TTL caches.
  *
- * A cache needs no history, so there is no consumer group: every partition is assigned by hand. At the start it reads a
- * little of it all the same, the messages of the last `settle`: what they changed may not have reached every
- * authoritative server yet, so it counts as changed now. They are neither installed nor counted.
- * Order matters when going from COLD to CATCHUP: first the end offsets are read, then all
- * subscribed zones are invalidated, then consuming starts at those offsets. Whatever was cached
- * before, in ignorance, is gone; whatever is fetched after is covered by the log from there on. A
- * gap (offset out of range, partitions added, topic gone) goes back to COLD and through the same
- * order. While not LIVE the tiers are plain TTL caches.
+ * A cache needs no history, so there is no consumer group: every partition is assigned by hand.
+ * Order matters when going from COLD to CATCHUP: first it is known where to start, the end of what
+ * is committed; then all subscribed zones are invalidated, then consuming starts there. Whatever
+ * was cached before, in ignorance, is gone; whatever is fetched after is covered by the log from
+ * there on. A gap goes back to COLD and through the same order. The first time a little of what
+ * lies before is read all the same, the messages of the last `settle`: what they changed may not
+ * have reached every authoritative server yet, so it counts as changed now. They are neither
+ * installed nor counted.
  *
- * A message that cannot be applied invalidates its zone (P9): the zone it names and the zone of
- * its key, which should be the same; when it names none, all of the subscription. It is counted by
- * reason and reported at most once per reason and second; the feed goes on.
+ * A message that cannot be applied invalidates its zone (P9, intake.h). It is counted by reason and
+ * reported at most once per reason and second; the feed goes on.
  *
  * Threads: feed_start() starts one; the other calls may come from any thread.
  */

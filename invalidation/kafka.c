@@ -37,8 +37,9 @@ static const struct property consumer_defaults[] = {
     {"fetch.max.bytes", "16777216"}, /* of all partitions that a broker has */
     {"receive.message.max.bytes", "67108864"},
     /*
-     * What is read ahead when the feed is behind. Once that much waits, librdkafka sleeps for a second before
-     * it looks again (its issue 2879), so it must be more than a second's work: less means standing still.
+     * What is read ahead when the feed is behind. Once that much waits, librdkafka sleeps for a
+     * second before it looks again (its issue 2879), so it must be more than a second's work: less
+     * means standing still.
      */
     {"queued.min.messages", "300000"},
     {"queued.max.messages.kbytes", "131072"},

@@ -8,16 +8,18 @@
  *   properties  what the operator wrote
  *   required    what the code relies on: a feed that skips silently is not a feed
  *
- * A consumer reads what is committed: a set of a transaction that was aborted must never be applied, and one of a
- * transaction under way not yet. Its end of a partition is the last stable offset then, below everything that a
- * transaction hides; so whoever wants to know how long the log is asks with kafka_read_uncommitted().
+ * A consumer reads what is committed: a set of a transaction that was aborted must never be
+ * applied, and one of a transaction under way not yet. Its end of a partition is the last stable
+ * offset then, below everything that a transaction hides; so whoever wants to know how long the log
+ * is asks with kafka_read_uncommitted().
  *
- * What a message may take. A fetch brings 16 MiB, and the first batch in it whatever its size, up to the 64 MiB of
- * receive.message.max.bytes. A compressed batch is inflated by librdkafka before anybody is asked: with zstd to that
- * limit at most, and to a third of it for sure; more is an error of the partition, so a gap: all is invalidated and the
- * batch is passed over. With gzip, lz4 and snappy to whatever it inflates to, about 1,000, 255 and 20 times its size. No
- * property of a consumer bounds that; the broker's max.message.bytes, by default 1 MiB of compressed bytes, does: 1 GiB
- * for the worst of gzip.
+ * What a message may take. A fetch brings 16 MiB, and the first batch in it whatever its size, up
+ * to the 64 MiB of receive.message.max.bytes. A compressed batch is inflated by librdkafka before
+ * anybody is asked: with zstd to that limit at most, and to a third of it for sure; more is an
+ * error of the partition, so a gap: all is invalidated and the batch is passed over. With gzip, lz4
+ * and snappy to whatever it inflates to, about 1,000, 255 and 20 times its size. No property of a
+ * consumer bounds that; the broker's max.message.bytes, by default 1 MiB of compressed bytes, does:
+ * 1 GiB for the worst of gzip.
  *
  * Nothing here writes to stderr: a client starts with its log thrown away until its owner sets a
  * callback.
@@ -40,8 +42,9 @@ struct kafka_settings {
     char *const *properties; /* "name=value", property_count of them */
     size_t property_count;
     /*
-     * How long a broker may hold a fetch that finds nothing, unless the operator says otherwise; 0: as librdkafka does.
-     * The end of a partition shows only then, where the last of it is no message.
+     * How long a broker may hold a fetch that finds nothing, unless the operator says otherwise; 0:
+     * as librdkafka does. The end of a partition shows only then, where the last of it is no
+     * message.
      */
     uint64_t fetch_wait_ms;
 };
@@ -65,27 +68,29 @@ rd_kafka_t *kafka_client_new(rd_kafka_type_t type, rd_kafka_conf_t *conf,
                              char ret_error[KAFKA_MAX_ERROR]);
 
 /*
- * Asks the brokers for the partitions of `topic` and the end of each. The client knows their leaders then; an
- * assignment to a topic it has not met would wait for them about a second. Blocks for up to twice
- * `timeout_ms` (two requests). Returns 0; ERR_NOT_FOUND when the brokers say that there is no such
- * topic; ERR_TIMEOUT; ERR_TOO_LARGE for too many partitions; ERR_KAFKA, ERR_MEMORY; with one line
- * in `ret_error`.
+ * Asks the brokers for the partitions of `topic` and the end of each. The client knows their
+ * leaders then; an assignment to a topic it has not met would wait for them about a second. Blocks
+ * for up to twice `timeout_ms` (two requests). Returns 0; ERR_NOT_FOUND when the brokers say that
+ * there is no such topic; ERR_TIMEOUT; ERR_TOO_LARGE for too many partitions; ERR_KAFKA,
+ * ERR_MEMORY; with one line in `ret_error`.
  */
 MUST_CHECK int kafka_topic_ends(rd_kafka_t *client, const char *topic, int timeout_ms,
                                 struct log_ends *ret_ends, char ret_error[KAFKA_MAX_ERROR]);
 
 /*
- * Asks for the first message of `partition` with a time stamp of `time_ms` (since 1970) or later; `ret_offset` is
- * -1 when there is none. Blocks for up to `timeout_ms`. Returns as kafka_topic_ends().
+ * Asks for the first message of `partition` with a time stamp of `time_ms` (since 1970) or later;
+ * `ret_offset` is -1 when there is none. Blocks for up to `timeout_ms`. Returns as
+ * kafka_topic_ends().
  */
 MUST_CHECK int kafka_first_since(rd_kafka_t *client, const char *topic, int32_t partition,
                                  int64_t time_ms, int timeout_ms, int64_t *ret_offset,
                                  char ret_error[KAFKA_MAX_ERROR]);
 
 /*
- * Lowers each of the `count` offsets, ends of partitions, to that of the first message whose timestamp is `since_ms` (1970
- * UTC) or later, if there is one. Blocks for up to `timeout_ms`. Returns 0; ERR_TIMEOUT, ERR_KAFKA, ERR_MEMORY: nothing is
- * known then, and the offsets are as before.
+ * Lowers each of the `count` offsets, ends of partitions, to that of the first message whose
+ * timestamp is `since_ms` (1970 UTC) or later, if there is one. Blocks for up to `timeout_ms`.
+ * Returns 0; ERR_TIMEOUT, ERR_KAFKA, ERR_MEMORY: nothing is known then, and the offsets are as
+ * before.
  */
 MUST_CHECK int kafka_offsets_since(rd_kafka_t *client, const char *topic, int64_t since_ms,
                                    int timeout_ms, int64_t *offsets, size_t count);

@@ -99,7 +99,8 @@ static void check_pending(struct sync *sync)
 }
 
 /*
- * An older wish stays until it is met, or a feed that is always a little behind would never prove anything.
+ * An older wish stays until it is met, or a feed that is always a little behind would never prove
+ * anything.
  */
 static void seek_proof(struct sync *sync, const struct log_reading *reading)
 {
@@ -213,8 +214,9 @@ enum sync_action sync_read(struct sync *sync, const struct log_reading *reading,
 /* ---- the passing of time ---- */
 
 /*
- * Why it is behind: what is not read yet, or what does not come although all before it is read. A transaction under way
- * hides it; or it is just being fetched, which a large message may take a while for.
+ * Why it is behind: what is not read yet, or what does not come although all before it is read. A
+ * transaction under way hides it; or it is just being fetched, which a large message may take a
+ * while for.
  */
 static void describe_lag(const struct sync *sync, char reason[FEED_MAX_ERROR])
 {

@@ -8,20 +8,21 @@
  *      |                                 LOST <------------------------------------------+
  *      +--- a gap, from any other state
  *
- * A pure machine: it is told what happens (readings of the log's ends, how far messages were applied, errors,
- * and what time it is) and says what is to be done. No Kafka, no clock, no thread; the caller does it, in
- * order, before it tells the next thing.
+ * A pure machine: it is told what happens (readings of the log's ends, how far messages were
+ * applied, errors, and what time it is) and says what is to be done. No Kafka, no clock, no thread;
+ * the caller does it, in order, before it tells the next thing.
  *
- * The proof: all positions have passed ends that were asked for at a moment t. So whatever was in the log at t
- * is applied, and the lease runs from t on, however long it took to get there. Each partition has to show as
- * well that it is read at all, by a message or by the end of it, since the position was assigned.
+ * The proof: all positions have passed ends that were asked for at a moment t. So whatever was in
+ * the log at t is applied, and the lease runs from t on, however long it took to get there. Each
+ * partition has to show as well that it is read at all, by a message or by the end of it, since the
+ * position was assigned.
  *
- * A gap is whatever makes the position worth nothing: partitions came or went, the topic is gone, the cluster is
- * another one, the topic was made anew, the log ends before what was read from it, or an error of a fetch that does
- * not pass by itself.
+ * A gap is whatever makes the position worth nothing: partitions came or went, the topic is gone,
+ * the cluster is another one, the topic was made anew, the log ends before what was read from it,
+ * or an error of a fetch that does not pass by itself.
  *
- * The ends are those of all that is written. What a transaction under way hides is not read, so a partition in which
- * one hangs for longer than the lease is not LIVE, and the reason says so.
+ * The ends are those of all that is written. What a transaction under way hides is not read, so a
+ * partition in which one hangs for longer than the lease is not LIVE, and the reason says so.
  */
 #ifndef FRESHET_INVALIDATION_SYNC_H
 #define FRESHET_INVALIDATION_SYNC_H
@@ -43,7 +44,7 @@ struct sync_options {
     uint64_t tick_ms; /* sync_tick() comes about as often: a lapse may be noticed that much later */
 };
 
-/* Positions that have passed `wanted` prove that what was in the log at `wanted_asked` is applied. */
+/* Positions past `wanted` prove that what was in the log at `wanted_asked` is applied. */
 struct sync_proof {
     bool found;
     struct mono asked;
@@ -80,15 +81,16 @@ struct sync {
 void sync_init(struct sync *sync, const struct sync_options *options);
 
 /*
- * A reading of the log's ends came. `trouble` is what the client last complained about ("" when nothing), which
- * says more than that time ran out.
+ * A reading of the log's ends came. `trouble` is what the client last complained about ("" when
+ * nothing), which says more than that time ran out.
  */
 enum sync_action sync_read(struct sync *sync, const struct log_reading *reading,
                            const char *trouble, struct mono now);
 
 /*
- * After a SYNC_TAKE: the position is `start`, of the same partitions as the reading and asked for after it. That is
- * below the reading's ends where a transaction is under way: what it hides will be read once it is committed.
+ * After a SYNC_TAKE: the position is `start`, of the same partitions as the reading and asked for
+ * after it. That is below the reading's ends where a transaction is under way: what it hides will
+ * be read once it is committed.
  */
 void sync_take(struct sync *sync, const struct log_reading *reading, const int64_t *start,
                struct mono now);
@@ -102,7 +104,7 @@ void sync_reached(struct sync *sync, int32_t partition, int64_t next);
 /* The same, and there is no more to be read: the partition ends there, for now. */
 void sync_drained(struct sync *sync, int32_t partition, int64_t end);
 
-/* The brokers are gone. The position is kept, but only readings asked for from now on prove anything. */
+/* The brokers are gone. The position is kept; only readings asked for from now on prove anything. */
 void sync_lose(struct sync *sync, const char *reason, struct mono now);
 
 /* A gap. Returns SYNC_DROP. */

@@ -7,9 +7,9 @@
  * It has a client of its own: on the feed's connection a question would stand in line behind a
  * fetch that the broker holds open, and a blocking call would keep the feed from applying. What it
  * finds is three things at once: where to start, whether partitions came or went, and, as an end
- * that the feed has reached, the proof that at the moment of asking nothing had been missed. Ends are
- * high watermarks, so what a transaction hides from the feed is not taken for the end. The witness
- * (witness.h) tells whether it is still the log it was.
+ * that the feed has reached, the proof that at the moment of asking nothing had been missed. Ends
+ * are high watermarks, so what a transaction hides from the feed is not taken for the end. The
+ * witness (witness.h) tells whether it is still the log it was.
  *
  * The moment is taken before the first request leaves. None are asked for before the ones before
  * were taken, so ends and positions known at the taking are lower bounds for the next.
@@ -39,8 +39,9 @@ struct watermarks *watermarks_start(const struct watermarks_options *options,
 void watermarks_stop(struct watermarks *reader);
 
 /*
- * From now on the next reading starts `first_ms` (not 0) after one was taken, and each after that twice as long
- * after the one before it, up to `last_ms`. A failure is followed by another try within a second, whatever the pace.
+ * From now on the next reading starts `first_ms` (not 0) after one was taken, and each after that
+ * twice as long after the one before it, up to `last_ms`. A failure is followed by another try
+ * within a second, whatever the pace.
  */
 void watermarks_pace(struct watermarks *reader, uint64_t first_ms, uint64_t last_ms);
 

@@ -1,21 +1,26 @@
 /*
- * witness.h - whether the log is still the one it was, when its name, its partitions and its ends say so.
+ * witness.h - whether the log is still the one it was, when its name, its partitions and its ends
+ * say so.
  *
- * A topic that is deleted, made anew and grown past our position between two looks at its ends looks like the old
- * one: librdkafka 2.0 shows neither the topic's id nor the leader's epoch. But what lies in a log never changes, so a
- * question about its past always has the same answer. The question: which message of a partition is the first
- * with a time stamp of t or later? Asked at t, with the partition ending at e, the answer is "none yet", or one at an
- * offset that is known from then on:
+ * A topic that is deleted, made anew and grown past our position between two looks at its ends
+ * looks like the old one: librdkafka 2.0 shows neither the topic's id nor the leader's epoch. But
+ * what lies in a log never changes, so a question about its past always has the same answer. The
+ * question: which message of a partition is the first with a time stamp of t or later? Asked at t,
+ * with the partition ending at e, the answer is "none yet", or one at an offset that is known from
+ * then on:
  *
  *     below `below`, no message of `partition` has a time stamp of `time_ms` or later
  *
- * holds for ever in that log, whatever is appended or expires. A log made later starts at 0 with messages that are all
- * younger. So either it ends below ours, which shows by itself, or it has such a message and this does not hold.
- * One partition is enough: all of a topic are made anew together.
+ * holds for ever in that log, whatever is appended or expires. A log made later starts at 0 with
+ * messages that are all younger. So either it ends below ours, which shows by itself, or it has
+ * such a message and this does not hold. One partition is enough: all of a topic are made anew
+ * together.
  *
- * What cannot be seen: a new log whose messages before `below` all claim to be older than the old log's witness (copied
- * with their time stamps, or by publishers whose clocks are behind; or our clock was ahead at the asking); and one made anew
- * before anything was in it to ask about.
+ * What cannot be seen: a new log whose messages before `below` all claim to be older than the old
+ * log's witness (copied with their time stamps, or by publishers whose clocks are behind; or our
+ * clock was ahead at the asking); and one made anew before anything was in it to ask about. Nor
+ * does it show what a leader lost in an unclean election when as much came in its place before the
+ * next look; librdkafka from 2.1 on tells that by itself, as an offset out of range.
  *
  * No Kafka and no clock: the questions are the caller's to ask.
  *

@@ -1,5 +1,6 @@
 /*
- * test_intake.c - one message of the feed, from its bytes to what it does: applied, refused, or none of ours.
+ * test_intake.c - one message of the feed, from its bytes to what it does: applied, refused, or
+ * none of ours.
  */
 #include "tests/unit/cmocka_all.h"
 

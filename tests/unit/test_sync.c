@@ -1,5 +1,6 @@
 /*
- * test_sync.c - the feed's states under a made-up clock: what proves that nothing is missed, and what ends it.
+ * test_sync.c - the feed's states under a made-up clock: what proves that nothing is missed, and
+ * what ends it.
  */
 #include "tests/unit/cmocka_all.h"
 
