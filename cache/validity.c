@@ -35,6 +35,7 @@ struct validity {
     _Atomic uint64_t clock;
     _Atomic uint64_t all;      /* newest mark of everything */
     _Atomic uint64_t first;    /* the first of them, if nothing came before it */
+    _Atomic uint64_t settled;  /* one that does not settle */
     _Atomic uint64_t lease_ms; /* until then */
     _Atomic uint64_t evicted;  /* newest of `evictions` */
     uint64_t key;
@@ -466,9 +467,11 @@ size_t validity_mark_soa(struct validity *validity, const uint8_t *canonical_ape
     return 1;
 }
 
-size_t validity_mark_all(struct validity *validity)
+size_t validity_mark_all(struct validity *validity, bool settles)
 {
     const struct stamp next = next_stamp(validity);
+    if (!settles)
+        atomic_store_explicit(&validity->settled, next.n, memory_order_release);
     if (next.n == 1)
         atomic_store_explicit(&validity->first, next.n, memory_order_release);
     atomic_store_explicit(&validity->all, next.n, memory_order_release);
@@ -512,6 +515,7 @@ void validity_restart(struct validity *validity, struct mono now)
         atomic_store_explicit(&validity->zones[i].newest, 1, memory_order_release);
     atomic_store_explicit(&validity->all, 1, memory_order_release);
     atomic_store_explicit(&validity->first, 0, memory_order_release);
+    atomic_store_explicit(&validity->settled, 0, memory_order_release);
     pthread_mutex_lock(&validity->lock);
     checkpoints_clear(&validity->times);
     checkpoints_add(&validity->times, now.ms, (struct stamp){1});
@@ -556,13 +560,19 @@ static bool made_within(const struct validity *validity, struct stamp mark, uint
 
 bool validity_is_settling(const struct validity *validity, struct stamp mark, struct mono now)
 {
-    return made_within(validity, mark, validity->settle_ms, now);
+    return mark.n != load(&validity->settled).n &&
+           made_within(validity, mark, validity->settle_ms, now);
+}
+
+bool validity_is_first(const struct validity *validity, struct stamp mark)
+{
+    return mark.n == load(&validity->first).n;
 }
 
 bool validity_changed_within(const struct validity *validity, struct stamp mark, uint64_t window_ms,
                              struct mono now)
 {
-    return mark.n != load(&validity->first).n && made_within(validity, mark, window_ms, now);
+    return !validity_is_first(validity, mark) && made_within(validity, mark, window_ms, now);
 }
 
 void validity_set_lease(struct validity *validity, struct mono until)

@@ -160,14 +160,14 @@ struct stamp validity_newest_mark(const struct validity *validity,
  *   name       the name itself, and the existence of its ancestors up to the apex of the topmost zone
  *   subtree    the name and all below, and existence as above
  *   soa        the SOA record of a zone, by its apex
- *   all        everything in every zone
+ *   all        everything in every zone; `settles`: as a change does. False: what changed is told name by name
  *
  * An absent name's answer depends on the name itself too, so a change there needs no existence mark.
  */
 size_t validity_mark_name(struct validity *validity, const uint8_t *canonical_name);
 size_t validity_mark_subtree(struct validity *validity, const uint8_t *canonical_name);
 size_t validity_mark_soa(struct validity *validity, const uint8_t *canonical_apex);
-size_t validity_mark_all(struct validity *validity);
+size_t validity_mark_all(struct validity *validity, bool settles);
 struct stamp validity_commit(struct validity *validity, struct mono now);
 
 /*
@@ -186,6 +186,9 @@ void validity_restart(struct validity *validity, struct mono now);
  * any more: `ret_moment` is then that of the oldest change that is, which came later.
  */
 bool validity_moment(const struct validity *validity, struct stamp mark, struct mono *ret_moment);
+
+/* Whether a mark is that of the first time that everything was marked, when nothing can have been held. */
+bool validity_is_first(const struct validity *validity, struct stamp mark);
 
 /* A stamp that the clock had reached at a moment: the newest that is remembered. */
 struct stamp validity_at(const struct validity *validity, struct mono moment);

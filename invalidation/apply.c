@@ -475,7 +475,7 @@ int apply_invalidate(struct applier *applier, const uint8_t *zone, struct apply_
         applier->all_invalidated++;
         if (applier->all_missed_until_us < at.wall_us)
             applier->all_missed_until_us = at.wall_us;
-        result.marked = validity_mark_all(validity);
+        result.marked = validity_mark_all(validity, !at.settled);
     }
     commit(applier, at.now, &result);
     pthread_mutex_unlock(&applier->lock);

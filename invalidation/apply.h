@@ -62,6 +62,7 @@ struct apply_at {
     struct mono now;
     unsigned us;     /* microseconds of that millisecond that are over */
     int64_t wall_us; /* microseconds since 1970 UTC */
+    bool settled;    /* apply_invalidate() of everything: what is unsettled is told name by name */
     int32_t partition;
 };
 

@@ -201,8 +201,7 @@ static void invalidate_all(struct feed *f, bool settles)
 {
     struct apply_result result = {.marked = 0};
     struct apply_at at = moment(-1);
-    if (!settles)
-        at.now = (struct mono){0};
+    at.settled = !settles;
     if (apply_invalidate(f->applier, NULL, at, &result) < 0)
         return; /* no zones: nothing to invalidate */
     pthread_mutex_lock(&f->lock);

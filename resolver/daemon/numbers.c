@@ -45,8 +45,8 @@ static const struct number tier_list[] = {
      WORKER(position_ignored)},
     {"parent_behind", "parent_behind_total", "Responses of parents behind us.",
      WORKER(parent_behind)},
-    {"parent_no_position", "parent_unplaced_total", "Responses without a position.",
-     WORKER(parent_no_position)},
+    {"parent_no_position", "parent_no_position_total",
+     "Answers of a parent whose position says nothing of them.", WORKER(parent_no_position)},
     {"parent_uncached", "parent_uncached_total", "Answers not kept for either.",
      WORKER(parent_uncached)},
 };

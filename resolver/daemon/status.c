@@ -190,8 +190,8 @@ static struct touched touched_last(const struct daemon *daemon, const uint8_t *n
     /* A mark that the clock has not reached is being applied as we look. */
     if (!stamp_after(touched.stamp, validity_now(validity)))
         touched.exact = validity_moment(validity, touched.stamp, &touched.moment);
-    /* The first time the feed took its position has no moment. */
-    touched.known = touched.moment.ms > 0;
+    /* The first time the feed took its position is no change. */
+    touched.known = !validity_is_first(validity, touched.stamp);
     return touched;
 }
 

@@ -135,6 +135,7 @@ def test_p3_what_no_change_touched_is_kept_meanwhile(freshetd, topic, scripted):
 def test_p3_a_change_of_some_time_ago_is_not_waited_for(freshetd, topic, scripted):
     """A parent that lags by seconds is asked once for each query, not eight times."""
     pair = Pair(freshetd, topic, scripted, ["example.com."])
+    scripted.set(NAME, "A", "192.0.2.1")
     topic.publish("example.com.", [changes.flush(NAME)])
     eventually(lambda: applied(pair.child) == 1)
     time.sleep(0.2)

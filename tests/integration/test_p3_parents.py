@@ -126,7 +126,7 @@ def test_p3_over_tcp(freshetd, topic, scripted):
     queries = parent.status()["tiers"][0]["queries"]
     assert len(ask(child, NAME, "TXT", tcp=True).answer[0]) == 20
     assert parent.status()["tiers"][0]["queries"] == queries
-    assert child.metric("freshet_parent_unplaced_total", tier="level1") == 0
+    assert child.metric("freshet_parent_no_position_total", tier="level1") == 0
 
 
 def test_p3_while_changes_pour_in(freshetd, topic, scripted):
@@ -171,7 +171,7 @@ def test_p3_a_parent_that_is_none(freshetd, topic, scripted):
         assert ask(child, "www.example.org.").answer[0].ttl > 0
     assert scripted.count(NAME) == 3
     assert scripted.count("www.example.org.") == 1
-    assert child.metric("freshet_parent_unplaced_total", tier="os") == 3
+    assert child.metric("freshet_parent_no_position_total", tier="os") == 3
 
 
 POSITION = 65317
@@ -217,4 +217,4 @@ def test_p3_strangers_learn_nothing(freshetd, topic, scripted):
     for _ in range(3):
         assert ask(child, NAME).answer[0].ttl == 0
     assert parent.metric("freshet_position_ignored_total", tier="above") == 3
-    assert child.metric("freshet_parent_unplaced_total", tier="below") == 3
+    assert child.metric("freshet_parent_no_position_total", tier="below") == 3

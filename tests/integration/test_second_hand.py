@@ -1,5 +1,6 @@
 """An upstream that is somebody else's cache: what it gives back may be from before a change, and it does not say so."""
 
+import os
 import time
 
 import changes
@@ -53,7 +54,7 @@ def test_p1_of_a_name_that_was_not_held_nothing_is_known(freshetd, topic, script
     cached(scripted, NAME, "192.0.2.1", 600)
     publish(daemon, topic, changes.delete(NAME))
     assert ask(daemon, NAME).answer[0].ttl <= 1
-    time.sleep(3.5)
+    time.sleep(5)
     assert ask(daemon, NAME).answer[0].ttl > 1
 
 
@@ -110,12 +111,13 @@ def test_it_is_said_once_a_zone(freshetd, topic, scripted):
     daemon = start(freshetd, topic, scripted)
     scripted.set("auth.example.com.", "A", "192.0.2.1")
     ask(daemon, "auth.example.com.")
-    assert "cache that hears of no changes" not in daemon.output()
     for n in range(3):
         cached(scripted, f"n{n}.example.com.", "192.0.2.1", 60)
         ask(daemon, f"n{n}.example.com.")
     daemon.wait_log("cache that hears of no changes", within=5)
-    assert daemon.output().count("cache that hears of no changes") == 1
+    with open(os.path.join(daemon.directory, "freshetd.stderr"), encoding="utf-8") as log:
+        said = [line for line in log if "cache that hears of no changes" in line]
+    assert len(said) == 1 and "zone=\"example.com.\"" in said[0]
 
 
 def test_a_hot_name_is_asked_for_in_the_background(freshetd, topic, scripted):

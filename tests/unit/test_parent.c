@@ -57,7 +57,7 @@ static void take(struct process *p, int64_t offset)
         offsets[i] = offset;
     struct mono now = world_ms(&f.world);
     assert_int_equal(positions_take(p->positions, FEED, offsets, PARTITIONS, now, now), ERR_OK);
-    validity_mark_all(p->validity);
+    validity_mark_all(p->validity, true);
     validity_commit(p->validity, now);
     positions_claim(p->positions);
     positions_proved(p->positions, now);

@@ -26,7 +26,7 @@ static struct mono after(uint64_t ms)
 
 static void invalidate(struct process *p, struct mono now)
 {
-    validity_mark_all(p->validity);
+    validity_mark_all(p->validity, true);
     validity_commit(p->validity, now);
 }
 

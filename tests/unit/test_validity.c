@@ -215,7 +215,7 @@ static void one_mark_for_everything(void **state)
     on(v, "www.example.com.", false, &one);
     on(v, "no.example.net.", true, &two);
     on(v, "www.example.org.", false, &outside);
-    assert_int_equal(validity_mark_all(v), 1);
+    assert_int_equal(validity_mark_all(v, true), 1);
     struct stamp all = validity_commit(v, (struct mono){1});
     assert_false(holds(v, &one, stamp));
     assert_false(holds(v, &two, stamp));
@@ -315,8 +315,10 @@ static void test_p4_what_settled_long_ago_is_not_settling(void **state)
     const uint8_t *zones[] = {name("example.com.")};
     struct validity *v = validity_new(&(struct validity_options){
         .zones = zones, .zone_count = 1, .marks = 1 << 20, .key = 7, .settle_ms = 60000});
-    validity_mark_all(v);
-    struct stamp first = validity_commit(v, (struct mono){0});
+    validity_mark_all(v, false);
+    struct stamp first = validity_commit(v, (struct mono){1});
+    assert_false(validity_is_settling(v, first, (struct mono){2}));
+    assert_true(validity_is_first(v, first));
     struct stamp quiet = {0};
     struct mono now = {3600 * 1000};
     for (int i = 0; i < 600 * 120; i++) {
