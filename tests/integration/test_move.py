@@ -443,6 +443,7 @@ def drained(daemon, name=NAME):
 
 def test_drained_by(world, freshetd):
     feed = freshet.feed(world.topic, [ZONE], settle="2s")
+    time.sleep(3.2)  # what the test before changed settles no more
     tiers = [freshet.tier("short", [world.authority], client_ttl="1s"),
              freshet.tier("child", [world.regional], way="parent", client_ttl="0s"),
              freshet.tier("long", [world.authority], client_ttl="30s"),
