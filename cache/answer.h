@@ -44,7 +44,6 @@ struct answer {
     uint32_t ttl; /* seconds it may live, before the policy's bounds */
     uint32_t
         elsewhere; /* seconds that older answers may be cached elsewhere; below `ttl`: that is it */
-    struct mono asked; /* when it was asked for */
     struct stamp
         as_old_as; /* no newer than this by what a parent has applied; UINT64_MAX: no such bound */
     int ede;       /* Extended DNS Error that explains it, or EDE_NONE */

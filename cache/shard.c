@@ -253,10 +253,10 @@ static bool overtaken(const struct entry *old, const struct put *put)
            (old->state & ENTRY_PUSHED ? old->born_ms > put->born.ms : old->born_ms >= put->born.ms);
 }
 
-/* A late fill, asked for after the change was made that brought what is held: that may be older than what it says. */
-static void drop_overtaken(struct shard *shard, struct entry *held, const struct answer *answer)
+/* A fill that comes after a change may still be newer than what that brought: its authority may be further by now. */
+static void drop_overtaken(struct shard *shard, struct entry *held)
 {
-    if (held && held->state & ENTRY_PUSHED && held->born_ms < answer->asked.ms)
+    if (held && held->state & ENTRY_PUSHED)
         shard_remove(shard, held);
 }
 
@@ -273,7 +273,7 @@ static bool may_put(struct shard *shard, const struct answer_key *key, const str
     if (late || (!pushed && pushed_already(shard, old, key, put->now))) {
         shard->counters.late++;
         if (late && !pushed)
-            drop_overtaken(shard, old, answer);
+            drop_overtaken(shard, old);
         return false;
     }
     /* A failure never takes the place of an answer that can still be given. */

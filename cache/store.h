@@ -81,9 +81,8 @@ enum store_result store_get(struct store *store, const struct store_look *look,
  * Keeps `answer` for `key`, as old as `stamp`; its TTLs have been through answer_bound_ttls(). Copies.
  * Nothing is kept when the answer has no time to live, or something it depends on was marked after `stamp`
  * (a late fill), or store_replace() has put an answer there that still holds: that one came with the
- * change, and the server this one is from may lag behind it. A late fill may also be from beyond a change that came late
- * itself: where it was asked for (answer->asked) after that was made, what the change brought goes as well. Returns
- * whether it was kept.
+ * change, and the server this one is from may lag behind it. A late fill may also be from beyond the change, which can have
+ * come late itself: what the change brought goes as well then. Returns whether it was kept.
  */
 bool store_put(struct store *store, const struct answer_key *key, const struct answer *answer,
                struct stamp stamp, struct mono now);

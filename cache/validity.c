@@ -569,10 +569,11 @@ bool validity_is_first(const struct validity *validity, struct stamp mark)
     return mark.n == load(&validity->first).n;
 }
 
-bool validity_changed_within(const struct validity *validity, struct stamp mark, uint64_t window_ms,
-                             struct mono now)
+bool validity_may_be_cached(const struct validity *validity, struct stamp mark, uint64_t life_ms,
+                            struct mono now)
 {
-    return !validity_is_first(validity, mark) && made_within(validity, mark, window_ms, now);
+    return !validity_is_first(validity, mark) &&
+           made_within(validity, mark, life_ms + validity->settle_ms, now);
 }
 
 void validity_set_lease(struct validity *validity, struct mono until)

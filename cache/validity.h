@@ -197,11 +197,12 @@ struct stamp validity_at(const struct validity *validity, struct mono moment);
 bool validity_is_settling(const struct validity *validity, struct stamp mark, struct mono now);
 
 /*
- * Whether the change at `mark` was applied less than `window_ms` ago, or so little more that it cannot be told. The first
- * time that everything was marked is none: what was cached elsewhere before it is not known to have changed.
+ * Whether what was fetched until the change at `mark` had settled may still be cached elsewhere, where it is for at most
+ * `life_ms`; or for so little longer that it cannot be told. The first time that everything was marked is no change: what
+ * was cached elsewhere before it is not known to be old.
  */
-bool validity_changed_within(const struct validity *validity, struct stamp mark, uint64_t window_ms,
-                             struct mono now);
+bool validity_may_be_cached(const struct validity *validity, struct stamp mark, uint64_t life_ms,
+                            struct mono now);
 
 /* The feed's thread: proven live and drained until then; {0} takes the lease away. */
 void validity_set_lease(struct validity *validity, struct mono until);

@@ -319,8 +319,8 @@ static bool may_be_old(const struct job *job, struct answer *answer, struct stam
         elsewhere = policy->max_ttl;
     if (elsewhere < answer->ttl)
         elsewhere = answer->ttl; /* so long at least it can be cached there */
-    if (!validity_changed_within(inflight->options.validity, mark, UINT64_C(1000) * elsewhere,
-                                 job->started))
+    if (!validity_may_be_cached(inflight->options.validity, mark, UINT64_C(1000) * elsewhere,
+                                job->started))
         return false;
     answer->elsewhere = elsewhere;
     return true;
@@ -361,7 +361,6 @@ static void fetched(void *arg, struct answer *answer, struct micro now)
         serve_stale(job, micro_ms(now));
     }
     /* Whoever answered may have done so right after the question set out, however late it got here. */
-    answer->asked = job->started;
     bound_life(job, answer, &policy);
     bool fresh = validity_holds(validity, &dependent, job->stamp);
     /* The store checks again by itself: a change may come between. */
