@@ -10,8 +10,8 @@
 enum {
     KEPT = 2048,               /* fetches whose memory waits for the next */
     BEHIND_FIRST_PAUSE_MS = 1, /* before a source that is behind is asked again; then doubled */
-    BEHIND_LAST_PAUSE_MS = 64, /* past this, its answer is taken for what it is */
-    BEHIND_WINDOW_MS = 100,    /* what we applied longer ago it will not have in a moment */
+    BEHIND_LAST_PAUSE_MS = 16, /* past this, its answer is taken for what it is */
+    BEHIND_WINDOW_MS = 32,     /* what we applied longer ago it will not have in a moment */
 };
 
 struct fetch {
