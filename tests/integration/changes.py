@@ -2,7 +2,12 @@
 
 import datetime
 import json
+import time
 import uuid
+
+# A SET takes the place of what was fetched before it was made, by a clock of milliseconds: tests that ask,
+# change and look at once wait this long (seconds) before the change.
+LATER = 0.003
 
 
 def set_(name, rtype, ttl, *rdata):
@@ -35,6 +40,7 @@ def _now():
 def change_set(zone, changes, serial=1, **fields):
     """The message's dict. `fields` replace or add top-level ones; one given as None is left out.
     There is no "seq" unless given: a cache takes sets with the same one for the same set."""
+    time.sleep(LATER)
     message = {"v": 1, "zone": zone, "serial": serial, "time": _now(), "publisher": "tests",
                "changes": changes}
     message.update(fields)
