@@ -25,7 +25,6 @@ struct log {
 
 /* ---- the reader ---- */
 
-/* A repeated message is not where the change set lies: the first one counts. */
 static void take(struct log *log, const rd_kafka_message_t *message)
 {
     const int64_t now_us = clock_us();
@@ -34,9 +33,8 @@ static void take(struct log *log, const rd_kafka_message_t *message)
     const uint32_t version = message_version(message->payload, message->len);
     if (version == 0 || version >= log->history->capacity)
         return;
-    if (atomic_load(&history_set(log->history, version)->readable_us) == 0)
-        atomic_fetch_add(&log->read, 1);
     history_readable(log->history, version, now_us);
+    atomic_fetch_add(&log->read, 1);
 }
 
 static void *reader_main(void *arg)
