@@ -155,6 +155,11 @@ bool store_put(struct store *store, const struct answer_key *key, const struct a
         return false;
     bool kept = put(store, key, answer,
                     &(struct put){.kind = PUT_FETCHED, .stamp = stamp, .now = now, .born = now});
+    if (!kept && !answer_is_failure(answer)) {
+        struct shard *shard = shard_lock_of(&store->shards, key->hash);
+        shard_outdate(shard, key, now);
+        shard_unlock(shard);
+    }
     if (kept && of_client)
         shared_leave_place(&store->shards, key, answer, stamp, now);
     return kept;

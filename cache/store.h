@@ -82,7 +82,8 @@ enum store_result store_get(struct store *store, const struct store_look *look,
  * Nothing is kept when the answer has no time to live, or something it depends on was marked after `stamp`
  * (a late fill), or store_replace() has put an answer there that still holds: that one came with the
  * change, and the server this one is from may lag behind it. A late fill may also be from beyond the change, which can have
- * come late itself: what the change brought goes as well then. Returns whether it was kept.
+ * come late itself: what the change brought goes as well then. What is past its TTL does not come back by a new lease after clients were
+ * given what is not kept: it goes, too. Returns whether it was kept.
  */
 bool store_put(struct store *store, const struct answer_key *key, const struct answer *answer,
                struct stamp stamp, struct mono now);

@@ -570,6 +570,26 @@ static void test_p6_held_only_while_the_lease_lasts(void **state)
     close_store(&f);
 }
 
+static void test_p6_what_an_unkept_answer_followed_is_not_held_again(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct store_hit hit;
+    open_store(&f, ONE_MIB, 0);
+    struct ttl_policy policy = open_policy;
+    policy.hold = 100;
+    set_policy(&f, policy);
+    assert_true(put_covered(&f, "www.example.com.", 10));
+    validity_set_lease(f.validity, at(1000000));
+    assert_false(put(&f, "www.example.com.", 2, 0, validity_now(f.validity), at(20000)));
+    assert_int_equal(look(&f, "www.example.com.", at(20000), &hit), STORE_HIT);
+    validity_set_lease(f.validity, at(0));
+    assert_false(put(&f, "www.example.com.", 2, 0, validity_now(f.validity), at(21000)));
+    validity_set_lease(f.validity, at(1000000));
+    assert_int_equal(look(&f, "www.example.com.", at(22000), &hit), STORE_MISS);
+    close_store(&f);
+}
+
 static void test_p6_a_change_ends_what_is_held(void **state)
 {
     (void)state;
@@ -787,6 +807,7 @@ int main(void)
         cmocka_unit_test(drop_takes_a_name_or_a_subtree),
         cmocka_unit_test(key_bits_keep_answers_apart),
         cmocka_unit_test(test_p6_held_only_while_the_lease_lasts),
+        cmocka_unit_test(test_p6_what_an_unkept_answer_followed_is_not_held_again),
         cmocka_unit_test(test_p6_a_change_ends_what_is_held),
         cmocka_unit_test(test_p6_names_outside_the_feed_are_not_held),
         cmocka_unit_test(test_p1_stale_answers_yield_to_a_change),
