@@ -100,14 +100,6 @@ enum store_result store_get(struct store *store, const struct store_look *look,
     return elsewhere ? shared_get(&store->shards, look, result, born_ms, ret) : result;
 }
 
-bool store_has(struct store *store, const struct answer_key *key)
-{
-    struct shard *shard = shard_lock_of(&store->shards, key->hash);
-    bool has = shard_find(shard, key) != NULL;
-    shard_unlock(shard);
-    return has;
-}
-
 bool store_revive(struct store *store, const struct answer_key *key, struct mono now)
 {
     struct shard *shard = shard_lock_of(&store->shards, key->hash);

@@ -111,9 +111,6 @@ bool store_replace(struct store *store, const struct answer_key *key, const stru
 /* Seconds that answers to the key's question may be cached elsewhere, as far as is known from what is held; 0: unknown. */
 uint32_t store_elsewhere(struct store *store, const struct answer_key *key);
 
-/* Whether the key is held, in whatever state: whether store_replace() would do anything. */
-bool store_has(struct store *store, const struct answer_key *key);
-
 /*
  * The upstream is dead: lets the answer that is held for `key` be served past its TTL for a few seconds, if the
  * policy allows it and no change has touched it. Returns whether there is such an answer.
