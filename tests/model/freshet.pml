@@ -1,85 +1,86 @@
 /*
- * freshet.pml - freshet's protocol as a model that Spin takes through every order of its steps.
+ * freshet.pml - changes, fetches and tiers as they race: what a tier may keep, and of whom.
  *
  *      publisher --commits--> primary ~~lags~~> secondary
  *          |                      \                /
  *          | publishes             \  either one  /
  *          v                        \ answers    /
  *    +--- log ---+                   v          v
- *    | 0 1 2 ... |--feed thread--> PARENT: clock, mark, one cached answer, fetches, clients
- *    | first..   |                       ^   |
- *    | length    |              question |   | answer + position
+ *    | 0 1 2 ... |--feed thread--> tier 0: clock, mark, one cached answer, fetches, clients
+ *    | 0 1 ...   |                       ^   |
+ *    | partitions|              question |   | answer + position + proof
  *    +-----------+                       |   v
- *         '----------feed thread--> CHILD: the same
+ *         '----------feed thread--> tier 1: the same     (and tier 2 below it)
  *
- * How to read it. A `proctype` is a thread. Spin runs one step of some thread, then one step of any
- * thread, and so on, in every possible order. `::` lines are alternatives; where several are open,
- * all are tried. `d_step { ... }` is one step: nothing comes between its statements. So what must
- * be seen as a race is in steps of its own, one for each moment at which the code's threads may
- * change over: the marks before the clock, the clock before the marks at a hit, the stamp before
- * the query leaves, the position before the lookup. A PROMISE holds in every order, or Spin prints
- * one in which it does not. SAY() prints only when such an order is played back.
+ * What must be seen as a race is in steps of its own, one for each moment at which the code's threads
+ * may change over: the checkpoint before the marks, the marks before the clock, the clock before the
+ * marks at a hit, the stamp before the query leaves, the position before the lookup.
  *
  * What stands for what
  *
  *   here                         in the code
- *   log[], length, first         the topic of change sets; first: what retention has left
+ *   log[p]                       a partition of the topic; first: what retention has left
  *   tier[t].clock                validity.c, the change clock        validity_now, validity_commit
  *   tier[t].mark                 marks.c, the newest mark of x's scopes    validity_mark_name, ...
  *   HOLDS()                      validity_holds
  *   tier[t].held, stamp, ...     store.c, the entry of the question "x"
  *   store_get(), store_put()     the same there
- *   install()                    apply.c install -> store_replace
+ *   renew(), install()           apply.c renew, install -> store_renew, store_replace
  *   apply_entry()                apply_change_set; advance of feed.c
  *   lose_place()                 feed.c reset, apply_invalidate
  *   take_position()              feed.c take_position, apply_invalidate
- *   applying, applied            position.c, the two offsets of a partition
- *   survey, use_survey, judge    survey.c; feed.c use_survey, seek_proof, judge
+ *   applying, applied, before    position.c: the two offsets of a partition, and its checkpoints
+ *   base, base_stamp             position.c: where, and as of what stamp, the position was taken
+ *   proof                        position.c, the moment of the parent's proof, here by the clock that
+ *                                its child had then: what the child makes of the moment
+ *   bound_by_parent()            position.c positions_bound
+ *   horizon, named               position.c positions_ask
  *   tier[t].jobs[]               inflight.c, struct job, with fetch.c below it
  *   tier[t].waiters[]            inflight.c, struct waiter
  *   receive()                    query.c answer
  *   find_or_start()              inflight.c find_joinable, start_job
  *   fetched(), ask_again()       inflight.c fetched, take_waiters, ask_again
- *   claim                        the position in a parent's response     query.c take_position
- *   require, try_again()         what a child wants it to be             fetch.c is_behind_for
+ *   claim                        the position in a parent's response, read before its lookup
  *
- * Two positions. A tier's position and its change clock are two variables, and a fetch reads both.
- * The parent may claim a position only when the clock has moved there: `applied` follows the clock.
- * The child must ask for all that its stamp covers: `applying` precedes the clock. With one
- * variable for both, wherever it is written, one of the two is wrong for a moment and P3 breaks
- * (MUTATE_ONE_POSITION).
+ * A parent's answer. Per partition in which the parent is behind us, it is as old as our clock was just
+ * before we applied what the parent lacks: the checkpoint. The oldest of these, and of the stamp that
+ * the fetch took, is the answer's stamp; then x's mark decides as for every other answer. Partitions
+ * that were quiet since `horizon` are not named in the query; for these the parent's proof stands: at
+ * some moment it had applied all of the log. The horizon may be anything here, so the model does not
+ * depend on how long it is; nor on time at all.
+ *
+ * Which partition. Any message may lie in any partition. So a change that touches x may be of x's own
+ * zone, of an outer one (a zone cut, a subtree), of nobody knows which (P9), or misplaced: the model
+ * does not tell them apart, and no rule in it does.
  *
  * What is small. Two names: x, asked for and cached, and y, which changes but is asked for by
- * nobody. Versions of x are numbers: the zone's serial at which x last changed, 0 before its first
+ * nobody. Versions of x are numbers: the serial at which x last changed, 0 before its first
  * change. A run has CHANGES commits, DUPLICATES entries that repeat an older one, DROPS entries
- * lost to retention, QUERIES_* queries by clients of each tier, JOBS fetches under way per tier. A
- * child asks a parent that is behind TRIES times more. run.sh has the numbers that are verified.
+ * lost to retention, QUERIES_* queries by clients of the topmost and the lowest tier, JOBS fetches under way
+ * per tier. A child asks a parent that is behind TRIES times more. run.sh has the numbers that are verified.
  *
  * What is left out
  *
- *   time            TTLs may end at any moment, timers fire at any moment; the lease alone is
- *                   counted, in ticks of the feed thread
- *   settle, hold    P4 and P6 are about time. A stale answer, a held one, a prefetched one passes
- *                   the same check as any
+ *   time            TTLs may end at any moment, timers fire at any moment. settle.pml has the time
+ *   lease           feed.pml: how the proof is come by, transactions, losses
+ *   order           order.pml: publishers, seq, wrong clocks, glue, what a late fill takes along. Here
+ *                   repeats come without a seq, and mark
+ *   scopes          zones.pml. Here x has one mark
  *   other workers   a worker's table of fetches is its own, and the store has its lock: another
  *                   worker is like another fetch, which is here
- *   more levels     a parent tells no position with what it has from a parent that is behind
- *   publisher, seq  a set known by them does nothing at all. Here repeats come without, and mark
- *   partitions      one; a zone's sets are in one partition, and partitions compare one by one
- *   a topic anew    positions in different logs do not compare: "behind"
- *   scopes          x has one mark. Which scopes an answer has is for the unit tests; that it may
- *                   depend on more than its question is test_p2_a_chain_into_a_changed_name
+ *   a topic anew    positions in different logs do not compare: as no position
  *   memory order    steps are sequentially consistent; release and acquire give the code as much
  *                   for the pairs that matter (marks.h)
  *   lost packets    one that is lost has not arrived yet
  *
  * P1 and P4, exactly. The secondary may say an old version after the primary has a newer one. So an
  * answer fetched after a change was applied may be old all the same. That is no breach of P1,
- * which speaks of when data was fetched; P4 bounds it in time. Here such an answer is `lagged`, and
- * that alone excuses its version. It excuses nothing else: for each read of a lagged answer Spin
- * also tries the same run with the primary's.
+ * which speaks of when data was fetched; P4 bounds it in time. Here such an answer is `excused`, and
+ * that alone excuses its version. It excuses nothing else: for each read of such an answer Spin
+ * also tries the same run with the primary's. Excused as well is what a tier fetched from its parent while
+ * it had no position itself: it is a plain TTL cache then, until it takes one and all is invalid (P5).
  *
- * What is checked. Each is a variable that must stay true, so that Spin can name it.
+ * What is checked
  *
  *   P1_evicted_means_gone     what a tier replies was fetched no earlier than the last change of x
  *                             that the tier had applied when the query came, and is of that
@@ -90,9 +91,8 @@
  *                             had applied
  *   P3_no_reimport            what a child keeps is of the version it had applied when it asked,
  *                             or later
- *   P5_gap_invalidates        P1 and P2 for changes that the tier never read: they lay in a gap
- *   P5_live_within_lease      who is LIVE has applied all that was in the log a lease ago, and has
- *                             had its brokers within the lease
+ *   P5_gap_invalidates        P1 and P2 for changes that the tier never read: they lay in a gap, or
+ *                             before its start
  *   P8_no_old_data_installed  what the feed installs is never older than what it has applied, or
  *                             skipped in a gap
  *   nobody_waits_forever      when nothing more can happen, every query has had its reply
@@ -100,18 +100,29 @@
  * Mutations: the mistakes these rules prevent. In each Spin must find the breach; counterexamples/
  * has a shortest one in words, and says which test plays it against the code.
  *
- *   MUTATE_STAMP_ON_ARRIVAL       a fetch takes its stamp when the answer comes              P2
- *   MUTATE_POSITION_AFTER_LOOKUP  the parent reads its position when it replies              P3
- *   MUTATE_ONE_POSITION           the child asks for what it has applied, not for what its
- *                                 feed is applying                                           P3
- *   MUTATE_NO_GAP_RULE            reads on behind a gap, as auto.offset.reset=earliest does  P5
- *   MUTATE_INVALIDATE_FIRST       invalidates, then looks where the log ends                 P5
- *   MUTATE_LEDGER_ONLY            behind a gap, old is only what is older than a set seen    P8
- *   MUTATE_NO_LEASE               once proven, LIVE for good                                 P5
+ *   MUTATE_STAMP_ON_ARRIVAL        a fetch takes its stamp when the answer comes             P2
+ *   MUTATE_POSITION_AFTER_LOOKUP   the parent reads its position when it replies             P3
+ *   MUTATE_PROOF_AFTER_LOOKUP      the parent reads its proof when it replies                P3
+ *   MUTATE_FLAG_NOT_STAMP          behind or not, by the partition of x's zone alone         P3
+ *   MUTATE_CHECKPOINT_AFTER        as old as our clock after we applied what it lacks        P3
+ *   MUTATE_CHECKPOINT_LATE         the checkpoint is made when the clock has moved           P3
+ *   MUTATE_CHECKPOINT_ROUNDS_UP    of checkpoints thinned out, takes the next above          P3
+ *   MUTATE_UNNAMED_IGNORED         an old proof does not bound the partitions not named      P3
+ *   MUTATE_BASE_IGNORED            a parent below our base is no older than our base         P3
+ *   MUTATE_BASE_NOT_NAMED          a position taken a moment ago does not count as a change  P3
+ *   MUTATE_PASSED_ON_WITH_POSITION a parent tells its position with what its own parent,
+ *                                  behind, made it pass on                                   P3
+ *   MUTATE_NO_GAP_RULE             reads on behind a gap, as auto.offset.reset=earliest does P5
+ *   MUTATE_INVALIDATE_FIRST        invalidates, then looks where the log ends                P5
+ *   MUTATE_HISTORY_ONLY            behind a gap, old is only what is older than a set seen   P8
  */
+#include "common.pml"
 
 #ifndef TIERS
 #define TIERS 2
+#endif
+#ifndef PARTITIONS
+#define PARTITIONS 1 /* 1 or 2 */
 #endif
 #ifndef CHANGES
 #define CHANGES 2
@@ -130,6 +141,9 @@
 #endif
 #ifndef DROPS
 #define DROPS 0
+#endif
+#ifndef COLD_START
+#define COLD_START 0 /* whether the lowest tier starts without a position */
 #endif
 #ifndef QUERIES_PARENT
 #define QUERIES_PARENT 1
@@ -155,18 +169,19 @@
 #ifndef SLOW_PUBLISHER
 #define SLOW_PUBLISHER 0 /* whether the log may be read between a commit and its entry */
 #endif
-#ifndef LEASE
-#define LEASE 0 /* in ticks of the feed thread; 0: states of the feed are not modelled */
+#ifndef HORIZON
+#define HORIZON 0 /* whether quiet partitions go unnamed in a query; 0: all are named */
+#endif
+#ifndef THIN
+#define THIN 1 /* of so many checkpoints one is remembered */
 #endif
 
 #define ENTRIES (CHANGES + DUPLICATES)
-#define WAITERS (JOBS + CLIENTS) /* at the parent the first JOBS are the child's fetches */
-#define NONE 255
+#define WAITERS (JOBS + CLIENTS) /* at a parent the first JOBS are the child's fetches */
+#define COLD_POSSIBLE (DROPS || COLD_START)
 
-#define PARENT 0
-#define CHILD 1
-#define WHO(t) (t == PARENT -> 'P' : 'C')
-#define MAX(a, b) (a > b -> a : b)
+#define LOWEST (TIERS - 1)
+#define WHO(t) (t == LOWEST && t > 0 -> 'C' : (t == 0 -> 'P' : 'M'))
 /*
  * A rule may be broken without harm, where what was fetched too early happens to be new all the
  * same. With HARM_ONLY only an old version in a reply counts: such counterexamples tell more.
@@ -177,48 +192,37 @@
 #define HARMLESS false
 #endif
 
-/* run.sh proves by REACH=n that situation n occurs, lest promises hold because nothing happens. */
-#ifndef REACH
-#define REACH 0
-#endif
-#define SITUATION(n) assert(REACH != n)
-
-#define SAY(t, text) printf("%c ", WHO(t)); printf(text)
-#define SAY1(t, text, a) printf("%c ", WHO(t)); printf(text, a)
-#define SAY2(t, text, a, b) printf("%c ", WHO(t)); printf(text, a, b)
-#define SAY3(t, text, a, b, c) printf("%c ", WHO(t)); printf(text, a, b, c)
-
-/* ---- promises: true, or Spin stops here. The names are what it prints. */
-
 bool P1_evicted_means_gone = true;
 bool P2_no_late_fill = true;
 bool P3_no_reimport = true;
 bool P5_gap_invalidates = true;
-bool P5_live_within_lease = true;
 bool P8_no_old_data_installed = true;
 bool nobody_waits_forever = true;
-
-#define PROMISE(name, condition) name = (condition); assert(name)
 
 /* ---- the zone and its log */
 
 #define SET_X 1   /* carries x's new record: evicts, and installs where x is held */
-#define EVICT_X 2 /* part of a record, a flush: evicts */
+#define EVICT_X 2 /* part of a record, a flush, a zone cut above: evicts */
 #define OTHER 3   /* a change of y */
 
 typedef Entry {
     byte op;
-    byte serial; /* the zone's, also the commit's time */
+    byte serial; /* the commit's number, also its time */
 };
 
-byte commits;   /* serial of the zone at the primary */
+typedef Partition {
+    Entry entry[ENTRIES];
+    byte length;
+    byte first; /* what is before it, retention has dropped */
+};
+
+byte commits;   /* serial at the primary */
 byte primary;   /* version of x there */
 byte secondary; /* version of x at the server that lags */
-Entry log[ENTRIES];
-byte length;
-byte first;    /* what is before it, retention has dropped */
+Partition log[PARTITIONS];
 byte unpublished; /* op of a commit that is not in the log yet, or 0 */
 byte repeats;
+byte drops;
 
 /* ---- tiers */
 
@@ -227,16 +231,24 @@ byte repeats;
 #define ASKED 2    /* at the parent */
 #define RETURNED 3 /* the response is on its way */
 
+/* What a parent says of itself. */
+typedef Claim {
+    byte position[PARTITIONS]; /* as applied, below; 0: it has none */
+    byte proof;
+};
+
 typedef Job {
     byte state;
     bool joinable; /* in the table */
     byte stamp;
-    byte require; /* child: what the parent must have applied */
+    bool positioned; /* child: it had a position when it asked */
+    byte horizon;    /* partitions in which nothing was applied after this stamp .. */
+    byte unnamed;    /* .. are not named: a bit each */
     byte tries;
     /* the response */
     byte version;
-    bool lagged;
-    byte claim;
+    bool excused;
+    Claim claim;
     /* ghost: the version of x that the tier had applied when the query left */
     byte asked;
 };
@@ -244,14 +256,21 @@ typedef Job {
 typedef Waiter {
     byte job; /* it waits for, or NONE */
     byte arrived;
-    byte claim; /* parent: its position before it looked */
-    byte need;  /* ghost: the version of x that the tier had applied when the query came */
+    Claim claim; /* parent: its position before it looked */
+    byte need;   /* ghost: the version of x that the tier had applied when the query came */
 };
 
 #define COLD 0
-#define CATCHUP 1
-#define LIVE 2
-#define LOST 3
+#define RUNNING 1
+
+/* position.c: offsets here are plus 1; 0 for none. */
+typedef Place {
+    byte next; /* the entry to be read next */
+    byte applying;
+    byte applied;
+    byte base;
+    byte before[ENTRIES]; /* the clock before each entry was applied */
+};
 
 typedef Tier {
     byte clock;
@@ -261,17 +280,16 @@ typedef Tier {
     bool held;
     byte stamp;
     byte version;
-    bool lagged;
+    bool excused;
     byte asked; /* ghost: as in the job that brought it */
     bool late;  /* ghost: kept though a change of x was applied while it was fetched */
     /* the feed */
     byte state;
-    byte next; /* the entry to be read next */
-    /* position.h: the same, plus 1; 0 for none */
-    byte applying;
-    byte applied;
-    byte ledger; /* newest serial applied */
-    byte floor;  /* sets as old as this bring no data */
+    Place place[PARTITIONS];
+    byte base_stamp; /* at which all was invalid as the position was taken */
+    byte proof;   /* the clock of the tier below when all of the log was applied here */
+    byte history; /* newest serial applied */
+    byte floor;   /* sets as old as this bring no data */
     /* ghost: the newest version of x that was applied, and what of it no entry told us but a gap */
     byte known;
     byte gap;
@@ -283,9 +301,11 @@ typedef Tier {
 Tier tier[TIERS];
 
 #define T tier[t]
+#define BELOW tier[t + 1]
 #define AT(entry) (entry + 1) /* as a position */
 #define JOB T.jobs[j]
 #define WAITER T.waiters[w]
+#define PLACE T.place[p]
 
 /* ---- the store and validity.c */
 
@@ -297,7 +317,7 @@ Tier tier[TIERS];
 
 /*
  * Sets `ok` on a hit; then answer_* is the answer. The shard's lock is held, and the clock was
- * `seen` before the marks are looked at here (entry_judge).
+ * `seen` before the marks are looked at here (life_judge).
  */
 inline store_get()
 {
@@ -307,7 +327,7 @@ inline store_get()
         ok = true;
         T.stamp = MAX(T.stamp, seen);
         answer_version = T.version;
-        answer_lagged = T.lagged;
+        answer_excused = T.excused;
         answer_asked = T.asked;
         answer_late = T.late;
         SAY1(t, "  finds version %d cached\n", answer_version);
@@ -338,7 +358,7 @@ inline empty_store()
     T.held = false;
     T.stamp = 0;
     T.version = 0;
-    T.lagged = false;
+    T.excused = false;
     T.asked = 0;
     T.late = false
 }
@@ -350,199 +370,77 @@ inline empty_store()
  */
 inline store_put(stamp_of_it)
 {
-    if
-    :: HOLDS(stamp_of_it) ->
-        T.held = true;
-        T.stamp = stamp_of_it;
-        T.version = answer_version;
-        T.lagged = answer_lagged;
-        T.asked = answer_asked;
-        T.late = (answer_asked < T.known);
-        SAY2(t, "  caches version %d as of stamp %d\n", answer_version, stamp_of_it);
-        PROMISE(P3_no_reimport, t == PARENT || answer_lagged || answer_version >= answer_asked)
-    :: else -> SAY1(t, "  does not cache version %d: a change came first\n", answer_version);
-        SITUATION(3)
-    fi
+    T.held = true;
+    T.stamp = stamp_of_it;
+    T.version = answer_version;
+    T.excused = answer_excused;
+    T.asked = answer_asked;
+    T.late = (answer_asked < T.known);
+    SAY2(t, "  caches version %d as of stamp %d\n", answer_version, stamp_of_it);
+    SITUATION((t > 0 && JOB.claim.position[PARTITIONS - 1] < T.place[PARTITIONS - 1].applying -> 8 : 99));
+    PROMISE(P3_no_reimport, t == 0 || answer_excused || answer_version >= answer_asked)
 }
-
-/* ---- the lease: survey.c and the judge of feed.c */
-
-#if LEASE
-/* One tier, so these are not in struct Tier. Ages are in ticks, LEASE for "too old". */
-#define NOT_ASKED 0
-#define ON_ITS_WAY 1
-#define ANSWERED 2
-byte survey;
-byte survey_age;
-byte survey_end;
-bool proof_found;
-byte proof_age = LEASE;
-bool wanted;
-byte wanted_end;
-byte wanted_age = LEASE;
-byte answered_age = LEASE; /* since a survey came back */
-bool judged;               /* in this tick */
-bool up = true;            /* the brokers */
-byte losses = 1;           /* to come */
-byte down_age;             /* ghost: since the brokers went */
-byte length_ago[LEASE];    /* ghost: the log's length 1, 2, .. ticks ago */
-
-inline check_lease()
-{
-    PROMISE(P5_live_within_lease, tier[PARENT].state != LIVE ||
-            (tier[PARENT].next >= length_ago[LEASE - 1] && down_age < LEASE))
-}
-
-inline drop_proof()
-{
-    proof_found = false;
-    proof_age = LEASE;
-    wanted = false;
-    wanted_end = 0;
-    wanted_age = LEASE;
-    drop_survey()
-}
-
-inline drop_survey()
-{
-    survey = NOT_ASKED;
-    survey_age = 0;
-    survey_end = 0
-}
-
-/* take_survey, seek_proof; with no position yet it is take_position that a survey leads to. */
-inline use_survey()
-{
-    d_step {
-        answered_age = 0;
-        if
-        :: T.state == LOST -> T.state = CATCHUP; SAY(t, "feed: the brokers are back\n")
-        :: else
-        fi;
-        if
-        :: T.next >= survey_end ->
-            proof_found = true;
-            proof_age = survey_age;
-            wanted = false;
-            wanted_end = 0;
-            wanted_age = LEASE
-        :: else ->
-            if
-            :: !wanted -> wanted = true; wanted_end = survey_end; wanted_age = survey_age
-            :: else
-            fi
-        fi;
-        SAY1(t, "feed: hears that the log ends at %d\n", survey_end);
-        drop_survey()
-    }
-}
-
-inline judge()
-{
-    d_step {
-        judged = true;
-        if
-        :: wanted && T.next >= wanted_end ->
-            proof_found = true;
-            proof_age = wanted_age;
-            wanted = false;
-            wanted_end = 0;
-            wanted_age = LEASE
-        :: else
-        fi;
-        if
-        :: T.state == COLD || T.state == LOST
-#ifdef MUTATE_NO_LEASE
-        :: else -> T.state = (proof_found -> LIVE : (answered_age < LEASE - 1 -> CATCHUP : LOST))
-#else
-        :: else ->
-            T.state = (proof_found && proof_age < LEASE - 1 -> LIVE :
-                       (answered_age < LEASE - 1 -> CATCHUP : LOST))
-#endif
-        fi;
-        if
-        :: T.state == LOST -> drop_proof()
-        :: else
-        fi;
-        SAY1(t, "feed: is in state %d (0 cold, 1 catchup, 2 live, 3 lost)\n", T.state);
-        SITUATION((T.state == LIVE && losses == 0 && up -> 6 : 99));
-        check_lease()
-    }
-}
-
-/* A tick passes when the feed thread has had its turn in it (TICK_MS, TICK_SHARE). */
-proctype ticks()
-{
-    byte k;
-end:
-    do
-    :: d_step {
-        judged && (survey || tier[PARENT].state != COLD || down_age) ->
-        judged = false;
-        k = LEASE - 1;
-        do
-        :: k > 0 -> length_ago[k] = length_ago[k - 1]; k--
-        :: else -> break
-        od;
-        length_ago[0] = length;
-        survey_age = (survey && survey_age < LEASE -> survey_age + 1 : survey_age);
-        proof_age = (proof_age < LEASE -> proof_age + 1 : LEASE);
-        wanted_age = (wanted_age < LEASE -> wanted_age + 1 : LEASE);
-        answered_age = (answered_age < LEASE -> answered_age + 1 : LEASE);
-        down_age = (!up && down_age < LEASE -> down_age + 1 : down_age);
-        printf("- a tick passes\n");
-        check_lease()
-    }
-    :: d_step { up && losses > 0 -> up = false; losses--; printf("- the brokers are gone\n") }
-    :: d_step { !up -> up = true; down_age = 0; printf("- the brokers are back\n") }
-    :: d_step {
-        up && survey == ON_ITS_WAY ->
-        survey = ANSWERED;
-        survey_end = length;
-        printf("- the brokers say that the log ends at %d\n", length)
-    }
-    od
-}
-#define BROKERS_UP up
-#else
-#define BROKERS_UP true
-#endif
 
 /* ---- the feed's thread */
 
-/* store_replace: where x is held, in whatever state. */
+/* store_renew, before the marks: what no other change has touched is known valid as of now. */
+inline renew()
+{
+    d_step {
+        !T.locked ->
+        renewed = (T.held && HOLDS(T.stamp));
+        T.stamp = (renewed -> T.clock : T.stamp)
+    }
+}
+
+/* store_replace: where x is held, and no other change has touched it. */
 inline install(its_version)
 {
     d_step {
         !T.locked ->
         if
-        :: T.held && HOLDS(T.clock) ->
+        :: renewed && T.held && T.stamp + 1 >= T.clock && HOLDS(T.clock) ->
             T.stamp = T.clock;
             T.version = its_version;
-            T.lagged = false;
+            T.excused = false;
             T.asked = T.known;
             T.late = false;
             SAY1(t, "feed: installs version %d\n", its_version);
             SITUATION(5);
             PROMISE(P8_no_old_data_installed, its_version >= T.known)
         :: else
-        fi
+        fi;
+        renewed = false
     }
 }
 
-#define ENTRY log[T.next]
+#define ENTRY log[p].entry[PLACE.next]
 #define TOUCHES_X (ENTRY.op != OTHER)
-#define IS_STALE (ENTRY.serial < T.ledger || ENTRY.serial <= T.floor)
+#define MAY_BRING (ENTRY.op == SET_X && ENTRY.serial >= T.history && ENTRY.serial > T.floor)
 
-inline apply_entry()
+/* positions_applying: the topmost tier asks no parent, and needs no checkpoints. */
+inline make_checkpoint()
 {
+    PLACE.applying = AT(PLACE.next + 1);
+    PLACE.before[PLACE.next] = (t > 0 -> T.clock : 0)
+}
+
+inline apply_entry(partition)
+{
+    p = partition;
+    if
+    :: MAY_BRING -> renew()
+    :: else
+    fi;
     d_step {
-        T.applying = AT(T.next + 1);
+#ifndef MUTATE_CHECKPOINT_LATE
+        make_checkpoint();
+#endif
         if
         :: TOUCHES_X -> T.mark = T.clock + 1
         :: else
         fi;
-        SAY2(t, "feed: takes up entry %d, serial %d: marks\n", T.next, ENTRY.serial)
+        SAY3(t, "feed: takes up %d:%d, serial %d: marks\n", p, PLACE.next, ENTRY.serial)
     }
     d_step {
         T.clock++;
@@ -550,155 +448,285 @@ inline apply_entry()
         :: TOUCHES_X -> T.known = MAX(T.known, ENTRY.serial)
         :: else
         fi;
-        SAY2(t, "feed: entry %d is applied: the clock is %d\n", T.next, T.clock)
+        SAY3(t, "feed: %d:%d is applied: the clock is %d\n", p, PLACE.next, T.clock)
     }
     if
-    :: ENTRY.op == SET_X && !IS_STALE -> install(ENTRY.serial)
+    :: renewed -> install(ENTRY.serial)
     :: else
     fi;
     d_step {
-        T.ledger = MAX(T.ledger, ENTRY.serial);
-        T.next++;
-        T.applied = AT(T.next);
-        SAY1(t, "feed: the position is %d\n", T.next)
+#ifdef MUTATE_CHECKPOINT_LATE
+        make_checkpoint();
+        PLACE.before[PLACE.next] = (t > 0 -> T.clock - 1 : 0);
+#endif
+        T.history = MAX(T.history, ENTRY.serial);
+        PLACE.next++;
+        PLACE.applied = AT(PLACE.next);
+        SAY2(t, "feed: the position in %d is %d\n", p, PLACE.next);
+        p = 0
     }
 }
 
-/* Ghost: all before entry `end` counts as applied, seen or not. */
-inline skip_to(end)
+/* Ghost: all before the position that was taken counts as applied, seen or not. */
+inline count_skipped()
 {
+    p = 0;
+    do
+    :: p < PARTITIONS ->
+        k = 0;
+        do
+        :: k < PLACE.next ->
+            if
+            :: log[p].entry[k].op != OTHER && log[p].entry[k].serial > T.known ->
+                T.known = log[p].entry[k].serial;
+                T.gap = T.known
+            :: else
+            fi;
+            k++
+        :: else -> break
+        od;
+        p++
+    :: else -> break
+    od;
+    p = 0;
+    k = 0
+}
+
+/* The offset is out of range: what is wanted next is not there any more. */
+inline lose_place(partition)
+{
+#ifdef MUTATE_NO_GAP_RULE
+    d_step {
+        p = partition;
+        PLACE.next = log[p].first;
+        PLACE.applying = AT(PLACE.next);
+        PLACE.applied = AT(PLACE.next);
+        count_skipped();
+        SAY1(t, "feed: the log starts later: reads on at %d\n", log[partition].first)
+    }
+#else
+    d_step {
+        p = 0;
+        do
+        :: p < PARTITIONS -> forget_place(); p++
+        :: else -> break
+        od;
+        p = 0;
+        T.proof = 0;
+        T.base_stamp = 0;
+        T.mark = T.clock + 1
+    }
+    d_step {
+        T.clock++;
+        T.state = COLD;
+        SAY1(t, "feed: a gap: all is invalid, the clock is %d\n", T.clock)
+    }
+#endif
+}
+
+inline forget_place()
+{
+    PLACE.applying = 0;
+    PLACE.applied = 0;
+    PLACE.base = 0;
     k = 0;
     do
-    :: k < end ->
-        if
-        :: log[k].op != OTHER && log[k].serial > T.known ->
-            T.known = log[k].serial;
-            T.gap = log[k].serial
-        :: else
-        fi;
-        k++
+    :: k < ENTRIES -> PLACE.before[k] = 0; k++
     :: else -> break
     od;
     k = 0
 }
 
-/* The offset is out of range: what is wanted next is not there any more. */
-inline lose_place()
+/* watermarks: the ends, one partition after the other. The moment of asking is a proof, once all is invalid. */
+inline look_for_ends()
 {
-#ifdef MUTATE_NO_GAP_RULE
     d_step {
-        skip_to(first);
-        T.next = first;
-        T.applying = AT(T.next);
-        T.applied = AT(T.next);
-        SAY1(t, "feed: the log starts later: reads on at %d\n", first)
+        T.place[0].next = log[0].length;
+        asked_at = (t < LOWEST -> BELOW.clock : 0);
+        SAY1(t, "feed: partition 0 ends at %d\n", log[0].length)
     }
-#else
-    d_step { T.applying = 0; T.applied = 0; T.mark = T.clock + 1 }
+#if PARTITIONS == 2
     d_step {
-        T.clock++;
-        T.state = COLD;
-        SAY1(t, "feed: a gap: all is invalid, the clock is %d\n", T.clock);
-#if LEASE
-        drop_proof(); /* and no survey asked before proves anything */
-#endif
+        T.place[1].next = log[1].length;
+        SAY1(t, "feed: partition 1 ends at %d\n", log[1].length)
     }
 #endif
 }
 
-/* COLD to CATCHUP: the end first, then all is invalidated, then reading starts. */
+/* positions_take */
+inline hold_from()
+{
+    p = 0;
+    do
+    :: p < PARTITIONS -> PLACE.applying = AT(PLACE.next); PLACE.base = PLACE.applying; p++
+    :: else -> break
+    od;
+    p = 0;
+    T.base_stamp = T.clock + 1
+}
+
+/* COLD to RUNNING: the ends first, then all is invalidated, then reading starts. */
 inline take_position()
 {
 #ifndef MUTATE_INVALIDATE_FIRST
-    d_step { end = length; SAY1(t, "feed: the log ends at %d\n", end) }
+    look_for_ends();
 #endif
     d_step {
 #ifndef MUTATE_INVALIDATE_FIRST
-        T.applying = AT(end); /* positions_take */
+        hold_from();
 #endif
         T.mark = T.clock + 1
     }
     d_step {
         T.clock++;
-#ifndef MUTATE_LEDGER_ONLY
+#ifndef MUTATE_HISTORY_ONLY
         T.floor = commits; /* the wall clock: whatever is older was committed before now */
 #endif
         SAY1(t, "feed: all is invalid, the clock is %d\n", T.clock);
 #ifndef MUTATE_INVALIDATE_FIRST
-        skip_to(end);
+        count_skipped()
 #endif
     }
-    d_step {
 #ifdef MUTATE_INVALIDATE_FIRST
-        end = length;
-        T.applying = AT(end);
-        skip_to(end);
+    look_for_ends();
+    d_step { hold_from(); count_skipped() }
 #endif
-        T.applied = AT(end); /* positions_claim */
-        T.next = end;
-        T.state = CATCHUP;
-        end = 0;
-        SAY1(t, "feed: reads from %d\n", T.next);
-        SITUATION((T.held && t == TIERS - 1 -> 7 : 99))
+    d_step {
+        p = 0;
+        do /* positions_claim */
+        :: p < PARTITIONS -> PLACE.applied = AT(PLACE.next); p++
+        :: else -> break
+        od;
+        p = 0;
+        T.proof = asked_at;
+        asked_at = 0;
+        T.state = RUNNING;
+        SAY(t, "feed: reads from there\n");
+        SITUATION((T.held && t == LOWEST -> 7 : 99))
     }
 }
 
+#define AT_END(n) (T.place[n].next == log[n].length)
+#define DRAINED (AT_END(0) && AT_END(PARTITIONS - 1))
+#define READABLE(n) (T.place[n].next < log[n].length && T.place[n].next >= log[n].first)
+#define CUT_OFF(n) (T.place[n].next < log[n].first)
+
 proctype feed(byte t)
 {
-    byte k, end;
+    byte p, k, asked_at;
+    bool renewed;
 end_idle:
     do
-    :: T.state != COLD && BROKERS_UP && T.next < length && T.next >= first -> apply_entry()
-#if DROPS
-    :: T.state != COLD && BROKERS_UP && T.next < first -> lose_place()
-    :: T.state == COLD && BROKERS_UP -> take_position()
+    :: T.state != COLD && READABLE(0) -> apply_entry(0)
+#if PARTITIONS == 2
+    :: T.state != COLD && READABLE(1) -> apply_entry(1)
 #endif
-#if LEASE
+#if DROPS
+    :: T.state != COLD && CUT_OFF(0) -> lose_place(0)
+#if PARTITIONS == 2
+    :: T.state != COLD && CUT_OFF(1) -> lose_place(1)
+#endif
+#endif
+#if COLD_POSSIBLE
+    :: T.state == COLD -> take_position()
+#endif
+#if HORIZON
     :: d_step {
-        survey == NOT_ASKED ->
-        survey = ON_ITS_WAY;
-        survey_age = 0;
-        SAY(t, "feed: asks where the log ends\n")
+        t < LOWEST && T.state != COLD && DRAINED && T.proof != BELOW.clock ->
+        T.proof = BELOW.clock;
+        SAY(t, "feed: all that is in the log is applied\n")
     }
-    :: T.state != COLD && survey == ANSWERED -> use_survey()
-    :: !judged -> judge()
 #endif
     od
 }
 
 /* ---- a tier's worker: one event at a time, as its loop does */
 
+#define COPY_CLAIM(from, to)                                                                       \
+    to.position[0] = from.position[0];                                                             \
+    to.position[PARTITIONS - 1] = from.position[PARTITIONS - 1];                                   \
+    to.proof = from.proof
+#define CLEAR_CLAIM(which)                                                                         \
+    which.position[0] = 0;                                                                         \
+    which.position[PARTITIONS - 1] = 0;                                                            \
+    which.proof = 0
+/* positions_claim_for, before the lookup. */
+#define CLAIM_PLACE(which)                                                                         \
+    which.position[0] = T.place[0].applied;                                                        \
+    which.position[PARTITIONS - 1] = T.place[PARTITIONS - 1].applied
+
 /* A reply leaves for waiter `w`: a client, or the child's fetch of that number. */
 inline reply(passed_on)
 {
 #ifdef MUTATE_POSITION_AFTER_LOOKUP
-    WAITER.claim = T.applied;
+    CLAIM_PLACE(WAITER.claim);
+#endif
+#ifdef MUTATE_PROOF_AFTER_LOOKUP
+    WAITER.claim.proof = T.proof;
 #endif
     SAY2(t, "  answers waiter %d with version %d\n", w, answer_version);
     PROMISE(P5_gap_invalidates, HARMLESS || answer_asked >= WAITER.need || WAITER.need > T.gap);
     PROMISE(P2_no_late_fill, HARMLESS || answer_asked >= WAITER.need || !answer_late);
     PROMISE(P1_evicted_means_gone, (HARMLESS || answer_asked >= WAITER.need) &&
-            (answer_version >= WAITER.need || answer_lagged || passed_on));
-#if TIERS == 2
+            (answer_version >= WAITER.need || answer_excused || passed_on));
+#if TIERS > 1
     if
-    :: t == PARENT && w < JOBS ->
-        tier[CHILD].jobs[w].state = RETURNED;
-        tier[CHILD].jobs[w].version = answer_version;
-        tier[CHILD].jobs[w].lagged = answer_lagged;
-        tier[CHILD].jobs[w].claim = WAITER.claim;
-        SAY1(t, "  and says position %d\n", WAITER.claim - 1)
+    :: t < LOWEST && w < JOBS ->
+        BELOW.jobs[w].state = RETURNED;
+        BELOW.jobs[w].version = answer_version;
+        BELOW.jobs[w].excused = answer_excused;
+#ifndef MUTATE_PASSED_ON_WITH_POSITION
+        if
+        :: passed_on -> SAY(t, "  and says no position\n")
+        :: else ->
+#endif
+            COPY_CLAIM(WAITER.claim, BELOW.jobs[w].claim);
+            SAY2(t, "  and says position %d, %d\n", WAITER.claim.position[0] - 1,
+                 WAITER.claim.position[PARTITIONS - 1] - 1)
+#ifndef MUTATE_PASSED_ON_WITH_POSITION
+        fi
+#endif
     :: else
     fi;
 #endif
     WAITER.job = NONE;
     WAITER.arrived = 0;
-    WAITER.claim = 0;
+    CLEAR_CLAIM(WAITER.claim);
     WAITER.need = 0
+}
+
+/* Nothing was applied in partition `n` after the horizon, nor was its position taken. */
+#ifdef MUTATE_BASE_NOT_NAMED
+#define QUIET(n, horizon) LAST_QUIET(n, horizon)
+#else
+#define QUIET(n, horizon) (LAST_QUIET(n, horizon) && T.base_stamp <= horizon)
+#endif
+#define LAST_QUIET(n, horizon)                                                                     \
+    (T.place[n].applying <= T.place[n].base ||                                                     \
+     T.place[n].before[T.place[n].applying - 2] < horizon)
+
+/* The query leaves; which partitions it names is settled after the stamp was taken (positions_ask). */
+inline leave(its_horizon)
+{
+    JOB.positioned = (t > 0 && T.place[0].applying > 0);
+#if HORIZON
+    JOB.horizon = its_horizon;
+    if
+    :: JOB.positioned ->
+        JOB.unnamed = (QUIET(0, its_horizon) -> 1 : 0) +
+                      (PARTITIONS == 2 && QUIET(PARTITIONS - 1, its_horizon) -> 2 : 0)
+    :: else
+    fi;
+#endif
+    JOB.joinable = true;
+    JOB.asked = T.known;
+    JOB.state = SENT;
+    SAY1(t, "  fetch %d leaves\n", j)
 }
 
 /*
  * Leaves the job that waiter `w` may wait for in `j`, found or made. A job that is made takes its
- * stamp first; then it learns what the parent must have applied, and the query leaves.
+ * stamp first; then the query leaves.
  */
 inline find_or_start()
 {
@@ -735,20 +763,12 @@ inline find_or_start()
     }
     if
     :: ok -> skip
-    :: d_step {
-        !ok ->
-#if TIERS == 2
-#ifdef MUTATE_ONE_POSITION
-        JOB.require = (t == CHILD -> T.applied : 0);
-#else
-        JOB.require = (t == CHILD -> T.applying : 0);
+    :: d_step { !ok -> leave(0) }
+#if HORIZON
+    :: d_step { !ok && t > 0 && T.clock >= 1 -> leave(1) }
+    :: d_step { !ok && t > 0 && T.clock >= 2 -> leave(2) }
+    :: d_step { !ok && t > 0 && T.clock >= 3 -> leave(3) }
 #endif
-#endif
-        JOB.joinable = true;
-        JOB.asked = T.known;
-        JOB.state = SENT;
-        SAY1(t, "  fetch %d leaves\n", j)
-    }
     fi
 }
 
@@ -756,14 +776,19 @@ inline find_or_start()
  * query.c: a query has come for waiter `w`. What it reads first are lower bounds, so one step will
  * do for them; the lookup comes after them.
  */
-inline arrive(place)
+inline arrive(who)
 {
-    w = place;
+    w = who;
     WAITER.arrived = T.clock;
     WAITER.need = T.known;
+    if
+    :: t < LOWEST && w < JOBS ->
 #ifndef MUTATE_POSITION_AFTER_LOOKUP
-    WAITER.claim = (t == PARENT && w < JOBS -> T.applied : 0);
+        CLAIM_PLACE(WAITER.claim);
 #endif
+        WAITER.claim.proof = T.proof
+    :: else
+    fi;
     T.locked = true;
     seen = T.clock
 }
@@ -786,23 +811,25 @@ inline forget()
     j = 0;
     ok = false;
     fresh = false;
+    sure = false;
     answer_version = 0;
-    answer_lagged = false;
+    answer_excused = false;
     answer_asked = 0;
     answer_late = false;
-    stamp = 0
+    stamp = 0;
+    bound = 0
 }
 
 #define FREE_JOB (tier[t].jobs[0].state == FREE || tier[t].jobs[JOBS - 1].state == FREE)
-#define PLACE(n) (tier[t].waiters[JOBS + n].job == NONE)
-#define SOME_PLACE (PLACE(0) || PLACE(1) || PLACE(CLIENTS - 1))
+#define CHAIR(n) (tier[t].waiters[JOBS + n].job == NONE)
+#define SOME_CHAIR (CHAIR(0) || CHAIR(1) || CHAIR(CLIENTS - 1))
 
 inline client_asks()
 {
     d_step {
         !T.locked ->
         T.queries--;
-        arrive((PLACE(0) -> JOBS : (PLACE(1) -> JOBS + 1 : JOBS + 2)));
+        arrive((CHAIR(0) -> JOBS : (CHAIR(1) -> JOBS + 1 : JOBS + 2)));
         SAY3(t, "client %d asks, clock %d; x was applied up to version %d\n", w, T.clock, T.known)
     }
 }
@@ -811,10 +838,88 @@ inline child_asks(which)
 {
     d_step {
         !T.locked ->
-        tier[CHILD].jobs[which].state = ASKED;
+        BELOW.jobs[which].state = ASKED;
         arrive(which);
-        SAY3(t, "the child's fetch %d asks, clock %d, position %d\n", w, T.clock, T.applied - 1)
+        SAY2(t, "the child's fetch %d asks, clock %d\n", w, T.clock)
     }
+}
+
+/* ---- what a parent's answer is worth */
+
+/* The checkpoint at or below `k`; the first is never left out. */
+#ifdef MUTATE_CHECKPOINT_ROUNDS_UP
+#define NEXT_CHECKPOINT k++
+#else
+#define NEXT_CHECKPOINT k--
+#endif
+#define IS_CHECKPOINT (k % THIN == 0 || AT(k) == PLACE.base || AT(k) >= PLACE.applying)
+
+/* Our clock just before we applied what the parent lacks in partition `p`. */
+inline clock_before(its_position)
+{
+    if
+#ifdef MUTATE_BASE_IGNORED
+    :: its_position < PLACE.base -> before = T.base_stamp
+#else
+    :: its_position < PLACE.base -> before = 0
+#endif
+    :: else ->
+        k = its_position - 1;
+        do
+        :: IS_CHECKPOINT -> break
+        :: else -> NEXT_CHECKPOINT
+        od;
+        before = (AT(k) >= PLACE.applying -> stamp : PLACE.before[k]);
+#ifdef MUTATE_CHECKPOINT_AFTER
+        before++;
+#endif
+        k = 0
+    fi
+}
+
+/*
+ * positions_bound: `bound` is as of when the answer holds. `sure` is false where nothing can be said of
+ * it. Without a position of our own everything will do: all of it is invalidated when one is taken.
+ */
+inline bound_by_parent()
+{
+    bound = stamp;
+    sure = (!JOB.positioned || JOB.claim.position[0] > 0);
+    if
+    :: JOB.positioned && sure && T.place[0].applying > 0 ->
+        p = 0;
+        do
+#ifdef MUTATE_FLAG_NOT_STAMP
+        :: p < 1 ->
+            sure = (JOB.claim.position[0] >= PLACE.applying);
+#else
+        :: p < PARTITIONS ->
+            if
+            :: JOB.unnamed & (p + 1) ->
+#ifndef MUTATE_UNNAMED_IGNORED
+                if
+                :: JOB.claim.proof < JOB.horizon -> bound = MIN(bound, JOB.claim.proof)
+                :: else
+                fi;
+#endif
+                skip
+            :: else ->
+                if
+                :: JOB.claim.position[p] < PLACE.applying ->
+                    clock_before(JOB.claim.position[p]);
+                    bound = MIN(bound, MAX(before, JOB.claim.proof))
+                :: else
+                fi
+            fi;
+#endif
+            p++
+        :: else -> break
+        od;
+        p = 0;
+        before = 0
+    :: else
+    fi;
+    sure = sure && HOLDS(bound)
 }
 
 /* A response has come for job `j`: inflight.c fetched(). */
@@ -823,7 +928,7 @@ inline fetched()
     d_step {
         SAY2(t, "fetch %d brings version %d\n", j, JOB.version);
         answer_version = JOB.version;
-        answer_lagged = JOB.lagged;
+        answer_excused = JOB.excused || (t > 0 && !JOB.positioned);
         answer_asked = JOB.asked;
         JOB.joinable = false;
         stamp = JOB.stamp;
@@ -832,24 +937,58 @@ inline fetched()
 #endif
         fresh = HOLDS(stamp)
     }
-    d_step {
-        if
-        :: JOB.claim >= JOB.require -> store_put(stamp)
-        :: else ->
-            SAY(t, "  the parent is still behind: caches nothing\n");
-            SITUATION(4)
-        fi;
-        reply_to_waiters();
-        free_job();
-        old = j;
-        find_waiter()
-    }
     if
-    :: d_step { w == WAITERS -> old = 0; forget() }
-    :: w < WAITERS ->
+    :: d_step {
+        t == 0 || JOB.tries == TRIES || !fresh ->
+        finish()
+    }
+#if TIERS > 1
+    /* Behind in what matters: the same question again, after a while; or not, when it is far behind. */
+    :: d_step {
+        t > 0 && JOB.tries < TRIES && fresh ->
+        bound_by_parent();
+        if
+        :: sure -> finish()
+        :: else ->
+            SAY1(t, "  the parent is behind: fetch %d asks again\n", j);
+            JOB.tries++;
+            JOB.version = 0;
+            JOB.excused = false;
+            JOB.joinable = true;
+            CLEAR_CLAIM(JOB.claim);
+            JOB.state = SENT;
+            again = true
+        fi
+    }
+#endif
+    fi;
+    if
+    :: d_step { again -> again = false; old = 0; forget() }
+    :: d_step { !again && w == WAITERS -> old = 0; forget() }
+    :: !again && w < WAITERS ->
         find_or_start();
         d_step { ask_again(); old = 0; forget() }
     fi
+}
+
+/* Keeps the answer or not, and replies; `w` is the first waiter left over. */
+inline finish()
+{
+    bound_by_parent();
+    if
+    :: sure -> store_put(bound)
+    :: else ->
+        if
+        :: fresh -> SAY(t, "  the parent is still behind: caches nothing\n"); SITUATION(4)
+        :: else -> SAY1(t, "  does not cache version %d: a change came first\n", answer_version);
+            SITUATION(3)
+        fi
+    fi;
+    reply_to_waiters();
+    free_job();
+    old = j;
+    find_waiter();
+    fresh = false
 }
 
 /* take_waiters: whoever asked before the change, or all if there was none. */
@@ -859,8 +998,7 @@ inline reply_to_waiters()
     do
     :: w < WAITERS ->
         if
-        :: WAITER.job == j && (fresh || WAITER.arrived <= stamp) ->
-            reply(JOB.claim < JOB.require)
+        :: WAITER.job == j && (fresh || WAITER.arrived <= stamp) -> reply(t > 0 && !sure)
         :: else
         fi;
         w++
@@ -900,77 +1038,75 @@ inline free_job()
 {
     JOB.state = FREE;
     JOB.stamp = 0;
-    JOB.require = 0;
+    JOB.positioned = false;
+    JOB.horizon = 0;
+    JOB.unnamed = 0;
     JOB.tries = 0;
     JOB.version = 0;
-    JOB.lagged = false;
-    JOB.claim = 0;
+    JOB.excused = false;
+    CLEAR_CLAIM(JOB.claim);
     JOB.asked = 0
-}
-
-#define IS_BEHIND(n)                                                                               \
-    (tier[t].jobs[n].claim < tier[t].jobs[n].require && tier[t].jobs[n].tries < TRIES)
-
-/* The parent is behind: the same question again, after a while. */
-inline try_again(n)
-{
-    d_step {
-        SAY3(t, "fetch %d: the parent is at %d, behind %d: asks again\n", n, T.jobs[n].claim - 1,
-             T.jobs[n].require - 1);
-        T.jobs[n].tries++;
-        T.jobs[n].version = 0;
-        T.jobs[n].lagged = false;
-        T.jobs[n].claim = 0;
-        T.jobs[n].state = SENT
-    }
 }
 
 proctype worker(byte t)
 {
-    byte w, j, seen, stamp, old;
-    bool ok, fresh;
+    byte w, j, p, k, seen, stamp, bound, before, old;
+    bool ok, fresh, sure, again;
     byte answer_version, answer_asked;
-    bool answer_lagged, answer_late;
+    bool answer_excused, answer_late;
 end_idle:
     do
-    :: T.queries > 0 && SOME_PLACE && FREE_JOB -> client_asks(); receive()
-#if TIERS == 2
-    :: t == PARENT && FREE_JOB && tier[CHILD].jobs[0].state == SENT -> child_asks(0); receive()
-    :: t == CHILD && T.jobs[0].state == RETURNED && IS_BEHIND(0) -> try_again(0)
+    :: T.queries > 0 && SOME_CHAIR && FREE_JOB -> client_asks(); receive()
+#if TIERS > 1
+    :: t < LOWEST && FREE_JOB && BELOW.jobs[0].state == SENT ->
+        child_asks(0);
+        receive()
 #if JOBS == 2
-    :: t == PARENT && FREE_JOB && tier[CHILD].jobs[1].state == SENT -> child_asks(1); receive()
-    :: t == CHILD && T.jobs[1].state == RETURNED && IS_BEHIND(1) -> try_again(1)
+    :: t < LOWEST && FREE_JOB && BELOW.jobs[1].state == SENT ->
+        child_asks(1);
+        receive()
 #endif
 #endif
-    :: T.jobs[0].state == RETURNED && !IS_BEHIND(0) -> j = 0; fetched()
+    :: T.jobs[0].state == RETURNED -> j = 0; fetched()
 #if JOBS == 2
-    :: T.jobs[1].state == RETURNED && !IS_BEHIND(1) -> j = 1; fetched()
+    :: T.jobs[1].state == RETURNED -> j = 1; fetched()
 #endif
     od
 }
 
 /* ---- the world: the publisher, the authority, retention */
 
+inline publish_in(partition)
+{
+    log[partition].entry[log[partition].length].op = unpublished;
+    log[partition].entry[log[partition].length].serial = commits;
+    printf("- serial %d is published as %d:%d\n", commits, partition, log[partition].length);
+    unpublished = 0;
+    log[partition].length++
+}
+
+inline publish()
+{
+    if
+    :: d_step { unpublished -> publish_in(0) }
+#if PARTITIONS == 2
+    :: d_step { unpublished -> publish_in(1) }
+#endif
+    fi
+}
+
+/* A commit and its entry are one step, but for a slow publisher. */
 inline commit(kind)
 {
     d_step {
         commits++;
         primary = (kind == OTHER -> primary : commits);
         unpublished = kind;
-        printf("- serial %d is committed, x is version %d\n", commits, primary);
-#if !SLOW_PUBLISHER
-        publish()
-#endif
+        printf("- serial %d is committed, x is version %d\n", commits, primary)
     }
-}
-
-inline publish()
-{
-    log[length].op = unpublished;
-    log[length].serial = commits;
-    printf("- serial %d is published as entry %d\n", commits, length);
-    unpublished = 0;
-    length++
+#if !SLOW_PUBLISHER
+    publish()
+#endif
 }
 
 /* The primary answers, or the secondary with what it has. */
@@ -978,28 +1114,32 @@ inline authority_answers(n)
 {
     if
     :: d_step {
-        tier[PARENT].jobs[n].version = primary;
-        tier[PARENT].jobs[n].state = RETURNED;
+        tier[0].jobs[n].version = primary;
+        tier[0].jobs[n].state = RETURNED;
         printf("- the authority answers fetch %d: version %d\n", n, primary)
     }
 #if LAG
     :: d_step {
         secondary < primary ->
-        tier[PARENT].jobs[n].version = secondary;
-        tier[PARENT].jobs[n].lagged = true;
-        tier[PARENT].jobs[n].state = RETURNED;
+        tier[0].jobs[n].version = secondary;
+        tier[0].jobs[n].excused = true;
+        tier[0].jobs[n].state = RETURNED;
         printf("- the secondary answers fetch %d: version %d\n", n, secondary)
     }
 #endif
     fi
 }
 
-/* Whether entry `first` is of any use: only then it matters that it goes. */
-#if TIERS == 2
-#define WANTED (tier[PARENT].next <= first || tier[CHILD].next <= first)
-#else
-#define WANTED (tier[PARENT].next <= first)
-#endif
+/* Whether the first entry of partition `n` is of any use: only then it matters that it goes. */
+#define WANTED_BY(who, n) (tier[who].place[n].next <= log[n].first)
+#define WANTED(n) (WANTED_BY(0, n) || WANTED_BY(LOWEST, n))
+
+inline drop(n)
+{
+    log[n].first++;
+    drops++;
+    printf("- partition %d starts at %d now\n", n, log[n].first)
+}
 
 proctype world()
 {
@@ -1007,32 +1147,33 @@ proctype world()
 end_idle:
     do
 #if SETS
-    :: commits < CHANGES && !unpublished -> commit(SET_X)
+    :: atomic { commits < CHANGES && !unpublished -> commit(SET_X) }
 #endif
 #if EVICTIONS
-    :: commits < CHANGES && !unpublished -> commit(EVICT_X)
+    :: atomic { commits < CHANGES && !unpublished -> commit(EVICT_X) }
 #endif
 #if OTHERS
-    :: commits < CHANGES && !unpublished -> commit(OTHER)
+    :: atomic { commits < CHANGES && !unpublished -> commit(OTHER) }
 #endif
 #if SLOW_PUBLISHER
-    :: d_step { unpublished -> publish() }
+    :: unpublished -> publish()
 #endif
 #if DUPLICATES
-    :: repeats < DUPLICATES && length > 0 ->
+    :: repeats < DUPLICATES && log[0].length > 0 ->
         /* Any SET again, twice or late. A repeated eviction does no more than that. */
         k = 0;
         do
-        :: k + 1 < length -> k++
+        :: k + 1 < log[0].length -> k++
         :: break
         od;
         if
         :: d_step {
-            log[k].op == SET_X ->
-            log[length].op = log[k].op;
-            log[length].serial = log[k].serial;
-            printf("- serial %d is published again as entry %d\n", log[k].serial, length);
-            length++;
+            log[0].entry[k].op == SET_X ->
+            log[0].entry[log[0].length].op = log[0].entry[k].op;
+            log[0].entry[log[0].length].serial = log[0].entry[k].serial;
+            printf("- serial %d is published again as 0:%d\n", log[0].entry[k].serial,
+                   log[0].length);
+            log[0].length++;
             repeats++;
             k = 0
         }
@@ -1040,18 +1181,17 @@ end_idle:
         fi
 #endif
 #if DROPS
-    :: d_step {
-        first < DROPS && first < length && WANTED ->
-        first++;
-        printf("- the log starts at %d now\n", first)
-    }
+    :: d_step { drops < DROPS && log[0].first < log[0].length && WANTED(0) -> drop(0) }
+#if PARTITIONS == 2
+    :: d_step { drops < DROPS && log[1].first < log[1].length && WANTED(1) -> drop(1) }
+#endif
 #endif
 #if LAG
     :: d_step { secondary < primary -> secondary = primary; printf("- the secondary catches up\n") }
 #endif
-    :: tier[PARENT].jobs[0].state == SENT -> authority_answers(0)
+    :: tier[0].jobs[0].state == SENT -> authority_answers(0)
 #if JOBS == 2
-    :: tier[PARENT].jobs[1].state == SENT -> authority_answers(1)
+    :: tier[0].jobs[1].state == SENT -> authority_answers(1)
 #endif
     :: timeout -> /* nothing else can happen any more */
         d_step {
@@ -1069,7 +1209,7 @@ end_idle:
 
 init
 {
-    byte t, w;
+    byte t, w, p;
     d_step {
         do
         :: t < TIERS ->
@@ -1078,26 +1218,35 @@ init
             :: w < WAITERS -> WAITER.job = NONE; w++
             :: else -> break
             od;
-            T.state = CATCHUP;
-            T.applying = AT(0);
-            T.applied = AT(0);
-            T.queries = (t == PARENT -> QUERIES_PARENT : QUERIES_CHILD);
+            T.queries = (t == 0 -> QUERIES_PARENT : (t == LOWEST -> QUERIES_CHILD : 0));
+            p = 0;
+            do
+            :: p < PARTITIONS && (!COLD_START || t < LOWEST) ->
+                T.state = RUNNING;
+                PLACE.base = AT(0);
+                PLACE.applying = AT(0);
+                PLACE.applied = AT(0);
+                p++
+            :: else -> break
+            od;
             t++
         :: else -> break
         od;
         t = 0;
-        w = 0
+        w = 0;
+        p = 0
     }
     atomic {
         run world();
-        run feed(PARENT);
-        run worker(PARENT);
-#if TIERS == 2
-        run feed(CHILD);
-        run worker(CHILD);
+        run feed(0);
+        run worker(0);
+#if TIERS > 1
+        run feed(1);
+        run worker(1);
 #endif
-#if LEASE
-        run ticks();
+#if TIERS > 2
+        run feed(2);
+        run worker(2);
 #endif
     }
 }
