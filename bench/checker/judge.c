@@ -80,16 +80,17 @@ static enum offence older_than_applied(const struct judge *judge, const struct q
     const int64_t given_us = given->served_us + judge->forwarder_us;
     const bool lagged =
         given->served_us && given_us >= judge->history->changes[given->next].authority_us;
+    const bool of_parent = parent_may_lag(judge, tier, answer->version, applied_us);
+    if (of_parent && answer->ttl == 0) {
+        *ret_excused = true;
+        return OFFENCE_P3;
+    }
     if (lagged && given_us >= applied_us - SLACK_US) {
         *ret_excused = question->sent_us <= given_us + tier->depth * (int64_t)LIVES_US + SLACK_US &&
                        (!judge->forwarder_us || answer->ttl <= 1);
         return OFFENCE_P4;
     }
-    if (parent_may_lag(judge, tier, answer->version, applied_us)) {
-        *ret_excused = answer->ttl == 0;
-        return OFFENCE_P3;
-    }
-    return OFFENCE_P1;
+    return of_parent ? OFFENCE_P3 : OFFENCE_P1;
 }
 
 static bool past_bound(const struct judge *judge, const struct question *question, uint32_t version)

@@ -12,6 +12,7 @@
                         (manner.h), transactions that hang, garbage, and the regional reads 2 s late
     mixed-processes     the same with four levels, each a process of its own; every other one reads late
     mixed-levels        four levels in one process, in that world
+    mixed-equal         as mixed-processes, but nobody reads late on purpose
     faults              two-level; broker paused, a tier killed, one paused, the authority behind, gone
     lagging-parent      two pairs of a parent and its child, one parent 2 s late; half of the names never change:
                         what the child of the late one loses
@@ -85,7 +86,7 @@ def run(name, args, kafka):
         options = {"seconds": 0 if script else seconds, "queries": args.queries, "changes": args.changes,
                    "names": args.names, "ttl": args.ttl, "mix": args.mix, "zipf": args.zipf,
                    "change_zipf": args.change_zipf, "lease": args.lease, "seed": args.seed,
-                   "authority_delay": args.authority_delay,
+                   "authority_delay": args.authority_delay, "authority_lag": args.authority_lag,
                    **special}
         run_of = stack.enter_context(checking.Checker(
             topic, authority.port, tiers, told=Progress(args.every),
@@ -128,6 +129,7 @@ def arguments():
     parser.add_argument("--lease", type=int, default=3000, help="milliseconds")
     parser.add_argument("--authority-delay", type=float, default=20,
                         help="milliseconds; a cache may be told of a change while it waits")
+    parser.add_argument("--authority-lag", type=float, default=0, help="milliseconds that it is behind the topic")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--every", type=int, default=10, help="seconds between progress lines")
     parser.add_argument("--no-probes", dest="probes", action="store_false")

@@ -101,30 +101,34 @@ MIXED = {"inner": INNER, "publishers": "all", "outer": 0.1, "garbage": 15, "hang
          "drain": 20000}
 
 
-def mixed_tier(stack, args, name, above, topic, number):
-    """One tier of the odd world, each number another: it reads late, and knows of all zones, or neither."""
-    late = 0 if number % 2 else LATE
+def mixed_tier(stack, args, name, above, topic, number, late):
+    """One tier of the odd world, each number another: it knows of all zones, or only of the outermost."""
     daemon = fresh(stack, args, name, above[1], topic, parent=bool(above[0]), lease=MIXED["lease"], late_ms=late,
                    zones=[ZONE] if number % 3 else MIXED_ZONES, hold="1h")
     return daemon, checking.tier(name, daemon, parent=above[0], ttl=5,
                                  bound_ms=MIXED["lease"] + late + 3000)
 
 
-def mixed_tiers(names, stack, args, authority, topic):
+def mixed_tiers(names, late, stack, args, authority, topic):
+    """Every other tier, the first among them, reads the log so late."""
     tiers, above = [], ("", authority)
     for number, name in enumerate(names):
-        daemon, text = mixed_tier(stack, args, name, above, topic, number)
+        daemon, text = mixed_tier(stack, args, name, above, topic, number, 0 if number % 2 else late)
         tiers.append(text)
         above = (name, daemon)
     return tiers, MIXED
 
 
 def mixed(*about):
-    return mixed_tiers(["regional", "stub"], *about)
+    return mixed_tiers(["regional", "stub"], LATE, *about)
 
 
 def mixed_processes(*about):
-    return mixed_tiers(LEVELS, *about)
+    return mixed_tiers(LEVELS, LATE, *about)
+
+
+def mixed_equal(*about):
+    return mixed_tiers(LEVELS, 0, *about)
 
 
 def mixed_levels(stack, _args, authority, topic):
@@ -301,7 +305,8 @@ def unbound(stack, _args, authority, topic, flush=None):
     return peer_tier(server)
 
 
-PARTITIONS = {"mixed": 64, "mixed-processes": 64, "mixed-levels": 64}  # of the topic, where it matters
+# Of the topic, where it matters.
+PARTITIONS = {"mixed": 64, "mixed-processes": 64, "mixed-levels": 64, "mixed-equal": 64}
 
 SCENARIOS = {
     "two-level": two_level,
@@ -310,6 +315,7 @@ SCENARIOS = {
     "mixed": mixed,
     "mixed-processes": mixed_processes,
     "mixed-levels": mixed_levels,
+    "mixed-equal": mixed_equal,
     "lagging-parent": lagging_parent,
     "cached-upstream": lambda *about: behind_a_cache(*about, mix="set=100"),
     "cached-upstream-parts": lambda *about: behind_a_cache(
