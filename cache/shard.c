@@ -281,10 +281,11 @@ static bool may_put(struct shard *shard, const struct answer_key *key, const str
            shard_judge(shard, old, key, put->now) != STORE_HIT;
 }
 
-void shard_outdate(struct shard *shard, const struct answer_key *key, struct mono now)
+void shard_outdate(struct shard *shard, const struct answer_key *key, struct mono asked,
+                   struct mono now)
 {
     struct entry *held = shard_find(shard, key);
-    if (held && shard_judge(shard, held, key, now) == STORE_EXPIRED)
+    if (held && (held->born_ms < asked.ms || shard_judge(shard, held, key, now) == STORE_EXPIRED))
         shard_remove(shard, held);
 }
 

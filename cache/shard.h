@@ -162,8 +162,9 @@ struct put {
         born; /* from when its TTL counts: now, or when the change was made that brought it */
 };
 
-/* Something newer than what is held was given to clients, and is not kept: what is past its TTL goes. */
-void shard_outdate(struct shard *shard, const struct answer_key *key, struct mono now);
+/* As store_outdate(). */
+void shard_outdate(struct shard *shard, const struct answer_key *key, struct mono asked,
+                   struct mono now);
 
 /* Whether it was kept. Copies. */
 bool shard_put(struct shard *shard, const struct answer_key *key, const struct answer *answer,

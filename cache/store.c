@@ -147,14 +147,17 @@ bool store_put(struct store *store, const struct answer_key *key, const struct a
         return false;
     bool kept = put(store, key, answer,
                     &(struct put){.kind = PUT_FETCHED, .stamp = stamp, .now = now, .born = now});
-    if (!kept && !answer_is_failure(answer)) {
-        struct shard *shard = shard_lock_of(&store->shards, key->hash);
-        shard_outdate(shard, key, now);
-        shard_unlock(shard);
-    }
     if (kept && of_client)
         shared_leave_place(&store->shards, key, answer, stamp, now);
     return kept;
+}
+
+void store_outdate(struct store *store, const struct answer_key *key, struct mono asked,
+                   struct mono now)
+{
+    struct shard *shard = shard_lock_of(&store->shards, key->hash);
+    shard_outdate(shard, key, asked, now);
+    shard_unlock(shard);
 }
 
 bool store_replace(struct store *store, const struct answer_key *key, const struct answer *answer,

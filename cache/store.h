@@ -82,11 +82,17 @@ enum store_result store_get(struct store *store, const struct store_look *look,
  * Nothing is kept when the answer has no time to live, or something it depends on was marked after `stamp`
  * (a late fill), or store_replace() has put an answer there that still holds: that one came with the
  * change, and the server this one is from may lag behind it. A late fill may also be from beyond the change, which can have
- * come late itself: what the change brought goes as well then. What is past its TTL does not come back by a new lease after clients were
- * given what is not kept: it goes, too. Returns whether it was kept.
+ * come late itself: what the change brought goes as well then. Returns whether it was kept.
  */
 bool store_put(struct store *store, const struct answer_key *key, const struct answer *answer,
                struct stamp stamp, struct mono now);
+
+/*
+ * Clients were given an answer that nobody keeps: what is held and past its TTL goes, and so does what was held before that
+ * was asked for ({0}: nothing for that alone). It was no hit then, and must not come back because a lease has.
+ */
+void store_outdate(struct store *store, const struct answer_key *key, struct mono asked,
+                   struct mono now);
 
 /*
  * Whether the key is held, and no change has touched what is held up to now: it is known valid as of now then. Before a

@@ -366,7 +366,10 @@ static void fetched(void *arg, struct answer *answer, struct micro now)
     /* The store checks again by itself: a change may come between. */
     struct stamp stamp =
         stamp_after(job->stamp, answer->as_old_as) ? answer->as_old_as : job->stamp;
-    store_put(inflight->options.store, &job->key, answer, stamp, micro_ms(now));
+    if (!store_put(inflight->options.store, &job->key, answer, stamp, micro_ms(now)) &&
+        !is_failure(answer))
+        store_outdate(inflight->options.store, &job->key,
+                      answer->ttl == 0 ? job->started : (struct mono){0}, micro_ms(now));
     serve_all(inflight, take_waiters(job, fresh), answer, fresh, &policy);
     if (job->waiters)
         ask_again(inflight, job, job->waiters, now);

@@ -579,12 +579,19 @@ static void test_p6_what_an_unkept_answer_followed_is_not_held_again(void **stat
     struct ttl_policy policy = open_policy;
     policy.hold = 100;
     set_policy(&f, policy);
-    assert_true(put_covered(&f, "www.example.com.", 10));
+    struct answer_key key = key_of(&f, "www.example.com.");
     validity_set_lease(f.validity, at(1000000));
-    assert_false(put(&f, "www.example.com.", 2, 0, validity_now(f.validity), at(20000)));
+    /* Put at 0, and held at 20; what was asked for before that is no reason to drop it. */
+    assert_true(put_covered(&f, "www.example.com.", 10));
+    store_outdate(f.store, &key, at(0), at(20000));
     assert_int_equal(look(&f, "www.example.com.", at(20000), &hit), STORE_HIT);
+    /* The lease is back before the answer is. */
+    store_outdate(f.store, &key, at(19000), at(20000));
+    assert_int_equal(look(&f, "www.example.com.", at(20000), &hit), STORE_MISS);
+    /* Or after it. */
+    assert_true(put_covered(&f, "www.example.com.", 10));
     validity_set_lease(f.validity, at(0));
-    assert_false(put(&f, "www.example.com.", 2, 0, validity_now(f.validity), at(21000)));
+    store_outdate(f.store, &key, at(0), at(21000));
     validity_set_lease(f.validity, at(1000000));
     assert_int_equal(look(&f, "www.example.com.", at(22000), &hit), STORE_MISS);
     close_store(&f);
