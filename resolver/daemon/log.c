@@ -1,14 +1,17 @@
 #include "resolver/daemon/log.h"
 
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdatomic.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { LINE_MAX_BYTES = 2048 };
+enum {
+    LINE_MAX_BYTES = 2048,
+    TAIL_BYTES = 32, /* of them for more=N and the end of the line */
+};
 
 static const char *const level_names[] = {"error", "warning", "info", "debug"};
 static _Atomic int current_level = LOG_LEVEL_INFO;
@@ -26,8 +29,8 @@ void log_set_level(enum log_level level)
     atomic_store_explicit(&current_level, (int)level, memory_order_relaxed);
 }
 
-/* A line goes out in one write, so that threads do not mix theirs. */
-static void write_line(enum log_level level, const char *format, va_list args)
+/* A line goes out in one write, so that threads do not mix theirs. `more`: lines left out before it. */
+static void write_line(enum log_level level, uint64_t more, const char *format, va_list args)
 {
     char line[LINE_MAX_BYTES];
     struct timespec now;
@@ -39,20 +42,58 @@ static void write_line(enum log_level level, const char *format, va_list args)
                              level_names[level]);
     int written = vsnprintf(line + used, sizeof line - used - 1, format, args);
     used += written < 0 ? 0 : (size_t)written;
-    if (used > sizeof line - 2)
-        used = sizeof line - 2;
+    if (used > sizeof line - TAIL_BYTES)
+        used = sizeof line - TAIL_BYTES;
+    if (more > 0)
+        used += (size_t)snprintf(line + used, TAIL_BYTES, " more=%" PRIu64, more);
     line[used++] = '\n';
     ssize_t ignored = write(STDERR_FILENO, line, used);
     (void)ignored;
 }
 
+static bool is_wanted(enum log_level level)
+{
+    return (int)level <= atomic_load_explicit(&current_level, memory_order_relaxed);
+}
+
 void log_line(enum log_level level, const char *format, ...)
 {
-    if ((int)level > atomic_load_explicit(&current_level, memory_order_relaxed))
+    if (!is_wanted(level))
         return;
     va_list args;
     va_start(args, format);
-    write_line(level, format, args);
+    write_line(level, 0, format, args);
+    va_end(args);
+}
+
+bool log_place_may(struct log_place *place, uint64_t now_ms, uint64_t *ret_more)
+{
+    uint64_t until = atomic_load_explicit(&place->quiet_until_ms, memory_order_relaxed);
+    if (now_ms < until ||
+        !atomic_compare_exchange_strong(&place->quiet_until_ms, &until, now_ms + LOG_PLACE_MS)) {
+        atomic_fetch_add_explicit(&place->left_out, 1, memory_order_relaxed);
+        return false;
+    }
+    *ret_more = atomic_exchange_explicit(&place->left_out, 0, memory_order_relaxed);
+    return true;
+}
+
+/* The coarse clock is enough for a second, and costs what a load costs. */
+static uint64_t coarse_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+void log_at(struct log_place *place, enum log_level level, const char *format, ...)
+{
+    uint64_t more;
+    if (!is_wanted(level) || !log_place_may(place, coarse_ms(), &more))
+        return;
+    va_list args;
+    va_start(args, format);
+    write_line(level, more, format, args);
     va_end(args);
 }
 
