@@ -8,9 +8,9 @@
 #include <stdint.h>
 
 enum {
-    /* A failure is kept this long, so that a broken zone is not asked for every query (RFC 9520 3.2
-     * wants 1 s to 5 minutes). */
-    TTL_FAILURE_SECONDS = 5,
+    /* A failure is kept this long, so that a broken zone is not asked for every query. RFC 9520 3.2 wants a second at least:
+     * whoever could not be reached may be back in a moment, and what is kept must not make the outage longer. */
+    TTL_FAILURE_SECONDS = 1,
     /* What is fetched while a change settles, or may come from a cache, lives no longer: it may be the old answer (P4). */
     TTL_PROVISIONAL_SECONDS = 1,
     /* What a client is told of a stale answer (RFC 8767 4), */

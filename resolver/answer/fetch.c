@@ -96,7 +96,8 @@ static void fail(struct fetch *fetch, int ede, struct micro now)
 static bool leaves(const void *arg, const uint8_t *name)
 {
     const struct fetch *fetch = arg;
-    return fetch->request.choose(fetch->request.choose_arg, name) != fetch->source;
+    const struct fetch_request *request = &fetch->request;
+    return request->choose(request->choose_arg, name, fetch->question.type) != fetch->source;
 }
 
 static void start_chain(struct fetch *fetch)
@@ -134,7 +135,8 @@ static int turn_to_next(struct fetch *fetch, struct micro now)
     const struct fetch_request *request = &fetch->request;
     if (!request->choose || !leaves(fetch, fetch->chain.name))
         return ERR_OK;
-    struct source *next = request->choose(request->choose_arg, fetch->chain.name);
+    struct source *next =
+        request->choose(request->choose_arg, fetch->chain.name, fetch->question.type);
     return turn_to(fetch, source_ref(next), now);
 }
 

@@ -51,7 +51,7 @@ struct fetch_request {
     struct stamp stamp;    /* taken before this */
     struct source *source; /* a reference is taken */
     /* Whom to ask for a name, when a chain leads to another's; borrowed. NULL: `source` for all. */
-    struct source *(*choose)(void *arg, const uint8_t *name);
+    struct source *(*choose)(void *arg, const uint8_t *name, uint16_t type);
     void *choose_arg;
     struct fetch_counters *counters; /* borrowed */
     struct mono deadline;

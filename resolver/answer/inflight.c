@@ -29,6 +29,7 @@ struct job {
     struct dependent itself;  /* the question, as a change would touch it */
     struct stamp stamp;       /* taken before the first query left */
     struct mono started;      /* when that was */
+    struct mono deadline;     /* the fetch's: that of the client who came first */
     struct fetch *fetch;
     struct waiter *waiters;
     struct wheel_timer stale_timer; /* with serve_stale: when clients get the stale answer */
@@ -112,10 +113,10 @@ void inflight_set_routes(struct inflight *inflight, struct routes *routes)
     inflight->options.routes = routes;
 }
 
-static struct source *choose_source(void *arg, const uint8_t *name)
+static struct source *choose_source(void *arg, const uint8_t *name, uint16_t type)
 {
     const struct inflight *inflight = arg;
-    return routes_find(inflight->options.routes, name);
+    return routes_find_for(inflight->options.routes, name, type);
 }
 
 size_t inflight_waiters(const struct inflight *inflight)
@@ -185,6 +186,27 @@ static void ask_again(struct inflight *inflight, const struct job *old, struct w
         send_reply(inflight, waiter, &failure);
         waiter_free(inflight, waiter);
     }
+}
+
+/* Whether a client came so much later than the first that a fetch which took too long need not fail for him as well. */
+static bool has_time(const struct waiter *waiter, struct mono now)
+{
+    enum { WORTH_WHILE_MS = 20 };
+    return !mono_reached(mono_add(now, WORTH_WHILE_MS), waiter->deadline);
+}
+
+/* Moves those clients of a fetch that took too long to another one. Whether there are any. */
+static bool give_more_time(struct job *job, struct micro now)
+{
+    struct waiter *moved = NULL, *waiter, *next;
+    LL_FOREACH_SAFE (job->waiters, waiter, next)
+        if (has_time(waiter, micro_ms(now))) {
+            LL_DELETE(job->waiters, waiter);
+            LL_PREPEND(moved, waiter);
+        }
+    if (moved)
+        ask_again(job->inflight, job, moved, now);
+    return moved != NULL;
 }
 
 /* Takes the clients off that may have an answer as old as `stamp`; the others stay. */
@@ -359,6 +381,8 @@ static void fetched(void *arg, struct answer *answer, struct micro now)
     if (is_failure(answer)) {
         counter_add(&inflight->counters.failed, 1);
         serve_stale(job, micro_ms(now));
+        if (mono_reached(micro_ms(now), job->deadline) && give_more_time(job, now))
+            answer->ttl = 0; /* nobody knows yet whether it can be had */
     }
     /* Whoever answered may have done so right after the question set out, however late it got here. */
     bound_life(job, answer, &policy);
@@ -421,23 +445,25 @@ static struct job *start_job(struct inflight *inflight, const struct task *task)
     /* The stamp comes first: what leaves after it can only be newer. */
     job->stamp = validity_now(inflight->options.validity);
     job->started = micro_ms(task->now);
+    job->deadline = task->deadline;
     job->itself = validity_question(inflight->options.validity, job->question.name,
                                     job->question.type == TYPE_SOA);
-    job->fetch = fetch_start(inflight->options.fetcher,
-                             &(struct fetch_request){
-                                 .question = &job->question,
-                                 .stamp = job->stamp,
-                                 .dnssec_ok = key->bytes[4] & KEY_DNSSEC_OK,
-                                 .checking_disabled = key->bytes[4] & KEY_CHECKING_DISABLED,
-                                 .source = routes_find(routes, job->question.name),
-                                 .choose = routes_differ(routes) ? choose_source : NULL,
-                                 .choose_arg = inflight,
-                                 .counters = &inflight->counters.fetch,
-                                 .deadline = task->deadline,
-                                 .done = fetched,
-                                 .arg = job,
-                             },
-                             task->now);
+    job->fetch =
+        fetch_start(inflight->options.fetcher,
+                    &(struct fetch_request){
+                        .question = &job->question,
+                        .stamp = job->stamp,
+                        .dnssec_ok = key->bytes[4] & KEY_DNSSEC_OK,
+                        .checking_disabled = key->bytes[4] & KEY_CHECKING_DISABLED,
+                        .source = routes_find_for(routes, job->question.name, job->question.type),
+                        .choose = routes_differ(routes) ? choose_source : NULL,
+                        .choose_arg = inflight,
+                        .counters = &inflight->counters.fetch,
+                        .deadline = task->deadline,
+                        .done = fetched,
+                        .arg = job,
+                    },
+                    task->now);
     if (!job->fetch) {
         pool_put(&inflight->jobs, job);
         return NULL;

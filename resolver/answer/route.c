@@ -4,6 +4,8 @@
 #include <string.h>
 #include <uthash.h>
 
+#include "dns/type.h"
+
 struct route {
     UT_hash_handle hh;
     struct source *source;
@@ -61,13 +63,19 @@ bool routes_differ(const struct routes *routes)
 
 struct source *routes_find(const struct routes *routes, const uint8_t *name)
 {
+    return routes_find_for(routes, name, TYPE_A);
+}
+
+struct source *routes_find_for(const struct routes *routes, const uint8_t *name, uint16_t type)
+{
     uint8_t canonical[NAME_MAX_SIZE];
     struct route *route = NULL;
     if (!routes->table)
         return routes->rest;
     size_t size = name_size(name);
     name_lower(name, size, canonical);
-    for (const uint8_t *at = canonical; at && !route; at = name_parent(at))
+    const uint8_t *at = type == TYPE_DS ? name_parent(canonical) : canonical;
+    for (; at && !route; at = name_parent(at))
         HASH_FIND(hh, routes->table, at, size - (size_t)(at - canonical), route);
     return route ? route->source : routes->rest;
 }

@@ -1,7 +1,8 @@
 /*
  * route.h - whom a tier asks for which names: its upstream, and others for the zones that have their own.
  *
- * The longest zone that has a name decides. A chain of CNAMEs may lead from one into another: then each is
+ * The longest zone that has a name decides; for DS, which is the parent zone's of the name (RFC 4035 2.4), the longest
+ * that the name lies below. A chain of CNAMEs may lead from one into another: then each is
  * asked for its own names, and what it says of others is not believed (chain.h).
  *
  * Threads: a worker's own, as the sources are.
@@ -26,7 +27,10 @@ MUST_CHECK int routes_add(struct routes *routes, const uint8_t *zone, struct sou
 /* Whether there is more than one way. */
 bool routes_differ(const struct routes *routes);
 
-/* The source for a name in any case; borrowed. */
+/* The source for a name in any case, and what lies there but for DS; borrowed. */
 struct source *routes_find(const struct routes *routes, const uint8_t *name);
+
+/* The source for a question: a name in any case, and a type; borrowed. */
+struct source *routes_find_for(const struct routes *routes, const uint8_t *name, uint16_t type);
 
 #endif

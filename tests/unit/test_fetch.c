@@ -55,9 +55,9 @@ static int teardown(void **state)
     return 0;
 }
 
-static struct source *choose(void *arg, const uint8_t *name)
+static struct source *choose(void *arg, const uint8_t *name, uint16_t type)
 {
-    (void)arg;
+    (void)arg, (void)type;
     uint8_t zone[NAME_MAX_SIZE];
     assert_true(name_from_text("example.net.", zone) > 0);
     return name_is_within(name, zone) ? &f.there.source : &f.here.source;
@@ -85,7 +85,7 @@ static void start_of_type(const char *name, uint16_t type, bool dnssec_ok)
                               .question = &question,
                               .stamp = validity_now(f.validity),
                               .dnssec_ok = dnssec_ok,
-                              .source = choose(NULL, question.name),
+                              .source = choose(NULL, question.name, question.type),
                               .choose = f.one_source ? NULL : choose,
                               .counters = &f.counters,
                               .deadline = mono_add(world_ms(&f.world), f.deadline_ms),

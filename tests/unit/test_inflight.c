@@ -305,6 +305,25 @@ static void a_failure_is_told_and_kept_for_a_moment(void **state)
     assert_int_equal(counter_get(&counters()->failed), 1);
 }
 
+/* Whoever asks while a fetch is as good as dead gets the time that he would have had by himself. */
+static void a_fetch_that_took_too_long_fails_for_the_first_alone(void **state)
+{
+    (void)state;
+    ask(0, "www.example.com.");
+    world_pass(&f.world, TIMEOUT_MS - 10);
+    ask(1, "www.example.com.");
+    world_pass(&f.world, 10);
+    fake_source_fail(&f.source, EDE_NO_REACHABLE_AUTHORITY);
+    assert_int_equal(f.clients[0].rcode, RCODE_SERVFAIL);
+    expect_waiting(1);
+    assert_int_equal(f.source.asked, 2);
+    ask(2, "www.example.com.");
+    expect_waiting(2);
+    fake_source_reply(&f.source, &v1);
+    expect_version(1, 1);
+    expect_version(2, 1);
+}
+
 static void clients_may_be_gone_before_their_answer(void **state)
 {
     (void)state;
@@ -710,6 +729,7 @@ int main(void)
         TEST(a_question_goes_where_its_zone_goes),
         TEST(new_routes_are_for_new_questions),
         TEST(a_failure_is_told_and_kept_for_a_moment),
+        TEST(a_fetch_that_took_too_long_fails_for_the_first_alone),
         TEST(clients_may_be_gone_before_their_answer),
         TEST(test_p1_what_was_fetched_before_is_gone),
         TEST(test_p1_the_response_may_be_older_than_the_query),

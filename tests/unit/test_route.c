@@ -77,6 +77,33 @@ static void the_longest_zone_decides(void **state)
     expect("example.com.net.", 0);
 }
 
+/* RFC 4035 2.4: whether a zone is signed is the parent zone's to say. */
+static void the_parent_is_asked_for_ds(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        uint16_t type;
+        size_t source;
+    } asked[] = {
+        {"example.com.", TYPE_DS, 0},
+        {"EXAMPLE.com.", TYPE_DS, 0},
+        {"example.com.", TYPE_DNSKEY, 1},
+        {"b.example.com.", TYPE_DS, 1},
+        {"x.b.example.com.", TYPE_DS, 2},
+        {"a.example.com.", TYPE_DS, 1},
+        {"com.", TYPE_DS, 0},
+        {".", TYPE_DS, 0},
+    };
+    add("example.com.", 1);
+    add("b.example.com.", 2);
+    for (size_t i = 0; i < sizeof asked / sizeof *asked; i++) {
+        struct question question = fake_question(asked[i].name, asked[i].type);
+        assert_ptr_equal(routes_find_for(f.routes, question.name, question.type),
+                         &f.sources[asked[i].source].source);
+    }
+}
+
 static void the_root_may_be_a_zone(void **state)
 {
     (void)state;
@@ -117,11 +144,9 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(without_zones_all_goes_one_way),
-        TEST(the_longest_zone_decides),
-        TEST(the_root_may_be_a_zone),
-        TEST(bytes_are_not_labels),
-        TEST(many_zones),
+        TEST(without_zones_all_goes_one_way), TEST(the_longest_zone_decides),
+        TEST(the_parent_is_asked_for_ds),     TEST(the_root_may_be_a_zone),
+        TEST(bytes_are_not_labels),           TEST(many_zones),
     };
     return cmocka_run_group_tests_name("route", tests, NULL, NULL);
 }
