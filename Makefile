@@ -2,6 +2,7 @@
 #
 #   make                  build/freshetd and build/freshet
 #   make SANITIZER=thread the same under build/thread (address, undefined or thread)
+#   make WERROR=1         a warning is an error, as in CI
 #   make V=1              show the commands
 
 VERSION   := 0.1.0
@@ -10,6 +11,7 @@ SYSCONFDIR ?= /etc
 PYTHON    ?= /usr/bin/python3
 CC        := gcc
 SANITIZER ?=
+WERROR    ?=
 V         ?=
 
 BUILD := build$(if $(SANITIZER),/$(SANITIZER))
@@ -22,7 +24,7 @@ PACKAGES := libcares rdkafka libevent libevent_pthreads ldns jansson libcyaml ya
 PKG_CFLAGS = $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
 PKG_LIBS   = $(shell pkg-config --libs $(PACKAGES) 2>/dev/null)
 
-WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla -Werror
+WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla $(if $(WERROR),-Werror)
 SANITIZE := $(if $(SANITIZER),-fsanitize=$(SANITIZER) -fno-omit-frame-pointer -fno-sanitize-recover=all)
 CFLAGS   ?= -O2 -g
 ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -DFRESHET_VERSION='"$(VERSION)"' $(WARNINGS) $(CFLAGS) $(SANITIZE) \
@@ -41,8 +43,8 @@ RUNTIME := $(if $(filter thread,$(SANITIZER)),$(BUILD)/obj/tests/sanitize/thread
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/test_*.c))
 FUZZERS    := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 
-.PHONY: all deps deps-build demo check unit unit-sanitized instructions model integration fuzz faults layers format lint \
-        install clean
+.PHONY: all deps deps-build demo check unit unit-sanitized instructions model integration fuzz faults portability layers \
+        format lint install clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -221,6 +223,12 @@ faults:
 	@tests/deps.sh faults
 	@$(MAKE) --no-print-directory all $(BUILD)/checker/checker
 	@FRESHET_BUILD=$(BUILD) $(PYTHON) -m pytest -q -p no:cacheprovider tests/faults $(PYTEST_ARGS)
+
+# ---- other systems
+
+# Builds, checks and shows it in a chroot of Debian 12 and one of 13: RELEASES="13", STEPS="build unit demo".
+portability:
+	@STEPS="$(STEPS)" tests/portability.sh $(RELEASES)
 
 # ---- form
 

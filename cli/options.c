@@ -392,15 +392,17 @@ static bool parse_options(struct options *o, int argc, char **argv)
     make_getopt(o->command, longs, letters);
     snprintf(called, sizeof called, "freshet %s",
              o->command->name); /* how getopt_long() complains */
+    char *const before = argv[0];
     argv[0] = called;
     optind = 0;
     int code;
-    while (!o->help && (code = getopt_long(argc, argv, letters, longs, NULL)) != -1)
-        if (!set_option(o, code, optarg))
-            return false;
+    bool good = true;
+    while (good && !o->help && (code = getopt_long(argc, argv, letters, longs, NULL)) != -1)
+        good = set_option(o, code, optarg);
+    argv[0] = before;
     o->operands = argv + optind;
     o->operand_count = (size_t)(argc - optind);
-    return true;
+    return good;
 }
 
 static bool count_operands(const struct options *o)

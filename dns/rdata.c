@@ -91,7 +91,9 @@ const char *type_to_text(uint16_t type, char text[TYPE_MAX_TEXT])
         if (type == question_types[i].type)
             return strcpy(text, question_types[i].text);
     }
-    if (form && form->_type == (ldns_rr_type)type && form->_name && type != 0)
+    /* A name that leads back: ldns 1.8.4 calls type 262 TXT as well. */
+    if (form && form->_type == (ldns_rr_type)type && form->_name && type != 0 &&
+        type_from_text(form->_name) == type)
         snprintf(text, TYPE_MAX_TEXT, "%s", form->_name);
     else
         snprintf(text, TYPE_MAX_TEXT, "TYPE%u", (unsigned)type);
