@@ -11,6 +11,7 @@
 
 #include "resolver/daemon/control.h"
 #include "resolver/daemon/daemon.h"
+#include "resolver/daemon/limits.h"
 #include "resolver/daemon/log.h"
 #include "resolver/daemon/metrics.h"
 #include "resolver/daemon/sched.h"
@@ -83,6 +84,7 @@ struct program {
     struct daemon *daemon;
     struct control *control;
     struct metrics *metrics;
+    struct limits *limits; /* says what was refused */
     struct event *signals[3];
     struct event *hosts;    /* looks whether hosts files have changed */
     struct event *watchdog; /* tells the service manager that we are alive; NULL: it does not ask */
@@ -176,13 +178,15 @@ static bool open_services(struct program *program, char error[CONTROL_MAX_ERROR]
         if (!program->metrics)
             return false;
     }
-    return true;
+    program->limits = limits_new(program->base, program->daemon);
+    return program->limits != NULL;
 }
 
 static void close_program(struct program *program)
 {
     control_close(program->control);
     metrics_close(program->metrics);
+    limits_free(program->limits);
     daemon_stop(program->daemon);
     for (size_t i = 0; i < 3; i++)
         if (program->signals[i])

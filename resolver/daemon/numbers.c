@@ -7,8 +7,8 @@
         .list = (rows), .count = sizeof(rows) / sizeof *(rows)                                     \
     }
 
-#define WORKER(field) offsetof(struct tier_numbers, worker.field)
-#define STORE(field)  offsetof(struct tier_numbers, store.field)
+#define WORKER(field) .offset = offsetof(struct tier_numbers, worker.field)
+#define STORE(field)  .offset = offsetof(struct tier_numbers, store.field)
 
 static const struct number tier_list[] = {
     {"queries", "queries_total", "Messages received from clients.", WORKER(queries)},
@@ -28,7 +28,8 @@ static const struct number tier_list[] = {
      WORKER(superseded)},
     {"asked_again", "fetches_asked_again_total", "Fetches asked again after a change.",
      WORKER(asked_again)},
-    {"overloaded", "overloaded_total", "Queries refused: too much under way.", WORKER(overloaded)},
+    {"overloaded", "overloaded_total", "Queries refused: too much under way.", WORKER(overloaded),
+     "queries are refused: too much is under way"},
     {"failed", "fetches_failed_total", "Fetches that ended in SERVFAIL.", WORKER(failed)},
     {"malformed", "malformed_total", "Queries answered FORMERR.", WORKER(malformed)},
     {"refused", "refused_total", "Queries answered REFUSED, NOTIMP or BADVERS.", WORKER(refused)},
@@ -52,7 +53,7 @@ static const struct number tier_list[] = {
 };
 const struct numbers numbers_of_tier = LIST(tier_list);
 
-#define UPSTREAM(field) offsetof(struct upstream_numbers, field)
+#define UPSTREAM(field) .offset = offsetof(struct upstream_numbers, field)
 
 static const struct number upstream_list[] = {
     {"sent", "upstream_sent_total", "Queries sent.", UPSTREAM(sent)},
@@ -62,7 +63,7 @@ static const struct number upstream_list[] = {
 };
 const struct numbers numbers_of_upstream = LIST(upstream_list);
 
-#define FEED(field) offsetof(struct feed_status, field)
+#define FEED(field) .offset = offsetof(struct feed_status, field)
 
 static const struct number feed_list[] = {
     {"applied", "feed_applied_total", "Change sets applied.", FEED(applied)},
@@ -74,7 +75,7 @@ static const struct number feed_list[] = {
 };
 const struct numbers numbers_of_feed = LIST(feed_list);
 
-#define ZONE(field) offsetof(struct apply_zone_status, field)
+#define ZONE(field) .offset = offsetof(struct apply_zone_status, field)
 
 static const struct number zone_list[] = {
     {"sets", NULL, "Change sets applied.", ZONE(sets)},
@@ -87,11 +88,12 @@ static const struct number zone_list[] = {
 };
 const struct numbers numbers_of_zone = LIST(zone_list);
 
-#define TCP(field) offsetof(struct tcp_numbers, field)
+#define TCP(field) .offset = offsetof(struct tcp_numbers, field)
 
 static const struct number tcp_list[] = {
     {NULL, "tcp_accepted_total", "TCP connections taken.", TCP(accepted)},
-    {NULL, "tcp_turned_away_total", "TCP connections refused: no place.", TCP(turned_away)},
+    {NULL, "tcp_turned_away_total", "TCP connections refused: no place.", TCP(turned_away),
+     "TCP clients are turned away: no place"},
 };
 const struct numbers numbers_of_tcp = LIST(tcp_list);
 

@@ -4,7 +4,8 @@
  *     workers, stores, feed ... --numbers_take_*()--> a row of uint64_t --+-- names --> status (JSON)
  *                                                                          `-- metrics --> /metrics
  *
- * Whoever counts something new adds a field to a row and a line to its list (numbers.c); it is then in both.
+ * Whoever counts something new adds a field to a row and a line to its list (numbers.c); it is then in both. What
+ * counts refusals, drops and limits has a `limit` as well, and so is told in the log once a second (limits.h).
  */
 #ifndef FRESHET_RESOLVER_DAEMON_NUMBERS_H
 #define FRESHET_RESOLVER_DAEMON_NUMBERS_H
@@ -17,8 +18,9 @@ struct number {
     const char *name; /* in the status */
     const char *
         metric; /* without "freshet_"; a counter if it ends in "_total", else a gauge; NULL: none */
-    const char *help; /* one sentence */
-    size_t offset;    /* of a uint64_t in its row */
+    const char *help;  /* one sentence */
+    size_t offset;     /* of a uint64_t in its row */
+    const char *limit; /* said in the log when it grows (limits.h); NULL: it is no limit */
 };
 
 struct numbers {

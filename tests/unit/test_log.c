@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "resolver/daemon/limits.h"
 #include "resolver/daemon/log.h"
 
 /* Who may write a line when, and what of it reaches stderr. */
@@ -116,6 +117,41 @@ static void test_a_long_line_keeps_its_count(void **state)
     assert_true(strlen(text) <= 2048);
 }
 
+struct row {
+    uint64_t refused, asked;
+};
+static const struct number list[] = {
+    {"refused", "refused_total", "Refused.", .offset = offsetof(struct row, refused),
+     "queries are refused"},
+    {"asked", "asked_total", "Asked.", .offset = offsetof(struct row, asked)},
+};
+static const struct numbers numbers = {list, 2};
+static struct row before = {.refused = 2};
+
+static void look_three_times(void)
+{
+    struct row now = {.refused = 5, .asked = 9};
+    limits_look_at(&numbers, "os", &now, &before, sizeof now);
+    limits_look_at(&numbers, "os", &now, &before, sizeof now);
+    now.refused++;
+    limits_look_at(&numbers, NULL, &now, &before, sizeof now);
+}
+
+/* Only what is a limit, only when it has grown, and by how much. */
+static void test_what_was_refused_is_told(void **state)
+{
+    (void)state;
+    char text[TEXT_SIZE], *line = text;
+    captured(look_three_times, text);
+    line = strstr(line, "warning msg=\"queries are refused\" tier=os count=3 "
+                        "counter=freshet_refused_total\n");
+    assert_non_null(line);
+    line = strchr(line, '\n');
+    assert_non_null(strstr(line, "warning msg=\"queries are refused\" count=1 counter="));
+    assert_null(strstr(text, "asked"));
+    assert_int_equal(before.refused, 6);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -124,6 +160,7 @@ int main(void)
         cmocka_unit_test(test_threads),
         cmocka_unit_test(test_lines),
         cmocka_unit_test(test_a_long_line_keeps_its_count),
+        cmocka_unit_test(test_what_was_refused_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -35,6 +35,7 @@ static void each_is_shown_and_told(void **state)
             assert_true(number->name || number->metric);
             assert_int_equal(number->help[strlen(number->help) - 1], '.');
             assert_int_equal(number->offset % sizeof(uint64_t), 0);
+            assert_true(!number->limit || number->metric); /* the line in the log names it */
         }
 }
 
