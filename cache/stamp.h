@@ -4,13 +4,17 @@
  *   struct stamp   a point on the change clock: how many change sets this process has applied when a
  *                  fetch set out. Says how old an answer's *data* is.
  *   struct mono    a monotonic moment in milliseconds. Says how old its *TTL* is. Below resolver/ it
- *                  is always an argument, so tests run under a made-up clock.
+ *                  is always an argument, so tests run under a made-up clock. It goes on while the
+ *                  machine sleeps, as the world does: whoever reads it asks for MONO_CLOCK.
  */
 #ifndef FRESHET_CACHE_STAMP_H
 #define FRESHET_CACHE_STAMP_H
 
 #include <stdbool.h>
 #include <stdint.h>
+
+/* clock_gettime(2). CLOCK_MONOTONIC stands still in a suspended machine: TTLs and leases would outlive it. */
+#define MONO_CLOCK CLOCK_BOOTTIME
 
 struct stamp {
     uint64_t n;

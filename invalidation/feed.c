@@ -77,7 +77,7 @@ const char *feed_state_text(enum feed_state state)
 static struct mono now(void)
 {
     struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
+    clock_gettime(MONO_CLOCK, &t);
     return (struct mono){(uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000};
 }
 
@@ -187,7 +187,7 @@ static void publish_state(struct feed *f)
 
 static struct apply_at moment(int32_t partition)
 {
-    const int64_t now_us = clock_us(CLOCK_MONOTONIC);
+    const int64_t now_us = clock_us(MONO_CLOCK);
     return (struct apply_at){
         .now = {(uint64_t)now_us / 1000},
         .us = (unsigned)(now_us % 1000),
@@ -407,7 +407,7 @@ static int apply(struct feed *f, struct change_set *set, int32_t partition)
     const struct apply_at at = moment(partition);
     int code = intake_apply(f->applier, set, sync_is_live(&f->sync, at.now), at, &result);
     const int64_t began_us = (int64_t)at.now.ms * 1000 + at.us;
-    const int64_t apply_us = clock_us(CLOCK_MONOTONIC) - began_us;
+    const int64_t apply_us = clock_us(MONO_CLOCK) - began_us;
     if (code == 0)
         count_applied(f, &result, apply_us, at.wall_us + apply_us - set->time_us);
     if (code == 0 && result.restarted)
@@ -526,12 +526,12 @@ static void consume(struct feed *f)
 static void consume_far(struct feed *f)
 {
     const uint64_t wait_ms =
-        delayed_wait_ms(f->delayed, (uint64_t)clock_us(CLOCK_MONOTONIC), f->tick_ms);
+        delayed_wait_ms(f->delayed, (uint64_t)clock_us(MONO_CLOCK), f->tick_ms);
     rd_kafka_message_t *message;
     for (int k = 0; k < BATCH_MESSAGES && delayed_has_room(f->delayed); k++) {
         if (!(message = rd_kafka_consumer_poll(f->consumer, k == 0 ? (int)wait_ms : 0)))
             break;
-        if (!delayed_add(f->delayed, message, (uint64_t)clock_us(CLOCK_MONOTONIC))) {
+        if (!delayed_add(f->delayed, message, (uint64_t)clock_us(MONO_CLOCK))) {
             handle(f, message);
             rd_kafka_message_destroy(message);
         }
@@ -539,7 +539,7 @@ static void consume_far(struct feed *f)
     if (!delayed_has_room(f->delayed))
         usleep((useconds_t)wait_ms * 1000);
     for (int k = 0; k < BATCH_MESSAGES; k++) {
-        if (!(message = delayed_take(f->delayed, (uint64_t)clock_us(CLOCK_MONOTONIC))))
+        if (!(message = delayed_take(f->delayed, (uint64_t)clock_us(MONO_CLOCK))))
             return;
         handle(f, message);
         rd_kafka_message_destroy(message);

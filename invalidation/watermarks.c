@@ -36,7 +36,7 @@ struct watermarks {
 static struct mono now(void)
 {
     struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
+    clock_gettime(MONO_CLOCK, &t);
     return (struct mono){(uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000};
 }
 
@@ -87,10 +87,15 @@ static void ask(struct watermarks *reader)
     found->ends.made_anew = reader->made_anew;
 }
 
-static struct timespec deadline(struct mono at)
+/* Of a wait of `ms`, on the clock that a condition can wait by. */
+static struct timespec deadline(uint64_t ms)
 {
-    return (struct timespec){.tv_sec = (time_t)(at.ms / 1000),
-                             .tv_nsec = (long)(at.ms % 1000) * 1000000};
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    t.tv_nsec += (long)(ms % 1000) * 1000000;
+    t.tv_sec += (time_t)(ms / 1000) + t.tv_nsec / 1000000000;
+    t.tv_nsec %= 1000000000;
+    return t;
 }
 
 /* With the lock held: until the watermarks were taken. */
@@ -106,10 +111,10 @@ static void wait_pace(struct watermarks *reader, uint64_t retry_ms)
     const struct mono since = now();
     while (!reader->stop) {
         const uint64_t wait_ms = retry_ms > 0 ? retry_ms : reader->interval_ms;
-        const struct mono until = mono_add(since, wait_ms);
-        if (mono_reached(now(), until))
+        const uint64_t waited_ms = now().ms - since.ms;
+        if (waited_ms >= wait_ms)
             break;
-        const struct timespec t = deadline(until);
+        const struct timespec t = deadline(wait_ms - waited_ms);
         pthread_cond_timedwait(&reader->moved, &reader->lock, &t);
     }
     if (retry_ms == 0)

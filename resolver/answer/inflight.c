@@ -309,6 +309,18 @@ static void serve_stale(struct job *job, struct mono now)
         }
 }
 
+void inflight_give_up(struct inflight *inflight, struct mono now)
+{
+    const struct answer failure = {.flags = RCODE_SERVFAIL, .ede = EDE_OTHER};
+    struct job *job;
+    DL_FOREACH (inflight->all, job) {
+        serve_stale(job, now);
+        struct waiter *waiters = job->waiters;
+        job->waiters = NULL;
+        serve(inflight, waiters, &failure);
+    }
+}
+
 static void start_stale_timer(struct job *job, struct mono now)
 {
     wheel_start(fetcher_wheel(job->inflight->options.fetcher), &job->stale_timer,

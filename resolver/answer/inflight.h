@@ -79,6 +79,9 @@ MUST_CHECK int inflight_wait(struct inflight *inflight, const struct inflight_wa
 void inflight_prefetch(struct inflight *inflight, const struct answer_key *key,
                        const struct question *question, struct micro now, uint64_t timeout_ms);
 
+/* Answers all who wait, with what is held past its TTL or with SERVFAIL: there is no time left. */
+void inflight_give_up(struct inflight *inflight, struct mono now);
+
 /* Clients waiting. */
 size_t inflight_waiters(const struct inflight *inflight);
 

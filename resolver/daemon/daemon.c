@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -356,6 +357,19 @@ static int assemble(struct daemon *daemon, char ret_error[DAEMON_MAX_ERROR])
     return error ? error : start_workers(daemon, ret_error);
 }
 
+static uint64_t clock_ms(clockid_t clock)
+{
+    struct timespec t;
+    clock_gettime(clock, &t);
+    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+/* What one clock is ahead of the other. */
+static uint64_t slept_ms(void)
+{
+    return clock_ms(MONO_CLOCK) - clock_ms(CLOCK_MONOTONIC);
+}
+
 struct daemon *daemon_start(const char *config_path, struct config *config, struct systemd *systemd,
                             char ret_error[DAEMON_MAX_ERROR])
 {
@@ -371,6 +385,7 @@ struct daemon *daemon_start(const char *config_path, struct config *config, stru
     daemon->systemd = systemd;
     daemon->config_path = strdup(config_path);
     daemon->started = mono_now();
+    daemon->slept_ms = slept_ms();
     if (assemble(daemon, ret_error) != ERR_OK) {
         daemon_stop(daemon);
         return NULL;
@@ -409,6 +424,18 @@ void daemon_look_at_hosts(struct daemon *daemon)
     }
     if (changed)
         reload_workers(daemon, daemon->config);
+}
+
+void daemon_look_at_clock(struct daemon *daemon)
+{
+    enum { SLEPT_MS = 500 };
+    uint64_t now_ms = slept_ms(), more_ms = now_ms - daemon->slept_ms;
+    if ((int64_t)more_ms < SLEPT_MS)
+        return;
+    daemon->slept_ms = now_ms;
+    log_line(LOG_LEVEL_INFO, "msg=\"the machine has slept\" seconds=%" PRIu64, more_ms / 1000);
+    for (size_t i = 0; i < daemon->worker_count; i++)
+        worker_look_at_clock(daemon->workers[i]);
 }
 
 bool daemon_is_alive(const struct daemon *daemon)

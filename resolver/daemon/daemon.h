@@ -42,6 +42,7 @@ struct daemon {
     size_t worker_count;
     struct warmer warmer;
     struct mono started;
+    uint64_t slept_ms;       /* of all the time the machine has been up, for so long it slept */
     struct systemd *systemd; /* borrowed; NULL: none */
 };
 
@@ -60,6 +61,9 @@ struct daemon *daemon_start(const char *config_path, struct config *config, stru
 
 /* Whether each worker has been through its loop since this was asked last. Logs those that have not. */
 bool daemon_is_alive(const struct daemon *daemon);
+
+/* Looks whether the machine has slept; then what was due meanwhile is done now. About once a second. Logs. */
+void daemon_look_at_clock(struct daemon *daemon);
 
 /* Reads the config file again and takes over what can change in a running process; caches stay. Logs. */
 void daemon_reload(struct daemon *daemon);

@@ -33,7 +33,7 @@ static void print_help(void)
          "\n"
          "Runs in the foreground and logs to stderr. SIGHUP reads the configuration again and "
          "keeps\n"
-         "the cache; SIGTERM answers what is under way and exits.");
+         "the cache; SIGTERM answers what is under way, within two seconds, and exits.");
 }
 
 /* Returns -1 to go on, or the status to exit with. */
@@ -86,11 +86,12 @@ struct program {
     struct metrics *metrics;
     struct limits *limits; /* says what was refused */
     struct event *signals[3];
+    struct event *clock;    /* looks whether the machine has slept */
     struct event *hosts;    /* looks whether hosts files have changed */
     struct event *watchdog; /* tells the service manager that we are alive; NULL: it does not ask */
 };
 
-enum { HOSTS_LOOK_SECONDS = 5, STATUS_SIZE = 256 };
+enum { CLOCK_LOOK_SECONDS = 1, HOSTS_LOOK_SECONDS = 5, STATUS_SIZE = 256 };
 
 static void tell_ready(const struct program *program)
 {
@@ -126,11 +127,28 @@ static void on_hosts(evutil_socket_t fd, short what, void *arg)
     daemon_look_at_hosts(program->daemon);
 }
 
-static bool watch_hosts(struct program *program)
+static void on_clock(evutil_socket_t fd, short what, void *arg)
 {
-    const struct timeval pause = {.tv_sec = HOSTS_LOOK_SECONDS};
-    program->hosts = event_new(program->base, -1, EV_PERSIST, on_hosts, program);
-    return program->hosts && event_add(program->hosts, &pause) == 0;
+    (void)fd, (void)what;
+    struct program *program = arg;
+    daemon_look_at_clock(program->daemon);
+}
+
+/* Calls `look` every so many seconds. NULL: no memory. */
+static struct event *every(struct program *program, time_t seconds, event_callback_fn look)
+{
+    const struct timeval pause = {.tv_sec = seconds};
+    struct event *event = event_new(program->base, -1, EV_PERSIST, look, program);
+    if (event)
+        (void)event_add(event, &pause); /* a timer needs no memory once it is made */
+    return event;
+}
+
+static bool watch_time(struct program *program)
+{
+    program->clock = every(program, CLOCK_LOOK_SECONDS, on_clock);
+    program->hosts = every(program, HOSTS_LOOK_SECONDS, on_hosts);
+    return program->clock && program->hosts;
 }
 
 static void on_watchdog(evutil_socket_t fd, short what, void *arg)
@@ -191,6 +209,8 @@ static void close_program(struct program *program)
     for (size_t i = 0; i < 3; i++)
         if (program->signals[i])
             event_free(program->signals[i]);
+    if (program->clock)
+        event_free(program->clock);
     if (program->hosts)
         event_free(program->hosts);
     if (program->watchdog)
@@ -226,7 +246,7 @@ static int run(const char *config_path, struct config *config)
     program.daemon = daemon_start(config_path, config, program.systemd, error);
     sched_usual(); /* the others go first */
     if (program.daemon && program.base && open_services(&program, error) &&
-        watch_signals(&program) && watch_hosts(&program) && watch_workers(&program)) {
+        watch_signals(&program) && watch_time(&program) && watch_workers(&program)) {
         announce(program.daemon);
         tell_ready(&program);
         event_base_dispatch(program.base);

@@ -9,9 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
-#include "resolver/net/clock.h"
 #include "resolver/daemon/log.h"
 
 enum {
@@ -120,7 +120,10 @@ void systemd_ready(struct systemd *systemd, const char *status)
 void systemd_reloading(struct systemd *systemd)
 {
     char text[MAX_MESSAGE];
-    snprintf(text, sizeof text, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64 "\n", micro_now().us);
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now); /* the manager's clock, not ours */
+    snprintf(text, sizeof text, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64 "\n",
+             (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000);
     tell(systemd, text);
 }
 

@@ -16,6 +16,7 @@
 
 enum {
     DRAIN_LOOK_MS = 10,
+    FLUSH_MS = 200,      /* for the last answers to leave by TCP */
     WARM_JITTER_MS = 20, /* caches that hear of the same change do not ask at the same moment */
     WARM_MAX = 4096,     /* questions that wait for that */
 };
@@ -52,6 +53,7 @@ struct worker {
     struct event *drain;
     struct event *warm;
     struct mono drain_until;
+    bool given_up;                 /* all have their answer; only bytes may still be on their way */
     _Atomic unsigned pings, pongs; /* asked whether it is alive; and answered up to here */
     pthread_mutex_t lock;          /* guards what follows: the mailbox */
     struct worker_settings wanted;
@@ -120,20 +122,32 @@ static bool is_drained(const struct worker *worker)
     return !tcp_pool_busy(worker->tcp);
 }
 
-static void look_if_drained(evutil_socket_t fd, short what, void *arg)
-{
-    (void)fd, (void)what;
-    struct worker *worker = arg;
-    if (is_drained(worker) || mono_reached(mono_now(), worker->drain_until))
-        event_base_loopbreak(worker->base);
-}
-
-static void start_draining(struct worker *worker, uint64_t grace_ms)
+/* Takes nothing new, and answers whoever waits. A tier that another asks has clients too: that one. */
+static void give_up(struct worker *worker)
 {
     struct endpoint *endpoint;
     LL_FOREACH (worker->endpoints, endpoint)
         udp_stop_reading(endpoint->udp);
     tcp_pool_stop_reading(worker->tcp);
+    for (size_t i = 0; i < worker->options.tier_count; i++)
+        inflight_give_up(worker->tier_workers[i].inflight, mono_now());
+    worker->given_up = true;
+    worker->drain_until = mono_add(mono_now(), FLUSH_MS);
+}
+
+static void look_if_drained(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd, (void)what;
+    struct worker *worker = arg;
+    bool late = mono_reached(mono_now(), worker->drain_until);
+    if (!worker->given_up && (late || is_drained(worker)))
+        give_up(worker);
+    else if (worker->given_up && (late || !tcp_pool_busy(worker->tcp)))
+        event_base_loopbreak(worker->base);
+}
+
+static void start_draining(struct worker *worker, uint64_t grace_ms)
+{
     worker->drain_until = mono_add(mono_now(), grace_ms);
     event_add(worker->drain, &(struct timeval){.tv_usec = DRAIN_LOOK_MS * 1000});
 }
@@ -202,6 +216,7 @@ static void woken(evutil_socket_t fd, short what, void *arg)
     eventfd_t count;
     (void)eventfd_read(fd, &count);
     worker->pongs = worker->pings;
+    clockwork_look(worker->clockwork);
     pthread_mutex_lock(&worker->lock);
     struct worker_settings settings = worker->wanted;
     uint64_t grace_ms = worker->grace_ms;
@@ -352,6 +367,11 @@ void worker_warm(struct worker *worker, size_t tier_index, const struct answer_k
         wake(worker);
     else
         free(warming);
+}
+
+void worker_look_at_clock(struct worker *worker)
+{
+    wake(worker);
 }
 
 bool worker_ping(struct worker *worker)

@@ -51,8 +51,12 @@ void worker_warm(struct worker *worker, size_t tier_index, const struct answer_k
 /* Wakes it. Whether it has been awake since the last call, if there was one. One thread calls this. */
 bool worker_ping(struct worker *worker);
 
+/* Has it look at the clock: the machine has slept. */
+void worker_look_at_clock(struct worker *worker);
+
 /*
- * Answers what it has, for `grace_ms` at most, takes nothing new, and ends. worker_join() waits for that.
+ * Ends as soon as nobody waits. After `grace_ms` those who still do get what is held past its TTL, or SERVFAIL; until
+ * then it answers as ever. worker_join() waits for that.
  */
 void worker_stop(struct worker *worker, uint64_t grace_ms);
 void worker_join(struct worker *worker);

@@ -1,5 +1,5 @@
 /*
- * clock.h - the clock; only net/ and daemon/ read it, everybody else is told the time.
+ * clock.h - the clock (cache/stamp.h); only net/ and daemon/ read it, everybody else is told the time.
  */
 #ifndef FRESHET_RESOLVER_NET_CLOCK_H
 #define FRESHET_RESOLVER_NET_CLOCK_H
@@ -11,14 +11,14 @@
 static inline struct mono mono_now(void)
 {
     struct timespec ts;
-    clock_gettime(CLOCK_MONOTONIC, &ts);
+    clock_gettime(MONO_CLOCK, &ts);
     return (struct mono){(uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000};
 }
 
 static inline struct micro micro_now(void)
 {
     struct timespec ts;
-    clock_gettime(CLOCK_MONOTONIC, &ts);
+    clock_gettime(MONO_CLOCK, &ts);
     return (struct micro){(uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000};
 }
 

@@ -20,7 +20,11 @@ static void wake(void *arg, struct mono due, struct mono now)
 static void rung(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd, (void)what;
-    struct clockwork *clockwork = arg;
+    clockwork_look(arg);
+}
+
+void clockwork_look(struct clockwork *clockwork)
+{
     wheel_turn(clockwork->wheel, micro_now());
 }
 

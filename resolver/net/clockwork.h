@@ -16,6 +16,9 @@ struct clockwork *clockwork_new(struct event_base *base);
 /* No timer rings any more. NULL is fine. */
 void clockwork_free(struct clockwork *clockwork);
 
+/* Looks at the clock now: the loop's own timers stand still while the machine sleeps. Not from within a ring. */
+void clockwork_look(struct clockwork *clockwork);
+
 /* Its wheel, as long as it lives. */
 struct wheel *clockwork_wheel(struct clockwork *clockwork);
 

@@ -292,6 +292,51 @@ def test_the_end_does_not_wait_for_ever(upstream, daemon):
         assert time.monotonic() - began < 3.5
 
 
+def test_who_still_waits_at_the_end_is_told_so(upstream, freshetd):
+    """Whatever the time that a query may take: at the end of draining all who wait get an answer, by UDP and TCP."""
+    upstream.script("*", s.drop())
+    upstream.set("www.example.com.", "A", "192.0.2.1", ttl=1)
+    upstream.script("www.example.com.", s.lookup)
+    daemon = freshetd(freshet.stub([upstream], workers=2, resolve_timeout="30s",
+                                   cache={"serve_stale": "1h"}))
+    ask(daemon, "www.example.com.")
+    time.sleep(1.1)
+    upstream.script("www.example.com.", s.drop())
+    with wire.Stream(daemon) as stream, wire.connected(daemon) as sock, wire.connected(daemon) as old:
+        for each in (sock, old):
+            each.settimeout(5)
+        stream.ask("a.example.com.")
+        for n in range(10):
+            sock.send(wire.query_bytes(f"n{n}.example.com.", identity=n))
+        upstream.wait_count(11)
+        stop_in_background(daemon)
+        old.send(wire.query_bytes("www.example.com.", identity=77))
+        answers = [sock.recv(512) for _ in range(10)]
+        assert {answer[1] for answer in answers} == set(range(10))
+        assert {answer[3] & 15 for answer in answers} == {2}, "SERVFAIL"
+        assert stream.receive()[3] & 15 == 2
+        assert old.recv(512)[6:8] == b"\0\1", "what is held past its TTL is better than nothing"
+        process.eventually(lambda: has_ended(daemon), within=2)
+        daemon.stop()
+
+
+def test_what_is_held_is_answered_until_the_end(upstream, daemon):
+    upstream.script("never.example.com.", s.drop())
+    ask(daemon, "www.example.com.")
+    with wire.Stream(daemon) as stream, wire.connected(daemon) as sock:
+        sock.settimeout(5)
+        sock.send(wire.query_bytes("never.example.com.", identity=1))
+        upstream.wait_count(1, "never.example.com.")
+        stop_in_background(daemon)
+        for _ in range(12):
+            assert addresses(ask(daemon, "www.example.com.")) == ["192.0.2.1"]
+            stream.ask("www.example.com.")
+            assert stream.receive()[6:8] == b"\0\1"
+            time.sleep(0.1)
+        assert sock.recv(512)[:2] == b"\0\1"
+        daemon.stop()
+
+
 # --- reload
 
 
