@@ -1,5 +1,7 @@
 #include "cache/answer.h"
 
+#include "dns/build.h"
+
 uint32_t answer_bound_ttls(struct answer *answer, const struct ttl_policy *policy)
 {
     struct ttl_policy bounds = *policy;
@@ -8,7 +10,9 @@ uint32_t answer_bound_ttls(struct answer *answer, const struct ttl_policy *polic
     answer->ttl = answer->uncacheable ? 0 : ttl_bounded(&bounds, answer->ttl, answer->negative);
     for (size_t i = 0; i < answer->ttl_count; i++) {
         uint8_t *at = answer->body + answer->ttl_offsets[i];
-        uint32_t ttl = ttl_bounded(&bounds, wire_get_u32(at), answer->negative);
+        /* The links that lead to a negative end are data. */
+        bool negative = answer->negative && i >= answer->counts[SECTION_ANSWER];
+        uint32_t ttl = ttl_bounded(&bounds, wire_get_u32(at), negative);
         wire_put_u32(at, ttl);
     }
     return answer->ttl;

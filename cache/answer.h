@@ -61,7 +61,8 @@ static inline bool answer_is_failure(const struct answer *answer)
 }
 
 /*
- * Bounds the answer's lifetime and every TTL in its bytes by the policy. Returns the lifetime in seconds.
+ * Bounds the answer's lifetime and every TTL in its bytes by the policy; `negative_ttl` bounds what says that there is
+ * nothing, not the CNAMEs that lead there. Returns the lifetime in seconds.
  */
 uint32_t answer_bound_ttls(struct answer *answer, const struct ttl_policy *policy);
 

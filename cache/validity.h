@@ -46,9 +46,9 @@
 #include "dns/name.h"
 
 enum {
-    /* Scopes of further names one answer may depend on: a chain of 12 names some 8 labels deep. An
+    /* Scopes of further names one answer may depend on: a chain of 20 names some 8 labels deep. An
      * answer with more depends on all of its zones, and is not cached. */
-    DEPENDENCIES_MAX = 120,
+    DEPENDENCIES_MAX = 200,
     VALIDITY_MAX_ZONES = (1 << 20) - 2,
     ZONE_NONE = 0,             /* no name lies in a zone of the subscription */
     ZONE_MANY = (1 << 20) - 1, /* names lie in several of them */

@@ -51,6 +51,7 @@ enum {
     RCODE_NXDOMAIN = 3,
     RCODE_NOTIMP = 4,
     RCODE_REFUSED = 5,
+    RCODE_YXDOMAIN = 6, /* a DNAME makes the name too long (RFC 6672 2.2) */
     RCODE_BADVERS = 16, /* extended: upper bits travel in OPT (RFC 6891 6.1.3) */
     RCODE_BADCOOKIE = 23,
 };

@@ -268,6 +268,17 @@ bool name_equal(const uint8_t *a, const uint8_t *b)
     return false;
 }
 
+int name_compare(const uint8_t *a, const uint8_t *b)
+{
+    size_t a_size = name_size(a), b_size = name_size(b);
+
+    for (size_t i = 0; i < a_size && i < b_size; i++) {
+        if (name_fold(a[i]) != name_fold(b[i]))
+            return name_fold(a[i]) < name_fold(b[i]) ? -1 : 1;
+    }
+    return (a_size > b_size) - (a_size < b_size);
+}
+
 bool name_is_within(const uint8_t *name, const uint8_t *ancestor)
 {
     size_t deep = name_labels(name), shallow = name_labels(ancestor);

@@ -73,6 +73,9 @@ void name_lower(const uint8_t *name, size_t size, uint8_t *folded);
 /* Same name, ignoring case. */
 bool name_equal(const uint8_t *a, const uint8_t *b);
 
+/* An order of names, ignoring case: less than 0, 0 for the same name, or more than 0. Not that of DNSSEC. */
+int name_compare(const uint8_t *a, const uint8_t *b);
+
 /* Whether `name` is `ancestor` or lies below it, ignoring case; everything lies below the root. */
 bool name_is_within(const uint8_t *name, const uint8_t *ancestor);
 

@@ -45,6 +45,28 @@ bool rdata_name_at(uint16_t type, const uint8_t *rdata, size_t length, size_t k,
     return false;
 }
 
+int rdata_compare(uint16_t type, const uint8_t *a, size_t a_size, const uint8_t *b, size_t b_size)
+{
+    size_t common = a_size < b_size ? a_size : b_size, offset = 0, name_end = 0, k = 0;
+    bool compressible;
+
+    for (size_t at = 0; at < common; at++) {
+        uint8_t one = a[at], other = b[at];
+        if (one == other)
+            continue;
+        /* Up to here both are alike, and so is where their names are. */
+        while (at >= name_end && rdata_name_at(type, a, a_size, k++, &offset, &compressible))
+            name_end = offset + name_size(a + offset);
+        if (at >= offset && at < name_end) {
+            one = name_fold(one);
+            other = name_fold(other);
+        }
+        if (one != other)
+            return one < other ? -1 : 1;
+    }
+    return (a_size > b_size) - (a_size < b_size);
+}
+
 /* -- mnemonics --------------------------------------------------------------------------------- */
 
 /* The types that are only asked for; ldns has no descriptor for them. */

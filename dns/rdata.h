@@ -60,4 +60,10 @@ bool type_is_meta(uint16_t type);
 bool rdata_name_at(uint16_t type, const uint8_t *rdata, size_t length, size_t k, size_t *ret_offset,
                    bool *ret_compressible);
 
+/*
+ * An order of uncompressed RDATA of one type, that of their bytes but that names have no case (RFC 2181 5, RFC 4343):
+ * less than 0, 0 for the same data, or more than 0.
+ */
+int rdata_compare(uint16_t type, const uint8_t *a, size_t a_size, const uint8_t *b, size_t b_size);
+
 #endif

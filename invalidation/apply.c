@@ -33,6 +33,8 @@ struct applier {
     uint16_t ttl_offsets[BUILD_MAX_RECORDS];
     uint8_t wire[DNS_MAX_MESSAGE];
     uint8_t body[DNS_MAX_MESSAGE]; /* one store's copy, with its own TTL bounds */
+    const struct rdata_view *sorted[BUILD_MAX_RECORDS];
+    bool again[BUILD_MAX_RECORDS]; /* by record of a change: the same as another */
 };
 
 struct applier *applier_new(const struct applier_options *options)
@@ -197,6 +199,30 @@ static bool is_installable(const struct applier *applier, const struct change_se
            !name_is_wildcard(change->name) && !lies_deeper(applier, change->name, set->zone);
 }
 
+static int compare_rdata(const void *a, const void *b, void *type)
+{
+    const struct rdata_view *one = *(const struct rdata_view *const *)a;
+    const struct rdata_view *other = *(const struct rdata_view *const *)b;
+    int order = rdata_compare(*(uint16_t *)type, one->bytes, one->size, other->bytes, other->size);
+    return order != 0 ? order : (one > other) - (one < other);
+}
+
+/* Finds what a change says twice (RFC 2181 5); it has at most BUILD_MAX_RECORDS records. */
+static void find_repeated(struct applier *applier, const struct change *change)
+{
+    uint16_t type = change->type;
+    const struct rdata_view **sorted = applier->sorted;
+    for (size_t i = 0; i < change->rdata_count; i++) {
+        sorted[i] = &change->rdata[i];
+        applier->again[i] = false;
+    }
+    qsort_r(sorted, change->rdata_count, sizeof *sorted, compare_rdata, &type);
+    for (size_t i = 1; i < change->rdata_count; i++)
+        applier->again[sorted[i] - change->rdata] =
+            rdata_compare(type, sorted[i - 1]->bytes, sorted[i - 1]->size, sorted[i]->bytes,
+                          sorted[i]->size) == 0;
+}
+
 /* The answer a SET carries; its body is in applier->wire behind the question. */
 static bool build_answer(struct applier *applier, const struct change *change, struct answer *ret)
 {
@@ -204,19 +230,23 @@ static bool build_answer(struct applier *applier, const struct change *change, s
     struct question question = {
         .type = change->type, .class = CLASS_IN, .name_size = (uint8_t)name_size(change->name)};
     memcpy(question.name, change->name, question.name_size);
+    if (change->rdata_count > BUILD_MAX_RECORDS)
+        return false;
+    find_repeated(applier, change);
     build_start(builder, applier->wire, sizeof applier->wire);
     build_question(builder, &question);
     size_t start = builder->out.at;
     for (size_t i = 0; i < change->rdata_count; i++)
-        build_record(builder, SECTION_ANSWER,
-                     &(struct record){
-                         .owner = change->name,
-                         .rdata = change->rdata[i].bytes,
-                         .rdata_size = change->rdata[i].size,
-                         .ttl = change->ttl,
-                         .type = change->type,
-                         .class = CLASS_IN,
-                     });
+        if (!applier->again[i])
+            build_record(builder, SECTION_ANSWER,
+                         &(struct record){
+                             .owner = change->name,
+                             .rdata = change->rdata[i].bytes,
+                             .rdata_size = change->rdata[i].size,
+                             .ttl = change->ttl,
+                             .type = change->type,
+                             .class = CLASS_IN,
+                         });
     int size = build_finish(builder, 0, 0);
     if (size < 0)
         return false;

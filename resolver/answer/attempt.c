@@ -124,7 +124,8 @@ static struct attempt_result weigh(const struct message *message, struct attempt
             return again(EXCHANGE_TCP); /* it folds case, or somebody else answered: TCP tells */
         server->case_until = mono_add(now, REMEMBER_MS);
     }
-    bool usable = message->rcode == RCODE_NOERROR || message->rcode == RCODE_NXDOMAIN;
+    bool usable = message->rcode == RCODE_NOERROR || message->rcode == RCODE_NXDOMAIN ||
+                  message->rcode == RCODE_YXDOMAIN; /* RFC 6672 2.2 */
     bool refuses_edns =
         attempt->edns && (message->rcode == RCODE_NOTIMP || message->rcode == RCODE_FORMERR ||
                           message->rcode == RCODE_BADVERS);

@@ -4,38 +4,23 @@
  * Starting at the question's name it follows CNAME and DNAME links (RFC 1034 3.6.2, RFC 6672) through
  * the answer section and selects just the records on that path, the final RRset, and for a negative end
  * the SOA (RFC 2308), with the DNSSEC records that belong to them when asked for. Everything else a
- * forwarder sent is left behind: it was not asked for, so there is no reason to believe it. No I/O.
+ * forwarder sent is left behind: it was not asked for, so there is no reason to believe it. A signature is taken
+ * wherever it stands, as some servers put it into the additional section. No I/O.
  */
 #ifndef FRESHET_RESOLVER_ANSWER_CHAIN_H
 #define FRESHET_RESOLVER_ANSWER_CHAIN_H
 
-#include "dns/build.h"
-#include "dns/message.h"
+#include "resolver/answer/selection.h"
 
-enum { CHAIN_MAX_LINKS = 12 };
+enum { CHAIN_MAX_LINKS = 20 };
 
 enum chain_end {
-    CHAIN_DATA,      /* the RRset asked for */
+    CHAIN_DATA,      /* the RRset asked for, or a DNAME that makes the name too long: see `rcode` */
     CHAIN_NODATA,    /* the name exists, the type does not */
     CHAIN_NXDOMAIN,  /* the name does not exist */
     CHAIN_CONTINUES, /* the response stops at `name`: ask for that */
+    CHAIN_REFERRAL,  /* it only says who else to ask (RFC 2308 2.2) */
     CHAIN_BROKEN,    /* a loop, too long, or contradictory */
-};
-
-struct selected {
-    enum section section;
-    bool owned;           /* the record's names and RDATA are the chain's own */
-    struct record record; /* borrows from the message otherwise */
-};
-
-enum { SELECTION_FEW = 4 }; /* what most answers need */
-
-/* Grows as needed. `items` is NULL, or `few`, or allocated. */
-struct selection {
-    struct selected *items;
-    size_t count, capacity;
-    bool failed;
-    struct selected few[SELECTION_FEW];
 };
 
 struct chain {
@@ -44,9 +29,14 @@ struct chain {
     bool authentic; /* every response followed so far had AD */
     uint8_t links;
     bool has_soa;                /* the negative end is backed by an SOA: it may be cached */
+    uint32_t soa_ttl;            /* for so long, in seconds (RFC 2308 5) */
+    uint16_t rcode;              /* at its end: NOERROR, NXDOMAIN, YXDOMAIN */
     uint8_t name[NAME_MAX_SIZE]; /* where the chain stands */
     struct selection selection;
-    /* Whether another is asked for a name: then the response is not believed past it. NULL: never. */
+    /*
+     * Whether another is asked for a name: then the response is not believed past it, nor what it says of zones above.
+     * NULL: never.
+     */
     bool (*leaves)(const void *arg, const uint8_t *name);
     const void *leaves_arg;
 };

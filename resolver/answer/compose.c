@@ -111,13 +111,16 @@ static int build_body(struct composer *composer, const struct composition *compo
     return build_finish(builder, 0, 0);
 }
 
-static uint32_t lowest_ttl(const struct selection *selection)
+/* What the answer may live by; 0 where nothing tells. */
+static uint32_t lowest_ttl(const struct chain *chain, bool negative)
 {
-    uint32_t ttl = UINT32_MAX;
+    const struct selection *selection = &chain->selection;
+    const bool known = selection->count > 0 || (negative && chain->has_soa);
+    uint32_t ttl = negative && chain->has_soa ? chain->soa_ttl : UINT32_MAX;
     for (size_t i = 0; i < selection->count; i++)
         if (selection->items[i].record.ttl < ttl)
             ttl = selection->items[i].record.ttl;
-    return selection->count ? ttl : 0;
+    return known ? ttl : 0;
 }
 
 /* What a client and a cache are told of it. */
@@ -132,10 +135,8 @@ static void describe(struct composer *composer, const struct composition *compos
     /* Of names that a parent does not hear of its position says nothing. */
     bool behind = of_feed && (worth->undated || (worth->outside && !answer->outside));
     bool cacheable = dependable && !behind && (!negative || chain->has_soa);
-    uint32_t ttl = lowest_ttl(&chain->selection);
-    answer->flags =
-        (uint16_t)((chain->authentic ? FLAG_AD : 0) |
-                   (composition->end == CHAIN_NXDOMAIN ? RCODE_NXDOMAIN : RCODE_NOERROR));
+    uint32_t ttl = lowest_ttl(chain, negative);
+    answer->flags = (uint16_t)((chain->authentic ? FLAG_AD : 0) | chain->rcode);
     answer->negative = negative;
     answer->origin = composition->origin;
     answer->ttl = cacheable ? ttl : 0;

@@ -263,6 +263,8 @@ static void replied(void *arg, const struct source_reply *reply)
     take_worth(fetch, reply);
     if (end == CHAIN_CONTINUES)
         go_on(fetch, reply->now);
+    else if (end == CHAIN_REFERRAL)
+        fail(fetch, EDE_NO_REACHABLE_AUTHORITY, reply->now);
     else if (end == CHAIN_BROKEN)
         fail(fetch, EDE_INVALID_DATA, reply->now);
     else

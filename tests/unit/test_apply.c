@@ -163,6 +163,19 @@ static void a_set_is_installed_where_it_is_held(void **state)
     assert_int_equal(look(f, "www.example.com.", true).result, STORE_INVALID);
 }
 
+/* RFC 2181 5: a set has no duplicates. */
+static void a_record_given_twice_is_installed_once(void **state)
+{
+    struct fixture *f = *state;
+    hold(f, "www.example.com.", NULL, false);
+    struct apply_result result = apply(f, SET_WWW(300, "192.0.2.7\",\"192.0.2.8\",\"192.0.2.7"));
+    assert_int_equal(result.installed, 1);
+    struct held held = look(f, "www.example.com.", false);
+    assert_int_equal(held.answers, 2);
+    assert_memory_equal(held.body + 12, ((uint8_t[]){192, 0, 2, 7}), 4);
+    assert_memory_equal(held.body + 16 + 12, ((uint8_t[]){192, 0, 2, 8}), 4);
+}
+
 static void a_set_of_something_not_held_fills_nothing(void **state)
 {
     struct fixture *f = *state;
@@ -729,6 +742,7 @@ int main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(a_set_is_installed_where_it_is_held),
+        TEST(a_record_given_twice_is_installed_once),
         TEST(a_set_of_something_not_held_fills_nothing),
         TEST(a_set_replaces_a_negative_answer),
         TEST(a_set_replaces_what_each_client_holds),

@@ -214,8 +214,8 @@ static void a_dname_implies_its_cname(void **state)
     }
 }
 
-/* RFC 6672 2.2: there is no such name. */
-static void a_dname_that_makes_the_name_too_long_leads_nowhere(void **state)
+/* RFC 6672 2.2: there is no such name, and YXDOMAIN says so, whatever the server has said. */
+static void a_dname_that_makes_the_name_too_long_is_yxdomain(void **state)
 {
     (void)state;
     struct chain chain;
@@ -224,23 +224,244 @@ static void a_dname_that_makes_the_name_too_long_leads_nowhere(void **state)
     label[63] = 0;
     snprintf(name, sizeof name, "%s.%s.d.example.", label, label);
     snprintf(to, sizeof to, "%s.%s.example.", label, label);
-    ask(name, TYPE_A);
-    with(SECTION_ANSWER, "d.example.", 100, "DNAME", to);
+    for (int said = 0; said < 2; said++) {
+        ask(name, TYPE_A);
+        response.rcode = said ? RCODE_YXDOMAIN : RCODE_NOERROR;
+        with(SECTION_ANSWER, "d.example.", 100, "DNAME", to);
+        chain_start(&chain, &response.question, false);
+        assert_int_equal(chain_follow(&chain, done()), CHAIN_DATA);
+        assert_int_equal(chain.rcode, RCODE_YXDOMAIN);
+        assert_int_equal(chain.selection.count, 1);
+        chain_free(&chain);
+    }
+}
+
+static void yxdomain_without_a_dname_is_told(void **state)
+{
+    (void)state;
+    struct chain chain;
+    ask("www.example.com.", TYPE_A);
+    response.rcode = RCODE_YXDOMAIN;
     chain_start(&chain, &response.question, false);
-    assert_int_equal(chain_follow(&chain, done()), CHAIN_BROKEN);
+    assert_int_equal(chain_follow(&chain, done()), CHAIN_DATA);
+    assert_int_equal(chain.rcode, RCODE_YXDOMAIN);
+    assert_int_equal(chain.selection.count, 0);
     chain_free(&chain);
+}
+
+/* What Unbound and Knot Resolver do: hand on both. */
+static void nxdomain_with_data_is_handed_on(void **state)
+{
+    (void)state;
+    struct chain chain;
+    ask("www.example.com.", TYPE_A);
+    response.rcode = RCODE_NXDOMAIN;
+    with(SECTION_ANSWER, "www.example.com.", 100, "A", "192.0.2.1");
+    chain_start(&chain, &response.question, false);
+    assert_int_equal(chain_follow(&chain, done()), CHAIN_DATA);
+    assert_int_equal(chain.rcode, RCODE_NXDOMAIN);
+    assert_int_equal(chain.selection.count, 1);
+    chain_free(&chain);
+}
+
+/* NXDOMAIN is about the last name of a chain; without a SOA that name is asked for by itself. */
+static void an_end_without_soa_is_asked_for(void **state)
+{
+    (void)state;
+    struct chain chain;
+    ask("www.example.com.", TYPE_A);
+    response.rcode = RCODE_NXDOMAIN;
+    with(SECTION_ANSWER, "www.example.com.", 100, "CNAME", "www.example.net.");
+    chain_start(&chain, &response.question, false);
+    assert_int_equal(chain_follow(&chain, done()), CHAIN_CONTINUES);
+    chain_free(&chain);
+}
+
+/* Asked for a CNAME below a DNAME, the one that it implies is the answer, whether the server has put it there or not. */
+static void a_cname_below_a_dname_is_an_answer(void **state)
+{
+    (void)state;
+    for (int given = 0; given < 2; given++) {
+        struct chain chain;
+        ask("x.old.example.com.", TYPE_CNAME);
+        with(SECTION_ANSWER, "old.example.com.", 100, "DNAME", "new.example.com.");
+        if (given)
+            with(SECTION_ANSWER, "x.old.example.com.", 100, "CNAME", "x.new.example.com.");
+        chain_start(&chain, &response.question, false);
+        assert_int_equal(chain_follow(&chain, done()), CHAIN_DATA);
+        const struct selection *selection = &chain.selection;
+        assert_int_equal(selection->items[selection->count - 1].record.type, TYPE_CNAME);
+        chain_free(&chain);
+    }
+}
+
+static bool is_above_example(const void *arg, const uint8_t *name)
+{
+    uint8_t zone[NAME_MAX_SIZE];
+    (void)arg;
+    return name_from_text("example.com.", zone) < 0 || !name_is_within(name, zone);
+}
+
+/* A server that is asked for a zone alone says nothing of those above it. */
+static void a_zone_above_is_another_s(void **state)
+{
+    (void)state;
+    struct chain chain;
+    ask("x.example.com.", TYPE_A);
+    with(SECTION_ANSWER, "com.", 100, "DNAME", "evil.example.");
+    with(SECTION_AUTHORITY, "com.", 3600, "SOA", soa);
+    chain_start(&chain, &response.question, false);
+    chain.leaves = is_above_example;
+    assert_int_equal(chain_follow(&chain, done()), CHAIN_NODATA);
+    assert_int_equal(chain.selection.count, 0);
+    assert_true(chain.has_soa); /* for how long tells it all the same */
+    assert_int_equal(chain.soa_ttl, 300);
+    chain_free(&chain);
+}
+
+static void chains_may_have_twenty_links(void **state)
+{
+    (void)state;
+    char owner[64], target[64];
+    for (int links = CHAIN_MAX_LINKS; links <= CHAIN_MAX_LINKS + 1; links++) {
+        struct chain chain;
+        ask("l0.example.com.", TYPE_A);
+        for (int i = 0; i < links; i++) {
+            snprintf(owner, sizeof owner, "l%d.example.com.", i);
+            snprintf(target, sizeof target, "l%d.example.com.", i + 1);
+            with(SECTION_ANSWER, owner, 100, "CNAME", target);
+        }
+        with(SECTION_ANSWER, target, 100, "A", "192.0.2.1");
+        chain_start(&chain, &response.question, false);
+        assert_int_equal(chain_follow(&chain, done()),
+                         links == CHAIN_MAX_LINKS ? CHAIN_DATA : CHAIN_BROKEN);
+        chain_free(&chain);
+    }
+}
+
+/* RFC 2308 2.2: no NODATA is made of what only says who else knows. */
+static void a_referral_is_no_answer(void **state)
+{
+    static const struct {
+        const char *owner;
+        uint16_t flags;
+        enum chain_end end;
+    } cases[] = {
+        {"sub.example.com.", 0, CHAIN_REFERRAL},
+        {"www.sub.example.com.", 0, CHAIN_REFERRAL},
+        {".", 0, CHAIN_REFERRAL},
+        {"example.com.", 0, CHAIN_REFERRAL},
+        {"example.net.", 0, CHAIN_REFERRAL},
+        {"example.com.", FLAG_AA, CHAIN_NODATA},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        for (int soas = 0; soas < 2; soas++) {
+            struct chain chain;
+            ask("www.sub.example.com.", TYPE_A);
+            with(SECTION_AUTHORITY, cases[i].owner, 100, "NS", "ns.example.");
+            if (soas)
+                with(SECTION_AUTHORITY, "example.com.", 3600, "SOA", soa);
+            const struct message *message = done();
+            ((struct message *)message)->flags |= cases[i].flags;
+            chain_start(&chain, &response.question, false);
+            assert_int_equal(chain_follow(&chain, message), soas ? CHAIN_NODATA : cases[i].end);
+            chain_free(&chain);
+        }
+}
+
+/* RFC 2181 5: a set has no duplicates; names have no case, text has. */
+static void what_is_there_twice_is_taken_once(void **state)
+{
+    static const struct {
+        const char *type, *one, *other;
+        size_t kept;
+    } cases[] = {
+        {"A", "192.0.2.1", "192.0.2.1", 1},
+        {"A", "192.0.2.1", "192.0.2.2", 2},
+        {"MX", "10 mail.example.com.", "10 MAIL.example.com.", 1},
+        {"MX", "65 mail.example.com.", "97 mail.example.com.", 2},
+        {"TXT", "a", "A", 2},
+        {"TXT", "a", "a", 1},
+        {"SRV", "1 1 16705 a.example.", "1 1 24929 A.example.", 2}, /* AA and aa */
+        {"SRV", "1 1 1 a.example.", "1 1 1 A.example.", 1},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        for (int more = 0; more < 2; more++) {
+            struct chain chain;
+            ask("www.example.com.", (uint16_t)type_from_text(cases[i].type));
+            for (int k = 0; k < 1 + 5 * more; k++) {
+                with(SECTION_ANSWER, "www.example.com.", 100, cases[i].type, cases[i].one);
+                with(SECTION_ANSWER, "WWW.example.com.", 50, cases[i].type, cases[i].other);
+            }
+            chain_start(&chain, &response.question, false);
+            assert_int_equal(chain_follow(&chain, done()), CHAIN_DATA);
+            assert_int_equal(chain.selection.count, cases[i].kept);
+            assert_int_equal(chain.selection.items[0].record.ttl, 50);
+            chain_free(&chain);
+        }
+}
+
+static const char *const signature_of_a =
+    "A 8 3 3600 20300101000000 20200101000000 1 example.com. AAAA";
+
+/* Some servers put them into the additional section; they go where they belong, once. */
+static void signatures_are_sorted_back(void **state)
+{
+    (void)state;
+    struct chain chain;
+    ask("www.example.com.", TYPE_A);
+    with(SECTION_ANSWER, "www.example.com.", 100, "A", "192.0.2.1");
+    with(SECTION_AUTHORITY, "example.com.", 100, "NS", "ns.example.com.");
+    with(SECTION_ADDITIONAL, "www.example.com.", 100, "RRSIG", signature_of_a);
+    with(SECTION_ADDITIONAL, "www.example.com.", 100, "RRSIG", signature_of_a);
+    with(SECTION_ADDITIONAL, "ns.example.com.", 100, "RRSIG", signature_of_a);
+    chain_start(&chain, &response.question, true);
+    assert_int_equal(chain_follow(&chain, done()), CHAIN_DATA);
+    assert_int_equal(chain.selection.count, 2);
+    assert_int_equal(chain.selection.items[1].section, SECTION_ANSWER);
+    assert_int_equal(chain.selection.items[1].record.type, TYPE_RRSIG);
+    chain_free(&chain);
+}
+
+/* Of NSEC records those are handed on whose signer has a say in the chain. */
+static void proofs_are_of_zones_on_the_chain(void **state)
+{
+    static const char *const format = "NSEC 8 2 3600 20300101000000 20200101000000 1 %s AAAA";
+    static const struct {
+        const char *owner, *signer;
+        bool taken;
+    } cases[] = {
+        {"ww.example.com.", "example.com.", true}, {"zz.example.net.", "example.net.", false},
+        {"zz.example.net.", "com.", false},        {"a.com.", "com.", true},
+        {"ww.example.com.", NULL, false},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct chain chain;
+        char signature[256];
+        ask("www.example.com.", TYPE_A);
+        with(SECTION_ANSWER, "www.example.com.", 100, "A", "192.0.2.1");
+        with(SECTION_AUTHORITY, cases[i].owner, 100, "NSEC", "z.example.com. A");
+        snprintf(signature, sizeof signature, format, cases[i].signer ? cases[i].signer : ".");
+        if (cases[i].signer)
+            with(SECTION_AUTHORITY, cases[i].owner, 100, "RRSIG", signature);
+        chain_start(&chain, &response.question, true);
+        assert_int_equal(chain_follow(&chain, done()), CHAIN_DATA);
+        assert_int_equal(chain.selection.count, cases[i].taken ? 3 : 1);
+        chain_free(&chain);
+    }
 }
 
 static void signatures_come_for_those_who_asked(void **state)
 {
-    static const char *const signature =
-        "A 8 3 3600 20300101000000 20200101000000 1 example.com. AAAA";
     (void)state;
     for (int dnssec_ok = 0; dnssec_ok <= 1; dnssec_ok++) {
         struct chain chain;
         ask("www.example.com.", TYPE_A);
         with(SECTION_ANSWER, "www.example.com.", 100, "A", "192.0.2.1");
-        with(SECTION_ANSWER, "www.example.com.", 100, "RRSIG", signature);
+        with(SECTION_ANSWER, "www.example.com.", 100, "RRSIG", signature_of_a);
         chain_start(&chain, &response.question, dnssec_ok);
         assert_int_equal(chain_follow(&chain, done()), CHAIN_DATA);
         assert_int_equal(chain.selection.count, 1 + dnssec_ok);
@@ -294,7 +515,17 @@ int main(void)
         TEST(negative_answers_bring_their_soa),
         TEST(the_soa_of_another_zone_is_no_proof),
         TEST(a_dname_implies_its_cname),
-        TEST(a_dname_that_makes_the_name_too_long_leads_nowhere),
+        TEST(a_dname_that_makes_the_name_too_long_is_yxdomain),
+        TEST(yxdomain_without_a_dname_is_told),
+        TEST(nxdomain_with_data_is_handed_on),
+        TEST(an_end_without_soa_is_asked_for),
+        TEST(a_cname_below_a_dname_is_an_answer),
+        TEST(a_zone_above_is_another_s),
+        TEST(chains_may_have_twenty_links),
+        TEST(a_referral_is_no_answer),
+        TEST(what_is_there_twice_is_taken_once),
+        TEST(signatures_are_sorted_back),
+        TEST(proofs_are_of_zones_on_the_chain),
         TEST(signatures_come_for_those_who_asked),
         TEST(many_records_are_selected_and_kept),
     };

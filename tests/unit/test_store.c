@@ -315,6 +315,25 @@ static void test_p4_a_provisional_answer_does_not_last(void **state)
     close_store(&f);
 }
 
+/* `negative_ttl` is for what says that there is nothing, not for the CNAME that leads there. */
+static void a_negative_end_does_not_shorten_its_links(void **state)
+{
+    (void)state;
+    static const uint16_t ttl_offsets[] = {0, 4};
+    const struct ttl_policy policy = {.max_ttl = 86400, .negative_ttl = 30, .client_ttl = 86400};
+    uint8_t body[8] = {0, 0, 1, 44, 0, 0, 1, 44}; /* 300 and 300 */
+    struct answer answer = {.counts = {1, 1, 0},
+                            .ttl = 300,
+                            .negative = true,
+                            .body = body,
+                            .body_size = sizeof body,
+                            .ttl_offsets = ttl_offsets,
+                            .ttl_count = 2};
+    assert_int_equal(answer_bound_ttls(&answer, &policy), 30);
+    assert_int_equal(wire_get_u32(body), 300);
+    assert_int_equal(wire_get_u32(body + 4), 30);
+}
+
 static void replace_wants_a_held_question(void **state)
 {
     (void)state;
@@ -801,6 +820,7 @@ int main(void)
         cmocka_unit_test(test_p1_a_change_ends_an_answer),
         cmocka_unit_test(test_p2_a_late_fill_is_refused),
         cmocka_unit_test(moving_the_stamp_skips_no_change),
+        cmocka_unit_test(a_negative_end_does_not_shorten_its_links),
         cmocka_unit_test(replace_wants_a_held_question),
         cmocka_unit_test(test_p8_a_change_that_was_overtaken_replaces_nothing),
         cmocka_unit_test(test_p4_a_provisional_answer_does_not_last),
