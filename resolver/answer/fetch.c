@@ -12,6 +12,8 @@ enum {
     BEHIND_FIRST_PAUSE_MS = 1, /* before a source that is behind is asked again; then doubled */
     BEHIND_LAST_PAUSE_MS = 16, /* past this, its answer is taken for what it is */
     BEHIND_WINDOW_MS = 32,     /* what we applied longer ago it will not have in a moment */
+    LAG_MS = 250,        /* and who lacks what we applied so long ago lags: nothing is waited */
+    LAG_LASTS_MS = 1000, /* for there until this has passed since it was seen */
 };
 
 struct fetch {
@@ -204,6 +206,16 @@ static bool is_behind(const struct fetch *fetch, const struct answer *answer,
     return true;
 }
 
+/* Whether the source may have applied in a moment what we applied at `changed`. */
+static bool may_catch_up(const struct fetch *fetch, struct mono changed, struct mono now)
+{
+    if (mono_reached(now, mono_add(changed, LAG_MS)))
+        fetch->source->lags_until = mono_add(now, LAG_LASTS_MS);
+    return fetch->pause_ms <= BEHIND_LAST_PAUSE_MS &&
+           !mono_reached(now, mono_add(changed, BEHIND_WINDOW_MS)) &&
+           mono_reached(now, fetch->source->lags_until);
+}
+
 /* For nobody to keep: the source lacks a change, or does not say what it has. */
 static void disown(struct fetch *fetch, struct answer *answer)
 {
@@ -234,8 +246,7 @@ static void succeed(struct fetch *fetch, enum chain_end end, const struct source
         disown(fetch, answer);
     } else if (is_behind(fetch, answer, &changed)) {
         counter_add(&counters->behind, 1);
-        if (fetch->pause_ms <= BEHIND_LAST_PAUSE_MS &&
-            !mono_reached(micro_ms(reply->now), mono_add(changed, BEHIND_WINDOW_MS))) {
+        if (may_catch_up(fetch, changed, micro_ms(reply->now))) {
             ask_again_later(fetch, reply->now);
             return;
         }

@@ -76,6 +76,7 @@ struct source_kind {
 struct source {
     const struct source_kind *kind;
     size_t references;
+    struct mono lags_until; /* it was seen to lack what we had applied long before (fetch.c) */
 };
 
 static inline struct source *source_ref(struct source *source)

@@ -314,6 +314,31 @@ static void a_change_of_some_time_ago_is_not_waited_for(void **state)
     assert_int_equal(counter_get(&f.counters.uncached), 1);
 }
 
+/* One that was seen to lag is not asked again for what has changed just now either; for a second. */
+static void of_one_that_lags_nothing_is_waited_for(void **state)
+{
+    (void)state;
+    static const struct fake_reply reply = {.answer = {"www.example.com. 60 A 192.0.2.1"}};
+    lag(&f.here);
+    world_pass(&f.world, 250);
+    start("www.example.com.");
+    fake_source_reply(&f.here, &reply);
+    expect_answers(1, 0);
+    change("www.example.com.");
+    start("www.example.com.");
+    fake_source_reply(&f.here, &reply);
+    expect_answers(1, 0);
+    assert_int_equal(f.here.asked, 2);
+    world_pass(&f.world, 1000);
+    change("www.example.com.");
+    start("www.example.com.");
+    fake_source_reply(&f.here, &reply);
+    assert_int_equal(f.done, 0);
+    world_pass(&f.world, 1);
+    assert_int_equal(f.here.asked, 4);
+    fetch_cancel(f.fetch);
+}
+
 /* Of names outside the feed nothing is known anyhow. */
 static void names_outside_the_feed_are_of_no_age(void **state)
 {
@@ -506,6 +531,7 @@ int main(void)
         TEST(signed_answers_are_not_held),
         TEST(a_source_that_is_behind_is_asked_again),
         TEST(of_a_source_that_is_behind_untouched_names_are_kept),
+        TEST(of_one_that_lags_nothing_is_waited_for),
         TEST(a_change_of_some_time_ago_is_not_waited_for),
         TEST(names_outside_the_feed_are_of_no_age),
         TEST(what_a_parent_does_not_hear_of_is_of_any_age),
