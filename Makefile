@@ -235,6 +235,7 @@ portability:
 layers:
 	@tests/layers.sh
 	@$(PYTHON) tests/repeats.py
+	@$(PYTHON) tests/limits.py
 
 SOURCES_TO_FORMAT := $(shell find $(LAYERS) bench tests -name "*.[ch]")
 
@@ -248,7 +249,7 @@ install: all
 	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/doc/freshet
 	install -m 755 $(BUILD)/freshetd $(DESTDIR)$(PREFIX)/sbin/freshetd
 	install -m 755 $(BUILD)/freshet $(DESTDIR)$(PREFIX)/bin/freshet
-	install -m 644 README.md LICENSE config/OPTIONS.md config/*.yaml $(DESTDIR)$(PREFIX)/share/doc/freshet
+	install -m 644 README.md LICENSE config/OPTIONS.md config/*.yaml docs/*.md $(DESTDIR)$(PREFIX)/share/doc/freshet
 	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system $(DESTDIR)$(SYSCONFDIR)/freshet
 	for unit in config/systemd/*; do \
 		sed 's,/usr/local/,$(PREFIX)/,g; s,/etc/freshet/,$(SYSCONFDIR)/freshet/,g' $$unit \

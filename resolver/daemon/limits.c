@@ -20,9 +20,9 @@ void limits_look_at(const struct numbers *numbers, const char *tier, const void 
         const struct number *number = &numbers->list[i];
         uint64_t new = number_in(number, now), old = number_in(number, before);
         if (number->limit && new > old)
-            log_line(LOG_LEVEL_WARNING, "msg=\"%s\"%s%s count=%" PRIu64 " counter=freshet_%s",
-                     number->limit, tier ? " tier=" : "", tier ? tier : "", new - old,
-                     number->metric);
+            log_line(number->trifle ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARNING,
+                     "msg=\"%s\"%s%s count=%" PRIu64 " counter=freshet_%s", number->limit,
+                     tier ? " tier=" : "", tier ? tier : "", new - old, number->metric);
     }
     memcpy(before, now, size);
 }

@@ -5,7 +5,8 @@
  *                                                                          `-- metrics --> /metrics
  *
  * Whoever counts something new adds a field to a row and a line to its list (numbers.c); it is then in both. What
- * counts refusals, drops and limits has a `limit` as well, and so is told in the log once a second (limits.h).
+ * counts refusals, drops and limits has a `limit` as well, and so is told in the log once a second (limits.h);
+ * and a row in docs/limits.md (tests/limits.py looks).
  */
 #ifndef FRESHET_RESOLVER_DAEMON_NUMBERS_H
 #define FRESHET_RESOLVER_DAEMON_NUMBERS_H
@@ -21,6 +22,7 @@ struct number {
     const char *help;  /* one sentence */
     size_t offset;     /* of a uint64_t in its row */
     const char *limit; /* said in the log when it grows (limits.h); NULL: it is no limit */
+    bool trifle;       /* anyone can cause it, and nobody is the worse off: said at level debug */
 };
 
 struct numbers {
