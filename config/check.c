@@ -40,6 +40,28 @@ static bool check_ttls(const struct config *config, size_t tier, struct fault *f
                      cache->max_ttl);
 }
 
+static bool is_any(const struct sockaddr_storage *addr)
+{
+    if (addr->ss_family == AF_INET)
+        return ((const struct sockaddr_in *)addr)->sin_addr.s_addr == htonl(INADDR_ANY);
+    return IN6_IS_ADDR_UNSPECIFIED(&((const struct sockaddr_in6 *)addr)->sin6_addr);
+}
+
+/* Whether a socket at one leaves none at the other: 0.0.0.0 has all addresses of its port. */
+static bool is_taken_by(const struct config_address *one, const struct config_address *two)
+{
+    const struct sockaddr_storage *left = &one->addr, *right = &two->addr;
+    bool named = strchr(one->text, '%') && strchr(two->text, '%');
+    if (left->ss_family != right->ss_family || (named && strcmp(one->text, two->text) != 0))
+        return false;
+    if (same_address(one, two))
+        return true;
+    /* sin_port and sin6_port lie in the same place */
+    return ((const struct sockaddr_in *)left)->sin_port ==
+               ((const struct sockaddr_in *)right)->sin_port &&
+           (is_any(left) || is_any(right));
+}
+
 /* Where an address is listened on already. */
 struct listener {
     size_t tier;
@@ -54,7 +76,7 @@ static bool find_listener(const struct config *config, const struct config_addre
         const struct config_tier *tier = &config->tiers[t];
         size_t count = t == end.tier ? end.listen : tier->listen_count;
         for (size_t i = 0; i < count; i++) {
-            if (!same_address(&tier->listen[i], address))
+            if (!is_taken_by(&tier->listen[i], address))
                 continue;
             *ret_listener = (struct listener){t, i};
             return true;

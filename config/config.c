@@ -1,16 +1,15 @@
 #include "config/config.h"
 
 #include <arpa/inet.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <netdb.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "config/check.h"
 #include "config/fault.h"
+#include "config/file.h"
 #include "config/network.h"
 #include "config/options.h"
 #include "config/outline.h"
@@ -58,6 +57,25 @@ static bool split_address(const char *text, char host[MAX_HOST], uint16_t *ret_p
     return *rest == '\0' || (*rest == ':' && parse_port(rest + 1, ret_port));
 }
 
+/* A link-local address of an interface that is not there now: its scope is 0. */
+static bool parse_without_zone(const char *host, uint16_t port, struct sockaddr_storage *ret_addr,
+                               socklen_t *ret_size)
+{
+    struct sockaddr_in6 addr = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
+    char text[MAX_HOST];
+    size_t length = strcspn(host, "%");
+    if (!host[length] || !host[length + 1])
+        return false;
+    memcpy(text, host, length);
+    text[length] = '\0';
+    if (inet_pton(AF_INET6, text, &addr.sin6_addr) != 1 || !IN6_IS_ADDR_LINKLOCAL(&addr.sin6_addr))
+        return false;
+    memset(ret_addr, 0, sizeof(*ret_addr));
+    memcpy(ret_addr, &addr, sizeof(addr));
+    *ret_size = sizeof(addr);
+    return true;
+}
+
 /* getaddrinfo() knows zone ids ("fe80::1%eth0"); inet_pton() does not. */
 static bool parse_ipv6(const char *host, uint16_t port, struct sockaddr_storage *ret_addr,
                        socklen_t *ret_size)
@@ -66,7 +84,7 @@ static bool parse_ipv6(const char *host, uint16_t port, struct sockaddr_storage 
         .ai_family = AF_INET6, .ai_socktype = SOCK_DGRAM, .ai_flags = AI_NUMERICHOST};
     struct addrinfo *found;
     if (getaddrinfo(host, NULL, &hints, &found) != 0)
-        return false;
+        return parse_without_zone(host, port, ret_addr, ret_size);
     struct sockaddr_in6 addr;
     memcpy(&addr, found->ai_addr, sizeof(addr));
     freeaddrinfo(found);
@@ -262,16 +280,67 @@ static void free_fields(enum option_scope scope, void *base)
 
 void config_free(struct config *config)
 {
-    if (config)
-        free_fields(SCOPE_TOP, config);
+    if (!config)
+        return;
+    free_fields(SCOPE_TOP, config);
+    free(config->path);
+    free(config->source);
     free(config);
+}
+
+/* A text that passed outline_check(). */
+struct source {
+    const char *text;
+    size_t size;
+};
+
+/* Where a key stands, or what is nearest around it in the file: a default stands nowhere. */
+static unsigned line_of(const void *arg, const char *key)
+{
+    const struct source *source = arg;
+    struct outline_place place = {.line = 0};
+    char path[FAULT_MAX_KEY];
+    fault_key(path, "%s", key);
+    for (size_t end = strlen(path); !outline_find(source->text, source->size, path, &place);) {
+        while (end > 0 && path[end] != '.' && path[end] != '[')
+            end--;
+        if (end == 0)
+            return 0;
+        path[end] = '\0';
+    }
+    return place.line;
+}
+
+void config_fault(const struct config *config, char ret_error[CONFIG_MAX_ERROR], const char *key,
+                  const char *format, ...)
+{
+    const struct source source = {config->source, config->source_size};
+    struct fault fault = {
+        .file = config->path, .text = ret_error, .line_of = line_of, .line_arg = &source};
+    va_list args;
+    va_start(args, format);
+    fault_set_list(&fault, key, format, args);
+    va_end(args);
+}
+
+static bool keep_source(struct config *config, const char *path, const struct source *source)
+{
+    config->path = strdup(path);
+    config->source = malloc(source->size + 1);
+    if (!config->path || !config->source)
+        return false;
+    memcpy(config->source, source->text, source->size);
+    config->source[source->size] = '\0';
+    config->source_size = source->size;
+    return true;
 }
 
 static struct config *build_config(const struct schema_document *document, struct fault *fault)
 {
     struct config *config = calloc(1, sizeof(*config));
-    if (!config) {
+    if (!config || !keep_source(config, fault->file, fault->line_arg)) {
         fault_memory(fault);
+        config_free(config);
         return NULL;
     }
     const struct part top = {SCOPE_TOP, "", schema_top(document), config};
@@ -279,6 +348,11 @@ static struct config *build_config(const struct schema_document *document, struc
         return config;
     config_free(config);
     return NULL;
+}
+
+static void refuse_size(struct fault *fault)
+{
+    fault_set(fault, NULL, "is larger than 1 MiB; expected a configuration");
 }
 
 struct config *config_parse(const char *path, const char *text, size_t size,
@@ -290,7 +364,7 @@ struct config *config_parse(const char *path, const char *text, size_t size,
         return NULL;
     }
     if (size > MAX_FILE) {
-        fault_set(&fault, NULL, "is larger than 1 MiB; expected a configuration");
+        refuse_size(&fault);
         return NULL;
     }
     if (size > 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) {
@@ -302,6 +376,9 @@ struct config *config_parse(const char *path, const char *text, size_t size,
     struct schema_document *document = schema_load(text, size, &fault);
     if (!document)
         return NULL;
+    const struct source source = {text, size};
+    fault.line_of = line_of;
+    fault.line_arg = &source;
     struct config *config = build_config(document, &fault);
     schema_free(document);
     return config;
@@ -309,49 +386,20 @@ struct config *config_parse(const char *path, const char *text, size_t size,
 
 /* ---- loading -------------------------------------------------------------------------------- */
 
-/* Reads up to `room` bytes; a negative errno on failure. */
-static ssize_t read_all(int fd, char *buffer, size_t room)
-{
-    size_t used = 0;
-    while (used < room) {
-        ssize_t got = read(fd, buffer + used, room - used);
-        if (got < 0 && errno != EINTR)
-            return -errno;
-        if (got == 0)
-            break;
-        if (got > 0)
-            used += (size_t)got;
-    }
-    return (ssize_t)used;
-}
-
-/* Reads the file into `buffer`; a negative errno on failure. */
-static ssize_t read_file(const char *path, char *buffer, size_t room)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return -errno;
-    ssize_t size = read_all(fd, buffer, room);
-    close(fd);
-    return size;
-}
-
 struct config *config_load(const char *path, char ret_error[CONFIG_MAX_ERROR])
 {
     struct fault fault = {.file = path, .text = ret_error};
-    struct config *config = NULL;
-    size_t room = MAX_FILE + 1; /* one more than allowed: what fills it is too large */
-    char *buffer = malloc(room);
-    if (!buffer) {
-        fault_memory(&fault);
+    char *text;
+    size_t size;
+    enum file_result result = file_read(path, MAX_FILE, &text, &size);
+    if (result == FILE_LARGE)
+        refuse_size(&fault);
+    else if (result != FILE_OK)
+        fault_set(&fault, NULL, "%s", file_result_text(result));
+    if (result != FILE_OK)
         return NULL;
-    }
-    ssize_t size = read_file(path, buffer, room);
-    if (size < 0)
-        fault_set(&fault, NULL, "%s", strerror((int)-size));
-    else
-        config = config_parse(path, buffer, (size_t)size, ret_error);
-    free(buffer);
+    struct config *config = config_parse(path, text, size, ret_error);
+    free(text);
     return config;
 }
 

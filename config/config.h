@@ -113,6 +113,9 @@ struct config {
     struct config_feed *feed;       /* NULL: a plain caching forwarder */
     struct config_tier *tiers;
     size_t tier_count;
+    char *path; /* as it was named, and the text it had: for config_fault() */
+    char *source;
+    size_t source_size;
 };
 
 /*
@@ -124,6 +127,13 @@ struct config *config_load(const char *path, char ret_error[CONFIG_MAX_ERROR]);
 /* As config_load() from memory; `path` only names the text in errors. */
 struct config *config_parse(const char *path, const char *text, size_t size,
                             char ret_error[CONFIG_MAX_ERROR]);
+
+/*
+ * Writes the line that refuses a config for what only its user can know: file, line, key path, what is wrong and what
+ * is expected. `key` is a key path ("tiers[0].listen[1]"), or NULL when the whole is meant.
+ */
+void config_fault(const struct config *config, char ret_error[CONFIG_MAX_ERROR], const char *key,
+                  const char *format, ...) __attribute__((format(printf, 4, 5)));
 
 /* Frees a config; NULL is fine. */
 void config_free(struct config *config);
@@ -138,7 +148,8 @@ bool config_needs_restart(const struct config *running, const struct config *wan
 
 /*
  * Parses "127.0.0.1:5353", "[::1]:53", or an address alone (port `default_port`); a written port is
- * 1 to 65535. False when `text` is none of these, a host name included.
+ * 1 to 65535. False when `text` is none of these, a host name included. A link-local address whose interface ("%eth0")
+ * is not there now has scope 0.
  */
 bool config_parse_address(const char *text, uint16_t default_port,
                           struct sockaddr_storage *ret_addr, socklen_t *ret_size);

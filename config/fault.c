@@ -45,20 +45,37 @@ const char *fault_quote(const char *text, char ret_quote[FAULT_MAX_QUOTE])
     return ret_quote;
 }
 
+/* ":7" behind the file's name; "" when it is not known. */
+static const char *line_text(const struct fault *fault, const char *key, char ret_text[16])
+{
+    unsigned line = fault->line;
+    if (line == 0 && key && fault->line_of)
+        line = fault->line_of(fault->line_arg, key);
+    ret_text[0] = '\0';
+    if (line > 0)
+        snprintf(ret_text, 16, ":%u", line);
+    return ret_text;
+}
+
 bool fault_set(struct fault *fault, const char *key, const char *format, ...)
 {
-    char file[4 * MAX_FILE + sizeof("...")];
+    va_list args;
+    va_start(args, format);
+    fault_set_list(fault, key, format, args);
+    va_end(args);
+    return false;
+}
+
+bool fault_set_list(struct fault *fault, const char *key, const char *format, va_list args)
+{
+    char file[4 * MAX_FILE + sizeof("...")], line[16];
     size_t length = strlen(fault->file);
     size_t skip = length > MAX_FILE ? length - MAX_FILE : 0;
     escape(fault->file + skip, file, sizeof(file));
-    int used = snprintf(fault->text, CONFIG_MAX_ERROR, "%s%.250s: %s%s", skip ? "..." : "", file,
-                        key ? key : "", key ? ": " : "");
-    if (used < 0 || used >= CONFIG_MAX_ERROR)
-        return false;
-    va_list args;
-    va_start(args, format);
-    vsnprintf(fault->text + used, (size_t)(CONFIG_MAX_ERROR - used), format, args);
-    va_end(args);
+    int used = snprintf(fault->text, CONFIG_MAX_ERROR, "%s%.250s%s: %s%s", skip ? "..." : "", file,
+                        line_text(fault, key, line), key ? key : "", key ? ": " : "");
+    if (used >= 0 && used < CONFIG_MAX_ERROR)
+        vsnprintf(fault->text + used, (size_t)(CONFIG_MAX_ERROR - used), format, args);
     return false;
 }
 

@@ -1,7 +1,7 @@
 /*
  * fault.h - the one line that says what is wrong with a configuration.
  *
- *   FILE: KEY.PATH: what is wrong; expected what
+ *   FILE:LINE: KEY.PATH: what is wrong; expected what
  *
  * Everything in this folder that can refuse a file takes a `struct fault` and writes that line into
  * it. What a file contains is foreign text: it reaches the line only through fault_quote(), so the
@@ -10,6 +10,7 @@
 #ifndef FRESHET_CONFIG_FAULT_H
 #define FRESHET_CONFIG_FAULT_H
 
+#include <stdarg.h>
 #include <stdbool.h>
 
 enum {
@@ -20,6 +21,10 @@ enum {
 struct fault {
     const char *file; /* as the user named it */
     char *text;       /* CONFIG_MAX_ERROR bytes of the caller */
+    unsigned line;    /* from 1; 0: that of the key */
+    /* The line of a key path, or 0. NULL: no lines are known. */
+    unsigned (*line_of)(const void *arg, const char *key);
+    const void *line_arg;
 };
 
 /*
@@ -28,6 +33,7 @@ struct fault {
  */
 bool fault_set(struct fault *fault, const char *key, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+bool fault_set_list(struct fault *fault, const char *key, const char *format, va_list args);
 
 /* Writes a key path or a part of one, cut where it does not fit: no key of ours comes near. */
 void fault_key(char ret_key[FAULT_MAX_KEY], const char *format, ...)

@@ -107,7 +107,7 @@ static const struct option options[] = {
 
     {.key = "brokers",
      .scope = SCOPE_FEED,
-     .kind = OPTION_TEXT,
+     .kind = OPTION_BROKERS,
      .reload = OPTION_RESTART,
      .required = true,
      .min = 1,
@@ -179,7 +179,10 @@ static const struct option options[] = {
      .max = 256,
      LIST_FIELD(config_feed, rdkafka, rdkafka_count),
      .text = "Properties of librdkafka, each `property=value`, passed through: TLS, SASL, "
-             "timeouts. `isolation.level` is `read_committed`, whatever is said here. Messages "
+             "timeouts. A secret does not belong in this file: `sasl.password=file:PATH` takes the "
+             "value from a file, `file:NAME` from a credential of the service manager "
+             "(systemd's `LoadCredential=`). `isolation.level` is `read_committed`, whatever is "
+             "said here. Messages "
              "inflate in the client before their size is known: with zstd to "
              "`receive.message.max.bytes` (here 64 MiB), and else it is a gap; gzip may grow a "
              "thousandfold, lz4 255-fold. Keep `max.message.bytes` of the topic low, "
@@ -603,6 +606,7 @@ static const char *const kind_names[] = {
     [OPTION_SHARE] = "percentage",
     [OPTION_BOOL] = "true or false",
     [OPTION_TEXT] = "text",
+    [OPTION_BROKERS] = "list of `host:port`",
     [OPTION_TIER_NAME] = "name",
     [OPTION_TOPIC] = "Kafka topic",
     [OPTION_LOG_LEVEL] = "level",

@@ -34,7 +34,7 @@ enum option_scope {
     SCOPE_COUNT,
 };
 
-enum { OPTION_MAX_PER_SCOPE = 16 };
+enum { OPTION_MAX_PER_SCOPE = 32 };
 
 enum option_kind {
     OPTION_NUMBER,
@@ -44,6 +44,7 @@ enum option_kind {
     OPTION_SHARE,        /* a percentage, stored in millionths */
     OPTION_BOOL,         /* true or false */
     OPTION_TEXT,         /* range: its length in bytes */
+    OPTION_BROKERS,      /* likewise: "host:port,host:port" */
     OPTION_TIER_NAME,
     OPTION_TOPIC,
     OPTION_LOG_LEVEL,
@@ -54,7 +55,7 @@ enum option_kind {
     OPTION_ZONE,       /* a domain name */
     OPTION_ZONES,      /* a list of domain names */
     OPTION_TEXTS,      /* a list of texts: paths, records */
-    OPTION_PROPERTIES, /* a list of librdkafka "property=value" */
+    OPTION_PROPERTIES, /* a list of librdkafka "property=value" or "property=file:PATH" */
     OPTION_MAPPING,    /* a mapping, its fields within the parent's structure at `field` */
     OPTION_FEED,       /* a mapping that may be left out, allocated */
     OPTION_LINK,       /* likewise */

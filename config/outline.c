@@ -67,7 +67,8 @@ static void write_path(const struct walk *walk, char path[MAX_PATH])
 }
 
 /* Refuses the node that comes next, or the mapping whose key comes next. Always false. */
-__attribute__((format(printf, 2, 3))) static bool refuse(struct walk *walk, const char *format, ...)
+__attribute__((format(printf, 3, 4))) static bool refuse(struct walk *walk, unsigned line,
+                                                         const char *format, ...)
 {
     char path[MAX_PATH], plain[FAULT_MAX_QUOTE], what[2 * FAULT_MAX_QUOTE];
     va_list args;
@@ -77,6 +78,7 @@ __attribute__((format(printf, 2, 3))) static bool refuse(struct walk *walk, cons
     vsnprintf(what, sizeof(what), format, args);
     va_end(args);
     write_path(walk, path);
+    walk->fault->line = line;
     return fault_set(walk->fault, path[0] ? fault_plain(path, plain) : NULL, "%s", what);
 }
 
@@ -124,9 +126,9 @@ static bool refuse_syntax(struct walk *walk)
     if (at_tab(walk, &parser->problem_mark))
         problem = "a tab";
     const char *context = parser->context ? parser->context : "";
-    return fault_set(walk->fault, NULL, "line %zu, column %zu: %s%s%s; expected YAML%s",
-                     parser->problem_mark.line + 1, parser->problem_mark.column + 1, problem,
-                     context[0] ? " " : "", context,
+    walk->fault->line = (unsigned)parser->problem_mark.line + 1;
+    return fault_set(walk->fault, NULL, "column %zu: %s%s%s; expected YAML%s",
+                     parser->problem_mark.column + 1, problem, context[0] ? " " : "", context,
                      strcmp(problem, "a tab") == 0 ? ", indented with spaces" : "");
 }
 
@@ -137,19 +139,18 @@ static bool first_of_its_name(struct walk *walk, const struct frame *frame)
     const struct key *key = &frame->keys[frame->key_count - 1];
     for (size_t i = 0; i + 1 < frame->key_count; i++)
         if (strcmp(frame->keys[i].name, key->name) == 0)
-            return refuse(walk, "given twice (lines %u and %u); expected once", frame->keys[i].line,
-                          key->line);
+            return refuse(walk, key->line, "given twice, first in line %u; expected once",
+                          frame->keys[i].line);
     return true;
 }
 
 static bool read_key(struct walk *walk, struct frame *frame, const yaml_event_t *event)
 {
     if (event->data.scalar.length > MAX_KEY)
-        return refuse(walk, "a key of %zu bytes (line %u); expected at most %d",
-                      event->data.scalar.length, line_of(event), MAX_KEY);
+        return refuse(walk, line_of(event), "a key of %zu bytes; expected at most %d",
+                      event->data.scalar.length, MAX_KEY);
     if (frame->key_count == MAX_KEYS)
-        return refuse(walk, "too many keys (line %u); expected at most %d", line_of(event),
-                      MAX_KEYS);
+        return refuse(walk, line_of(event), "too many keys; expected at most %d", MAX_KEYS);
     struct key *key = &frame->keys[frame->key_count++];
     memcpy(key->name, event->data.scalar.value, event->data.scalar.length + 1);
     key->line = line_of(event);
@@ -172,7 +173,7 @@ static bool read_scalar(struct walk *walk, const yaml_event_t *event)
     struct frame *frame = walk->depth ? &walk->frames[walk->depth - 1] : NULL;
     size_t length = event->data.scalar.length;
     if (memchr(event->data.scalar.value, '\0', length))
-        return refuse(walk, "a NUL character (line %u); expected text", line_of(event));
+        return refuse(walk, line_of(event), "a NUL character; expected text");
     if (frame && frame->mapping && !frame->value_due)
         return read_key(walk, frame, event);
     bool empty = length == 0 && event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
@@ -186,11 +187,11 @@ static bool open_collection(struct walk *walk, const yaml_event_t *event)
     bool mapping = event->type == YAML_MAPPING_START_EVENT;
     const struct frame *around = walk->depth ? &walk->frames[walk->depth - 1] : NULL;
     if (around && around->mapping && !around->value_due)
-        return refuse(walk, "a key that is a %s (line %u); expected a plain word",
-                      mapping ? "mapping" : "list", line_of(event));
+        return refuse(walk, line_of(event), "a key that is a %s; expected a plain word",
+                      mapping ? "mapping" : "list");
     if (walk->depth == MAX_DEPTH)
-        return refuse(walk, "nested too deeply (line %u); expected at most %d levels",
-                      line_of(event), MAX_DEPTH);
+        return refuse(walk, line_of(event), "nested too deeply; expected at most %d levels",
+                      MAX_DEPTH);
     note_place(walk, event, mapping ? OUTLINE_MAPPING : OUTLINE_LIST);
     struct frame *frame = &walk->frames[walk->depth++];
     frame->mapping = mapping;
@@ -204,12 +205,12 @@ static bool open_document(struct walk *walk, const yaml_event_t *event)
 {
     if (walk->documents++ == 0)
         return true;
-    return refuse(walk, "a second document (line %u); expected one", line_of(event));
+    return refuse(walk, line_of(event), "a second document; expected one");
 }
 
 static bool refuse_anchor(struct walk *walk, const yaml_event_t *event)
 {
-    return refuse(walk, "an anchor or alias (line %u); expected the value itself", line_of(event));
+    return refuse(walk, line_of(event), "an anchor or alias; expected the value itself");
 }
 
 static bool read_event(struct walk *walk, const yaml_event_t *event)
@@ -271,8 +272,10 @@ static bool check_directives(const char *text, size_t size, struct fault *fault)
     for (size_t i = 0; i + length <= size; i++) {
         bool starts = i == 0 || text[i - 1] == '\n' || text[i - 1] == '\r';
         line += i > 0 && text[i - 1] == '\n';
-        if (starts && memcmp(text + i, directive, length) == 0)
-            return fault_set(fault, NULL, "a %%TAG directive (line %u); expected none", line);
+        if (starts && memcmp(text + i, directive, length) == 0) {
+            fault->line = line;
+            return fault_set(fault, NULL, "a %%TAG directive; expected none");
+        }
     }
     return true;
 }

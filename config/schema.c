@@ -204,8 +204,8 @@ static void refuse_key(const struct refusal *refusal)
     enum option_scope scope = write_path(refusal->report, 1, path);
     append_key(path, refusal->report->subject);
     options_list_keys(scope, known, sizeof(known));
-    fault_set(refusal->fault, fault_plain(path, plain), "unknown key (line %u); known here: %s",
-              line_at(refusal, path), known);
+    refusal->fault->line = line_at(refusal, path);
+    fault_set(refusal->fault, fault_plain(path, plain), "unknown key; known here: %s", known);
 }
 
 static void refuse_missing(const struct refusal *refusal)
@@ -214,8 +214,8 @@ static void refuse_missing(const struct refusal *refusal)
     write_path(refusal->report, 1, mapping);
     memcpy(path, mapping, sizeof(path));
     append_key(path, refusal->report->subject);
-    fault_set(refusal->fault, path, "missing; expected in the mapping that starts in line %u",
-              line_at(refusal, mapping));
+    refusal->fault->line = line_at(refusal, mapping);
+    fault_set(refusal->fault, path, "missing; expected in the mapping that starts here");
 }
 
 static void refuse_count(const struct refusal *refusal, const char *what)
@@ -228,8 +228,8 @@ static void refuse_count(const struct refusal *refusal, const char *what)
     if (row)
         option_range(row, range, sizeof(range));
     write_path(report, 1, path);
-    fault_set(refusal->fault, path, "%s entries (line %u); expected %s", what,
-              line_at(refusal, path), range);
+    refusal->fault->line = line_at(refusal, path);
+    fault_set(refusal->fault, path, "%s entries; expected %s", what, range);
 }
 
 /* The shape that was due where the report's innermost step stands. */
@@ -261,8 +261,9 @@ static void refuse_shape(const struct refusal *refusal)
     struct outline_place place = {0};
     write_path(refusal->report, 0, path);
     outline_find(refusal->text, refusal->size, path, &place);
-    fault_set(refusal->fault, path[0] ? path : NULL, "is %s (line %u); expected %s",
-              names[place.kind], place.line, due_shape(refusal->report));
+    refusal->fault->line = place.line;
+    fault_set(refusal->fault, path[0] ? path : NULL, "is %s; expected %s", names[place.kind],
+              due_shape(refusal->report));
 }
 
 static void refuse(const struct refusal *refusal, cyaml_err_t error)

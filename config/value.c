@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "config/config.h"
+#include "config/file.h"
 #include "config/network.h"
 
 enum {
@@ -14,6 +15,9 @@ enum {
     MAX_LABEL = 63,                      /* bytes (RFC 1035 2.3.4) */
     MAX_RANGE = 2 * UNITS_MAX_TEXT + 16, /* bytes of option_range() */
     MAX_ENTRY = 4096,                    /* bytes of a text in a list */
+    MAX_SECRET = 65536,                  /* bytes: a key, with the certificates above it */
+    MAX_PATH = 4096,                     /* bytes with the NUL */
+    MAX_BROKER = 300,                    /* likewise */
     MAX_NAME_WIRE = 255, /* bytes with the length bytes and the root (RFC 1035 2.3.4) */
 };
 
@@ -210,16 +214,126 @@ static bool check_zone(const struct input *input)
     return true;
 }
 
+/* ---- librdkafka's properties, and where those that are secret are read from --------------------- */
+
+/* What cannot be read as a property may be a secret that lost its name: it is not shown. */
 static bool check_property(const struct input *input)
 {
     const char *text = input->text;
     size_t length = strcspn(text, "=");
     if (length == 0 || text[length] != '=')
-        return refuse(input, "is not a property", "property=value");
+        return fault_set(input->fault, input->key, "is not a property; expected property=value");
     for (size_t i = 0; option_own_properties[i]; i++)
         if (strlen(option_own_properties[i]) == length &&
             memcmp(option_own_properties[i], text, length) == 0)
-            return refuse(input, "is a property that freshet sets itself and relies on", "another");
+            return fault_set(
+                input->fault, input->key,
+                "\"%s\" is a property that freshet sets itself and relies on; expected "
+                "another",
+                option_own_properties[i]);
+    return true;
+}
+
+/* A name without a slash is that of a credential, as a service manager passes them (systemd.exec(5)). */
+static bool secret_path(const struct input *input, const char *name, char path[MAX_PATH])
+{
+    const char *directory = strchr(name, '/') ? NULL : getenv("CREDENTIALS_DIRECTORY");
+    char quote[FAULT_MAX_QUOTE];
+    int length = MAX_PATH;
+    if (!strchr(name, '/') && !directory)
+        return fault_set(input->fault, input->key,
+                         "file:%s names a credential, and $CREDENTIALS_DIRECTORY is not set; "
+                         "expected a path, or a service with LoadCredential=",
+                         fault_plain(name, quote));
+    if (name[0])
+        length = snprintf(path, MAX_PATH, "%s%s%s", directory ? directory : "",
+                          directory ? "/" : "", name);
+    if (length < MAX_PATH)
+        return true;
+    return fault_set(input->fault, input->key, "file: without a path of 1 to %d bytes",
+                     MAX_PATH - 1);
+}
+
+/* Reads the value of "property=file:PATH"; an end of line at its end is none of it. */
+static bool read_secret(const struct input *input, const char *name, char **ret_value)
+{
+    char path[MAX_PATH], quote[FAULT_MAX_QUOTE];
+    size_t size;
+    if (!secret_path(input, name, path))
+        return false;
+    enum file_result result = file_read(path, MAX_SECRET, ret_value, &size);
+    if (result != FILE_OK)
+        return fault_set(input->fault, input->key, "%s %s; expected a file with the value",
+                         fault_quote(path, quote), file_result_text(result));
+    while (size > 0 && ((*ret_value)[size - 1] == '\n' || (*ret_value)[size - 1] == '\r'))
+        (*ret_value)[--size] = '\0';
+    if (size > 0 && strlen(*ret_value) == size)
+        return true;
+    free(*ret_value);
+    return fault_set(input->fault, input->key, "%s is %s; expected a file with the value",
+                     fault_quote(path, quote), size ? "not a text" : "empty");
+}
+
+static bool parse_property(const struct input *input, char **field)
+{
+    static const char prefix[] = "file:";
+    const char *value = strchr(input->text, '=') + 1;
+    char *secret;
+    if (strncmp(value, prefix, sizeof prefix - 1) != 0) {
+        *field = strdup(input->text);
+        return *field ? true : fault_memory(input->fault);
+    }
+    if (!read_secret(input, value + sizeof prefix - 1, &secret))
+        return false;
+    int length = asprintf(field, "%.*s%s", (int)(value - input->text), input->text, secret);
+    free(secret);
+    if (length >= 0)
+        return true;
+    *field = NULL;
+    return fault_memory(input->fault);
+}
+
+/* ---- brokers --------------------------------------------------------------------------------- */
+
+#define BROKER_CHARACTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_[:%"
+
+static bool is_port(const char *text)
+{
+    size_t digits = strspn(text, "0123456789");
+    return digits > 0 && digits <= 5 && !text[digits] && atoi(text) > 0 && atoi(text) <= UINT16_MAX;
+}
+
+/* "host", "host:9092", "[::1]:9092"; and before it, if librdkafka's way is wanted, "ssl://". */
+static bool is_broker(const char *text, size_t length)
+{
+    char broker[MAX_BROKER];
+    if (length == 0 || length >= sizeof broker)
+        return false;
+    memcpy(broker, text, length);
+    broker[length] = '\0';
+    char *scheme = strstr(broker, "://");
+    char *host = scheme ? scheme + 3 : broker;
+    char *end = host[0] == '[' ? strchr(host, ']') : strchr(host, ':');
+    if (host[0] == '[' && !end)
+        return false;
+    const char *port = end ? end + (*end == ']') : "";
+    size_t size = end ? (size_t)(end - host) : strlen(host);
+    if (size <= (host[0] == '[') || strspn(host, BROKER_CHARACTERS) < size)
+        return false;
+    return port[0] == '\0' || (port[0] == ':' && is_port(port + 1));
+}
+
+static bool check_brokers(const struct input *input)
+{
+    const char *text = input->text;
+    if (!check_length(input))
+        return false;
+    for (size_t length; *text; text += length + (text[length] == ',')) {
+        length = strcspn(text, ",");
+        if (!is_broker(text + strspn(text, " "), length - strspn(text, " ")) ||
+            (text[length] == ',' && !text[length + 1]))
+            return refuse(input, "is no list of brokers", "host:port, separated by commas");
+    }
     return true;
 }
 
@@ -239,6 +353,8 @@ static bool check_text(const struct input *input)
         return check_entry(input);
     case OPTION_PROPERTIES:
         return check_property(input);
+    case OPTION_BROKERS:
+        return check_brokers(input);
     default:
         return check_length(input);
     }
@@ -248,6 +364,8 @@ static bool parse_text(const struct input *input, char **field)
 {
     if (!check_text(input))
         return false;
+    if (input->option->kind == OPTION_PROPERTIES)
+        return parse_property(input, field);
     *field = strdup(input->text);
     return *field ? true : fault_memory(input->fault);
 }
@@ -267,6 +385,31 @@ static bool is_unspecified(const struct sockaddr_storage *addr)
     return IN6_IS_ADDR_UNSPECIFIED(&((const struct sockaddr_in6 *)addr)->sin6_addr);
 }
 
+/* An address that no single host has; or one of IPv4 that is written as if it were of IPv6. */
+static bool is_nobodys(const struct sockaddr_storage *addr)
+{
+    if (addr->ss_family == AF_INET) {
+        uint32_t host = ntohl(((const struct sockaddr_in *)addr)->sin_addr.s_addr);
+        return IN_MULTICAST(host) || host == INADDR_BROADCAST;
+    }
+    const struct in6_addr *in6 = &((const struct sockaddr_in6 *)addr)->sin6_addr;
+    return IN6_IS_ADDR_MULTICAST(in6) || IN6_IS_ADDR_V4MAPPED(in6);
+}
+
+/* A link-local address is one of an interface. What is listened on may get its interface later. */
+static bool check_interface(const struct input *input, const struct sockaddr_storage *addr)
+{
+    const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)addr;
+    if (addr->ss_family != AF_INET6 || !IN6_IS_ADDR_LINKLOCAL(&in6->sin6_addr) ||
+        in6->sin6_scope_id != 0)
+        return true;
+    if (!strchr(input->text, '%'))
+        return refuse(input, "is link-local, and says not where", "one such as fe80::1%eth0");
+    if (input->option->kind == OPTION_ADDRESSES)
+        return true;
+    return refuse(input, "names an interface that is not there", "one of this machine");
+}
+
 static bool parse_address(const struct input *input, struct config_address *field)
 {
     enum option_kind kind = input->option->kind;
@@ -279,6 +422,10 @@ static bool parse_address(const struct input *input, struct config_address *fiel
     if (kind == OPTION_TARGETS && is_unspecified(&field->addr))
         return refuse(input, "is no server's address",
                       "one such as 192.0.2.1:53 or [2001:db8::1]:53");
+    if (is_nobodys(&field->addr))
+        return refuse(input, "is not an address of one host", "one such as 192.0.2.1 or ::1");
+    if (!check_interface(input, &field->addr))
+        return false;
     field->text = strdup(input->text);
     return field->text ? true : fault_memory(input->fault);
 }

@@ -104,7 +104,7 @@ def test_check_opens_nothing(run, daemon):
 
 
 BAD_CONFIGS = {
-    "not YAML": ("tiers: [", "line 2"),
+    "not YAML": ("tiers: [", ".yaml:2: "),
     "empty": ("", "empty"),
     "unknown key": (json.dumps(minimal(wrokers=2)), "wrokers"),
     "bad value": (json.dumps(minimal(workers=0)), "workers"),
@@ -433,7 +433,7 @@ def test_a_bad_configuration_is_not_taken(daemon, config, word):
     log = reload(daemon, config)
     assert log.count("\n") == 1 and " error msg=" in log
     fields = freshet.log_fields(log)
-    assert "refused" in fields["msg"] and ".yaml: " in fields["error"]
+    assert "refused" in fields["msg"] and ".yaml:" in fields["error"]
     assert (word in fields["error"]) and list(fields)[-1] == "error"
     assert addresses(ask(daemon, "www.example.com.")) == ["192.0.2.1"]
 

@@ -32,25 +32,40 @@ static inline struct config *parse(const char *text)
     return config;
 }
 
-/* Loads the first `size` bytes of `text`, which are to be refused with exactly `expected`. */
+/* Takes the line's number out of "t.yaml:7: what is wrong"; most texts here have but one line. */
+static inline void forget_line(char *error)
+{
+    char *colon = strchr(error, ':');
+    size_t digits = colon ? strspn(colon + 1, "0123456789") : 0;
+    if (digits > 0)
+        memmove(colon, colon + 1 + digits, strlen(colon + 1 + digits) + 1);
+}
+
+/*
+ * Loads the first `size` bytes of `text`, which are to be refused with exactly `expected`; the line's number is compared
+ * where it has one.
+ */
 static inline void refused_bytes(const char *text, size_t size, const char *expected)
 {
     char error[CONFIG_MAX_ERROR] = "";
     struct config *config = config_parse("t.yaml", text, size, error);
     assert_null(config);
+    if (strncmp(expected, "t.yaml: ", 8) == 0)
+        forget_line(error);
     assert_string_equal(error, expected);
 }
 
 struct bad {
     const char *text;
-    const char *expected; /* after "t.yaml: " */
+    const char *expected; /* after "t.yaml: "; or "7: " and that, after "t.yaml:" */
 };
 
 static inline void refused_all(const struct bad *bad)
 {
     for (; bad->text; bad++) {
         char expected[CONFIG_MAX_ERROR];
-        snprintf(expected, sizeof(expected), "t.yaml: %s", bad->expected);
+        bool line = bad->expected[strspn(bad->expected, "0123456789")] == ':';
+        snprintf(expected, sizeof(expected), "t.yaml:%s%s", line ? "" : " ", bad->expected);
         refused_bytes(bad->text, strlen(bad->text), expected);
     }
 }

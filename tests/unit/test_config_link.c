@@ -83,9 +83,8 @@ static void test_bad_link(void **state)
         {LINK("loss: .5%"),
          "tiers[0].upstream.link.loss: \".5%\" is not a percentage; expected a number with %"},
         {LINK("lag: 5ms"),
-         "tiers[0].upstream.link.lag: unknown key (line 2); known here: delay, jitter, loss"},
-        {EXPERIMENT UP("link: 5ms"),
-         "tiers[0].upstream.link: is a value (line 2); expected a mapping"},
+         "2: tiers[0].upstream.link.lag: unknown key; known here: delay, jitter, loss"},
+        {EXPERIMENT UP("link: 5ms"), "2: tiers[0].upstream.link: is a value; expected a mapping"},
         {NULL, NULL},
     };
     refused_all(bad);

@@ -55,8 +55,8 @@ static void test_bad_zones(void **state)
     (void)state;
     static const struct bad bad[] = {
         {ZONE("forward: [10.0.0.1]"),
-         "tiers[0].zones[0].name: missing; expected in the mapping that starts in line 1"},
-        {CORP("x: 1"), "tiers[0].zones[0].x: unknown key (line 1); known here: name, forward, "
+         "1: tiers[0].zones[0].name: missing; expected in the mapping that starts here"},
+        {CORP("x: 1"), "1: tiers[0].zones[0].x: unknown key; known here: name, forward, "
                        "parent"},
         {ZONE("name: a..b, forward: [10.0.0.1]"),
          "tiers[0].zones[0].name: \"a..b\" is not a domain name; expected labels of 1 to 63 ASCII "
@@ -65,7 +65,7 @@ static void test_bad_zones(void **state)
         {FEED_LINE CORP("forward: [10.0.0.1], parent: [10.0.0.2]"),
          "tiers[0].zones[0]: both forward and parent; expected one of them"},
         {CORP("forward: []"),
-         "tiers[0].zones[0].forward: too few entries (line 1); expected 1 to 32 entries"},
+         "1: tiers[0].zones[0].forward: too few entries; expected 1 to 32 entries"},
         {CORP("forward: [ns.corp.example]"),
          "tiers[0].zones[0].forward[0]: \"ns.corp.example\" is not an address; expected one such "
          "as 192.0.2.1:53 or [2001:db8::1]:53, no host name"},
@@ -77,9 +77,9 @@ static void test_bad_zones(void **state)
         {WITH("zones: [{name: a, forward: [10.0.0.1]}, {name: b, forward: [10.0.0.1]}, "
               "{name: A., forward: [10.0.0.2]}]"),
          "tiers[0].zones[2]: \"A.\" is tiers[0].zones[0] again; expected each zone once"},
-        {WITH("zones: [a]"), "tiers[0].zones[0]: is a value (line 1); expected a mapping"},
-        {WITH("zones: {name: a}"), "tiers[0].zones: is a mapping (line 1); expected a list"},
-        {WITH("zones: []"), "tiers[0].zones: too few entries (line 1); expected 1 to 1024 entries"},
+        {WITH("zones: [a]"), "1: tiers[0].zones[0]: is a value; expected a mapping"},
+        {WITH("zones: {name: a}"), "1: tiers[0].zones: is a mapping; expected a list"},
+        {WITH("zones: []"), "1: tiers[0].zones: too few entries; expected 1 to 1024 entries"},
         {NULL, NULL}};
     refused_all(bad);
 }
@@ -88,11 +88,11 @@ static void test_bad_lists(void **state)
 {
     (void)state;
     static const struct bad bad[] = {
-        {WITH("hosts: /etc/hosts"), "tiers[0].hosts: is a value (line 1); expected a list"},
-        {WITH("hosts: []"), "tiers[0].hosts: too few entries (line 1); expected 1 to 64 entries"},
+        {WITH("hosts: /etc/hosts"), "1: tiers[0].hosts: is a value; expected a list"},
+        {WITH("hosts: []"), "1: tiers[0].hosts: too few entries; expected 1 to 64 entries"},
         {WITH("hosts: [\"\"]"), "tiers[0].hosts[0]: \"\" is empty; expected 1 to 4096 bytes"},
         {WITH("local: [a, \"\"]"), "tiers[0].local[1]: \"\" is empty; expected 1 to 4096 bytes"},
-        {WITH("local: [{a: b}]"), "tiers[0].local[0]: is a mapping (line 1); expected a value"},
+        {WITH("local: [{a: b}]"), "1: tiers[0].local[0]: is a mapping; expected a value"},
         {WITH("special_use: no"),
          "tiers[0].special_use: \"no\" is not a boolean; expected true or false"},
         {NULL, NULL}};

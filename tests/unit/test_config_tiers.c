@@ -186,10 +186,8 @@ static void test_bad_network(void **state)
         {POSITION("127.0.0.1:53"), "tiers[0].position_for[0]: \"127.0.0.1:53\"" NETWORK_WORDS},
         {POSITION("127.0.0.0/8, ~"), "tiers[0].position_for[1]: \"~\"" NETWORK_WORDS},
         {POSITION("10.0.0.0/33"), "tiers[0].position_for[0]: \"10.0.0.0/33\"" NETWORK_WORDS},
-        {POSITION_LIST("10.0.0.0/8"),
-         "tiers[0].position_for: is a value (line 1); expected a list"},
-        {POSITION(""),
-         "tiers[0].position_for: too few entries (line 1); expected 1 to 256 entries"},
+        {POSITION_LIST("10.0.0.0/8"), "1: tiers[0].position_for: is a value; expected a list"},
+        {POSITION(""), "1: tiers[0].position_for: too few entries; expected 1 to 256 entries"},
         {NULL, NULL}};
     refused_all(bad);
 }
@@ -213,11 +211,11 @@ static void test_counts(void **state)
         const char *expected;
     } lists[] = {
         {"tiers: [{name: os, listen: [\"::1\"], " UPSTREAM ", position_for: [", "]}]\n", 256,
-         "t.yaml: tiers[0].position_for: too many entries (line 1); expected 1 to 256 entries"},
+         "t.yaml:1: tiers[0].position_for: too many entries; expected 1 to 256 entries"},
         {"tiers: [{name: os, listen: [\"::1\"], upstream: {forward: [", "]}}]\n", 32,
-         "t.yaml: tiers[0].upstream.forward: too many entries (line 1); expected 1 to 32 entries"},
+         "t.yaml:1: tiers[0].upstream.forward: too many entries; expected 1 to 32 entries"},
         {FEED_LINE "tiers: [{name: os, listen: [\"::1\"], upstream: {parent: [", "]}}]\n", 32,
-         "t.yaml: tiers[0].upstream.parent: too many entries (line 2); expected 1 to 32 entries"},
+         "t.yaml:2: tiers[0].upstream.parent: too many entries; expected 1 to 32 entries"},
     };
     for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
         char text[8192];
@@ -241,7 +239,7 @@ static void test_bad_bool(void **state)
         {CACHE("prefetch: truer"), "tiers[0].cache.prefetch: \"truer\"" BOOLEANS},
         {CACHE("warm: \"\""), "tiers[0].cache.warm: \"\"" BOOLEANS},
         {CACHE("warm: off"), "tiers[0].cache.warm: \"off\"" BOOLEANS},
-        {CACHE("warm: [true]"), "tiers[0].cache.warm: is a list (line 1); expected a value"},
+        {CACHE("warm: [true]"), "1: tiers[0].cache.warm: is a list; expected a value"},
         {NULL, NULL}};
     refused_all(bad);
 }
@@ -284,8 +282,7 @@ static void test_bad_upstream(void **state)
         {ASKING(""), "tiers[0].upstream: neither tier, forward nor parent; expected one of them"},
         {FEED_LINE ASKING("forward: [192.0.2.1], parent: [192.0.2.2]"),
          "tiers[0].upstream: both forward and parent; expected one of them"},
-        {PARENT(""),
-         "tiers[0].upstream.parent: too few entries (line 2); expected 1 to 32 entries"},
+        {PARENT(""), "2: tiers[0].upstream.parent: too few entries; expected 1 to 32 entries"},
         {PARENT("192.0.2.1, 127.0.0.1:53"),
          "tiers[0].upstream.parent[1]: \"127.0.0.1:53\" is where this tier listens, a loop; "
          "expected another server"},
