@@ -30,6 +30,12 @@ static const struct property common_defaults[] = {
     {"topic.metadata.refresh.fast.interval.ms", "100"},
 };
 
+/*
+ * Those that some releases do not have yet. Telemetry (KIP-714, on since 2.5) is a question more while a client
+ * starts, and tells the brokers of a cache what nobody asked for.
+ */
+static const struct property newer_defaults[] = {{"enable.metrics.push", "false"}};
+
 static const struct property consumer_defaults[] = {
     {"check.crcs", "true"}, /* what the disk or the wire spoilt must not be applied */
     {"fetch.error.backoff.ms", "50"},
@@ -96,6 +102,12 @@ static int set_all(rd_kafka_conf_t *conf, const struct property *table, size_t c
     return 0;
 }
 
+static void set_where_known(rd_kafka_conf_t *conf)
+{
+    for (size_t k = 0; k < sizeof newer_defaults / sizeof newer_defaults[0]; k++)
+        rd_kafka_conf_set(conf, newer_defaults[k].name, newer_defaults[k].value, NULL, 0);
+}
+
 /* One "name=value" of the operator. */
 static int set_text(rd_kafka_conf_t *conf, const char *text, char error[KAFKA_MAX_ERROR])
 {
@@ -140,6 +152,7 @@ rd_kafka_conf_t *kafka_consumer_conf(const struct kafka_settings *settings,
 {
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
     rd_kafka_conf_set_log_cb(conf, discard_log);
+    set_where_known(conf);
     if (SET_ALL(conf, common_defaults, ret_error) == 0 &&
         SET_ALL(conf, consumer_defaults, ret_error) == 0 &&
         set_fetch_wait(conf, settings, ret_error) == 0 &&
@@ -157,6 +170,7 @@ rd_kafka_conf_t *kafka_producer_conf(const struct kafka_settings *settings, int 
     snprintf(timeout, sizeof timeout, "%d", timeout_ms);
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
     rd_kafka_conf_set_log_cb(conf, discard_log);
+    set_where_known(conf);
     if (SET_ALL(conf, common_defaults, ret_error) == 0 &&
         SET_ALL(conf, producer_defaults, ret_error) == 0 &&
         set_properties(conf, settings, ret_error) == 0 &&

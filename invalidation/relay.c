@@ -1,6 +1,7 @@
 #include "invalidation/relay.h"
 
 #include <errno.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdbool.h>
@@ -38,11 +39,12 @@ static int dial(uint16_t port)
     return fd;
 }
 
-/* Whoever takes nothing for so long must not hold up the others. */
+/* Whoever takes nothing for so long must not hold up the others; and nothing that is small waits for what follows. */
 static void bound_patience(int fd)
 {
     const struct timeval t = {.tv_sec = PATIENCE_S};
     setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &t, sizeof t);
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
 }
 
 static void let_in(struct relay *relay)

@@ -118,7 +118,7 @@ summary() {
     case $1 in
     unit | sanitized) echo "$(grep -c PASSED "$2") programs" ;;
     integration) grep -E '[0-9]+ passed' "$2" | tail -n 1 ;;
-    demo) grep -oE 'new answer.*ms.*' "$2" | head -n 1 ;;
+    demo) sed -n 's/^ *\(stub\) *\([0-9.]* ms until\).*/\1: \2 it answers anew/p' "$2" ;;
     esac
 }
 

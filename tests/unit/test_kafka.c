@@ -49,6 +49,15 @@ static void has(rd_kafka_conf_t *conf, const struct property *expected)
         fail_msg("%s is %s", expected->name, value);
 }
 
+/* Telemetry (KIP-714) is off where the library has it. */
+static void tells_nothing_of_itself(rd_kafka_conf_t *conf)
+{
+    char value[16];
+    size_t size = sizeof value;
+    if (rd_kafka_conf_get(conf, "enable.metrics.push", value, &size) == RD_KAFKA_CONF_OK)
+        assert_string_equal(value, "false");
+}
+
 static void check_consumer(const struct kafka_settings *settings, const struct property *more)
 {
     static const struct property required[] = {
@@ -70,6 +79,7 @@ static void check_consumer(const struct kafka_settings *settings, const struct p
         has(conf, &required[k]);
     for (; more->name; more++)
         has(conf, more);
+    tells_nothing_of_itself(conf);
     rd_kafka_conf_destroy(conf);
 }
 
@@ -135,6 +145,7 @@ static void check_producer(const struct kafka_settings *settings, const char *li
     assert_non_null(conf);
     for (size_t k = 0; k < sizeof expected / sizeof expected[0]; k++)
         has(conf, &expected[k]);
+    tells_nothing_of_itself(conf);
     rd_kafka_conf_destroy(conf);
 }
 
