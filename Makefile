@@ -164,9 +164,20 @@ instructions: $(BUILD)/hit
 model:
 	@tests/model/run.sh
 
-# The suite runs real programs: of this build, or with SANITIZER= of that one.
+# The suite runs real programs: of this build, or with SANITIZER= of that one. KAFKA="3.9.2 4.4.0": on each of these
+# brokers in its turn; what else it may be says tests/integration/kafka_cluster.py.
 integration: all $(HELPERS)
-	@FRESHET_BUILD=$(BUILD) $(PYTHON) -m pytest -q -p no:cacheprovider tests/integration $(PYTEST_ARGS)
+	@for kafka in $(or $(KAFKA),3.9.2); do \
+		KAFKA=$$kafka FRESHET_BUILD=$(BUILD) $(PYTHON) -m pytest -q -p no:cacheprovider tests/integration $(PYTEST_ARGS) \
+			|| exit 1; \
+	done
+
+# The tests of the stream alone, on the newest broker.
+NEWEST_KAFKA := 4.4.0
+STREAM_TESTS := harness invalidation bounds p3_parents p4_p6_life p5_feed transactions propagation
+integration-newest: all $(HELPERS)
+	@KAFKA=$(NEWEST_KAFKA) FRESHET_BUILD=$(BUILD) $(PYTHON) -m pytest -q -p no:cacheprovider \
+		$(STREAM_TESTS:%=tests/integration/test_%.py) $(PYTEST_ARGS)
 
 # libFuzzer on sanitizer builds, FUZZ_SECONDS each, from the committed corpora.
 FUZZ_SECONDS ?= 15

@@ -3,6 +3,7 @@
 The environment variable KAFKA chooses the cluster:
 
     unset       a real broker, started here by tests/kafka/start.sh
+    4.4.0       the same of that version
     embedded    `freshet broker`, the mock cluster of librdkafka; one fixed topic
     host:port   a cluster that is already there; topics made here are deleted again
 
@@ -31,7 +32,7 @@ PARTITIONS = 3
 UPDATES = "dns.updates"
 
 # A protocol version said outright: probing for it costs a second on some brokers. 1.0 has record
-# headers, and both Kafka 3.9 and librdkafka's mock cluster speak it.
+# headers; Kafka 3.9, 4.4 and librdkafka's mock cluster speak it.
 API_VERSION = (1, 0, 0)
 
 
@@ -45,7 +46,7 @@ def connect(environment=os.environ, build="build"):
     choice = environment.get("KAFKA", "")
     if choice == "embedded":
         return EmbeddedBroker(build)
-    return ExternalCluster(choice) if choice else KafkaBroker()
+    return ExternalCluster(choice) if ":" in choice else KafkaBroker(choice)
 
 
 class DeleteRecordsResponse(Response):
@@ -135,7 +136,8 @@ class LocalBroker(Cluster):
 class KafkaBroker(LocalBroker):
     """Apache Kafka: one KRaft node with its data in a temporary directory."""
 
-    def __init__(self):
+    def __init__(self, version=""):
+        self.version = version  # "": the one that start.sh has
         self.directory = process.run_directory("kafka")
         self._ports = (process.free_port(), process.free_port())
         super().__init__(f"127.0.0.1:{self._ports[0]}")
@@ -149,7 +151,8 @@ class KafkaBroker(LocalBroker):
         """Starts the broker, again after halt(). The limit is long since it may fetch the jars."""
         ports = [str(port) for port in self._ports]
         self.process = process.Process(
-            "broker", ["sh", "tests/kafka/start.sh", self.directory, *ports], self.directory)
+            "broker", ["sh", "tests/kafka/start.sh", self.directory, *ports], self.directory,
+            {"FRESHET_KAFKA_VERSION": self.version})
         self.process.wait_ready(self._answers, within)
 
     def halt(self):

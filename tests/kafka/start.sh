@@ -1,18 +1,20 @@
 #!/bin/sh
 # start.sh - one Kafka node (KRaft, broker and controller in one) in the foreground.
 #
-#   tests/kafka/start.sh --fetch                       only bring the jars to build/kafka/libs
+#   tests/kafka/start.sh --fetch                       only bring the jars to build/kafka/VERSION
 #   tests/kafka/start.sh DIR PORT CONTROLLER_PORT      run on 127.0.0.1:PORT, everything below DIR
 #   tests/kafka/start.sh DIR PORT CONTROLLER_PORT FILE with the properties in FILE, which win
 #
-# FRESHET_KAFKA_HEAP is the most memory of the heap, 512m unless set.
+# FRESHET_KAFKA_VERSION is Kafka's, 3.9.2 unless set: any of Maven Central from 3.3 on. FRESHET_KAFKA_HEAP is the most memory of the heap, 512m unless set.
 # The shell becomes the java process (exec): killing the started pid ends the broker. A second start
-# in the same DIR finds the data of the first. Jars come from Maven Central once per pom.xml.
+# in the same DIR finds the data of the first. Jars come from Maven Central once per version and pom.xml.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
 home=${FRESHET_KAFKA_HOME:-$here/../../build/kafka}
-stamp=$home/libs/pom.stamp
+version=${FRESHET_KAFKA_VERSION:-3.9.2}
+libs=$home/$version
+stamp=$libs/pom.stamp
 
 fail() {
     echo "start.sh: $*" >&2
@@ -27,10 +29,10 @@ fetch() {
     exec 9>"$home/lock"
     flock 9
     if ! cmp -s "$here/pom.xml" "$stamp"; then
-        echo "start.sh: fetching Kafka into $home/libs" >&2
-        rm -rf "$home/libs"
-        try mvn -q -B -ntp -Dstyle.color=never -f "$here/pom.xml" dependency:copy-dependencies \
-            -DincludeScope=runtime -DoutputDirectory="$home/libs" >&2
+        echo "start.sh: fetching Kafka $version into $libs" >&2
+        rm -rf "$libs"
+        try mvn -q -B -ntp -Dstyle.color=never -f "$here/pom.xml" -Dkafka.version="$version" \
+            dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory="$libs" >&2
         cp "$here/pom.xml" "$stamp"
     fi
     exec 9>&-
@@ -90,8 +92,8 @@ write_properties
 if [ ! -f "$dir/data/meta.properties" ]; then
     # A cluster id is 16 bytes in base64url; any will do for a node that meets no other.
     # shellcheck disable=SC2046
-    java $(java_kafka) -cp "$home/libs/*" kafka.tools.StorageTool format \
+    java $(java_kafka) -cp "$libs/*" kafka.tools.StorageTool format \
         -t ZnJlc2hldC10ZXN0cy0wMQ -c "$dir/server.properties"
 fi
 # shellcheck disable=SC2046
-exec java $(java_kafka) -cp "$home/libs/*" kafka.Kafka "$dir/server.properties"
+exec java $(java_kafka) -cp "$libs/*" kafka.Kafka "$dir/server.properties"
