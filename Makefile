@@ -20,7 +20,7 @@ Q     := $(if $(V),,@)
 say    = $(if $(V),,@printf '  %-5s %s\n' '$(1)' '$(2)')
 
 # Debian's package is called libcyaml, and links libyaml itself.
-PACKAGES := libcares rdkafka libevent libevent_pthreads ldns jansson libcyaml yaml-0.1 libxxhash
+PACKAGES := libcares rdkafka libevent libevent_pthreads ldns jansson libcyaml yaml-0.1 libxxhash libidn2
 PKG_CFLAGS = $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
 PKG_LIBS   = $(shell pkg-config --libs $(PACKAGES) 2>/dev/null)
 
@@ -29,7 +29,7 @@ SANITIZE := $(if $(SANITIZER),-fsanitize=$(SANITIZER) -fno-omit-frame-pointer -f
 CFLAGS   ?= -O2 -g
 ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -DFRESHET_VERSION='"$(VERSION)"' $(WARNINGS) $(CFLAGS) $(SANITIZE) \
              -I. $(PKG_CFLAGS) -pthread -MMD -MP
-LDLIBS     = $(SANITIZE) $(PKG_LIBS) -pthread
+LDLIBS     = $(SANITIZE) -Wl,--as-needed $(PKG_LIBS) -pthread
 
 # One static library per folder, in the order they may lean on one another.
 LAYERS  := cli resolver invalidation cache dns config

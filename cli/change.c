@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "cli/control.h"
+#include "cli/name.h"
 #include "cli/text.h"
 #include "invalidation/publish.h"
 
@@ -31,16 +32,6 @@ static int64_t now_us(void)
     return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
 }
 
-/* A name as people write it: the final dot may be missing. */
-static bool read_name(const char *text, uint8_t name[NAME_MAX_SIZE])
-{
-    int size = name_from_text(text, name);
-    if (size < 0)
-        return false;
-    name_lower(name, (size_t)size, name);
-    return true;
-}
-
 static bool check_zone(const struct options *o, const uint8_t *name, const uint8_t *zone)
 {
     char text[NAME_MAX_TEXT];
@@ -57,11 +48,11 @@ static bool longest_zone(const struct config_feed *feed, const uint8_t *name,
     uint8_t zone[NAME_MAX_SIZE];
     size_t best = 0;
     for (size_t k = 0; k < feed->zone_count; k++) {
-        if (!read_name(feed->zones[k], zone) || !name_is_within(name, zone))
+        const int got = name_from_text(feed->zones[k], zone);
+        if (got <= (int)best || !name_is_within(name, zone))
             continue;
-        const size_t size = name_size(zone);
-        if (size <= best)
-            continue;
+        const size_t size = (size_t)got;
+        name_lower(zone, size, zone);
         best = size;
         memcpy(ret_zone, zone, size);
     }
@@ -72,12 +63,9 @@ bool change_zone(const struct options *options, const uint8_t *name,
                  uint8_t ret_zone[NAME_MAX_SIZE])
 {
     char text[NAME_MAX_TEXT];
-    if (options->zone) {
-        if (read_name(options->zone, ret_zone))
-            return check_zone(options, name, ret_zone);
-        complain(options, "--zone \"%s\" is not a domain name", options->zone);
-        return false;
-    }
+    if (options->zone)
+        return name_word(options, "--zone", options->zone, ret_zone) &&
+               check_zone(options, name, ret_zone);
     const struct config_feed *feed = options->config ? options->config->feed : NULL;
     if (!feed)
         complain(options, "which zone? Say --zone, or -c with a file that has a feed");
@@ -104,14 +92,10 @@ static bool read_type(const struct options *o, const char *text, uint16_t *ret_t
 static bool read_record(const struct options *o, const struct change_words *words, size_t k,
                         struct draft *draft)
 {
-    char type[TYPE_MAX_TEXT];
     uint8_t *place = draft->rdata + draft->rdata_size;
-    int size = rdata_from_text(draft->change.type, words->rdata[k], place, MAX_RDATA);
-    if (size < 0) {
-        complain(o, "RDATA %zu \"%s\" is not valid for %s", k + 1, words->rdata[k],
-                 type_to_text(draft->change.type, type));
+    const int size = rdata_operand(o, k + 1, draft->change.type, words->rdata[k], place, MAX_RDATA);
+    if (size < 0)
         return false;
-    }
     draft->views[k] = (struct rdata_view){.bytes = place, .size = (uint16_t)size};
     draft->rdata_size += (size_t)size;
     return true;
@@ -142,10 +126,8 @@ static bool read_change(const struct options *o, const struct change_words *word
     struct change *change = &draft->change;
     change->op = words->op;
     change->subtree = o->subtree;
-    if (!read_name(words->name, draft->name)) {
-        complain(o, "NAME \"%s\" is not a domain name", words->name);
+    if (!name_word(o, "NAME", words->name, draft->name))
         return false;
-    }
     change->name = draft->name;
     if (words->type && !read_type(o, words->type, &change->type))
         return false;

@@ -107,13 +107,15 @@ static bool must_be_escaped(char c)
     return (uint8_t)c <= ' ' || c == 0x7f || c == '"' || c == '(' || c == ')' || c == ';';
 }
 
-/* One byte of a label at `*at`, escaped or not; ERR_NAME when it may not stand there. */
+/* One byte of a label at `*at`, escaped or not; ERR_NAME or ERR_NOT_ASCII when it may not stand there. */
 static int read_byte(const char **at, const char *end)
 {
     char c = *(*at)++;
 
     if (c == '\\')
         return read_escape(at, end);
+    if ((uint8_t)c > 0x7f)
+        return ERR_NOT_ASCII;
     return must_be_escaped(c) ? ERR_NAME : (uint8_t)c;
 }
 
@@ -124,7 +126,9 @@ static int read_label(const char **at, const char *end, uint8_t *label)
 
     while (*at < end && **at != '.') {
         int byte = read_byte(at, end);
-        if (byte < 0 || length == LABEL_MAX)
+        if (byte < 0)
+            return byte;
+        if (length == LABEL_MAX)
             return ERR_NAME;
         label[1 + length++] = (uint8_t)byte;
     }
@@ -146,13 +150,25 @@ int name_from_text_n(const char *text, size_t length, uint8_t buffer[NAME_MAX_SI
         at = end;
     while (at < end) {
         int got = read_label(&at, end, label);
-        if (got < 0 || size + 1 + (size_t)got + 1 > NAME_MAX_SIZE)
+        if (got < 0)
+            return got;
+        if (size + 1 + (size_t)got + 1 > NAME_MAX_SIZE)
             return ERR_NAME;
         memcpy(buffer + size, label, 1 + (size_t)got);
         size += 1 + (size_t)got;
     }
     buffer[size++] = 0;
     return (int)size;
+}
+
+bool name_text_is_whole(const char *text, size_t length)
+{
+    if (length == 0 || text[length - 1] != '.')
+        return false;
+    size_t slashes = 0;
+    while (slashes < length - 1 && text[length - 2 - slashes] == '\\')
+        slashes++;
+    return slashes % 2 == 0;
 }
 
 int name_from_text(const char *text, uint8_t buffer[NAME_MAX_SIZE])

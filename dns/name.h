@@ -36,12 +36,16 @@ MUST_CHECK int name_read(struct wire_reader *reader, uint8_t buffer[NAME_MAX_SIZ
 
 /*
  * Parses presentation form (RFC 1035 5.1: `\X`, `\DDD` escapes); a missing final dot is implied, ""
- * is refused, "." is the root. Case is kept. Returns the size in bytes or ERR_NAME.
+ * is refused, "." is the root. Case is kept. Bytes that are not ASCII must be escaped: a U-label is not a name of the
+ * DNS. Returns the size in bytes, ERR_NAME, or ERR_NOT_ASCII.
  */
 MUST_CHECK int name_from_text(const char *text, uint8_t buffer[NAME_MAX_SIZE]);
 
 /* As name_from_text() for text of `length` bytes that need not end in NUL. */
 MUST_CHECK int name_from_text_n(const char *text, size_t length, uint8_t buffer[NAME_MAX_SIZE]);
+
+/* Whether the text ends in a dot that ends a label, not in an escaped one. */
+bool name_text_is_whole(const char *text, size_t length);
 
 /*
  * Writes presentation form with its final dot, NUL-terminated; bytes outside printable ASCII and

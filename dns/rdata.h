@@ -32,6 +32,9 @@ MUST_CHECK int rdata_read(struct wire_reader *reader, uint16_t type, uint16_t le
  */
 MUST_CHECK int rdata_from_text(uint16_t type, const char *text, uint8_t *buffer, size_t size);
 
+/* The same; ERR_RELATIVE when a name in it has no final dot, ERR_NOT_ASCII when one is a U-label. */
+MUST_CHECK int rdata_from_whole_text(uint16_t type, const char *text, uint8_t *buffer, size_t size);
+
 /*
  * Presentation form of uncompressed RDATA, NUL-terminated. Returns the length without the NUL;
  * ERR_RDATA, ERR_SPACE. Unknown types come out in the RFC 3597 form.

@@ -24,9 +24,11 @@ enum {
 struct text {
     const char *at;
     const char *end;
+    int names; /* 0; ERR_RELATIVE or ERR_NOT_ASCII: what the last name that is not whole is */
 };
 
 struct token {
+    struct text *text;
     const char *start; /* without quotes, escapes still in */
     size_t size;
     bool quoted;
@@ -77,7 +79,7 @@ static bool step_over(struct text *text)
 
 static bool quoted_token(struct text *text, struct token *ret)
 {
-    struct token token = {.start = ++text->at, .quoted = true};
+    struct token token = {.text = text, .start = ++text->at, .quoted = true};
 
     while (text->at < text->end && *text->at != '"') {
         if (!step_over(text))
@@ -92,7 +94,7 @@ static bool quoted_token(struct text *text, struct token *ret)
 
 static bool plain_token(struct text *text, struct token *ret)
 {
-    struct token token = {.start = text->at};
+    struct token token = {.text = text, .start = text->at};
 
     while (text->at < text->end && !is_blank(*text->at)) {
         if (strchr("\";()", *text->at) || !step_over(text))
@@ -184,6 +186,10 @@ static bool read_name(const struct token *token, struct wire_writer *out)
     if (token->quoted || (token->size == 1 && token->start[0] == '@'))
         return false; /* "@" is an origin, and there is none here */
     int size = name_from_text_n(token->start, token->size, name);
+    if (size == ERR_NOT_ASCII)
+        token->text->names = size;
+    else if (!name_text_is_whole(token->start, token->size))
+        token->text->names = ERR_RELATIVE;
     if (size < 0)
         return false;
     wire_write(out, name, (size_t)size);
@@ -587,7 +593,8 @@ static bool read_generic(struct text *text, struct wire_writer *out)
     return read_hex(text, out) && (out->failed || out->at == length);
 }
 
-int rdata_from_text(uint16_t type, const char *text, uint8_t *buffer, size_t size)
+/* `ret_names`: 0, or what is wrong with a name that is not whole. */
+static int scan(uint16_t type, const char *text, uint8_t *buffer, size_t size, int *ret_names)
 {
     struct text in = {.at = text, .end = text + strlen(text)};
     struct wire_writer out = wire_writer(buffer, size < UINT16_MAX ? size : UINT16_MAX);
@@ -596,6 +603,7 @@ int rdata_from_text(uint16_t type, const char *text, uint8_t *buffer, size_t siz
     if (has_control_bytes(text))
         return ERR_RDATA;
     fine = skip_generic_mark(&in) ? read_generic(&in, &out) : read_fields(type, &in, &out);
+    *ret_names = in.names;
     if (!fine)
         return ERR_RDATA;
     if (out.failed)
@@ -603,4 +611,19 @@ int rdata_from_text(uint16_t type, const char *text, uint8_t *buffer, size_t siz
     if (field_check(type, buffer, out.at) < 0)
         return ERR_RDATA;
     return (int)out.at;
+}
+
+int rdata_from_text(uint16_t type, const char *text, uint8_t *buffer, size_t size)
+{
+    int names = 0;
+
+    return scan(type, text, buffer, size, &names);
+}
+
+int rdata_from_whole_text(uint16_t type, const char *text, uint8_t *buffer, size_t size)
+{
+    int names = 0;
+    int result = scan(type, text, buffer, size, &names);
+
+    return names < 0 && (result >= 0 || names == ERR_NOT_ASCII) ? names : result;
 }

@@ -98,22 +98,11 @@ static int no_memory(struct parser *p)
 
 /* ---- names ---- */
 
-/* Whether the text ends in a dot that ends a label, not in an escaped one. */
-static bool has_final_dot(const char *text, size_t length)
-{
-    if (length == 0 || text[length - 1] != '.')
-        return false;
-    size_t slashes = 0;
-    while (slashes < length - 1 && text[length - 2 - slashes] == '\\')
-        slashes++;
-    return slashes % 2 == 0;
-}
-
 int changeset_name(const char *text, size_t length, uint8_t name[NAME_MAX_SIZE])
 {
-    if (!has_final_dot(text, length))
-        return ERR_NAME;
     int size = name_from_text_n(text, length, name);
+    if (size > 0 && !name_text_is_whole(text, length))
+        return ERR_RELATIVE;
     if (size > 0)
         name_lower(name, (size_t)size, name);
     return size;
@@ -148,7 +137,7 @@ static int parse_owner(struct parser *p, const json_t *object, size_t k, struct 
     uint8_t name[NAME_MAX_SIZE];
     int size = parse_name(value, name);
     if (size < 0)
-        return refuse(p, ERR_NAME, value, "changes[%zu].name", k);
+        return refuse(p, size, value, "changes[%zu].name", k);
     if (!name_is_within(name, p->set->zone))
         return refuse(p, ERR_ZONE, value, "changes[%zu].name", k);
     change->name = changeset_memory_keep(p->memory, name, (size_t)size);
@@ -200,12 +189,13 @@ static int parse_record(struct parser *p, const json_t *value, struct change *ch
 {
     if (!json_is_string(value))
         return refuse(p, ERR_SCHEMA, value, "changes[%zu].rdata[%zu]", k, r);
-    int size =
-        rdata_from_text(change->type, json_string_value(value), p->scratch, sizeof p->scratch);
+    int size = rdata_from_whole_text(change->type, json_string_value(value), p->scratch,
+                                     sizeof p->scratch);
     if (size == ERR_MEMORY)
         return no_memory(p);
     if (size < 0)
-        return refuse(p, ERR_RDATA, value, "changes[%zu].rdata[%zu]", k, r);
+        return refuse(p, size == ERR_SPACE ? ERR_RDATA : size, value, "changes[%zu].rdata[%zu]", k,
+                      r);
     const uint8_t *bytes = changeset_memory_keep(p->memory, p->scratch, (size_t)size);
     if (!bytes)
         return no_memory(p);
@@ -275,8 +265,9 @@ static int read_zone(struct parser *p, const json_t *root)
     const json_t *value = json_object_get(root, "zone");
     if (!json_is_string(value))
         return refuse(p, ERR_SCHEMA, value, "zone");
-    if (parse_name(value, p->error->zone) < 0)
-        return refuse(p, ERR_NAME, value, "zone");
+    int size = parse_name(value, p->error->zone);
+    if (size < 0)
+        return refuse(p, size, value, "zone");
     p->error->has_zone = true;
     return 0;
 }

@@ -12,7 +12,7 @@
  *
  * SET replaces an RRset, ADD creates records, DEL removes a record, an RRset or a name (as much as
  * it names), FLUSH carries no data and only invalidates. Names are fully qualified, with the final
- * dot. "serial", "publisher" and "seq" may be missing; "time" is when the source committed the
+ * dot, those in "rdata" too, and ASCII: a U-label is written as its A-label (xn--), another byte as \DDD. "serial", "publisher" and "seq" may be missing; "time" is when the source committed the
  * change. Unknown fields are ignored, an unknown "v" is refused. No changes at all is a heartbeat,
  * and fine.
  *
@@ -85,7 +85,7 @@ struct changeset_error {
 /*
  * Parses and checks a whole change set: all of it is good, or none of it is handed out. `json` need
  * not end in NUL. Returns 0 with a set to be freed by changeset_free(); ERR_TOO_LARGE, ERR_JSON,
- * ERR_SCHEMA_VERSION, ERR_SCHEMA, ERR_OP, ERR_NAME, ERR_ZONE (a name outside the zone), ERR_TYPE
+ * ERR_SCHEMA_VERSION, ERR_SCHEMA, ERR_OP, ERR_NAME, ERR_RELATIVE, ERR_NOT_ASCII, ERR_ZONE (a name outside the zone), ERR_TYPE
  * (unknown, or a meta type), ERR_TTL, ERR_RDATA, ERR_MUST (a field it has to understand is not
  * known), ERR_MEMORY, with the place in `ret_error`.
  */

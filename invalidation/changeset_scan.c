@@ -261,7 +261,7 @@ static int read_record(uint16_t type, const char *text, uint8_t rdata[MAX_RDATA]
         return 4;
     if (type == TYPE_AAAA && inet_pton(AF_INET6, text, rdata) == 1)
         return 16;
-    return rdata_from_text(type, text, rdata, MAX_RDATA);
+    return rdata_from_whole_text(type, text, rdata, MAX_RDATA);
 }
 
 /* The strings that pass_rdata() went over. */

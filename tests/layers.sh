@@ -85,6 +85,7 @@ only c-ares 'ares' 'resolver/net/forward\.c'
 only libevent 'event2/|event\.h' 'resolver/(net|daemon)/'
 only libcyaml 'cyaml' 'config/'
 only ldns 'ldns/' 'dns/'
+only libidn2 'idn2' 'cli/'
 
 # Below resolver/ the time is an argument; the feed thread is the one exception.
 complain "only resolver/ and the Kafka threads read clocks" "$(

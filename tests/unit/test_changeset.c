@@ -183,11 +183,71 @@ static void the_root_is_a_zone(void **state)
 static void an_escaped_dot_ends_no_name(void **state)
 {
     (void)state;
-    change_refused("{\"op\":\"DEL\",\"name\":\"example.com\\\\.\"}", ERR_NAME,
+    change_refused("{\"op\":\"DEL\",\"name\":\"example.com\\\\.\"}", ERR_RELATIVE,
                    "changes[0].name: \"example.com\\\\.\"");
     /* An escaped backslash before the dot, and the name lies outside. */
     change_refused("{\"op\":\"DEL\",\"name\":\"com\\\\\\\\.\"}", ERR_ZONE,
                    "changes[0].name: \"com\\\\\\\\.\"");
+}
+
+/* What people write and do not mean: it would be taken, and touch nothing. */
+static void other_letters_are_no_names(void **state)
+{
+    (void)state;
+    change_refused("{\"op\":\"DEL\",\"name\":\"b\xc3\xbc"
+                   "cher.example.com.\"}",
+                   ERR_NOT_ASCII, "changes[0].name: \"b\\xc3\\xbccher.example.com.\"");
+    change_refused("{\"op\":\"FLUSH\",\"name\":\"b\\u00fccher.example.com.\"}", ERR_NOT_ASCII,
+                   "changes[0].name: \"b\\xc3\\xbccher.example.com.\"");
+    change_refused("{\"op\":\"SET\",\"name\":\"example.com.\",\"ttl\":1,\"type\":\"MX\","
+                   "\"rdata\":[\"10 \xc3\xbc.example.com.\"]}",
+                   ERR_NOT_ASCII, "changes[0].rdata[0]: \"10 \\xc3\\xbc.example.com.\"");
+    refused("{\"v\":1,\"zone\":\"\xc3\xbc.example.\"," TIME ",\"changes\":[]}", ERR_NOT_ASCII,
+            "zone: \"\\xc3\\xbc.example.\"");
+    struct change_set *set = /* strings may have them */
+        parse_one("{\"op\":\"SET\",\"name\":\"example.com.\",\"ttl\":1,\"type\":\"TXT\","
+                  "\"rdata\":[\"gr\xc3\xbc\xc3\x9f"
+                  "e\"]}");
+    changeset_free(set);
+    set = parse_one("{\"op\":\"DEL\",\"name\":\"b\\\\195\\\\188cher.example.com.\"}");
+    changeset_free(set);
+}
+
+static void names_in_rdata_end_in_a_dot(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *type, *rdata;
+    } cases[] = {
+        {"MX", "10 mail"},
+        {"MX", "10 mail.example.com"},
+        {"CNAME", "www"},
+        {"NS", "ns.example.com"},
+        {"SRV", "0 0 443 host"},
+        {"PTR", "host"},
+        {"DNAME", "other"},
+        {"SOA", "ns. host 1 2 3 4 5"},
+        {"SOA", "ns host. 1 2 3 4 5"},
+        {"HTTPS", "1 svc alpn=h2"},
+        {"NAPTR", "1 1 \\\"u\\\" \\\"s\\\" \\\"\\\" next"},
+        {"RP", "mbox. txt"},
+        {"NSEC", "next A"},
+        {"CNAME", "a\\\\."},
+    };
+    char change[400];
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        snprintf(
+            change, sizeof change,
+            HEAD
+            "\"changes\": [{\"op\":\"SET\",\"name\":\"example.com.\",\"ttl\":1,\"type\":\"%s\","
+            "\"rdata\":[\"%s\"]}]}",
+            cases[i].type, cases[i].rdata);
+        struct change_set *set = NULL;
+        struct changeset_error error;
+        if (changeset_parse(change, strlen(change), &set, &error) != ERR_RELATIVE)
+            fail_msg("%s %s: %s", cases[i].type, cases[i].rdata, error_text(error.code));
+        assert_true(error.has_zone);
+    }
 }
 
 static void duplicates_and_unknown_types_are_fine(void **state)
@@ -311,7 +371,7 @@ static void the_rest_is_left_to_the_tree(void **state)
     is_left_to_the_tree("{\"op\":\"DEL\",\"name\":\"w.example.com.\",\"comment\":\"?\"}");
     is_left_to_the_tree("{\"op\":\"DEL\",\"name\":\"\\u0077.example.com.\"}");
     is_left_to_the_tree("{\"op\":\"DEL\",\"name\":\"w\\\\.w.example.com.\"}");
-    is_left_to_the_tree("{\"op\":\"DEL\",\"name\":\"\xc3\xa9.example.com.\"}");
+    is_left_to_the_tree("{\"op\":\"DEL\",\"name\":\"example.com.\",\"note\":\"\xc3\xa9\"}");
     is_left_to_the_tree("{\"op\":\"FLUSH\",\"name\":\"w.example.com.\",\"type\":1}");
     is_left_to_the_tree("{\"op\":\"DEL\",\"name\":\"w.example.com.\",\"ttl\":1.5}");
 }
@@ -388,7 +448,7 @@ static void heads_are_refused(void **state)
     (void)state;
     refused("{\"v\":1," TIME ",\"changes\":[]}", ERR_SCHEMA, "zone: missing");
     refused("{\"v\":1,\"zone\":1," TIME ",\"changes\":[]}", ERR_SCHEMA, "zone: 1");
-    refused("{\"v\":1,\"zone\":\"example.com\"," TIME ",\"changes\":[]}", ERR_NAME,
+    refused("{\"v\":1,\"zone\":\"example.com\"," TIME ",\"changes\":[]}", ERR_RELATIVE,
             "zone: \"example.com\"");
     refused("{\"v\":1,\"zone\":\"a..b.\"," TIME ",\"changes\":[]}", ERR_NAME, "zone: \"a..b.\"");
     refused(HEAD "\"serial\":-1,\"changes\":[]}", ERR_SCHEMA, "serial: -1");
@@ -458,7 +518,7 @@ static void changes_are_refused(void **state)
     change_refused("{\"name\":\"a.example.com.\"}", ERR_SCHEMA, "changes[0].op: missing");
     change_refused(A_CHANGE("set", ""), ERR_OP, "changes[0].op: \"set\"");
     change_refused("{\"op\":\"DEL\"}", ERR_SCHEMA, "changes[0].name: missing");
-    change_refused("{\"op\":\"DEL\",\"name\":\"a.example.com\"}", ERR_NAME,
+    change_refused("{\"op\":\"DEL\",\"name\":\"a.example.com\"}", ERR_RELATIVE,
                    "changes[0].name: \"a.example.com\"");
     change_refused("{\"op\":\"DEL\",\"name\":\"example.org.\"}", ERR_ZONE,
                    "changes[0].name: \"example.org.\"");
@@ -715,6 +775,8 @@ int main(void)
         cmocka_unit_test(the_text_need_not_end_in_nul),
         cmocka_unit_test(the_root_is_a_zone),
         cmocka_unit_test(an_escaped_dot_ends_no_name),
+        cmocka_unit_test(other_letters_are_no_names),
+        cmocka_unit_test(names_in_rdata_end_in_a_dot),
         cmocka_unit_test(duplicates_and_unknown_types_are_fine),
         cmocka_unit_test(wire_form_may_be_longer_than_json),
         cmocka_unit_test(what_publishers_write_is_scanned),

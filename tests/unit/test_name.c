@@ -208,6 +208,37 @@ static void text_refuses(void **state)
     assert_int_equal(name_from_text_n("\\1234", 3, name), ERR_NAME);
 }
 
+/* A U-label in UTF-8 or Latin-1 is no name; the same bytes escaped are one, as DNS-SD has it. */
+static void text_is_ascii(void **state)
+{
+    static const char *const cases[] = {"b\xc3\xbc"
+                                        "cher.example.",
+                                        "a.\xfc",
+                                        "a\xe3\x80\x82"
+                                        "b."};
+    uint8_t name[NAME_MAX_SIZE];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+        assert_int_equal(name_from_text(cases[i], name), ERR_NOT_ASCII);
+    assert_int_equal(name_from_text("b\\195\\188cher.", name), 9);
+    assert_int_equal(name_from_text("b\\\xc3.", name), 4);
+}
+
+static void text_may_lack_the_final_dot(void **state)
+{
+    static const struct {
+        const char *text;
+        bool whole;
+    } cases[] = {{".", true},       {"a.", true},     {"a", false},        {"", false},
+                 {"a\\.", false},   {"a\\\\.", true}, {"a\\\\\\.", false}, {"a.b", false},
+                 {"a\\046", false}, {"\\.", false}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+        assert_int_equal(name_text_is_whole(cases[i].text, strlen(cases[i].text)), cases[i].whole);
+}
+
 static void text_bounds(void **state)
 {
     uint8_t wire[300], name[NAME_MAX_SIZE];
@@ -361,6 +392,8 @@ int main(void)
         cmocka_unit_test(read_allows_127_labels),
         cmocka_unit_test(text_reads),
         cmocka_unit_test(text_refuses),
+        cmocka_unit_test(text_is_ascii),
+        cmocka_unit_test(text_may_lack_the_final_dot),
         cmocka_unit_test(text_bounds),
         cmocka_unit_test(text_writes),
         cmocka_unit_test(text_round_trips),
