@@ -80,16 +80,16 @@ enum store_result store_get(struct store *store, const struct store_look *look,
 /*
  * Keeps `answer` for `key`, as old as `stamp`; its TTLs have been through answer_bound_ttls(). Copies.
  * Nothing is kept when the answer has no time to live, or something it depends on was marked after `stamp`
- * (a late fill), or store_replace() has put an answer there that still holds: that one came with the
- * change, and the server this one is from may lag behind it. A late fill may also be from beyond the change, which can have
- * come late itself: what the change brought goes as well then. Returns whether it was kept.
+ * (a late fill), or store_replace() has put an answer there that is still valid: that one came with the
+ * change, and the server this one is from may lag behind it. A late fill may be newer still, where the change itself came late: so the
+ * answer that the change brought is dropped as well. Returns whether it was kept.
  */
 bool store_put(struct store *store, const struct answer_key *key, const struct answer *answer,
                struct stamp stamp, struct mono now);
 
 /*
- * Clients were given an answer that nobody keeps: what is held and past its TTL goes, and so does what was held before that
- * was asked for ({0}: nothing for that alone). It was no hit then, and must not come back because a lease has.
+ * Clients were given an answer that is not kept. Drops the entry that is kept for the key if it is expired, or was put there
+ * before `asked` ({0}: if it is expired alone). Otherwise a renewed lease could bring it back after the newer one.
  */
 void store_outdate(struct store *store, const struct answer_key *key, struct mono asked,
                    struct mono now);
@@ -101,9 +101,9 @@ void store_outdate(struct store *store, const struct answer_key *key, struct mon
 bool store_renew(struct store *store, const struct answer_key *key);
 
 /*
- * As store_put(), for what a change brought. It takes the place of what no other change has touched (store_renew() was
- * called before the marks, at the stamp `since`), and what is older than the change: fetched before it was made, or brought by an
- * earlier one. Whatever another change has evicted may have been followed by more than is known here.
+ * As store_put(), for what a change brought. It replaces an entry only if no other change has touched that (store_renew() was
+ * called before the marks, at the stamp `since`) and it is older than this change: fetched before the change was made, or brought by
+ * an earlier one. Where another change has evicted the entry, it may have been followed by more than is known here.
  */
 struct store_pushed {
     struct stamp since;

@@ -62,7 +62,7 @@ struct apply_at {
     struct mono now;
     unsigned us;     /* microseconds of that millisecond that are over */
     int64_t wall_us; /* microseconds since 1970 UTC */
-    bool settled;    /* apply_invalidate() of everything: what is unsettled is told name by name */
+    bool settled;    /* apply_invalidate() of everything: that is no change which has to settle */
     int32_t partition;
 };
 
@@ -78,7 +78,7 @@ struct apply_zone_status {
     uint64_t jumps_back;  /* sets whose seq or serial went back */
     uint64_t future;      /* sets from ahead of our clock */
     uint64_t elsewhere;   /* sets while they came from several partitions */
-    uint64_t stale; /* sets that cannot be placed in order, those included: they only evicted */
+    uint64_t stale; /* sets that only evicted, for one of these reasons or as they came late */
 };
 
 /* NULL: no memory. */

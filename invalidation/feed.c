@@ -16,7 +16,7 @@
 #include "invalidation/intake.h"
 #include "invalidation/kafka.h"
 #include "invalidation/report.h"
-#include "invalidation/sync.h"
+#include "invalidation/liveness.h"
 #include "invalidation/watermarks.h"
 
 enum {
@@ -55,7 +55,7 @@ struct feed {
     atomic_bool stop;
 
     /* The feed thread's own. */
-    struct sync sync;
+    struct liveness liveness;
     uint64_t tick_ms;
     int64_t taken[LOG_MAX_PARTITIONS]; /* the position as it was taken; before it, it settles */
     char trouble[KAFKA_MAX_TROUBLE];   /* what the client last complained about */
@@ -145,15 +145,15 @@ static void set_pace(struct feed *f, bool live)
 
 static void report_move(struct feed *f)
 {
-    const struct sync *sync = &f->sync;
+    const struct liveness *liveness = &f->liveness;
     char topic[REPORT_MAX_QUOTED], why[REPORT_MAX_QUOTED];
-    if (sync->state == FEED_LIVE)
+    if (liveness->state == FEED_LIVE)
         report(f, FEED_INFO, "msg=\"feed is live\" topic=%s partitions=%zu",
-               report_quote(f->topic, topic), sync->count);
+               report_quote(f->topic, topic), liveness->count);
     else
-        report(f, sync->state == FEED_CATCHUP ? FEED_INFO : FEED_WARNING,
-               "msg=\"feed is %s\" topic=%s reason=%s", feed_state_text(sync->state),
-               report_quote(f->topic, topic), report_quote(sync->reason, why));
+        report(f, liveness->state == FEED_CATCHUP ? FEED_INFO : FEED_WARNING,
+               "msg=\"feed is %s\" topic=%s reason=%s", feed_state_text(liveness->state),
+               report_quote(f->topic, topic), report_quote(liveness->reason, why));
 }
 
 /* It waits for another reason than before. */
@@ -163,24 +163,24 @@ static void report_waiting(struct feed *f)
     char topic[REPORT_MAX_QUOTED], quote[REPORT_MAX_QUOTED];
     if (limiter_lets(&f->waits, now(), &suppressed))
         report(f, FEED_WARNING, "msg=\"feed is waiting\" topic=%s reason=%s suppressed=%" PRIu64,
-               report_quote(f->topic, topic), report_quote(f->sync.reason, quote), suppressed);
+               report_quote(f->topic, topic), report_quote(f->liveness.reason, quote), suppressed);
 }
 
 /* What the states say now is made known: the lease to the cache, the rest to whoever asks. */
 static void publish_state(struct feed *f)
 {
-    const struct sync *sync = &f->sync;
-    applier_set_lease(f->applier, sync_lease(sync));
+    const struct liveness *liveness = &f->liveness;
+    applier_set_lease(f->applier, liveness_lease(liveness));
     pthread_mutex_lock(&f->lock);
-    const bool moved = f->status.state != sync->state;
-    const bool other_reason = strcmp(f->status.reason, sync->reason) != 0;
-    f->status.state = sync->state;
-    memcpy(f->status.reason, sync->reason, sizeof f->status.reason);
+    const bool moved = f->status.state != liveness->state;
+    const bool other_reason = strcmp(f->status.reason, liveness->reason) != 0;
+    f->status.state = liveness->state;
+    memcpy(f->status.reason, liveness->reason, sizeof f->status.reason);
     pthread_mutex_unlock(&f->lock);
     if (moved) {
-        set_pace(f, sync->state == FEED_LIVE);
+        set_pace(f, liveness->state == FEED_LIVE);
         report_move(f);
-    } else if (other_reason && sync->state == FEED_COLD) {
+    } else if (other_reason && liveness->state == FEED_COLD) {
         report_waiting(f);
     }
 }
@@ -223,7 +223,7 @@ static int assign(struct feed *f, const int64_t *from, char error[KAFKA_MAX_ERRO
 {
     delayed_drop(f->delayed);
     f->trouble[0] = '\0';
-    return kafka_assign(f->consumer, f->topic, from, f->sync.count, error);
+    return kafka_assign(f->consumer, f->topic, from, f->liveness.count, error);
 }
 
 /*
@@ -232,27 +232,27 @@ static int assign(struct feed *f, const int64_t *from, char error[KAFKA_MAX_ERRO
  */
 static bool find_settling(struct feed *f, int64_t *from)
 {
-    const struct sync *sync = &f->sync;
+    const struct liveness *liveness = &f->liveness;
     const int64_t since_ms = clock_us(CLOCK_REALTIME) / 1000 - (int64_t)f->settle_ms - LATE_MS;
-    if (sync->takes > 1 || f->settle_ms == 0)
-        return sync->takes == 1;
-    if (kafka_offsets_since(f->consumer, f->topic, since_ms, START_MS, from, sync->count) < 0)
+    if (liveness->takes > 1 || f->settle_ms == 0)
+        return liveness->takes == 1;
+    if (kafka_offsets_since(f->consumer, f->topic, since_ms, START_MS, from, liveness->count) < 0)
         return false;
-    for (size_t k = 0; k < sync->count; k++)
-        if (sync->next[k] - from[k] > SETTLING_MOST)
+    for (size_t k = 0; k < liveness->count; k++)
+        if (liveness->next[k] - from[k] > SETTLING_MOST)
             return false;
     return true;
 }
 
 static void copy_positions(struct feed *f)
 {
-    const struct sync *sync = &f->sync;
+    const struct liveness *liveness = &f->liveness;
     pthread_mutex_lock(&f->lock);
-    f->status.partition_count = sync->count;
-    for (size_t k = 0; k < sync->count; k++)
+    f->status.partition_count = liveness->count;
+    for (size_t k = 0; k < liveness->count; k++)
         f->status.positions[k] =
-            (struct feed_position){.partition = (int32_t)k, .offset = sync->next[k]};
-    f->status.resets = sync->takes;
+            (struct feed_position){.partition = (int32_t)k, .offset = liveness->next[k]};
+    f->status.resets = liveness->takes;
     pthread_mutex_unlock(&f->lock);
 }
 
@@ -275,14 +275,15 @@ static int ask_start(struct feed *f, const struct log_ends *ends, struct log_end
  */
 static int start_reading(struct feed *f, char error[KAFKA_MAX_ERROR])
 {
-    const struct sync *sync = &f->sync;
+    const struct liveness *liveness = &f->liveness;
     /* What is fetched from here on must come from parents that have got as far. */
     int64_t from[LOG_MAX_PARTITIONS];
-    memcpy(from, sync->next, sync->count * sizeof *from);
-    memcpy(f->taken, sync->next, sync->count * sizeof *from);
+    memcpy(from, liveness->next, liveness->count * sizeof *from);
+    memcpy(f->taken, liveness->next, liveness->count * sizeof *from);
     const bool known = find_settling(f, from);
-    int result = positions_take(f->positions, sync->log_id, sync->next, sync->count,
-                                sync->proof.found ? sync->proof.asked : (struct mono){0}, now());
+    int result =
+        positions_take(f->positions, liveness->log_id, liveness->next, liveness->count,
+                       liveness->proof.found ? liveness->proof.asked : (struct mono){0}, now());
     if (result < 0) {
         snprintf(error, KAFKA_MAX_ERROR, "%s", error_text(result));
         return result;
@@ -290,30 +291,30 @@ static int start_reading(struct feed *f, char error[KAFKA_MAX_ERROR])
     invalidate_all(f, !known);
     positions_claim(f->positions);
     copy_positions(f);
-    return assign(f, known ? from : sync->next, error);
+    return assign(f, known ? from : liveness->next, error);
 }
 
-static enum sync_action take_position(struct feed *f, const struct log_reading *reading)
+static enum liveness_action take_position(struct feed *f, const struct log_reading *reading)
 {
     char error[KAFKA_MAX_ERROR];
     struct log_ends start;
     if (ask_start(f, &reading->ends, &start, error) < 0) {
-        sync_take_failed(&f->sync, error, now());
-        return SYNC_GO_ON;
+        liveness_take_failed(&f->liveness, error, now());
+        return LIVENESS_GO_ON;
     }
-    sync_take(&f->sync, reading, start.offset, now());
-    return start_reading(f, error) < 0 ? sync_gap(&f->sync, error, now()) : SYNC_GO_ON;
+    liveness_take(&f->liveness, reading, start.offset, now());
+    return start_reading(f, error) < 0 ? liveness_gap(&f->liveness, error, now()) : LIVENESS_GO_ON;
 }
 
 /* What the states ask for. */
-static void act(struct feed *f, enum sync_action action, const struct log_reading *reading)
+static void act(struct feed *f, enum liveness_action action, const struct log_reading *reading)
 {
     char error[KAFKA_MAX_ERROR];
-    if (action == SYNC_TAKE)
+    if (action == LIVENESS_TAKE)
         action = take_position(f, reading);
-    if (action == SYNC_RESUME && assign(f, f->sync.next, error) < 0)
-        sync_lose(&f->sync, error, now());
-    if (action == SYNC_DROP)
+    if (action == LIVENESS_RESUME && assign(f, f->liveness.next, error) < 0)
+        liveness_lose(&f->liveness, error, now());
+    if (action == LIVENESS_DROP)
         drop_position(f);
     publish_state(f);
 }
@@ -322,27 +323,27 @@ static void take_reading(struct feed *f)
 {
     const struct log_reading *reading = watermarks_take(f->reader);
     if (reading)
-        act(f, sync_read(&f->sync, reading, f->trouble, now()), reading);
+        act(f, liveness_read(&f->liveness, reading, f->trouble, now()), reading);
 }
 
 static void gap(struct feed *f, const char *reason)
 {
-    act(f, sync_gap(&f->sync, reason, now()), NULL);
+    act(f, liveness_gap(&f->liveness, reason, now()), NULL);
 }
 
 static void lose(struct feed *f, const char *reason)
 {
-    sync_lose(&f->sync, reason, now());
+    liveness_lose(&f->liveness, reason, now());
     publish_state(f);
 }
 
 /* The position moved. */
 static void copy_position(struct feed *f, int32_t partition)
 {
-    if (partition < 0 || (size_t)partition >= f->sync.count)
+    if (partition < 0 || (size_t)partition >= f->liveness.count)
         return;
     pthread_mutex_lock(&f->lock);
-    f->status.positions[partition].offset = f->sync.next[partition];
+    f->status.positions[partition].offset = f->liveness.next[partition];
     pthread_mutex_unlock(&f->lock);
 }
 
@@ -405,7 +406,7 @@ static int apply(struct feed *f, struct change_set *set, int32_t partition)
 {
     struct apply_result result = {.marked = 0};
     const struct apply_at at = moment(partition);
-    int code = intake_apply(f->applier, set, sync_is_live(&f->sync, at.now), at, &result);
+    int code = intake_apply(f->applier, set, liveness_is_live(&f->liveness, at.now), at, &result);
     const int64_t began_us = (int64_t)at.now.ms * 1000 + at.us;
     const int64_t apply_us = clock_us(MONO_CLOCK) - began_us;
     if (code == 0)
@@ -482,17 +483,18 @@ static void handle_error(struct feed *f, const rd_kafka_message_t *message)
 /* What was aborted, and how transactions ended, is in the log, and no message to be applied. */
 static void handle_end(struct feed *f, int32_t partition, int64_t end)
 {
-    if (partition >= 0 && (size_t)partition < f->sync.count && f->sync.next[partition] < end) {
+    if (partition >= 0 && (size_t)partition < f->liveness.count &&
+        f->liveness.next[partition] < end) {
         positions_applying(f->positions, partition, end, now());
         positions_applied(f->positions, partition, end);
     }
-    sync_drained(&f->sync, partition, end);
+    liveness_drained(&f->liveness, partition, end);
     copy_position(f, partition);
 }
 
 static void handle(struct feed *f, const rd_kafka_message_t *message)
 {
-    if (!f->sync.assigned)
+    if (!f->liveness.assigned)
         return; /* left over from before a gap */
     if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
         handle_end(f, message->partition, message->offset);
@@ -504,7 +506,7 @@ static void handle(struct feed *f, const rd_kafka_message_t *message)
         positions_applying(f->positions, message->partition, message->offset + 1, now());
         handle_set(f, message);
         positions_applied(f->positions, message->partition, message->offset + 1);
-        sync_reached(&f->sync, message->partition, message->offset + 1);
+        liveness_reached(&f->liveness, message->partition, message->offset + 1);
         copy_position(f, message->partition);
     }
 }
@@ -556,9 +558,9 @@ static void *feed_main(void *arg)
             consume(f);
         watermarks_poll(f->reader);
         take_reading(f);
-        sync_tick(&f->sync, f->trouble, now());
-        if (f->sync.proof.found)
-            positions_proved(f->positions, f->sync.proof.asked);
+        liveness_tick(&f->liveness, f->trouble, now());
+        if (f->liveness.proof.found)
+            positions_proved(f->positions, f->liveness.proof.asked);
         publish_state(f);
     }
     return NULL;
@@ -572,8 +574,8 @@ static void on_consumer_error(rd_kafka_t *client, int code, const char *reason, 
     (void)client;
     struct feed *f = arg;
     kafka_note_trouble(f->trouble, code, reason);
-    if (code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN && f->sync.assigned &&
-        f->sync.state != FEED_LOST)
+    if (code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN && f->liveness.assigned &&
+        f->liveness.state != FEED_LOST)
         lose(f, f->trouble);
 }
 
@@ -670,14 +672,15 @@ static struct feed *new_feed(const struct feed_options *options)
     f->settle_ms = options->settle_ms;
     f->lease_ms = options->lease_ms > 0 ? options->lease_ms : DEFAULT_LEASE_MS;
     f->tick_ms = f->lease_ms / TICK_SHARE < TICK_MS ? f->lease_ms / TICK_SHARE : TICK_MS;
-    sync_init(&f->sync, &(struct sync_options){.lease_ms = f->lease_ms, .tick_ms = f->tick_ms});
+    liveness_init(&f->liveness,
+                  &(struct liveness_options){.lease_ms = f->lease_ms, .tick_ms = f->tick_ms});
     f->applier = options->applier;
     f->positions = options->positions;
     f->report = options->report;
     f->report_arg = options->report_arg;
-    f->status.state = f->sync.state;
+    f->status.state = f->liveness.state;
     f->status.last_apply_us = f->status.last_delay_us = -1;
-    memcpy(f->status.reason, f->sync.reason, sizeof f->status.reason);
+    memcpy(f->status.reason, f->liveness.reason, sizeof f->status.reason);
     pthread_mutex_init(&f->lock, NULL);
     return f;
 }

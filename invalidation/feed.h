@@ -1,7 +1,7 @@
 /*
  * feed.h - the subscription: one thread that reads the topic of change sets and applies them.
  *
- *     brokers --> watermarks.c   how long is the log, is it the same? --> sync.c   is anything missed?
+ *     brokers --> watermarks.c   how long is the log, is it the same? --> liveness.c   is anything missed?
  *        |
  *        +------> feed.c         messages, as they come or delayed.c --> intake.c   one message
  *
@@ -10,7 +10,7 @@
  *   LIVE      every partition was read to its end, as proven within the lease
  *   LOST      the brokers are gone; positions are kept
  *
- * sync.h says what leads from one to another and what the proof is; the feed does what it asks for.
+ * liveness.h says what leads from one to another and what the proof is; the feed does what it asks for.
  * While not LIVE the tiers are plain TTL caches.
  *
  * A cache needs no history, so there is no consumer group: every partition is assigned by hand.
@@ -35,11 +35,9 @@
 
 #include "invalidation/apply.h"
 #include "invalidation/apply_log.h"
+#include "invalidation/feed_state.h"
 #include "invalidation/log_ends.h"
 #include "invalidation/position.h"
-
-enum feed_state { FEED_COLD, FEED_CATCHUP, FEED_LIVE, FEED_LOST };
-const char *feed_state_text(enum feed_state state); /* "cold", "catchup", "live", "lost" */
 
 enum feed_severity { FEED_ERROR, FEED_WARNING, FEED_INFO, FEED_DEBUG };
 
@@ -63,7 +61,7 @@ struct feed_options {
     void *report_arg;
 };
 
-enum { FEED_MAX_ERROR = 512, FEED_ERROR_KINDS = 32 };
+enum { FEED_ERROR_KINDS = 32 };
 
 struct feed_position {
     int32_t partition;

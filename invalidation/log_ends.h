@@ -1,7 +1,7 @@
 /*
  * log_ends.h - how long the log is: what one look at the topic finds. Plain data.
  *
- * It is what the reader of watermarks hands to the feed, and all that the feed's states (sync.h)
+ * It is what the reader of watermarks hands to the feed, and all that the feed's states (liveness.h)
  * are told of the brokers, so neither needs to know how it was asked for.
  */
 #ifndef FRESHET_INVALIDATION_LOG_ENDS_H

@@ -4,7 +4,8 @@
  *     workers, stores, feed ... --numbers_take_*()--> a row of uint64_t --+-- names --> status (JSON)
  *                                                                          `-- metrics --> /metrics
  *
- * Whoever counts something new adds a field to a row and a line to its list (numbers.c); it is then in both. What
+ * Whoever counts something new adds a line to a list in numbers.c; it is then in both. What a tier's worker counts needs its
+ * counter too: where it happens (query.h, inflight.h, fetch.h), in struct tier_counters, and in worker_count() (worker.c). What
  * counts refusals, drops and limits has a `limit` as well, and so is told in the log once a second (limits.h);
  * and a row in docs/limits.md (tests/limits.py looks).
  */

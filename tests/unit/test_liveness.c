@@ -1,5 +1,5 @@
 /*
- * test_sync.c - the feed's states under a made-up clock: what proves that nothing is missed, and
+ * test_liveness.c - the feed's states under a made-up clock: what proves that nothing is missed, and
  * what ends it.
  */
 #include "tests/unit/cmocka_all.h"
@@ -7,14 +7,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "invalidation/sync.h"
+#include "dns/error.h"
+#include "invalidation/liveness.h"
 
 enum { LEASE_MS = 3000, TICK_MS = 100, START_MS = 50000, LOG = 77 };
 
 /* -- helpers ----------------------------------------------------------------------------------- */
 
 struct fixture {
-    struct sync sync;
+    struct liveness liveness;
     uint64_t now_ms;
     struct log_reading reading;
 };
@@ -28,8 +29,8 @@ static int setup(void **state)
 {
     struct fixture *f = calloc(1, sizeof *f);
     assert_non_null(f);
-    const struct sync_options options = {.lease_ms = LEASE_MS, .tick_ms = TICK_MS};
-    sync_init(&f->sync, &options);
+    const struct liveness_options options = {.lease_ms = LEASE_MS, .tick_ms = TICK_MS};
+    liveness_init(&f->liveness, &options);
     f->now_ms = START_MS;
     *state = f;
     return 0;
@@ -42,57 +43,58 @@ static int teardown(void **state)
 }
 
 /* A reading asked for at `asked_ms` that comes now: two partitions end there. */
-static enum sync_action read_at(struct fixture *f, uint64_t asked_ms, int64_t end0, int64_t end1)
+static enum liveness_action read_at(struct fixture *f, uint64_t asked_ms, int64_t end0,
+                                    int64_t end1)
 {
     f->reading = (struct log_reading){.asked = at(asked_ms),
                                       .ends = {.count = 2, .offset = {end0, end1}, .log_id = LOG}};
-    return sync_read(&f->sync, &f->reading, "", at(f->now_ms));
+    return liveness_read(&f->liveness, &f->reading, "", at(f->now_ms));
 }
 
 /* The same, and a position is taken at its ends when it comes to that. */
-static enum sync_action read_now(struct fixture *f, int64_t end0, int64_t end1)
+static enum liveness_action read_now(struct fixture *f, int64_t end0, int64_t end1)
 {
-    const enum sync_action action = read_at(f, f->now_ms, end0, end1);
-    if (action == SYNC_TAKE)
-        sync_take(&f->sync, &f->reading, f->reading.ends.offset, at(f->now_ms));
+    const enum liveness_action action = read_at(f, f->now_ms, end0, end1);
+    if (action == LIVENESS_TAKE)
+        liveness_take(&f->liveness, &f->reading, f->reading.ends.offset, at(f->now_ms));
     return action;
 }
 
-static enum sync_action read_fails(struct fixture *f, int code, const char *error,
-                                   const char *trouble)
+static enum liveness_action read_fails(struct fixture *f, int code, const char *error,
+                                       const char *trouble)
 {
     f->reading = (struct log_reading){.asked = at(f->now_ms), .code = code};
     strcpy(f->reading.error, error);
-    return sync_read(&f->sync, &f->reading, trouble, at(f->now_ms));
+    return liveness_read(&f->liveness, &f->reading, trouble, at(f->now_ms));
 }
 
 static void tick(struct fixture *f, uint64_t ms)
 {
     f->now_ms += ms;
-    sync_tick(&f->sync, "", at(f->now_ms));
+    liveness_tick(&f->liveness, "", at(f->now_ms));
 }
 
 static void is_state(const struct fixture *f, enum feed_state state, const char *reason)
 {
-    assert_string_equal(feed_state_text(f->sync.state), feed_state_text(state));
-    assert_string_equal(f->sync.reason, reason);
-    assert_int_equal(sync_lease(&f->sync).ms > 0, state == FEED_LIVE);
+    assert_string_equal(feed_state_text(f->liveness.state), feed_state_text(state));
+    assert_string_equal(f->liveness.reason, reason);
+    assert_int_equal(liveness_lease(&f->liveness).ms > 0, state == FEED_LIVE);
 }
 
 /* A position at (10, 20), both partitions seen to be read. */
 static void go_live(struct fixture *f)
 {
-    assert_int_equal(read_now(f, 10, 20), SYNC_TAKE);
-    sync_reached(&f->sync, 0, 10);
-    sync_reached(&f->sync, 1, 20);
+    assert_int_equal(read_now(f, 10, 20), LIVENESS_TAKE);
+    liveness_reached(&f->liveness, 0, 10);
+    liveness_reached(&f->liveness, 1, 20);
     tick(f, 0);
     is_state(f, FEED_LIVE, "");
 }
 
-static void is_gap(struct fixture *f, enum sync_action action, const char *reason)
+static void is_gap(struct fixture *f, enum liveness_action action, const char *reason)
 {
-    assert_int_equal(action, SYNC_DROP);
-    assert_false(f->sync.assigned);
+    assert_int_equal(action, LIVENESS_DROP);
+    assert_false(f->liveness.assigned);
     is_state(f, FEED_COLD, reason);
 }
 
@@ -104,42 +106,42 @@ static void it_starts_cold(void **state)
     is_state(f, FEED_COLD, "starting");
     tick(f, 100000);
     is_state(f, FEED_COLD, "starting");
-    assert_false(f->sync.assigned);
+    assert_false(f->liveness.assigned);
 }
 
 static void cold_says_why(void **state)
 {
     struct fixture *f = *state;
-    assert_int_equal(read_fails(f, ERR_NOT_FOUND, "topic x: unknown", ""), SYNC_GO_ON);
+    assert_int_equal(read_fails(f, ERR_NOT_FOUND, "topic x: unknown", ""), LIVENESS_GO_ON);
     is_state(f, FEED_COLD, "topic x: unknown");
-    assert_int_equal(read_fails(f, ERR_TIMEOUT, "timed out", "connection refused"), SYNC_GO_ON);
+    assert_int_equal(read_fails(f, ERR_TIMEOUT, "timed out", "connection refused"), LIVENESS_GO_ON);
     is_state(f, FEED_COLD, "connection refused");
-    assert_int_equal(read_fails(f, ERR_TIMEOUT, "timed out", ""), SYNC_GO_ON);
+    assert_int_equal(read_fails(f, ERR_TIMEOUT, "timed out", ""), LIVENESS_GO_ON);
     is_state(f, FEED_COLD, "timed out");
 }
 
 static void a_position_is_the_ends_of_the_first_reading(void **state)
 {
     struct fixture *f = *state;
-    assert_int_equal(read_now(f, 10, 20), SYNC_TAKE);
+    assert_int_equal(read_now(f, 10, 20), LIVENESS_TAKE);
     is_state(f, FEED_CATCHUP, "reading to the end of the log");
-    assert_int_equal(f->sync.count, 2);
-    assert_int_equal(f->sync.next[0], 10);
-    assert_int_equal(f->sync.next[1], 20);
-    assert_int_equal(f->sync.takes, 1);
+    assert_int_equal(f->liveness.count, 2);
+    assert_int_equal(f->liveness.next[0], 10);
+    assert_int_equal(f->liveness.next[1], 20);
+    assert_int_equal(f->liveness.takes, 1);
 }
 
 static void each_partition_has_to_show_that_it_is_read(void **state)
 {
     struct fixture *f = *state;
     read_now(f, 10, 20);
-    sync_reached(&f->sync, 1, 20);
-    sync_reached(&f->sync, 1, 21);
-    sync_reached(&f->sync, 2, 5); /* there is no such partition */
-    sync_reached(&f->sync, -1, 5);
+    liveness_reached(&f->liveness, 1, 20);
+    liveness_reached(&f->liveness, 1, 21);
+    liveness_reached(&f->liveness, 2, 5); /* there is no such partition */
+    liveness_reached(&f->liveness, -1, 5);
     tick(f, 100);
     is_state(f, FEED_CATCHUP, "reading to the end of the log");
-    sync_reached(&f->sync, 0, 10);
+    liveness_reached(&f->liveness, 0, 10);
     tick(f, 100);
     is_state(f, FEED_LIVE, "");
 }
@@ -149,16 +151,16 @@ static void a_position_below_the_ends_is_live_once_they_are_reached(void **state
 {
     struct fixture *f = *state;
     const int64_t start[] = {7, 20};
-    assert_int_equal(read_at(f, f->now_ms, 10, 20), SYNC_TAKE);
-    sync_take(&f->sync, &f->reading, start, at(f->now_ms));
-    assert_int_equal(f->sync.next[0], 7);
-    sync_drained(&f->sync, 0, 7);
-    sync_drained(&f->sync, 1, 20);
+    assert_int_equal(read_at(f, f->now_ms, 10, 20), LIVENESS_TAKE);
+    liveness_take(&f->liveness, &f->reading, start, at(f->now_ms));
+    assert_int_equal(f->liveness.next[0], 7);
+    liveness_drained(&f->liveness, 0, 7);
+    liveness_drained(&f->liveness, 1, 20);
     tick(f, 100);
     is_state(f, FEED_CATCHUP,
              "3 messages do not come: a transaction under way hides them, or they are large");
-    sync_reached(&f->sync, 0, 8);
-    sync_drained(&f->sync, 0, 10);
+    liveness_reached(&f->liveness, 0, 8);
+    liveness_drained(&f->liveness, 0, 10);
     tick(f, 100);
     is_state(f, FEED_LIVE, "");
 }
@@ -166,36 +168,36 @@ static void a_position_below_the_ends_is_live_once_they_are_reached(void **state
 static void a_start_that_is_not_known_is_asked_for_again(void **state)
 {
     struct fixture *f = *state;
-    assert_int_equal(read_at(f, f->now_ms, 10, 20), SYNC_TAKE);
-    sync_take_failed(&f->sync, "timed out", at(f->now_ms));
+    assert_int_equal(read_at(f, f->now_ms, 10, 20), LIVENESS_TAKE);
+    liveness_take_failed(&f->liveness, "timed out", at(f->now_ms));
     is_state(f, FEED_COLD, "timed out");
-    assert_false(f->sync.assigned);
+    assert_false(f->liveness.assigned);
     f->now_ms += 999;
-    assert_int_equal(read_at(f, f->now_ms, 10, 20), SYNC_GO_ON);
+    assert_int_equal(read_at(f, f->now_ms, 10, 20), LIVENESS_GO_ON);
     f->now_ms += 1;
-    assert_int_equal(read_at(f, f->now_ms, 10, 20), SYNC_TAKE);
+    assert_int_equal(read_at(f, f->now_ms, 10, 20), LIVENESS_TAKE);
 }
 
 static void the_lease_runs_from_the_asking(void **state)
 {
     struct fixture *f = *state;
     f->now_ms += 700; /* the answer took that long */
-    assert_int_equal(read_at(f, START_MS, 10, 20), SYNC_TAKE);
-    sync_take(&f->sync, &f->reading, f->reading.ends.offset, at(f->now_ms));
-    sync_reached(&f->sync, 0, 10);
-    sync_reached(&f->sync, 1, 20);
+    assert_int_equal(read_at(f, START_MS, 10, 20), LIVENESS_TAKE);
+    liveness_take(&f->liveness, &f->reading, f->reading.ends.offset, at(f->now_ms));
+    liveness_reached(&f->liveness, 0, 10);
+    liveness_reached(&f->liveness, 1, 20);
     tick(f, 100);
-    assert_int_equal(sync_lease(&f->sync).ms, START_MS + LEASE_MS);
-    assert_true(sync_is_live(&f->sync, at(START_MS + LEASE_MS - 1)));
-    assert_false(sync_is_live(&f->sync, at(START_MS + LEASE_MS)));
+    assert_int_equal(liveness_lease(&f->liveness).ms, START_MS + LEASE_MS);
+    assert_true(liveness_is_live(&f->liveness, at(START_MS + LEASE_MS - 1)));
+    assert_false(liveness_is_live(&f->liveness, at(START_MS + LEASE_MS)));
 }
 
 static void positions_never_move_back(void **state)
 {
     struct fixture *f = *state;
     go_live(f);
-    sync_reached(&f->sync, 0, 9);
-    assert_int_equal(f->sync.next[0], 10);
+    liveness_reached(&f->liveness, 0, 9);
+    assert_int_equal(f->liveness.next[0], 10);
 }
 
 /* -- while live -------------------------------------------------------------------------------- */
@@ -205,9 +207,9 @@ static void a_reading_that_is_reached_renews_the_proof(void **state)
     struct fixture *f = *state;
     go_live(f);
     f->now_ms += 1000;
-    assert_int_equal(read_now(f, 10, 20), SYNC_GO_ON);
+    assert_int_equal(read_now(f, 10, 20), LIVENESS_GO_ON);
     tick(f, 100);
-    assert_int_equal(sync_lease(&f->sync).ms, START_MS + 1000 + LEASE_MS);
+    assert_int_equal(liveness_lease(&f->liveness).ms, START_MS + 1000 + LEASE_MS);
 }
 
 static void what_is_behind_proves_once_it_is_reached(void **state)
@@ -217,13 +219,13 @@ static void what_is_behind_proves_once_it_is_reached(void **state)
     f->now_ms += 1000;
     read_now(f, 12, 20);
     tick(f, 100);
-    assert_int_equal(sync_lease(&f->sync).ms, START_MS + LEASE_MS);
-    sync_reached(&f->sync, 0, 11);
+    assert_int_equal(liveness_lease(&f->liveness).ms, START_MS + LEASE_MS);
+    liveness_reached(&f->liveness, 0, 11);
     tick(f, 100);
-    assert_int_equal(sync_lease(&f->sync).ms, START_MS + LEASE_MS);
-    sync_reached(&f->sync, 0, 12);
+    assert_int_equal(liveness_lease(&f->liveness).ms, START_MS + LEASE_MS);
+    liveness_reached(&f->liveness, 0, 12);
     tick(f, 100);
-    assert_int_equal(sync_lease(&f->sync).ms, START_MS + 1000 + LEASE_MS);
+    assert_int_equal(liveness_lease(&f->liveness).ms, START_MS + 1000 + LEASE_MS);
 }
 
 /* Always one message behind the newest reading, it still proves what was asked for earlier. */
@@ -234,7 +236,7 @@ static void who_is_always_a_little_behind_stays_live(void **state)
     for (int64_t end = 11; end < 40; end++) {
         f->now_ms += 900;
         read_now(f, end, 20);
-        sync_reached(&f->sync, 0, end - 1);
+        liveness_reached(&f->liveness, 0, end - 1);
         tick(f, 100);
         is_state(f, FEED_LIVE, "");
     }
@@ -250,8 +252,8 @@ static void a_lease_that_runs_out_behind_is_catchup(void **state)
         tick(f, 0);
     }
     is_state(f, FEED_CATCHUP, "8 messages behind");
-    sync_reached(&f->sync, 0, 15);
-    sync_reached(&f->sync, 1, 23);
+    liveness_reached(&f->liveness, 0, 15);
+    liveness_reached(&f->liveness, 1, 23);
     tick(f, 100);
     is_state(f, FEED_LIVE, "");
 }
@@ -263,15 +265,16 @@ static void what_a_transaction_hides_is_said(void **state)
     for (int k = 0; k < 3; k++) {
         f->now_ms += 1000;
         read_now(f, 15, 20);
-        sync_drained(&f->sync, 0, 12);
+        liveness_drained(&f->liveness, 0, 12);
         tick(f, 0);
     }
     is_state(f, FEED_CATCHUP,
              "3 messages do not come: a transaction under way hides them, or they are large");
-    sync_reached(&f->sync, 0, 13); /* it goes on: no longer at the end of what can be read */
+    liveness_reached(&f->liveness, 0,
+                     13); /* it goes on: no longer at the end of what can be read */
     tick(f, 0);
     is_state(f, FEED_CATCHUP, "2 messages behind");
-    sync_drained(&f->sync, 0, 15); /* the rest was aborted */
+    liveness_drained(&f->liveness, 0, 15); /* the rest was aborted */
     tick(f, 0);
     is_state(f, FEED_LIVE, "");
 }
@@ -294,14 +297,14 @@ static void a_lapse_is_noticed_within_the_lease(void **state)
     is_state(f, FEED_LIVE, "");
     tick(f, 1);
     is_state(f, FEED_LOST, "no answer from the brokers within the lease");
-    assert_true(f->sync.assigned);
+    assert_true(f->liveness.assigned);
 }
 
 static void a_lapse_names_the_trouble(void **state)
 {
     struct fixture *f = *state;
     go_live(f);
-    sync_tick(&f->sync, "connection reset", at(f->now_ms + LEASE_MS));
+    liveness_tick(&f->liveness, "connection reset", at(f->now_ms + LEASE_MS));
     is_state(f, FEED_LOST, "no answer from the brokers within the lease: connection reset");
 }
 
@@ -310,8 +313,8 @@ static void a_sleeper_is_not_live_on_waking(void **state)
 {
     struct fixture *f = *state;
     go_live(f);
-    assert_true(sync_is_live(&f->sync, at(f->now_ms)));
-    assert_false(sync_is_live(&f->sync, at(f->now_ms + LEASE_MS)));
+    assert_true(liveness_is_live(&f->liveness, at(f->now_ms)));
+    assert_false(liveness_is_live(&f->liveness, at(f->now_ms + LEASE_MS)));
     is_state(f, FEED_LIVE, "");
 }
 
@@ -321,20 +324,20 @@ static void a_loss_keeps_the_position_and_resumes(void **state)
 {
     struct fixture *f = *state;
     go_live(f);
-    sync_reached(&f->sync, 0, 14);
+    liveness_reached(&f->liveness, 0, 14);
     f->now_ms += 100;
-    sync_lose(&f->sync, "gone", at(f->now_ms));
+    liveness_lose(&f->liveness, "gone", at(f->now_ms));
     is_state(f, FEED_LOST, "gone");
     tick(f, 100);
     is_state(f, FEED_LOST, "gone");
-    assert_int_equal(read_now(f, 16, 20), SYNC_RESUME);
+    assert_int_equal(read_now(f, 16, 20), LIVENESS_RESUME);
     is_state(f, FEED_CATCHUP, "reading on after a loss");
-    assert_int_equal(f->sync.next[0], 14);
-    assert_int_equal(f->sync.takes, 1);
-    sync_reached(&f->sync, 0, 16);
+    assert_int_equal(f->liveness.next[0], 14);
+    assert_int_equal(f->liveness.takes, 1);
+    liveness_reached(&f->liveness, 0, 16);
     tick(f, 100);
     is_state(f, FEED_CATCHUP, "reading to the end of the log"); /* the other was not seen since */
-    sync_reached(&f->sync, 1, 20);
+    liveness_reached(&f->liveness, 1, 20);
     tick(f, 100);
     is_state(f, FEED_LIVE, "");
 }
@@ -344,10 +347,10 @@ static void a_reading_from_before_the_loss_proves_nothing(void **state)
     struct fixture *f = *state;
     go_live(f);
     f->now_ms += 100;
-    sync_lose(&f->sync, "gone", at(f->now_ms));
-    assert_int_equal(read_at(f, f->now_ms - 1, 10, 20), SYNC_GO_ON);
+    liveness_lose(&f->liveness, "gone", at(f->now_ms));
+    assert_int_equal(read_at(f, f->now_ms - 1, 10, 20), LIVENESS_GO_ON);
     is_state(f, FEED_LOST, "gone");
-    assert_int_equal(read_at(f, f->now_ms, 10, 20), SYNC_RESUME);
+    assert_int_equal(read_at(f, f->now_ms, 10, 20), LIVENESS_RESUME);
 }
 
 static void what_was_wanted_before_a_loss_is_forgotten(void **state)
@@ -357,11 +360,11 @@ static void what_was_wanted_before_a_loss_is_forgotten(void **state)
     f->now_ms += 100;
     read_now(f, 12, 20);
     f->now_ms += 100;
-    sync_lose(&f->sync, "gone", at(f->now_ms));
+    liveness_lose(&f->liveness, "gone", at(f->now_ms));
     f->now_ms += 2000;
     read_now(f, 13, 20);
-    sync_reached(&f->sync, 0, 12);
-    sync_reached(&f->sync, 1, 20);
+    liveness_reached(&f->liveness, 0, 12);
+    liveness_reached(&f->liveness, 1, 20);
     tick(f, 100);
     is_state(f, FEED_CATCHUP, "1 messages behind");
 }
@@ -369,7 +372,7 @@ static void what_was_wanted_before_a_loss_is_forgotten(void **state)
 static void cold_cannot_be_lost(void **state)
 {
     struct fixture *f = *state;
-    sync_lose(&f->sync, "gone", at(f->now_ms));
+    liveness_lose(&f->liveness, "gone", at(f->now_ms));
     is_state(f, FEED_COLD, "starting");
 }
 
@@ -382,7 +385,7 @@ static void other_partitions_are_a_gap(void **state)
     f->now_ms += 1000;
     f->reading = (struct log_reading){.asked = at(f->now_ms),
                                       .ends = {.count = 3, .offset = {10, 20, 0}, .log_id = LOG}};
-    is_gap(f, sync_read(&f->sync, &f->reading, "", at(f->now_ms)),
+    is_gap(f, liveness_read(&f->liveness, &f->reading, "", at(f->now_ms)),
            "partition count changed from 2 to 3");
 }
 
@@ -392,7 +395,8 @@ static void another_cluster_is_a_gap(void **state)
     go_live(f);
     f->reading = (struct log_reading){.asked = at(f->now_ms),
                                       .ends = {.count = 2, .offset = {10, 20}, .log_id = LOG + 1}};
-    is_gap(f, sync_read(&f->sync, &f->reading, "", at(f->now_ms)), "the cluster is another one");
+    is_gap(f, liveness_read(&f->liveness, &f->reading, "", at(f->now_ms)),
+           "the cluster is another one");
 }
 
 static void a_log_that_shrank_is_a_gap(void **state)
@@ -418,19 +422,20 @@ static void a_topic_made_anew_is_a_gap(void **state)
     f->reading = (struct log_reading){
         .asked = at(f->now_ms),
         .ends = {.count = 2, .offset = {15, 25}, .log_id = LOG, .made_anew = 1}};
-    is_gap(f, sync_read(&f->sync, &f->reading, "", at(f->now_ms)), "the topic was made anew");
+    is_gap(f, liveness_read(&f->liveness, &f->reading, "", at(f->now_ms)),
+           "the topic was made anew");
     f->now_ms += 2000;
     f->reading.asked = at(f->now_ms);
-    assert_int_equal(sync_read(&f->sync, &f->reading, "", at(f->now_ms)), SYNC_TAKE);
-    sync_take(&f->sync, &f->reading, f->reading.ends.offset, at(f->now_ms));
-    assert_int_equal(sync_read(&f->sync, &f->reading, "", at(f->now_ms)), SYNC_GO_ON);
+    assert_int_equal(liveness_read(&f->liveness, &f->reading, "", at(f->now_ms)), LIVENESS_TAKE);
+    liveness_take(&f->liveness, &f->reading, f->reading.ends.offset, at(f->now_ms));
+    assert_int_equal(liveness_read(&f->liveness, &f->reading, "", at(f->now_ms)), LIVENESS_GO_ON);
 }
 
 static void a_gap_while_lost_is_one(void **state)
 {
     struct fixture *f = *state;
     go_live(f);
-    sync_lose(&f->sync, "gone", at(f->now_ms));
+    liveness_lose(&f->liveness, "gone", at(f->now_ms));
     is_gap(f, read_now(f, 3, 20), "the log ends before what was read from it");
 }
 
@@ -445,7 +450,7 @@ static void a_failure_that_passes_is_none(void **state)
 {
     struct fixture *f = *state;
     go_live(f);
-    assert_int_equal(read_fails(f, ERR_TIMEOUT, "timed out", ""), SYNC_GO_ON);
+    assert_int_equal(read_fails(f, ERR_TIMEOUT, "timed out", ""), LIVENESS_GO_ON);
     is_state(f, FEED_LIVE, "");
 }
 
@@ -454,13 +459,13 @@ static void after_a_gap_a_new_position_is_taken(void **state)
     struct fixture *f = *state;
     go_live(f);
     f->now_ms += 2000;
-    is_gap(f, sync_gap(&f->sync, "out of range", at(f->now_ms)), "out of range");
-    assert_int_equal(read_at(f, f->now_ms - 1, 10, 20), SYNC_GO_ON); /* asked before it */
-    assert_int_equal(read_now(f, 3, 4), SYNC_TAKE);
-    assert_int_equal(f->sync.next[0], 3);
-    assert_int_equal(f->sync.takes, 2);
-    sync_reached(&f->sync, 0, 3);
-    sync_reached(&f->sync, 1, 4);
+    is_gap(f, liveness_gap(&f->liveness, "out of range", at(f->now_ms)), "out of range");
+    assert_int_equal(read_at(f, f->now_ms - 1, 10, 20), LIVENESS_GO_ON); /* asked before it */
+    assert_int_equal(read_now(f, 3, 4), LIVENESS_TAKE);
+    assert_int_equal(f->liveness.next[0], 3);
+    assert_int_equal(f->liveness.takes, 2);
+    liveness_reached(&f->liveness, 0, 3);
+    liveness_reached(&f->liveness, 1, 4);
     tick(f, 100);
     is_state(f, FEED_LIVE, "");
 }
@@ -470,11 +475,11 @@ static void gaps_that_repeat_do_not_spin(void **state)
     struct fixture *f = *state;
     go_live(f);
     f->now_ms += 10;
-    sync_gap(&f->sync, "out of range", at(f->now_ms));
+    liveness_gap(&f->liveness, "out of range", at(f->now_ms));
     f->now_ms += 10;
-    assert_int_equal(read_now(f, 10, 20), SYNC_GO_ON);
+    assert_int_equal(read_now(f, 10, 20), LIVENESS_GO_ON);
     f->now_ms = START_MS + 1000;
-    assert_int_equal(read_now(f, 10, 20), SYNC_TAKE);
+    assert_int_equal(read_now(f, 10, 20), LIVENESS_TAKE);
 }
 
 int main(void)

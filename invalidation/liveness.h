@@ -1,5 +1,5 @@
 /*
- * sync.h - whether the feed misses nothing: its states, and the proof that it is live.
+ * liveness.h - whether the feed misses nothing: its states, and the proof that it is live.
  *
  *            a reading: take a position            drained, and proven within the lease
  *     COLD ----------------------------> CATCHUP <------------------------------------> LIVE
@@ -24,28 +24,30 @@
  * The ends are those of all that is written. What a transaction under way hides is not read, so a
  * partition in which one hangs for longer than the lease is not LIVE, and the reason says so.
  */
-#ifndef FRESHET_INVALIDATION_SYNC_H
-#define FRESHET_INVALIDATION_SYNC_H
+#ifndef FRESHET_INVALIDATION_LIVENESS_H
+#define FRESHET_INVALIDATION_LIVENESS_H
 
 #include <stdbool.h>
 
-#include "invalidation/feed.h"
+#include "cache/stamp.h"
+#include "invalidation/feed_state.h"
 #include "invalidation/log_ends.h"
 
-enum sync_action {
-    SYNC_GO_ON,  /* nothing to be done */
-    SYNC_TAKE,   /* ask where to start, sync_take(), invalidate everything, read from `next` on */
-    SYNC_RESUME, /* read on from `next` */
-    SYNC_DROP,   /* stop reading, forget the position, invalidate everything */
+enum liveness_action {
+    LIVENESS_GO_ON, /* nothing to be done */
+    LIVENESS_TAKE, /* ask where to start, liveness_take(), invalidate everything, read from `next` on */
+    LIVENESS_RESUME, /* read on from `next` */
+    LIVENESS_DROP,   /* stop reading, forget the position, invalidate everything */
 };
 
-struct sync_options {
+struct liveness_options {
     uint64_t lease_ms;
-    uint64_t tick_ms; /* sync_tick() comes about as often: a lapse may be noticed that much later */
+    uint64_t
+        tick_ms; /* liveness_tick() comes about as often: a lapse may be noticed that much later */
 };
 
 /* Positions past `wanted` prove that what was in the log at `wanted_asked` is applied. */
-struct sync_proof {
+struct liveness_proof {
     bool found;
     struct mono asked;
     bool pending; /* `wanted` has not been reached yet */
@@ -54,16 +56,16 @@ struct sync_proof {
 };
 
 /* For its owner to read the first part of. */
-struct sync {
+struct liveness {
     enum feed_state state;
     char reason[FEED_MAX_ERROR]; /* why it is not LIVE; "" when it is */
     bool assigned;               /* there is a position */
     uint64_t takes;              /* positions taken */
     size_t count;                /* partitions */
-    int64_t
-        next[LOG_MAX_PARTITIONS]; /* offset to be applied next; never moves back but by SYNC_TAKE */
+    int64_t next
+        [LOG_MAX_PARTITIONS]; /* offset to be applied next; never moves back but by LIVENESS_TAKE */
 
-    struct sync_options options;
+    struct liveness_options options;
     struct mono stale_before; /* readings asked for before are worth nothing */
     struct mono answered;     /* when a reading last came back good */
     struct mono assigned_at;
@@ -75,48 +77,48 @@ struct sync {
     size_t drained_count;     /* partitions read, or found empty, since they were assigned */
     bool drained[LOG_MAX_PARTITIONS];
     int64_t floor[LOG_MAX_PARTITIONS]; /* an end below means that the log is not the one we read */
-    struct sync_proof proof;
+    struct liveness_proof proof;
 };
 
-void sync_init(struct sync *sync, const struct sync_options *options);
+void liveness_init(struct liveness *liveness, const struct liveness_options *options);
 
 /*
  * A reading of the log's ends came. `trouble` is what the client last complained about ("" when
  * nothing), which says more than that time ran out.
  */
-enum sync_action sync_read(struct sync *sync, const struct log_reading *reading,
-                           const char *trouble, struct mono now);
+enum liveness_action liveness_read(struct liveness *liveness, const struct log_reading *reading,
+                                   const char *trouble, struct mono now);
 
 /*
- * After a SYNC_TAKE: the position is `start`, of the same partitions as the reading and asked for
+ * After a LIVENESS_TAKE: the position is `start`, of the same partitions as the reading and asked for
  * after it. That is below the reading's ends where a transaction is under way: what it hides will
  * be read once it is committed.
  */
-void sync_take(struct sync *sync, const struct log_reading *reading, const int64_t *start,
-               struct mono now);
+void liveness_take(struct liveness *liveness, const struct log_reading *reading,
+                   const int64_t *start, struct mono now);
 
-/* After a SYNC_TAKE: it is not known where to start. */
-void sync_take_failed(struct sync *sync, const char *reason, struct mono now);
+/* After a LIVENESS_TAKE: it is not known where to start. */
+void liveness_take_failed(struct liveness *liveness, const char *reason, struct mono now);
 
 /* All before `next` is applied. */
-void sync_reached(struct sync *sync, int32_t partition, int64_t next);
+void liveness_reached(struct liveness *liveness, int32_t partition, int64_t next);
 
 /* The same, and there is no more to be read: the partition ends there, for now. */
-void sync_drained(struct sync *sync, int32_t partition, int64_t end);
+void liveness_drained(struct liveness *liveness, int32_t partition, int64_t end);
 
 /* The brokers are gone. The position is kept; only readings asked for from now on prove anything. */
-void sync_lose(struct sync *sync, const char *reason, struct mono now);
+void liveness_lose(struct liveness *liveness, const char *reason, struct mono now);
 
-/* A gap. Returns SYNC_DROP. */
-enum sync_action sync_gap(struct sync *sync, const char *reason, struct mono now);
+/* A gap. Returns LIVENESS_DROP. */
+enum liveness_action liveness_gap(struct liveness *liveness, const char *reason, struct mono now);
 
 /* Time has passed: it may be LIVE now, or the lease may have run out. */
-void sync_tick(struct sync *sync, const char *trouble, struct mono now);
+void liveness_tick(struct liveness *liveness, const char *trouble, struct mono now);
 
 /* Until when nothing is missed, as proven; {0} when it is not LIVE. */
-struct mono sync_lease(const struct sync *sync);
+struct mono liveness_lease(const struct liveness *liveness);
 
-/* Whether it is LIVE and the lease lasts, even when sync_tick() did not come in time. */
-bool sync_is_live(const struct sync *sync, struct mono now);
+/* Whether it is LIVE and the lease lasts, even when liveness_tick() did not come in time. */
+bool liveness_is_live(const struct liveness *liveness, struct mono now);
 
 #endif
