@@ -1,7 +1,5 @@
 #include "cache/answer.h"
 
-#include "dns/build.h"
-
 uint32_t answer_bound_ttls(struct answer *answer, const struct ttl_policy *policy)
 {
     struct ttl_policy bounds = *policy;

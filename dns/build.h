@@ -16,8 +16,6 @@ enum {
     BUILD_MAX_RECORDS = 4096, /* TTL places kept; more records is ERR_SPACE */
 };
 
-enum section { SECTION_ANSWER, SECTION_AUTHORITY, SECTION_ADDITIONAL };
-
 struct builder {
     struct wire_writer out;
     uint16_t counts[3]; /* by enum section */

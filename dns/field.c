@@ -8,6 +8,7 @@ enum {
      * Fields of one record. TXT and APL can repeat theirs until the RDATA are full; names (HIP's
      * rendezvous servers) are held to a bound so that looking up the k-th name stays cheap.
      */
+    FIELDS_MAX = 65536,
     NAMES_MAX = 255,
     LOC_SIZE = 16, /* RFC 1876 2 */
 };
@@ -17,61 +18,29 @@ enum { GATEWAY_NONE = 0, GATEWAY_IPV4 = 1, GATEWAY_IPV6 = 2, GATEWAY_NAME = 3 };
 
 /* -- plans ------------------------------------------------------------------------------------- */
 
-/* Types whose descriptor says less than "bytes": ldns lists them with a place-holder. */
-static bool is_opaque(uint16_t type)
-{
-    switch (type) {
-    case LDNS_RR_TYPE_NULL:
-    case LDNS_RR_TYPE_A6:
-    case LDNS_RR_TYPE_SINK:
-    case LDNS_RR_TYPE_EID:
-    case LDNS_RR_TYPE_NIMLOC:
-    case LDNS_RR_TYPE_ATMA:
-    case TYPE_OPT:
-        return true;
-    default:
-        return false;
-    }
-}
-
 struct field_plan field_plan(uint16_t type)
 {
-    const ldns_rr_descriptor *form = ldns_rr_descript(type);
+    const struct form *form = form_of(type);
 
-    /* For numbers it does not know ldns hands out a stand-in of another type. */
-    if (!form || form->_type != (ldns_rr_type)type || is_opaque(type))
+    if (!form || form->fields[0] == LDNS_RDF_TYPE_UNKNOWN)
         return (struct field_plan){.form = NULL, .minimum = 1, .maximum = 1};
     return (struct field_plan){.form = form,
-                               .minimum = ldns_rr_descriptor_minimum(form),
-                               .maximum = ldns_rr_descriptor_maximum(form)};
+                               .minimum = form->minimum,
+                               .maximum = form->repeats ? FIELDS_MAX : form->maximum};
 }
 
 ldns_rdf_type field_kind(const struct field_plan *plan, size_t index)
 {
-    return plan->form ? ldns_rr_descriptor_field_type(plan->form, index) : LDNS_RDF_TYPE_UNKNOWN;
+    const struct form *form = plan->form;
+
+    if (!form)
+        return LDNS_RDF_TYPE_UNKNOWN;
+    return (ldns_rdf_type)form->fields[index < form->maximum ? index : form->maximum - 1u];
 }
 
 bool field_names_compressible(const struct field_plan *plan)
 {
-    return plan->form && plan->form->_compress == LDNS_RR_COMPRESS;
-}
-
-/* Whether a receiver follows pointers in this type's names (RFC 3597 4). */
-static bool may_decompress(uint16_t type, const struct field_plan *plan)
-{
-    switch (type) {
-    case LDNS_RR_TYPE_RP:
-    case LDNS_RR_TYPE_AFSDB:
-    case LDNS_RR_TYPE_RT:
-    case LDNS_RR_TYPE_SIG:
-    case LDNS_RR_TYPE_PX:
-    case LDNS_RR_TYPE_NXT:
-    case LDNS_RR_TYPE_NAPTR:
-    case TYPE_SRV:
-        return true;
-    default:
-        return field_names_compressible(plan);
-    }
+    return plan->form && plan->form->compress;
 }
 
 size_t field_number_size(ldns_rdf_type kind)
@@ -350,8 +319,9 @@ void field_walk_message(struct field_walk *walk, uint16_t type, const struct wir
 {
     walk->plan = field_plan(type);
     walk->type = type;
-    walk->decompress = may_decompress(type, &walk->plan);
+    walk->decompress = true;
     walk->index = 0;
+    walk->start = reader->at;
     walk->rdata = wire_reader(reader->base, reader->at + length);
     walk->rdata.at = reader->at;
 }
@@ -418,6 +388,7 @@ int field_next(struct field_walk *walk, struct field *ret)
     struct field field = {0};
     bool fine, done = wire_left(&walk->rdata) == 0;
 
+    walk->start = walk->rdata.at;
     if (walk->index >= walk->plan.minimum && done)
         return 0;
     if (walk->index >= walk->plan.maximum)
@@ -434,6 +405,40 @@ int field_next(struct field_walk *walk, struct field *ret)
     walk->index++;
     *ret = field;
     return 1;
+}
+
+/* The chain, the negative end and the signatures of an answer are found by these. */
+static bool is_looked_into(uint16_t type)
+{
+    switch (type) {
+    case TYPE_A:
+    case TYPE_AAAA:
+    case TYPE_NS:
+    case TYPE_CNAME:
+    case TYPE_DNAME:
+    case TYPE_SOA:
+    case TYPE_RRSIG:
+        return true;
+    default:
+        return false;
+    }
+}
+
+bool field_may_be_odd(const struct field_walk *walk)
+{
+    if (is_looked_into(walk->type))
+        return false;
+    if (walk->index >= walk->plan.maximum || walk->start >= walk->rdata.size)
+        return true; /* too much, or too little */
+    switch (field_kind(&walk->plan, walk->index)) {
+    case LDNS_RDF_TYPE_DNAME:
+    case LDNS_RDF_TYPE_IPSECKEY:
+    case LDNS_RDF_TYPE_AMTRELAY:
+    case LDNS_RDF_TYPE_HIP:
+        return false;
+    default:
+        return true;
+    }
 }
 
 int field_check(uint16_t type, const uint8_t *rdata, size_t length)

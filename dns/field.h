@@ -1,16 +1,16 @@
 /*
  * field.h - RDATA as a row of fields.
  *
- * ldns has a descriptor for each type it knows: the kinds of its fields in order, how many must
+ * Each type that is known has a form (form.h): the kinds of its fields in order, how many must
  * be there, and whether more may follow. A walk goes over the bytes of one RDATA by that
- * descriptor and hands out one checked field after the other, without allocating:
+ * form and hands out one checked field after the other, without allocating:
  *
  *     MX    INT16  DNAME                 TXT   STR STR* ...
  *     A     A                            NSEC3 INT8 INT8 INT16 SALT NEXT_OWNER [BITMAP]
  *
  * Everything that reads RDATA stands on this one walk: the check and decompression of the miss
- * path, the places of names for the builder, the presentation form. Types ldns does not know, or
- * knows only as a block of bytes, are one field of kind UNKNOWN (RFC 3597). Used inside dns/
+ * path, the places of names for the builder, the presentation form. Types that are not known, or
+ * known only as a block of bytes, are one field of kind UNKNOWN (RFC 3597). Used inside dns/
  * only.
  */
 #ifndef FRESHET_DNS_FIELD_H
@@ -23,12 +23,13 @@
 #include <ldns/ldns.h>
 
 #include "dns/error.h"
+#include "dns/form.h"
 #include "dns/name.h"
 #include "dns/wire.h"
 
-/* Where a type's description comes from; `form` is NULL for opaque types. */
+/* What a type consists of; `form` is NULL for opaque types. */
 struct field_plan {
-    const ldns_rr_descriptor *form;
+    const struct form *form;
     size_t minimum; /* fields that must be there */
     size_t maximum; /* fields that may be there */
 };
@@ -55,6 +56,7 @@ struct field_walk {
     uint16_t type;
     bool decompress; /* pointers in names are followed */
     size_t index;    /* of the next field */
+    size_t start;    /* where the last one asked for begins, as an offset from `rdata.base` */
     struct wire_reader
         rdata; /* ends where the RDATA ends; base is the message's when decompressing */
     uint8_t name[NAME_MAX_SIZE]; /* the last name that was decompressed */
@@ -71,13 +73,19 @@ void field_walk_start(struct field_walk *walk, uint16_t type, const uint8_t *rda
 
 /*
  * Starts over RDATA inside a message, from the reader's place on for `length` bytes, which must be
- * there. Pointers are followed in the types whose senders may have used them (RFC 3597 4).
+ * there. Pointers in names are followed in any type: RFC 3597 4 asks for it in a few, servers use them in others.
  */
 void field_walk_message(struct field_walk *walk, uint16_t type, const struct wire_reader *reader,
                         size_t length);
 
 /* Steps to the next field. Returns 1, 0 when the RDATA ended where it may, or ERR_RDATA. */
 MUST_CHECK int field_next(struct field_walk *walk, struct field *ret);
+
+/*
+ * After ERR_RDATA: whether what is left from `start` on may be handed on as it is. Not where a name is broken, nor in
+ * types that are looked into here.
+ */
+bool field_may_be_odd(const struct field_walk *walk);
 
 /* Walks RDATA without pointers to their end. Returns 0 or ERR_RDATA. */
 MUST_CHECK int field_check(uint16_t type, const uint8_t *rdata, size_t length);

@@ -165,15 +165,13 @@ static int query_question(const uint8_t *bytes, size_t size, struct question_vie
     return (int)(at + 5);
 }
 
-/* What follows the question: records of the additional section and nothing else. */
+/* What follows the question: records of the additional section. Bytes behind them are nobody's, and ignored. */
 static int query_rest(struct wire_reader *reader, unsigned additionals, struct query *ret)
 {
     for (unsigned i = 0; i < additionals; i++) {
         if (query_additional(reader, &ret->edns) < 0)
             return ERR_FORMAT;
     }
-    if (wire_left(reader) > 0)
-        return ERR_FORMAT;
     return ret->edns.version == 0 ? 0 : ERR_VERSION;
 }
 
@@ -190,7 +188,7 @@ static int query_body(const uint8_t *bytes, size_t size, struct query *ret)
     if (wire_get_u32(bytes + ANSWERS_AND_AUTHORITIES) != 0)
         return ERR_FORMAT;
     unsigned additionals = wire_get_u16(bytes + ADDITIONALS);
-    if (additionals == 0 && (size_t)end == size)
+    if (additionals == 0)
         return 0;
     struct wire_reader reader = wire_reader(bytes, size);
     reader.at = (size_t)end;
@@ -291,82 +289,162 @@ static int read_record(struct wire_reader *reader, const struct record_fixed *fi
     return 0;
 }
 
+enum { BROKEN_MAX = 16 }; /* records of the answer section whose RDATA are broken */
+
 struct parse {
     struct wire_reader reader;
     struct wire_writer arena;
     struct message *message;
-    size_t count; /* records so far */
+    size_t count;                     /* records so far */
+    struct record broken[BROKEN_MAX]; /* owner and type of those of the answer section */
+    size_t broken_count;
 };
 
-/* OPT stands in the additional section only, at the root (RFC 6891 6.1.1). */
+/*
+ * OPT stands in the additional section only, at the root, once (RFC 6891 6.1.1); elsewhere it is stepped over, and of a
+ * broken one the options are.
+ */
 static int parse_opt(struct parse *parse, const struct record_fixed *fixed, const uint8_t *owner,
-                     bool additional)
+                     enum section section)
 {
-    if (!additional || owner[0] != 0)
-        return ERR_FORMAT;
-    return read_opt(&parse->reader, fixed, &parse->message->edns);
+    struct edns *edns = &parse->message->edns;
+
+    if (section != SECTION_ADDITIONAL || owner[0] != 0 || edns->present)
+        return wire_read(&parse->reader, fixed->rdata_size) ? 0 : ERR_SHORT;
+    return read_opt(&parse->reader, fixed, edns) == ERR_SHORT ? ERR_SHORT : 0;
 }
 
-/* Parses `counted` records of one section; `*ret` gets how many of them are not OPT. */
-static int parse_section(struct parse *parse, unsigned counted, bool additional, uint16_t *ret)
+/* Takes a record that is not OPT. One whose RDATA are broken is left out; whether that matters is seen at the end. */
+static int parse_record(struct parse *parse, const struct record_fixed *fixed, const uint8_t *owner,
+                        enum section section)
+{
+    struct record record = {.owner = owner};
+
+    if (parse->count == parse->message->record_capacity)
+        return ERR_SPACE;
+    int error = read_record(&parse->reader, fixed, &parse->arena, &record);
+    if (error == 0) {
+        parse->message->records[parse->count++] = record;
+    } else if (error == ERR_RDATA && section == SECTION_ANSWER) {
+        if (parse->broken_count == BROKEN_MAX)
+            return ERR_RDATA;
+        parse->broken[parse->broken_count++] = record;
+    }
+    return error == ERR_RDATA ? 0 : error;
+}
+
+/* Parses `counted` records of one section; `*ret` gets how many of them are there. */
+static int parse_section(struct parse *parse, unsigned counted, enum section section, uint16_t *ret)
 {
     size_t before = parse->count;
     struct record_fixed fixed;
     int error = 0;
 
-    for (unsigned i = 0; i < counted; i++) {
+    for (unsigned i = 0; i < counted && error == 0; i++) {
         const uint8_t *owner = arena_name(&parse->reader, &parse->arena, &error);
         if (!owner)
-            return error;
+            break;
         if (!read_fixed(&parse->reader, &fixed))
-            return ERR_SHORT;
-        if (fixed.type == TYPE_OPT) {
-            error = parse_opt(parse, &fixed, owner, additional);
-        } else if (parse->count == parse->message->record_capacity) {
-            error = ERR_SPACE;
-        } else {
-            struct record *record = &parse->message->records[parse->count++];
-            record->owner = owner;
-            error = read_record(&parse->reader, &fixed, &parse->arena, record);
-        }
-        if (error < 0)
-            return error;
+            error = ERR_SHORT;
+        else if (fixed.type == TYPE_OPT)
+            error = parse_opt(parse, &fixed, owner, section);
+        else
+            error = parse_record(parse, &fixed, owner, section);
     }
     *ret = (uint16_t)(parse->count - before);
+    return error;
+}
+
+/* Whether a chain from the question comes by `name`, or below it, as far as CNAMEs tell. */
+static bool comes_by(const struct message *message, const uint8_t *name, bool below)
+{
+    bool (*fits)(const uint8_t *, const uint8_t *) = below ? name_is_within : name_equal;
+
+    if (fits(message->question.name, name))
+        return true;
+    for (size_t i = 0; i < message->answer_count; i++) {
+        const struct record *record = &message->records[i];
+        if (record->type == TYPE_DNAME || (record->type == TYPE_CNAME && fits(record->rdata, name)))
+            return true; /* where a DNAME leads is not looked into */
+    }
+    return false;
+}
+
+/* Whether an answer would lack something without this record. */
+static bool is_missed(const struct message *message, const struct record *broken)
+{
+    const struct question *question = &message->question;
+
+    if (question->name_size == 0)
+        return true;
+    if (broken->type == TYPE_RRSIG && question->type != TYPE_RRSIG && !message->edns.dnssec_ok)
+        return false;
+    if (broken->type != question->type && broken->type != TYPE_CNAME &&
+        broken->type != TYPE_DNAME && broken->type != TYPE_RRSIG && question->type != TYPE_ANY)
+        return false;
+    return comes_by(message, broken->owner, broken->type == TYPE_DNAME);
+}
+
+/* Whether a message says by itself that there is nothing, and so needs its authority section. */
+static bool needs_authority(const struct message *message, const struct header *header)
+{
+    const struct record *records = message_authorities(message);
+
+    if (message->answer_count > 0 || (header->flags & FLAG_RCODE) != RCODE_NOERROR)
+        return false;
+    for (size_t i = 0; i < message->authority_count; i++) {
+        if (records[i].type == TYPE_SOA)
+            return false;
+    }
+    return true;
+}
+
+/*
+ * Strict with what an answer is made of, lenient with the rest: the additional section ends where it cannot be read, and
+ * so does the authority section of a message that has an answer.
+ */
+static int parse_sections(struct parse *parse, const struct header *header)
+{
+    struct message *message = parse->message;
+    unsigned authorities = header->authorities;
+    int error = parse_section(parse, header->answers, SECTION_ANSWER, &message->answer_count);
+
+    if (error < 0)
+        return error;
+    error = parse_section(parse, authorities, SECTION_AUTHORITY, &message->authority_count);
+    if ((error < 0 || message->authority_count < authorities) && needs_authority(message, header))
+        return error < 0 ? error : ERR_RDATA;
+    if (error == 0)
+        parse_section(parse, header->additionals, SECTION_ADDITIONAL, &message->additional_count);
+    for (size_t i = 0; i < parse->broken_count; i++) {
+        if (is_missed(message, &parse->broken[i]))
+            return ERR_RDATA;
+    }
     return 0;
 }
 
 static int parse_body(struct parse *parse, const struct header *header)
 {
-    struct message *message = parse->message;
     int error = 0;
 
     if (header->questions > 1)
         return ERR_FORMAT;
     if (header->questions == 1)
-        error = read_question(&parse->reader, &message->question);
-    if (error == 0)
-        error = parse_section(parse, header->answers, false, &message->answer_count);
-    if (error == 0)
-        error = parse_section(parse, header->authorities, false, &message->authority_count);
-    if (error == 0)
-        error = parse_section(parse, header->additionals, true, &message->additional_count);
-    if (error == 0 && wire_left(&parse->reader) > 0)
-        error = ERR_FORMAT;
-    return error;
+        error = read_question(&parse->reader, &parse->message->question);
+    return error < 0 ? error : parse_sections(parse, header);
 }
 
 int message_parse(struct message *message, const uint8_t *bytes, size_t size)
 {
-    struct parse parse = {
-        .reader = wire_reader(bytes, size),
-        .arena = wire_writer(message->arena, message->arena_size),
-        .message = message,
-    };
+    struct parse parse;
     struct header header;
 
     if (size < DNS_HEADER_SIZE)
         return ERR_SHORT;
+    parse.reader = wire_reader(bytes, size);
+    parse.arena = wire_writer(message->arena, message->arena_size);
+    parse.message = message;
+    parse.count = parse.broken_count = 0;
     header = read_header(&parse.reader);
     message->id = header.id;
     message->flags = header.flags;

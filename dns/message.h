@@ -73,6 +73,8 @@ enum {
     EDE_INVALID_DATA = 24,
 };
 
+enum section { SECTION_ANSWER, SECTION_AUTHORITY, SECTION_ADDITIONAL };
+
 struct question {
     uint8_t name[NAME_MAX_SIZE]; /* as spelled by whoever asked */
     uint8_t name_size;
@@ -113,7 +115,7 @@ struct query {
  *   ERR_NOT_QUERY  QR is set: never answered, or two servers could answer each other for ever
  *   ERR_OPCODE     answer NOTIMP (id and flags are set; the question is not read)
  *   ERR_FORMAT     answer FORMERR (id and flags are set, the question if it was readable): QDCOUNT is not 1,
- *                  records in answer or authority, two OPTs, OPT not at the root, junk after the message, ...
+ *                  records in answer or authority, two OPTs, OPT not at the root, fewer records than counted, ...
  *   ERR_VERSION    answer BADVERS (all is set)
  * `ret` is filled as far as said above, also on failure: a reply needs it.
  */
@@ -151,9 +153,15 @@ void message_free(struct message *message);
 
 /*
  * Parses a response (or any message with at most one question). Meant to be called over and over
- * with the same scratch. TSIG and other signatures are not verified. Returns 0; ERR_SHORT, ERR_FORMAT,
- * ERR_NAME, ERR_POINTER, ERR_RDATA (some record breaks its type's format), ERR_SPACE (decompresses to more
- * than the arena).
+ * with the same scratch. TSIG and other signatures are not verified.
+ *
+ * What an answer is made of has to be whole; what nobody needs need not be. Records of the answer section beside the way
+ * from the question are left out when they are broken; the authority section where there is an answer, or an SOA, or an
+ * RCODE, and the additional section always, end where they cannot be read; bytes behind the message are ignored. So
+ * the counts are of what is there, and may be lower than those of the header.
+ *
+ * Returns 0; ERR_SHORT, ERR_FORMAT, ERR_NAME, ERR_POINTER, ERR_RDATA (some record breaks its type's format), ERR_SPACE
+ * (decompresses to more than the arena).
  */
 MUST_CHECK int message_parse(struct message *message, const uint8_t *bytes, size_t size);
 

@@ -21,7 +21,9 @@ int rdata_read(struct wire_reader *reader, uint16_t type, uint16_t length, struc
     field_walk_message(&walk, type, &start, length);
     while ((step = field_next(&walk, &field)) > 0)
         wire_write(out, field.bytes, field.size);
-    if (step < 0) {
+    if (step < 0 && field_may_be_odd(&walk)) {
+        wire_write(out, reader->base + walk.start, reader->at - walk.start);
+    } else if (step < 0) {
         out->at = before;
         return step;
     }
@@ -69,17 +71,6 @@ int rdata_compare(uint16_t type, const uint8_t *a, size_t a_size, const uint8_t 
 
 /* -- mnemonics --------------------------------------------------------------------------------- */
 
-/* The types that are only asked for; ldns has no descriptor for them. */
-static const struct {
-    uint16_t type;
-    char text[TYPE_MAX_TEXT];
-} question_types[] = {
-    {TYPE_IXFR, "IXFR"},   {TYPE_AXFR, "AXFR"}, {TYPE_MAILB, "MAILB"},
-    {TYPE_MAILA, "MAILA"}, {TYPE_ANY, "ANY"},
-};
-
-enum { QUESTION_TYPES = sizeof(question_types) / sizeof(question_types[0]) };
-
 /* The number in "TYPE65280" behind its four letters, or ERR_TYPE (RFC 3597 5). */
 static int type_number(const char *digits)
 {
@@ -97,26 +88,15 @@ int type_from_text(const char *text)
 {
     if (strncasecmp(text, "TYPE", 4) == 0)
         return type_number(text + 4);
-    for (size_t i = 0; i < QUESTION_TYPES; i++) {
-        if (strcasecmp(text, question_types[i].text) == 0)
-            return question_types[i].type;
-    }
-    int type = (int)ldns_get_rr_type_by_name(text);
-    return type > 0 && type <= UINT16_MAX ? type : ERR_TYPE;
+    return form_type(text);
 }
 
 const char *type_to_text(uint16_t type, char text[TYPE_MAX_TEXT])
 {
-    const ldns_rr_descriptor *form = ldns_rr_descript(type);
+    const struct form *form = form_of(type);
 
-    for (size_t i = 0; i < QUESTION_TYPES; i++) {
-        if (type == question_types[i].type)
-            return strcpy(text, question_types[i].text);
-    }
-    /* A name that leads back: ldns 1.8.4 calls type 262 TXT as well. */
-    if (form && form->_type == (ldns_rr_type)type && form->_name && type != 0 &&
-        type_from_text(form->_name) == type)
-        snprintf(text, TYPE_MAX_TEXT, "%s", form->_name);
+    if (form)
+        snprintf(text, TYPE_MAX_TEXT, "%s", form->name);
     else
         snprintf(text, TYPE_MAX_TEXT, "TYPE%u", (unsigned)type);
     return text;

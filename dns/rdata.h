@@ -1,7 +1,7 @@
 /*
  * rdata.h - what RDATA of each type must look like, and where the names in it are.
  *
- * The fields of a type come from ldns' descriptors; types it does not know are opaque bytes
+ * The fields of each type are those of its RFC (form.h); types that are not known are opaque bytes
  * (RFC 3597). Names in RDATA may be compressed only in the types of RFC 1035 (RFC 3597 4); this is
  * where they are undone on the way in and allowed on the way out.
  */
@@ -17,9 +17,10 @@
 #include "dns/wire.h"
 
 /*
- * Reads `length` bytes of RDATA of `type` at the cursor, checks that they are well formed (every
- * field present, nothing left over, names valid, A 4 bytes, AAAA 16, at least one TXT string...),
- * and appends them to `out` with names uncompressed. Returns the bytes appended; ERR_RDATA, ERR_SPACE.
+ * Reads `length` bytes of RDATA of `type` at the cursor and appends them to `out` with names uncompressed. What a
+ * resolver looks into itself has to be well formed (A 4 bytes, AAAA 16, the names of NS, CNAME, DNAME, SOA, RRSIG, nothing
+ * left over), and so has every name elsewhere; but for that the odd is passed on as it came, a TXT without strings or
+ * SvcParams out of order, as other resolvers do. Returns the bytes appended; ERR_RDATA, ERR_SPACE.
  * The cursor ends behind the RDATA on success and failure alike.
  */
 MUST_CHECK int rdata_read(struct wire_reader *reader, uint16_t type, uint16_t length,
@@ -36,8 +37,8 @@ MUST_CHECK int rdata_from_text(uint16_t type, const char *text, uint8_t *buffer,
 MUST_CHECK int rdata_from_whole_text(uint16_t type, const char *text, uint8_t *buffer, size_t size);
 
 /*
- * Presentation form of uncompressed RDATA, NUL-terminated. Returns the length without the NUL;
- * ERR_RDATA, ERR_SPACE. Unknown types come out in the RFC 3597 form.
+ * Presentation form of uncompressed RDATA, NUL-terminated. Returns the length without the NUL; ERR_RDATA (over 65535
+ * bytes), ERR_SPACE. Unknown types and what is not well formed come out in the RFC 3597 form.
  */
 MUST_CHECK int rdata_to_text(uint16_t type, const uint8_t *rdata, size_t length, char *text,
                              size_t size);

