@@ -14,7 +14,10 @@
 #include "resolver/daemon/log.h"
 #include "resolver/net/net.h"
 
-enum { GRACE_MS = 2000 }; /* for queries under way when the daemon stops */
+enum {
+    GRACE_MS = 2000,             /* for queries under way when the daemon stops */
+    TCP_HELD = 16 * 1024 * 1024, /* bytes that wait for TCP clients, per worker */
+};
 
 static void report_feed(void *arg, enum feed_severity severity, const char *text)
 {
@@ -31,7 +34,7 @@ static void report_feed(void *arg, enum feed_severity severity, const char *text
 static struct worker_settings settings_of(const struct config *config)
 {
     return (struct worker_settings){
-        .tcp = {.clients = config->tcp_clients, .idle_ms = config->tcp_idle_ms},
+        .tcp = {.clients = config->tcp_clients, .idle_ms = config->tcp_idle_ms, .held = TCP_HELD},
         .resolve_timeout_ms = config->resolve_timeout_ms,
     };
 }

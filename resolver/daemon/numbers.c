@@ -98,8 +98,20 @@ const struct numbers numbers_of_zone = LIST(zone_list);
 
 static const struct number tcp_list[] = {
     {NULL, "tcp_accepted_total", "TCP connections taken.", TCP(accepted)},
-    {NULL, "tcp_turned_away_total", "TCP connections refused: no place.", TCP(turned_away),
-     "TCP clients are turned away: no place"},
+    {NULL, "tcp_connections", "TCP connections at the moment.", TCP(connections)},
+    {NULL, "tcp_queries_total", "Messages received by TCP.", TCP(queries)},
+    {NULL, "tcp_turned_away_total", "TCP connections refused: no memory.", TCP(turned_away),
+     "TCP clients are turned away: no memory"},
+    {NULL, "tcp_idle_for_room_total", "Idle TCP connections closed for others.", TCP(idle_for_room),
+     "idle TCP connections are closed for others: all places are taken"},
+    {NULL, "tcp_busy_for_room_total", "TCP connections with queries closed for others.",
+     TCP(busy_for_room), "TCP connections are closed for others: one client holds too many"},
+    {NULL, "tcp_for_bytes_total", "TCP connections closed: too much waited for their client.",
+     TCP(for_bytes), "TCP connections are closed: too much waits for their client"},
+    {NULL, "tcp_slow_total", "TCP connections closed within a message.", TCP(slow),
+     "TCP connections are closed: half a message for too long, or no answer taken"},
+    {NULL, "tcp_rests_total", "Times there was no descriptor for a TCP client.", TCP(rests),
+     "no descriptor for a TCP client: accepting rests for 100 ms"},
 };
 const struct numbers numbers_of_tcp = LIST(tcp_list);
 
@@ -137,7 +149,14 @@ void numbers_take_tcp(const struct daemon *daemon, struct tcp_numbers *ret)
     for (size_t i = 0; i < daemon->worker_count; i++) {
         const struct tcp_pool_counters *tcp = worker_tcp_counters(daemon->workers[i]);
         ret->accepted += counter_get(&tcp->accepted);
+        ret->connections += counter_get(&tcp->accepted) - counter_get(&tcp->closed);
+        ret->queries += counter_get(&tcp->queries);
         ret->turned_away += counter_get(&tcp->turned_away);
+        ret->idle_for_room += counter_get(&tcp->idle_for_room);
+        ret->busy_for_room += counter_get(&tcp->busy_for_room);
+        ret->for_bytes += counter_get(&tcp->for_bytes);
+        ret->slow += counter_get(&tcp->slow);
+        ret->rests += counter_get(&tcp->rests);
     }
 }
 

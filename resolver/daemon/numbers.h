@@ -54,7 +54,8 @@ extern const struct numbers numbers_of_zone;
 
 /* TCP listeners, of all workers. */
 struct tcp_numbers {
-    uint64_t accepted, turned_away;
+    uint64_t accepted, connections, queries, turned_away;
+    uint64_t idle_for_room, busy_for_room, for_bytes, slow, rests;
 };
 extern const struct numbers numbers_of_tcp;
 void numbers_take_tcp(const struct daemon *daemon, struct tcp_numbers *ret);

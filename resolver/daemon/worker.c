@@ -128,7 +128,7 @@ static void give_up(struct worker *worker)
     struct endpoint *endpoint;
     LL_FOREACH (worker->endpoints, endpoint)
         udp_stop_reading(endpoint->udp);
-    tcp_pool_stop_reading(worker->tcp);
+    tcp_pool_stop_accepting(worker->tcp);
     for (size_t i = 0; i < worker->options.tier_count; i++)
         inflight_give_up(worker->tier_workers[i].inflight, mono_now());
     worker->given_up = true;

@@ -2,63 +2,110 @@
 
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
-#include <event2/listener.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include <utlist.h>
 
+#include "resolver/net/accept.h"
 #include "resolver/net/clock.h"
+#include "resolver/net/holders.h"
 
-enum { LENGTH_SIZE = 2 };
+enum {
+    LENGTH_SIZE = 2,
+    KERNEL_BYTES =
+        128 * 1024, /* of a connection, each way: what the kernel keeps for it is bounded too */
+    LOOKS = 10,     /* in the idle time, for those that have reached it */
+};
 
 struct connection {
-    struct connection *prev, *next; /* quietest first */
+    struct held held;
     struct tcp_pool *pool;
     struct tier_worker *tier_worker;
     struct bufferevent *stream; /* NULL once closed */
     struct client client;
-    size_t waiting;            /* queries whose answer is still to come */
-    struct mono partial_since; /* when the message that is partly here began */
-    bool partial;              /* there is one */
-    bool ended;                /* the client sends no more */
+    size_t waiting; /* queries whose answer is still to come */
+    size_t unsent;  /* as it is part of the pool's */
+    bool in_use;    /* by a function further up the stack */
+    bool partial;   /* a message is partly here */
+    bool ended;     /* the client sends no more */
 };
 
 struct listener {
     struct listener *next;
     struct tcp_pool *pool;
     struct tier_worker *tier_worker;
-    struct evconnlistener *accepting;
+    struct acceptor *acceptor;
 };
 
 struct tcp_pool {
     struct event_base *base;
     struct tcp_limits limits;
     struct listener *listeners;
-    struct connection *connections;
-    size_t count;
-    bool stopped;
+    struct holders *holders;
+    size_t unsent;
+    struct event *look; /* for idle ones; while there is a connection */
     struct tcp_pool_counters counters;
     uint8_t reply[DNS_MAX_MESSAGE];
 };
 
-/* Closes the stream; the struct stays while queries still point to it. */
+static struct connection *connection_of(struct held *held)
+{
+    return (struct connection *)((char *)held - offsetof(struct connection, held));
+}
+
+static void free_if_unused(struct connection *connection)
+{
+    if (!connection->stream && connection->waiting == 0 && !connection->in_use)
+        free(connection);
+}
+
+/* What was not read would make the kernel reset the connection, and take from the client what is on its way to it. */
+static void read_away(int fd)
+{
+    uint8_t bytes[4096];
+    for (int i = 0; i < 16 && recv(fd, bytes, sizeof bytes, MSG_DONTWAIT) > 0; i++)
+        continue;
+}
+
+/* libevent would do it later, from the loop; but what is closed for its bytes gives them back now. */
+static void drop_output(struct bufferevent *stream)
+{
+    struct evbuffer *output = bufferevent_get_output(stream);
+    evbuffer_unfreeze(output, 1);
+    evbuffer_drain(output, evbuffer_get_length(output));
+}
+
+/*
+ * Closes the stream; the struct stays while queries, or our callers, still point to it. libevent frees the input
+ * from the loop, so a message that is being handled stays readable.
+ */
 static void connection_close(struct connection *connection)
 {
+    struct tcp_pool *pool = connection->pool;
     if (connection->stream) {
+        int fd = bufferevent_getfd(connection->stream);
+        (void)shutdown(fd, SHUT_WR);
+        read_away(fd);
+        drop_output(connection->stream);
         bufferevent_free(connection->stream);
         connection->stream = NULL;
-        DL_DELETE(connection->pool->connections, connection);
-        connection->pool->count--;
+        pool->unsent -= connection->unsent;
+        holders_leave(pool->holders, &connection->held);
+        counter_add(&pool->counters.closed, 1);
     }
-    if (connection->waiting == 0)
-        free(connection);
+    free_if_unused(connection);
 }
 
 static size_t unsent(const struct connection *connection)
 {
     return evbuffer_get_length(bufferevent_get_output(connection->stream));
+}
+
+static size_t unread(const struct connection *connection)
+{
+    return evbuffer_get_length(bufferevent_get_input(connection->stream));
 }
 
 /* Nothing to come, nothing to send, nothing to expect. */
@@ -72,12 +119,44 @@ static bool is_full(const struct connection *connection)
     return connection->waiting >= TCP_MAX_PIPELINE || unsent(connection) > TCP_MAX_OUTPUT;
 }
 
+static void note_unsent(struct connection *connection, size_t bytes)
+{
+    connection->pool->unsent += bytes - connection->unsent;
+    connection->unsent = bytes;
+}
+
+/* Closes it without waiting for the client to take what the kernel has for it. */
+static void connection_abort(struct connection *connection)
+{
+    const struct linger none = {.l_onoff = 1};
+    (void)setsockopt(bufferevent_getfd(connection->stream), SOL_SOCKET, SO_LINGER, &none,
+                     sizeof none);
+    connection_close(connection);
+}
+
+/* Notes what waits for this client. Past the limit, those go for whom most does; it may be this one. */
+static void account(struct connection *connection)
+{
+    struct tcp_pool *pool = connection->pool;
+    struct held *held;
+    note_unsent(connection, unsent(connection));
+    holders_set_bytes(pool->holders, &connection->held, connection->unsent + unread(connection));
+    while (holders_bytes(pool->holders) > pool->limits.held &&
+           (held = holders_for_bytes(pool->holders)) != NULL) {
+        counter_add(&pool->counters.for_bytes, 1);
+        connection_abort(connection_of(held));
+    }
+}
+
 static void write_message(struct connection *connection, const uint8_t *bytes, size_t size)
 {
     uint8_t length[LENGTH_SIZE];
     wire_put_u16(length, (uint16_t)size);
     bufferevent_write(connection->stream, length, sizeof length);
     bufferevent_write(connection->stream, bytes, size);
+    if (!connection->held.busy)
+        holders_touch(connection->pool->holders, &connection->held, true, mono_now());
+    account(connection);
 }
 
 static void send_reply(const struct client *client, const uint8_t *bytes, size_t size)
@@ -101,8 +180,8 @@ static void release(void *endpoint)
     if (connection->stream)
         bufferevent_trigger(connection->stream, EV_READ,
                             BEV_TRIG_DEFER_CALLBACKS | BEV_TRIG_IGNORE_WATERMARKS);
-    else if (connection->waiting == 0)
-        free(connection);
+    else
+        free_if_unused(connection);
 }
 
 static const struct transport tcp_transport = {
@@ -121,13 +200,6 @@ static const uint8_t *next_message(struct evbuffer *input, size_t *ret_size)
     return evbuffer_pullup(input, (ev_ssize_t)(LENGTH_SIZE + size)) + LENGTH_SIZE;
 }
 
-static void touch(struct connection *connection)
-{
-    connection->partial = false;
-    DL_DELETE(connection->pool->connections, connection);
-    DL_APPEND(connection->pool->connections, connection);
-}
-
 static void handle_message(struct connection *connection, const uint8_t *bytes, size_t size)
 {
     struct tcp_pool *pool = connection->pool;
@@ -139,125 +211,186 @@ static void handle_message(struct connection *connection, const uint8_t *bytes, 
         .now = micro_now(),
     };
     counter_add(&pool->counters.queries, 1);
-    touch(connection);
+    connection->partial = false;
     size_t reply = query_handle(connection->tier_worker, &input, pool->reply);
-    if (reply > 0)
+    if (reply > 0 && connection->stream)
         write_message(connection, pool->reply, reply);
 }
 
 /* Handles what has arrived, as far as there is room for the answers. */
 static void read_queries(struct connection *connection)
 {
-    struct evbuffer *input = bufferevent_get_input(connection->stream);
     const uint8_t *message;
     size_t size;
-    if (connection->pool->stopped)
-        return;
-    while (!is_full(connection) && (message = next_message(input, &size)) != NULL) {
+    while (connection->stream && !is_full(connection) &&
+           (message = next_message(bufferevent_get_input(connection->stream), &size)) != NULL) {
         handle_message(connection, message, size);
-        evbuffer_drain(input, LENGTH_SIZE + size);
+        if (connection->stream)
+            evbuffer_drain(bufferevent_get_input(connection->stream), LENGTH_SIZE + size);
     }
+    if (!connection->stream)
+        return;
     if (is_full(connection))
         bufferevent_disable(connection->stream, EV_READ);
     else if (!connection->ended)
         bufferevent_enable(connection->stream, EV_READ);
 }
 
-/* Bytes trickling in keep the idle timer quiet, but a message must be complete in that time. */
-static bool message_is_late(struct connection *connection)
+/*
+ * Enters it among the idle or the busy ones. A message has the idle time from its first byte on: bytes that trickle in
+ * do not make it longer. A busy one is stuck from the last time that all its answers were taken.
+ */
+static void settle(struct connection *connection, bool taken)
 {
-    struct mono now = mono_now();
-    bool partial =
-        evbuffer_get_length(bufferevent_get_input(connection->stream)) > 0 && !is_full(connection);
-    if (partial && !connection->partial)
-        connection->partial_since = now;
+    struct held *held = &connection->held;
+    bool partial = unread(connection) > 0;
+    bool busy = connection->waiting > 0 || unsent(connection) > 0 || is_full(connection);
+    bool begins = partial && !connection->partial;
     connection->partial = partial;
-    return partial &&
-           mono_reached(now, mono_add(connection->partial_since, connection->pool->limits.idle_ms));
+    if (busy != held->busy || (!busy && begins) || (busy && taken))
+        holders_touch(connection->pool->holders, held, busy, mono_now());
+    account(connection);
 }
 
-static void advance(struct connection *connection)
+static void advance(struct connection *connection, bool taken)
 {
+    connection->in_use = true;
     read_queries(connection);
-    if (is_over(connection) || message_is_late(connection))
+    if (connection->stream && is_over(connection))
         connection_close(connection);
+    if (connection->stream)
+        settle(connection, taken);
+    connection->in_use = false;
+    free_if_unused(connection);
 }
 
 static void on_read(struct bufferevent *stream, void *arg)
 {
     (void)stream;
-    advance(arg);
+    advance(arg, false);
 }
 
 static void on_written(struct bufferevent *stream, void *arg)
 {
     (void)stream;
-    advance(arg);
+    advance(arg, true);
 }
 
 static void on_event(struct bufferevent *stream, short what, void *arg)
 {
+    (void)stream;
     struct connection *connection = arg;
-    bool quiet = (what & BEV_EVENT_TIMEOUT) && (what & BEV_EVENT_READING);
     if (what & BEV_EVENT_EOF) {
         connection->ended = true;
-        advance(connection);
-    } else if (quiet && (connection->waiting > 0 || unsent(connection) > 0)) {
-        bufferevent_enable(stream, EV_READ);
-    } else {
+        advance(connection, false);
+        return;
+    }
+    if (what & BEV_EVENT_TIMEOUT)
+        counter_add(&connection->pool->counters.slow, 1);
+    connection_close(connection);
+}
+
+/* ---- room */
+
+static struct timeval timeval_of(uint64_t ms)
+{
+    return (struct timeval){.tv_sec = (time_t)(ms / 1000), .tv_usec = (long)(ms % 1000) * 1000};
+}
+
+/* How long one may be idle: all of the time until half of the places are taken, then less and less (RFC 7766 6.2.3). */
+static uint64_t patience_ms(const struct tcp_pool *pool)
+{
+    uint64_t all = pool->limits.idle_ms, places = pool->limits.clients;
+    uint64_t taken = holders_count(pool->holders), least = all / LOOKS;
+    if (taken * 2 <= places)
+        return all;
+    uint64_t ms = taken < places ? all * 2 * (places - taken) / places : 0;
+    return ms > least ? ms : least;
+}
+
+static void on_look(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd, (void)what;
+    struct tcp_pool *pool = arg;
+    struct mono now = mono_now();
+    struct held *held;
+    while ((held = holders_quietest(pool->holders)) != NULL &&
+           mono_reached(now, mono_add(held->since, patience_ms(pool)))) {
+        struct connection *connection = connection_of(held);
+        counter_add(&pool->counters.slow, connection->partial);
         connection_close(connection);
     }
+    if (holders_count(pool->holders) == 0)
+        event_del(pool->look);
+}
+
+static void look_on(struct tcp_pool *pool)
+{
+    struct timeval pause = timeval_of(pool->limits.idle_ms / LOOKS);
+    if (!event_pending(pool->look, EV_TIMEOUT, NULL))
+        event_add(pool->look, &pause);
 }
 
 static void set_timeouts(struct connection *connection)
 {
-    uint64_t ms = connection->pool->limits.idle_ms;
-    struct timeval tv = {.tv_sec = (time_t)(ms / 1000), .tv_usec = (long)(ms % 1000) * 1000};
-    bufferevent_set_timeouts(connection->stream, &tv, &tv);
+    struct timeval tv = timeval_of(connection->pool->limits.idle_ms);
+    bufferevent_set_timeouts(connection->stream, NULL, &tv);
 }
 
-/* Makes a place by closing the quietest connection that waits for nothing. */
+/* Closes one for another. False: there is none. */
 static bool make_room(struct tcp_pool *pool)
 {
-    struct connection *connection;
-    DL_FOREACH (pool->connections, connection) {
-        if (connection->waiting == 0 && unsent(connection) == 0) {
-            connection_close(connection);
-            return true;
-        }
-    }
-    return false;
+    struct held *held = holders_for_room(pool->holders);
+    if (!held)
+        return false;
+    counter_add(held->busy ? &pool->counters.busy_for_room : &pool->counters.idle_for_room, 1);
+    connection_close(connection_of(held));
+    return true;
 }
 
-static struct connection *connection_new(struct listener *listener, evutil_socket_t fd,
-                                         const struct sockaddr *peer, int peer_size)
+static bool has_room(struct tcp_pool *pool)
 {
+    while (holders_count(pool->holders) >= pool->limits.clients)
+        if (!make_room(pool))
+            return false;
+    return true;
+}
+
+/* ---- who comes */
+
+static struct connection *connection_new(struct listener *listener, int fd,
+                                         const struct sockaddr *peer, socklen_t size)
+{
+    struct tcp_pool *pool = listener->pool;
     struct connection *connection = calloc(1, sizeof *connection);
     if (!connection)
         return NULL;
-    connection->pool = listener->pool;
+    connection->pool = pool;
     connection->tier_worker = listener->tier_worker;
     connection->client.transport = &tcp_transport;
     connection->client.endpoint = connection;
     memcpy(&connection->client.peer, peer,
-           (size_t)peer_size < sizeof(union address) ? (size_t)peer_size : sizeof(union address));
-    connection->stream = bufferevent_socket_new(listener->pool->base, fd, BEV_OPT_CLOSE_ON_FREE);
+           size < sizeof(union address) ? size : sizeof(union address));
+    connection->stream = bufferevent_socket_new(pool->base, fd, BEV_OPT_CLOSE_ON_FREE);
     if (!connection->stream) {
+        free(connection);
+        return NULL;
+    }
+    if (!holders_enter(pool->holders, &connection->held, &connection->client.peer, mono_now())) {
+        bufferevent_setfd(connection->stream, -1);
+        bufferevent_free(connection->stream);
         free(connection);
         return NULL;
     }
     return connection;
 }
 
-static void on_accept(struct evconnlistener *accepting, evutil_socket_t fd, struct sockaddr *peer,
-                      int peer_size, void *arg)
+static void on_taken(void *arg, int fd, const struct sockaddr *peer, socklen_t size)
 {
-    (void)accepting;
     struct listener *listener = arg;
     struct tcp_pool *pool = listener->pool;
-    struct connection *connection = NULL;
-    if (pool->count < pool->limits.clients || make_room(pool))
-        connection = connection_new(listener, fd, peer, peer_size);
+    struct connection *connection =
+        has_room(pool) ? connection_new(listener, fd, peer, size) : NULL;
     if (!connection) {
         counter_add(&pool->counters.turned_away, 1);
         close(fd);
@@ -265,13 +398,23 @@ static void on_accept(struct evconnlistener *accepting, evutil_socket_t fd, stru
     }
     int on = 1;
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    DL_APPEND(pool->connections, connection);
-    pool->count++;
     counter_add(&pool->counters.accepted, 1);
     bufferevent_setcb(connection->stream, on_read, on_written, on_event, connection);
     set_timeouts(connection);
+    look_on(pool);
     bufferevent_enable(connection->stream, EV_READ | EV_WRITE);
 }
+
+/* Out of descriptors: the next one shall find one. */
+static void on_rests(void *arg, int error)
+{
+    (void)error;
+    struct listener *listener = arg;
+    counter_add(&listener->pool->counters.rests, 1);
+    (void)make_room(listener->pool);
+}
+
+/* ---- the pool */
 
 struct tcp_pool *tcp_pool_new(struct event_base *base, const struct tcp_limits *limits)
 {
@@ -280,15 +423,20 @@ struct tcp_pool *tcp_pool_new(struct event_base *base, const struct tcp_limits *
         return NULL;
     pool->base = base;
     pool->limits = *limits;
-    return pool;
+    pool->holders = holders_new();
+    pool->look = event_new(base, -1, EV_PERSIST, on_look, pool);
+    if (pool->holders && pool->look)
+        return pool;
+    tcp_pool_free(pool);
+    return NULL;
 }
 
+/* What is connected keeps the time in which it has to take an answer. */
 void tcp_pool_configure(struct tcp_pool *pool, const struct tcp_limits *limits)
 {
-    struct connection *connection;
     pool->limits = *limits;
-    DL_FOREACH (pool->connections, connection)
-        set_timeouts(connection);
+    event_del(pool->look);
+    look_on(pool);
 }
 
 const struct tcp_pool_counters *tcp_pool_counters(const struct tcp_pool *pool)
@@ -296,55 +444,62 @@ const struct tcp_pool_counters *tcp_pool_counters(const struct tcp_pool *pool)
     return &pool->counters;
 }
 
+/* Those it accepts have them too. */
+static void bound_buffers(int fd)
+{
+    int bytes = KERNEL_BYTES;
+    (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes);
+    (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
+}
+
 bool tcp_pool_listen(struct tcp_pool *pool, int fd, struct tier_worker *tier_worker)
 {
     struct listener *listener = calloc(1, sizeof *listener);
-    if (listener) {
-        listener->pool = pool;
-        listener->tier_worker = tier_worker;
-        /* Backlog 0: it listens already. */
-        listener->accepting = evconnlistener_new(
-            pool->base, on_accept, listener, LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 0, fd);
-    }
-    if (!listener || !listener->accepting) {
-        free(listener);
+    if (!listener) {
         close(fd);
+        return false;
+    }
+    listener->pool = pool;
+    listener->tier_worker = tier_worker;
+    bound_buffers(fd);
+    listener->acceptor = acceptor_new(
+        &(struct acceptor_options){
+            .base = pool->base, .taken = on_taken, .rests = on_rests, .arg = listener},
+        fd);
+    if (!listener->acceptor) {
+        free(listener);
         return false;
     }
     LL_PREPEND(pool->listeners, listener);
     return true;
 }
 
-void tcp_pool_stop_reading(struct tcp_pool *pool)
+void tcp_pool_stop_accepting(struct tcp_pool *pool)
 {
     struct listener *listener;
-    struct connection *connection;
-    pool->stopped = true;
     LL_FOREACH (pool->listeners, listener)
-        evconnlistener_disable(listener->accepting);
-    DL_FOREACH (pool->connections, connection)
-        bufferevent_disable(connection->stream, EV_READ);
+        acceptor_stop(listener->acceptor);
 }
 
 bool tcp_pool_busy(const struct tcp_pool *pool)
 {
-    struct connection *connection;
-    DL_FOREACH (pool->connections, connection)
-        if (unsent(connection) > 0)
-            return true;
-    return false;
+    return pool->unsent > 0;
 }
 
 void tcp_pool_free(struct tcp_pool *pool)
 {
     if (!pool)
         return;
-    while (pool->connections)
-        connection_close(pool->connections);
+    struct held *held;
+    while (pool->holders && (held = holders_for_room(pool->holders)) != NULL)
+        connection_close(connection_of(held));
     struct listener *listener, *next;
     LL_FOREACH_SAFE (pool->listeners, listener, next) {
-        evconnlistener_free(listener->accepting);
+        acceptor_free(listener->acceptor);
         free(listener);
     }
+    if (pool->look)
+        event_free(pool->look);
+    holders_free(pool->holders);
     free(pool);
 }

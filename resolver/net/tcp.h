@@ -1,9 +1,16 @@
 /*
  * tcp.h - DNS over TCP (RFC 7766): pipelined queries, answers as they become ready, bounded everything.
  *
- * A connection is closed when it is silent for the idle time with nothing to wait for, when a message takes
- * longer than that to arrive or to be taken, and, when all places are taken, when it is the one that
- * has been quiet longest. A client that has sent its last query and closed its side still gets the answers.
+ * What is bounded, and how:
+ *
+ *   connections   `clients` per worker; when all places are taken, the one who holds most of them makes room (holders.h)
+ *   bytes         `held` per worker, of queries that are not whole and answers that are not sent; past it the connection goes
+ *                 for whose client most of them wait. A connection is not read on while TCP_MAX_OUTPUT of its own wait.
+ *   time          idle for the idle time, it is closed; so is a message that takes longer to arrive, and a client that takes
+ *                 nothing for so long. When more than half of the places are taken the time shrinks, to a tenth (RFC 9210 4.2).
+ *   queries       TCP_MAX_PIPELINE per connection that wait for an answer; then it is not read
+ *
+ * A client that has sent its last query and closed its side still gets the answers.
  */
 #ifndef FRESHET_RESOLVER_NET_TCP_H
 #define FRESHET_RESOLVER_NET_TCP_H
@@ -13,8 +20,8 @@
 #include "resolver/answer/query.h"
 
 enum {
-    TCP_MAX_PIPELINE = 128,       /* queries waiting per connection; then it is not read */
-    TCP_MAX_OUTPUT = 1024 * 1024, /* unsent bytes per connection; then it is not read */
+    TCP_MAX_PIPELINE = 128,     /* queries waiting per connection; then it is not read */
+    TCP_MAX_OUTPUT = 64 * 1024, /* unsent bytes per connection; then it is not read */
 };
 
 /* Connections of one worker, over all its listeners. */
@@ -23,10 +30,15 @@ struct tcp_pool;
 struct tcp_limits {
     size_t clients; /* connections at a time */
     uint64_t idle_ms;
+    size_t held; /* bytes that wait, over all connections */
 };
 
 struct tcp_pool_counters {
-    struct counter accepted, turned_away, queries;
+    struct counter accepted, closed, queries;
+    struct counter turned_away;                             /* no memory, or no place at all */
+    struct counter idle_for_room, busy_for_room, for_bytes; /* closed */
+    struct counter slow;  /* closed with half a message, or taking none of theirs */
+    struct counter rests; /* times that there was no descriptor for a client */
 };
 
 struct tcp_pool *tcp_pool_new(struct event_base *base, const struct tcp_limits *limits);
@@ -36,8 +48,8 @@ const struct tcp_pool_counters *tcp_pool_counters(const struct tcp_pool *pool);
 /* Takes over a listening `fd`; closes it with the pool, or when false is returned. */
 bool tcp_pool_listen(struct tcp_pool *pool, int fd, struct tier_worker *tier_worker);
 
-/* Accepts and reads no more; answers still go out. */
-void tcp_pool_stop_reading(struct tcp_pool *pool);
+/* Takes those who wait to be taken, and then no more. Who is connected is served on. */
+void tcp_pool_stop_accepting(struct tcp_pool *pool);
 
 /* Whether bytes wait to be sent on some connection. */
 bool tcp_pool_busy(const struct tcp_pool *pool);

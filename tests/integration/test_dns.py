@@ -627,20 +627,23 @@ def test_the_quietest_connection_makes_room(freshetd, upstream):
         stream.socket.close()
 
 
-def test_no_room_when_all_wait(freshetd, upstream):
+def test_when_all_wait_the_one_that_has_waited_longest_makes_room(freshetd, upstream):
     daemon = freshetd(freshet.stub([upstream], tcp_clients=2, workers=1))
     gate = s.Gate()
     upstream.script("*", s.hold(gate))
     streams = [wire.Stream(daemon) for _ in range(2)]
     for n, stream in enumerate(streams):
         stream.ask(f"n{n}.example.com.")
-    gate.wait_held(2)
+        gate.wait_held(n + 1)
     with wire.Stream(daemon) as late:
-        assert late.is_closed(within=2)
-    assert daemon.metric("freshet_tcp_turned_away_total") == 1
-    gate.open()
+        late.ask("n2.example.com.")
+        gate.wait_held(3)
+        assert streams[0].is_closed(within=2)
+        assert daemon.metric("freshet_tcp_busy_for_room_total") == 1
+        gate.open()
+        for stream in (streams[1], late):
+            assert wire.rcode_of(stream.receive()) == dns.rcode.NXDOMAIN
     for stream in streams:
-        assert wire.rcode_of(stream.receive()) == dns.rcode.NXDOMAIN
         stream.socket.close()
 
 

@@ -16,7 +16,7 @@
 #include "resolver/net/tcp.h"
 #include "tests/unit/fake/source.h"
 
-enum { IDLE_MS = 600, PLACES = 4, LENGTH_SIZE = 2, RD_AT = 2 };
+enum { IDLE_MS = 600, PLACES = 4, HELD = 1 << 16, LENGTH_SIZE = 2, RD_AT = 2 };
 
 static struct fixture {
     struct world world;
@@ -61,7 +61,8 @@ static int setup(void **state)
     world_open(&f.world);
     open_tier();
     f.base = event_base_new();
-    f.pool = tcp_pool_new(f.base, &(struct tcp_limits){.clients = PLACES, .idle_ms = IDLE_MS});
+    f.pool = tcp_pool_new(
+        f.base, &(struct tcp_limits){.clients = PLACES, .idle_ms = IDLE_MS, .held = HELD});
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
     f.address =
         (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -259,8 +260,8 @@ static void a_message_must_come_to_its_end(void **state)
     close(fd);
 }
 
-/* When all places are taken, the quietest that waits for nothing makes room; if all wait, the new one has none. */
-static void places_are_few(void **state)
+/* When all places are taken, the quietest that waits for nothing makes room. */
+static void the_quietest_makes_room(void **state)
 {
     (void)state;
     int fds[PLACES + 1];
@@ -274,15 +275,79 @@ static void places_are_few(void **state)
     assert_int_equal(read_replies(fds[PLACES], 3), 1);
     assert_int_equal(read_replies(fds[1], 1), 1);
     assert_true(is_closed(fds[1]));
-    fds[1] = fds[PLACES];
-    for (size_t i = 0; i < PLACES; i++)
-        send_query(fds[i], 4, false);
-    fds[PLACES] = dial();
-    assert_true(is_closed(fds[PLACES]));
-    assert_int_equal(counter_get(&tcp_pool_counters(f.pool)->turned_away), 1);
+    assert_int_equal(counter_get(&tcp_pool_counters(f.pool)->idle_for_room), 1);
     for (size_t i = 0; i <= PLACES; i++)
         close(fds[i]);
+}
+
+/* If all wait for an answer, the one that has done so for longest. Its query, answered later, finds it gone. */
+static void the_longest_stuck_makes_room(void **state)
+{
+    (void)state;
+    int fds[PLACES + 1];
+    for (size_t i = 0; i <= PLACES; i++) {
+        fds[i] = dial();
+        send_query(fds[i], 4, i < PLACES ? false : true);
+    }
+    assert_int_equal(read_replies(fds[PLACES], 4), 1);
+    assert_true(is_closed(fds[0]));
+    assert_int_equal(counter_get(&tcp_pool_counters(f.pool)->busy_for_room), 1);
     answer();
+    for (size_t i = 1; i < PLACES; i++)
+        assert_int_equal(read_replies(fds[i], 4), 1);
+    for (size_t i = 0; i <= PLACES; i++)
+        close(fds[i]);
+}
+
+/* Asks and asks, and takes no answer. Past what may wait it is closed, and another is not. */
+static void who_takes_nothing_is_closed(void **state)
+{
+    (void)state;
+    static uint8_t bytes[400 * 64];
+    size_t size = 0;
+    int fd = dial(), other = dial(), small = 4096;
+    (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
+    for (uint16_t id = 0; id < 400; id++)
+        size += write_query(bytes + size, id, true);
+    for (int i = 0; i < 200 && counter_get(&tcp_pool_counters(f.pool)->for_bytes) == 0; i++) {
+        (void)!send(fd, bytes, size, MSG_NOSIGNAL);
+        turn(2);
+    }
+    assert_int_equal(counter_get(&tcp_pool_counters(f.pool)->for_bytes), 1);
+    send_query(other, 3, true);
+    assert_int_equal(read_replies(other, 3), 1);
+    close(fd);
+    close(other);
+}
+
+/* Half messages count as well. */
+static void half_messages_are_bounded(void **state)
+{
+    (void)state;
+    static const uint8_t part[40000] = {0xff, 0xff};
+    int fds[PLACES];
+    for (size_t i = 0; i < PLACES; i++) {
+        fds[i] = dial();
+        assert_int_equal(send(fds[i], part, sizeof part, MSG_NOSIGNAL), sizeof part);
+        turn(10);
+    }
+    assert_in_range(counter_get(&tcp_pool_counters(f.pool)->for_bytes), 1, PLACES);
+    for (size_t i = 0; i < PLACES; i++)
+        close(fds[i]);
+}
+
+/* With three of four places taken, half of the time is left to the idle. */
+static void patience_shrinks(void **state)
+{
+    (void)state;
+    int fds[PLACES - 1];
+    for (size_t i = 0; i < PLACES - 1; i++)
+        fds[i] = dial();
+    turn(IDLE_MS * 3 / 4);
+    assert_true(is_closed(fds[0]));
+    assert_false(is_closed(fds[2])); /* there are two places again, and with them all of the time */
+    for (size_t i = 0; i < PLACES - 1; i++)
+        close(fds[i]);
 }
 
 /* Whoever asks more at a time than it may is not read until there are answers. */
@@ -310,17 +375,23 @@ static void a_pipeline_is_bounded(void **state)
     close(fd);
 }
 
-static void stopped_it_reads_no_more(void **state)
+/* Who is connected, or waits to be, is served to the end; others find nobody. */
+static void stopped_it_takes_nobody(void **state)
 {
     (void)state;
-    int fd = dial();
+    int fd = dial(), late = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
     send_query(fd, 1, false);
-    tcp_pool_stop_reading(f.pool);
-    send_query(fd, 2, true);
-    assert_int_equal(read_replies(fd, 2), 0);
+    (void)connect(late, (struct sockaddr *)&f.address, sizeof f.address);
+    tcp_pool_stop_accepting(f.pool);
+    send_query(late, 2, true);
+    assert_int_equal(read_replies(late, 2), 1);
     answer();
     assert_int_equal(read_replies(fd, 1), 1);
     assert_false(tcp_pool_busy(f.pool));
+    int refused = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(connect(refused, (struct sockaddr *)&f.address, sizeof f.address), -1);
+    close(refused);
+    close(late);
     close(fd);
 }
 
@@ -331,8 +402,10 @@ int main(void)
         TEST(many_messages_in_one_piece),     TEST(one_message_in_many_pieces),
         TEST(short_messages_are_dropped),     TEST(half_closed_it_still_gets_its_answers),
         TEST(gone_before_its_answer),         TEST(the_idle_are_sent_away),
-        TEST(a_message_must_come_to_its_end), TEST(places_are_few),
-        TEST(a_pipeline_is_bounded),          TEST(stopped_it_reads_no_more),
+        TEST(a_message_must_come_to_its_end), TEST(the_quietest_makes_room),
+        TEST(the_longest_stuck_makes_room),   TEST(who_takes_nothing_is_closed),
+        TEST(half_messages_are_bounded),      TEST(patience_shrinks),
+        TEST(a_pipeline_is_bounded),          TEST(stopped_it_takes_nobody),
     };
     return cmocka_run_group_tests_name("tcp", tests, NULL, NULL);
 }
