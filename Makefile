@@ -209,7 +209,8 @@ fuzz: $(FUZZERS:%=build/fuzz/fuzz_%)
 #   throughput   how much a second, and at what cost, beside other servers
 #   dump         what a dump of a million answers costs those who ask meanwhile: latency of hits, and memory
 #   fanout       one topic, up to 1,000 subscribed caches; then on paper 10,000 and 1,000,000
-BENCHES      := checker propagation apply memory throughput dump fanout
+#   tolerance    what odd servers, odd networks and odd clients come to, beside other servers; ten minutes
+BENCHES      := checker propagation apply memory throughput dump fanout tolerance
 CHECKER_ARGS ?= --seconds 600 --peer-seconds 60 two-level peers
 
 # That they see what there is to see: servers and caches with one fault each.

@@ -151,7 +151,7 @@ modules.unload('priming')
 modules.unload('detect_time_skew')
 modules.unload('detect_time_jump')
 option('NO_MINIMIZE', true)
-policy.add(policy.all(policy.FORWARD('127.0.0.1@{upstream}')))
+policy.add(policy.all(policy.FORWARD({{'127.0.0.1@{upstream}'}})))
 """
 
 # One backend, held to be up: no checks of its health are among the queries. What it keeps of past queries
@@ -241,6 +241,11 @@ FORWARDERS = ["unbound", "knot-resolver", "pdns-recursor", "dnsdist", "bind", "d
 FORWARDING = {"unbound": (UNBOUND_FORWARDER, UNBOUND_FORWARD),
               "pdns-recursor": (RECURSOR_FORWARDER, "forward-zones-recurse=.=127.0.0.1:{upstream}"),
               "bind": (NAMED_FORWARDER, "logging {{ category default {{ null; }}; }};\n")}
+
+
+# Between two servers to forward to.
+BETWEEN = {"unbound": "\n    forward-addr: 127.0.0.1@", "knot-resolver": "', '127.0.0.1@", "pdns-recursor": ";127.0.0.1:",
+           "bind": "; 127.0.0.1 port ", "dnsmasq": "\nserver=127.0.0.1#"}
 
 
 def answers(address, name="ready.invalid.", whole=False):
@@ -334,13 +339,16 @@ class Peer(Child):
             file.write(self.fill(self._config, **parts))
 
 
-def forwarder(key, upstream, cores=None, size=512 << 20, entries=None):
-    """Forwards everything. `size`: bytes for all of its caches; `entries`, where a cache is counted in these."""
+def forwarder(key, upstream, cores=None, size=512 << 20, entries=None, ready=None):
+    """Forwards everything, to one port or to any of several. `size`: bytes for all of its caches; `entries`, where a
+    cache is counted in these."""
+    if not isinstance(upstream, int):
+        upstream = BETWEEN[key].join(map(str, upstream))
     lines, zones = FORWARDING.get(key, ("", ""))
     entries = entries or (DNSMASQ_ENTRIES if key == "dnsmasq" else 2_000_000)
     mib = max(1, size >> 20)
     return Peer(key, lines, zones, cores=cores, zone=".", upstream=upstream, size=size, mib=mib,
-                half_mib=max(1, mib // 2), entries=entries, threads="-n1")
+                half_mib=max(1, mib // 2), entries=entries, threads="-n1", ready=ready)
 
 
 def _has(zone):
@@ -415,7 +423,8 @@ class Freshet:
 
     def _sized(self, upstream, size):
         """What a client is told of TTLs is the same as from the others, with a feed or without."""
-        return {**self._config, "tiers": [freshet.tier("os", [("127.0.0.1", upstream)], size=size, client_ttl="1d")]}
+        upstreams = [("127.0.0.1", port) for port in ([upstream] if isinstance(upstream, int) else upstream)]
+        return {**self._config, "tiers": [freshet.tier("os", upstreams, size=size, client_ttl="1d")]}
 
     def resize(self, upstream, size):
         """A reload with another cache size."""

@@ -83,6 +83,11 @@ class Reply:
         self.delay = 0.0
         self.gates = []
         self.close = False  # TCP: end the connection instead of answering
+        self.before = []  # messages that leave at once, ahead of this one
+        self.sizes = ()  # TCP: of the pieces that it is written in; the rest follows whole
+        self.pause = 0.05  # seconds between two of these
+        self.last = False  # TCP: the connection ends behind it
+        self.elsewhere = False  # UDP: it leaves from another port than the query came to
 
     def wire(self):
         size = self.query.payload
@@ -268,12 +273,17 @@ def wrong_type(rtype="TXT", then=lookup):
     return _spoil(then, change)
 
 
+def spelled(function, then=lookup):
+    """The question's name comes back as function(bytes) spells it: bytes.upper."""
+    def respell(reply, wire):
+        end = reply.query.question_end - 4
+        return wire[:HEADER] + function(wire[HEADER:end]) + wire[end:]
+    return _spoil(then, lambda reply: reply.edits.append(lambda wire: respell(reply, wire)))
+
+
 def lower_case(then=lookup):
     """The question comes back in lower case: fails 0x20 when the query was spelled otherwise."""
-    def lower(reply, wire):
-        end = reply.query.question_end
-        return wire[:HEADER] + wire[HEADER:end - 4].lower() + wire[end - 4:]
-    return _spoil(then, lambda reply: reply.edits.append(lambda wire: lower(reply, wire)))
+    return spelled(bytes.lower, then)
 
 
 def no_edns(code="FORMERR", then=lookup):
@@ -326,9 +336,12 @@ def add_records(section, texts):
 
 
 class Scripted:
-    """One scripted server. `zones` are those it has authority for; outside it answers REFUSED."""
+    """One scripted server. `zones` are those it has authority for; outside it answers REFUSED.
 
-    def __init__(self, zones=("example.com.", "example.net."), v6=False, negative_ttl=60):
+    Without `udp` or `tcp` that port is closed: who asks is told so by the kernel.
+    """
+
+    def __init__(self, zones=("example.com.", "example.net."), v6=False, negative_ttl=60, udp=True, tcp=True):
         self.host = "::1" if v6 else "127.0.0.1"
         self.address = (self.host, process.free_port(self.host))
         self.zones = [zone.lower() for zone in zones]
@@ -341,10 +354,11 @@ class Scripted:
         self.queries = collections.deque(maxlen=MAX_RECORDED)
         self._counts = collections.Counter()
         self._tasks = set()
+        self.hang_up = False  # TCP: connections are taken, and closed at once
         self.failures = []  # exceptions of behaviours, unreadable queries: see stop()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="scripted", daemon=True)
-        self._start()
+        self._start(udp, tcp)
 
     # what it knows and how it behaves
 
@@ -491,10 +505,12 @@ class Scripted:
         reply = behave(self, query)
         if reply is None:
             return
+        for wire in reply.before:
+            send(wire)
         if reply.close:
             close_connection()
         elif not reply.gates and not reply.delay:
-            send(reply.wire())
+            send(reply.wire(), reply)
         else:
             self._later(reply, reply.wire(), send)
 
@@ -505,8 +521,11 @@ class Scripted:
                 gate.hold(lambda: self._call(opened.set))
                 await opened.wait()
             await asyncio.sleep(reply.delay)
-            send(wire)
-        task = self._loop.create_task(wait())
+            send(wire, reply)
+        self._start_task(wait())
+
+    def _start_task(self, coroutine):
+        task = self._loop.create_task(coroutine)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -519,15 +538,16 @@ class Scripted:
         except RuntimeError:
             pass
 
-    def _start(self):
+    def _start(self, udp, tcp):
         family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
         self._udp = socket.socket(family, socket.SOCK_DGRAM)
         self._udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
         self._udp.setblocking(False)
-        self._udp.bind(self.address)
+        if udp:
+            self._udp.bind(self.address)
+            self._loop.add_reader(self._udp, self._read_udp)
         self._tcp = self._loop.run_until_complete(asyncio.start_server(
-            self._serve_tcp, self.host, self.address[1], backlog=512))
-        self._loop.add_reader(self._udp, self._read_udp)
+            self._serve_tcp, self.host, self.address[1], backlog=512)) if tcp else None
         self._thread.start()
 
     def _run(self):
@@ -540,20 +560,33 @@ class Scripted:
                 wire, source = self._udp.recvfrom(65535)
             except (BlockingIOError, ConnectionError):
                 return
-            self._respond(wire, "udp", source, lambda reply, to=source: self._send_udp(reply, to))
+            self._respond(wire, "udp", source,
+                          lambda wire, reply=None, to=source: self._send_udp(wire, to, reply))
 
-    def _send_udp(self, wire, source):
+    def _send_udp(self, wire, source, reply):
         try:
-            self._udp.sendto(wire, source)
+            if reply and reply.elsewhere:
+                with socket.socket(self._udp.family, socket.SOCK_DGRAM) as other:
+                    other.bind((self.host, 0))
+                    other.sendto(wire, source)
+            else:
+                self._udp.sendto(wire, source)
         except OSError:
             pass  # the asker is gone, or its buffer is full: that is what UDP is
 
     async def _serve_tcp(self, reader, writer):
         """One connection. Answers go out as they are ready, in any order (RFC 7766 6.2.1.1)."""
-        def send(wire):
-            if not writer.is_closing():
-                writer.write(struct.pack("!H", len(wire)) + wire)
+        def send(wire, reply=None):
+            framed = struct.pack("!H", len(wire)) + wire
+            if reply and reply.sizes:
+                self._start_task(self._write_pieces(writer, framed, reply))
+            elif not writer.is_closing():
+                writer.write(framed)
+                if reply and reply.last:
+                    writer.close()
         try:
+            if self.hang_up:
+                return
             while not writer.is_closing():
                 size = struct.unpack("!H", await reader.readexactly(2))[0]
                 wire = await reader.readexactly(size)
@@ -561,6 +594,17 @@ class Scripted:
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
         finally:
+            writer.close()
+
+    @staticmethod
+    async def _write_pieces(writer, framed, reply):
+        writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for size in (*reply.sizes, len(framed)):
+            piece, framed = framed[:size], framed[size:]
+            if piece and not writer.is_closing():
+                writer.write(piece)
+                await asyncio.sleep(reply.pause)
+        if reply.last:
             writer.close()
 
     def stop(self):
@@ -581,7 +625,8 @@ class Scripted:
 
     def _finish(self):
         self._loop.remove_reader(self._udp)
-        self._tcp.close()
+        if self._tcp:
+            self._tcp.close()
         tasks = asyncio.all_tasks(self._loop)
         for task in tasks:
             task.cancel()

@@ -19,6 +19,7 @@ import pytest
 import changes
 import freshet
 import kafka_cluster
+import odd
 import process
 import scripted as s
 from query import addresses, ask, rcode, ttls
@@ -503,6 +504,38 @@ def test_a_fault_of_the_script_is_not_silence():
     with pytest.raises(AssertionError) as caught:
         server.stop()
     assert isinstance(caught.value.__cause__, ZeroDivisionError)
+
+
+def test_odd_bytes_and_times(www):
+    name = "www.example.com."
+    www.script(name, odd.preceded(s.wrong_id(), odd.raw(lambda query: b"")))
+    assert exchange(www, nonsense_query(b"www.example.com"))[:2] == b"\x12\x35"
+    www.script(name, odd.attributes(sizes=(1, 1, 5), pause=0.05))
+    began = time.monotonic()
+    assert addresses(ask(www, name, tcp=True)) == ["192.0.2.1"] and time.monotonic() - began > 0.15
+    www.script(name, odd.attributes(elsewhere=True))
+    with pytest.raises((dns.query.UnexpectedSource, dns.exception.Timeout)):
+        ask(www, name, timeout=0.2)
+    www.script(name, odd.silent(0.3))
+    with pytest.raises(dns.exception.Timeout):
+        ask(www, name, timeout=0.1)
+    time.sleep(0.3)
+    assert addresses(ask(www, name)) == ["192.0.2.1"]
+    www.script(name, odd.raw_records("answer", odd.record("A", b"\xc0\0\2\7"), keep=True))
+    assert addresses(ask(www, name)) == ["192.0.2.1", "192.0.2.7"]
+
+
+def test_a_closed_port_and_one_that_hangs_up():
+    server = s.Scripted(udp=False)
+    try:
+        with pytest.raises((dns.exception.Timeout, OSError)):
+            ask(server, "www.example.com.", timeout=0.2)
+        assert rcode(ask(server, "www.example.com.", tcp=True)) == "NXDOMAIN"
+        server.hang_up = True
+        with pytest.raises((EOFError, OSError)):
+            ask(server, "www.example.com.", tcp=True)
+    finally:
+        server.stop()
 
 
 # --- freshetd and freshet, played by a script
