@@ -339,15 +339,15 @@ class Peer(Child):
             file.write(self.fill(self._config, **parts))
 
 
-def forwarder(key, upstream, cores=None, size=512 << 20, entries=None, ready=None):
+def forwarder(key, upstream, cores=None, size=512 << 20, entries=None, ready=None, more=""):
     """Forwards everything, to one port or to any of several. `size`: bytes for all of its caches; `entries`, where a
-    cache is counted in these."""
+    cache is counted in these; `more`: zones that go elsewhere."""
     if not isinstance(upstream, int):
         upstream = BETWEEN[key].join(map(str, upstream))
     lines, zones = FORWARDING.get(key, ("", ""))
     entries = entries or (DNSMASQ_ENTRIES if key == "dnsmasq" else 2_000_000)
     mib = max(1, size >> 20)
-    return Peer(key, lines, zones, cores=cores, zone=".", upstream=upstream, size=size, mib=mib,
+    return Peer(key, lines, zones + more, cores=cores, zone=".", upstream=upstream, size=size, mib=mib,
                 half_mib=max(1, mib // 2), entries=entries, threads="-n1", ready=ready)
 
 

@@ -71,6 +71,8 @@ static bool connect_to_server(struct flow *flow)
     const struct run *run = flow->run;
     flow->fd = socket(AF_INET, (run->stream ? SOCK_STREAM : SOCK_DGRAM) | SOCK_CLOEXEC, 0);
     if (flow->fd < 0 ||
+        (run->source.sin_family == AF_INET &&
+         bind(flow->fd, (const struct sockaddr *)&run->source, sizeof run->source) != 0) ||
         connect(flow->fd, (const struct sockaddr *)&run->server, sizeof run->server) != 0)
         return false;
     set_options(flow);

@@ -33,14 +33,15 @@ struct tally {
 /* What all flows of a run have in common. */
 struct run {
     struct sockaddr_in server;
-    bool stream;     /* TCP */
-    bool accept_any; /* an echo: its replies have no answer */
-    bool paced;      /* queries are due at times set beforehand */
-    bool stamped;    /* from sending to when the kernel got the reply, not from due to reading it */
-    int64_t offset;  /* of the kernel's stamps: added, they are monotonic time */
-    int64_t begins;  /* a reply belongs to the slice of time in which its query was due */
-    int64_t slice;   /* how long that is */
-    int64_t ends;    /* good replies after that are not counted as in time */
+    struct sockaddr_in source; /* all zeros: as the kernel chooses */
+    bool stream;               /* TCP */
+    bool accept_any;           /* an echo: its replies have no answer */
+    bool paced;                /* queries are due at times set beforehand */
+    bool stamped;   /* from sending to when the kernel got the reply, not from due to reading it */
+    int64_t offset; /* of the kernel's stamps: added, they are monotonic time */
+    int64_t begins; /* a reply belongs to the slice of time in which its query was due */
+    int64_t slice;  /* how long that is */
+    int64_t ends;   /* good replies after that are not counted as in time */
     struct questions *questions;
     struct tally *tally;
 };

@@ -69,6 +69,7 @@ static void read_options(struct load *load, int argc, char **argv)
     struct run *run = &load->run;
     const struct option_row rows[] = {
         {"server", "IPV4:PORT", "a DNS server", PLACE(&run->server), .needed = true},
+        {"source", "IPV4:PORT", "the address to ask from; port 0", PLACE(&run->source)},
         {"seconds", "S", "2", NUMBER(&load->seconds, 0.01, 3600)},
         {"rate", "Q", "a second, open loop; left out: as many as are answered",
          NUMBER(&load->rate, 1, 1e7)},

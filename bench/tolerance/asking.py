@@ -66,8 +66,15 @@ def anything(message):
 
 
 def true(condition, otherwise=FALSE):
-    """condition(message)"""
-    return lambda message: GOOD if condition(message) else BAD if failed(message) else otherwise
+    """condition(message); which may look at a record that is not there."""
+    def right(message):
+        try:
+            if condition(message):
+                return GOOD
+        except IndexError:
+            pass
+        return BAD if failed(message) else otherwise
+    return right
 
 
 A1 = has("192.0.2.1")

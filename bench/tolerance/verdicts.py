@@ -25,7 +25,7 @@ def judged(told):
     worst = max(counted, key=lambda one: (RANK[one.verdict], one.seconds))
     good = sum(one.verdict == GOOD for one in counted)
     share = "" if good in (0, len(counted)) else f" ({good} of {len(counted)} good)"
-    return Result(worst.verdict, worst.text + share, worst.seconds)
+    return Result(worst.verdict, counted[0].text if worst.verdict == GOOD else worst.text + share, worst.seconds)
 
 
 def worse(results, key):
