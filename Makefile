@@ -43,8 +43,8 @@ RUNTIME := $(if $(filter thread,$(SANITIZER)),$(BUILD)/obj/tests/sanitize/thread
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/test_*.c))
 FUZZERS    := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 
-.PHONY: all deps deps-build demo check unit unit-sanitized instructions model integration fuzz faults portability layers \
-        format lint install clean
+.PHONY: all deps deps-build demo check unit unit-sanitized instructions model integration fuzz faults soak portability \
+        layers format lint install clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -209,8 +209,9 @@ fuzz: $(FUZZERS:%=build/fuzz/fuzz_%)
 #   throughput   how much a second, and at what cost, beside other servers
 #   dump         what a dump of a million answers costs those who ask meanwhile: latency of hits, and memory
 #   fanout       one topic, up to 1,000 subscribed caches; then on paper 10,000 and 1,000,000
+#   flood        one client against all others: random names, connections, endless requests; beside Unbound
 #   tolerance    what odd servers, odd networks and odd clients come to, beside other servers; ten minutes
-BENCHES      := checker propagation apply memory throughput dump fanout tolerance
+BENCHES      := checker propagation apply memory throughput dump fanout flood tolerance
 CHECKER_ARGS ?= --seconds 600 --peer-seconds 60 two-level peers
 
 # That they see what there is to see: servers and caches with one fault each.
@@ -235,6 +236,13 @@ faults:
 	@tests/deps.sh faults
 	@$(MAKE) --no-print-directory all $(BUILD)/checker/checker
 	@FRESHET_BUILD=$(BUILD) $(PYTHON) -m pytest -q -p no:cacheprovider tests/faults $(PYTEST_ARGS)
+
+# A day in five minutes: changes, reloads, outages, floods, sleep, all at once.
+SOAK_SECONDS ?= 300
+soak:
+	@tests/deps.sh faults
+	@$(MAKE) --no-print-directory all $(BUILD)/checker/checker $(BUILD)/throughput/load
+	@FRESHET_BUILD=$(BUILD) SOAK_SECONDS=$(SOAK_SECONDS) $(PYTHON) -m pytest -q -p no:cacheprovider tests/faults/test_soak.py $(PYTEST_ARGS)
 
 # ---- other systems
 

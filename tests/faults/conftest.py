@@ -35,7 +35,7 @@ import hierarchy as tiers  # noqa: E402
 import network as networks  # noqa: E402
 
 ROWS = []
-LIMIT = 300 if tiers.long_runs() else 120  # seconds for a test
+LIMIT = (300 if tiers.long_runs() else 120) + float(os.environ.get("SOAK_SECONDS", "0"))  # seconds for a test
 
 
 def pytest_collection_modifyitems(items):
