@@ -43,6 +43,21 @@ void answer_key_shared(const struct answer_key *key, struct answer_key *ret_key)
     ret_key->hash = mixed_hash(key->name_hash, ret_key->bytes);
 }
 
+void answer_key_for_client(const struct answer_key *shared, uint64_t client,
+                           struct answer_key *ret_key)
+{
+    *ret_key = *shared;
+    add_client(ret_key, client);
+}
+
+uint64_t answer_key_client(const struct answer_key *key)
+{
+    uint64_t client = 0;
+    if (answer_key_is_of_client(key))
+        memcpy(&client, key->bytes + key->size - sizeof client, sizeof client);
+    return client;
+}
+
 uint64_t answer_key_hash(const struct validity *validity, const uint8_t *key_bytes,
                          size_t name_size)
 {

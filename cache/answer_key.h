@@ -62,6 +62,13 @@ void answer_key_make(const struct validity *validity, const struct key_parts *pa
 /* The key of the same question, whoever asks. */
 void answer_key_shared(const struct answer_key *key, struct answer_key *ret_key);
 
+/* The other way round: that of a client who has a cache of its own. `client` is not 0. */
+void answer_key_for_client(const struct answer_key *shared, uint64_t client,
+                           struct answer_key *ret_key);
+
+/* Whose answer it is; 0: everybody's. */
+uint64_t answer_key_client(const struct answer_key *key);
+
 /* The hash of a key of which only the bytes are there, and that of its name. */
 uint64_t answer_key_hash(const struct validity *validity, const uint8_t *key_bytes,
                          size_t name_size);

@@ -6,32 +6,32 @@
 #include <uthash.h>
 #include <utlist.h>
 
+#include "resolver/answer/delivery.h"
 #include "resolver/answer/pool.h"
-#include "resolver/answer/reply.h"
+#include "resolver/answer/quota.h"
 
-struct waiter {
-    struct waiter *next;
-    struct client client;
-    struct reply_shape shape;
-    struct stamp arrived;
-    struct mono deadline;
-    uint8_t *option; /* a copy of that in `shape`; or NULL */
-    uint16_t question_size;
-    uint8_t question[NAME_MAX_SIZE + 4]; /* as spelled: name, type, class */
+/* By what the questions under way are told apart when some must go, the finest first. */
+enum holding { BY_ZONE, BY_WIDER_ZONE, BY_CLIENT, BY_NETWORK, BY_UPSTREAM, HOLDINGS };
+
+enum {
+    ZONE_LABELS = 3, /* of a name stand for its zone; one less for the wider one */
 };
 
 struct job {
     UT_hash_handle hh;
     struct inflight *inflight;
     struct job *prev, *next; /* all jobs, joinable or not */
-    struct answer_key key;
+    struct quota_item charged[HOLDINGS];
+    struct answer_key key;    /* everybody's, also where each client has a cache of its own */
+    uint64_t own;             /* whose cache it is fetched for then; 0: everybody's */
+    union address peer;       /* who asked first; AF_UNSPEC: nobody */
     struct question question; /* canonical */
     struct dependent itself;  /* the question, as a change would touch it */
     struct stamp stamp;       /* taken before the first query left */
     struct mono started;      /* when that was */
     struct mono deadline;     /* the fetch's: that of the client who came first */
     struct fetch *fetch;
-    struct waiter *waiters;
+    struct waiter_list waiters;
     struct wheel_timer stale_timer; /* with serve_stale: when clients get the stale answer */
     bool joinable;                  /* in the table */
 };
@@ -39,17 +39,45 @@ struct job {
 /* How long clients wait while there is a stale answer they could have (RFC 8767 5: 1.8 s). */
 enum { STALE_AFTER_MS = 1800 };
 
-enum { KEPT = 2048 }; /* jobs, and waiters, whose memory waits for the next */
+enum { KEPT = 2048 }; /* jobs whose memory waits for the next */
 
 struct inflight {
     struct inflight_options options;
     struct job *table;
     struct job *all;
-    size_t job_count, waiter_count;
-    struct pool jobs, waiters;
+    size_t job_count;
+    struct pool jobs;
+    struct quota *quotas[HOLDINGS];
+    struct waiters *waiters;
+    struct deliveries *deliveries;
     struct inflight_counters counters;
-    uint8_t reply[DNS_MAX_MESSAGE];
 };
+
+/* What there is to say when nobody has anything. */
+static struct answer failure_of(int ede)
+{
+    return (struct answer){
+        .flags = RCODE_SERVFAIL, .ede = ede, .dependencies = {.zone = ZONE_NONE}};
+}
+
+static bool make_parts(struct inflight *inflight)
+{
+    for (size_t i = 0; i < HOLDINGS; i++) {
+        inflight->quotas[i] = quota_new(INFLIGHT_MAX_JOBS);
+        if (!inflight->quotas[i])
+            return false;
+    }
+    inflight->waiters = waiters_new(inflight->options.store, INFLIGHT_MAX_WAITERS);
+    if (!inflight->waiters)
+        return false;
+    inflight->deliveries = deliveries_new(&(struct deliveries_options){
+        .waiters = inflight->waiters,
+        .wheel = fetcher_wheel(inflight->options.fetcher),
+        .validity = inflight->options.validity,
+        .store = inflight->options.store,
+    });
+    return inflight->deliveries != NULL;
+}
 
 struct inflight *inflight_new(const struct inflight_options *options)
 {
@@ -60,16 +88,11 @@ struct inflight *inflight_new(const struct inflight_options *options)
     }
     inflight->options = *options;
     inflight->jobs = pool_of(sizeof(struct job), KEPT);
-    inflight->waiters = pool_of(sizeof(struct waiter), KEPT);
+    if (!make_parts(inflight)) {
+        inflight_free(inflight);
+        return NULL;
+    }
     return inflight;
-}
-
-static void waiter_free(struct inflight *inflight, struct waiter *waiter)
-{
-    waiter->client.transport->release(waiter->client.endpoint);
-    inflight->waiter_count--;
-    free(waiter->option);
-    pool_put(&inflight->waiters, waiter);
 }
 
 static void leave_table(struct job *job)
@@ -79,10 +102,18 @@ static void leave_table(struct job *job)
     job->joinable = false;
 }
 
+/* From here on it is nobody's to be displaced. */
+static void discharge(struct job *job)
+{
+    for (size_t i = 0; i < HOLDINGS; i++)
+        quota_release(job->inflight->quotas[i], &job->charged[i]);
+}
+
 /* The waiters must have been taken off. */
 static void job_free(struct job *job)
 {
     leave_table(job);
+    discharge(job);
     wheel_stop(fetcher_wheel(job->inflight->options.fetcher), &job->stale_timer);
     DL_DELETE(job->inflight->all, job);
     job->inflight->job_count--;
@@ -95,15 +126,17 @@ void inflight_free(struct inflight *inflight)
         return;
     struct job *job, *next_job;
     DL_FOREACH_SAFE (inflight->all, job, next_job) {
-        struct waiter *waiter, *next;
-        LL_FOREACH_SAFE (job->waiters, waiter, next)
-            waiter_free(inflight, waiter);
+        while (job->waiters.first)
+            waiter_drop(inflight->waiters, job->waiters.first);
         fetch_cancel(job->fetch);
         job_free(job);
     }
+    deliveries_free(inflight->deliveries);
+    waiters_free(inflight->waiters);
+    for (size_t i = 0; i < HOLDINGS; i++)
+        quota_free(inflight->quotas[i]);
     routes_free(inflight->options.routes);
     pool_drain(&inflight->jobs);
-    pool_drain(&inflight->waiters);
     free(inflight);
 }
 
@@ -121,7 +154,7 @@ static struct source *choose_source(void *arg, const uint8_t *name, uint16_t typ
 
 size_t inflight_waiters(const struct inflight *inflight)
 {
-    return inflight->waiter_count;
+    return waiters_count(inflight->waiters);
 }
 
 const struct inflight_counters *inflight_counters(const struct inflight *inflight)
@@ -129,32 +162,29 @@ const struct inflight_counters *inflight_counters(const struct inflight *infligh
     return &inflight->counters;
 }
 
-static void send_reply(struct inflight *inflight, const struct waiter *waiter,
-                       const struct answer *answer)
+/* The key by which what a job brings is kept for whoever it was started for. */
+static const struct answer_key *key_to_keep(const struct job *job, struct answer_key *scratch)
 {
-    uint8_t *reply = inflight->reply;
-    size_t question_end = DNS_HEADER_SIZE + waiter->question_size;
-    struct reply_content content = {
-        .flags = answer->flags,
-        .counts = {answer->counts[0], answer->counts[1], answer->counts[2]},
-        .body_size = answer->body_size,
-        .truncated = answer->body_size > reply_room(&waiter->shape, question_end),
-        .provisional = answer->provisional,
-        .vouched = answer->covered,
-        .outside = answer->outside,
-        .behind = answer->behind,
-        .ede = answer->ede,
-    };
-    memcpy(reply + DNS_HEADER_SIZE, waiter->question, waiter->question_size);
-    if (!content.truncated && answer->body_size)
-        memcpy(reply + question_end, answer->body, answer->body_size);
-    size_t size = reply_finish(reply, question_end, &waiter->shape, &content);
-    waiter->client.transport->send(&waiter->client, reply, size);
+    if (job->own == 0)
+        return &job->key;
+    answer_key_for_client(&job->key, job->own, scratch);
+    return scratch;
+}
+
+/* Answers all who wait for a job with what is held past its TTL, or with a failure. */
+static void refuse_all(struct job *job, int ede, struct mono now)
+{
+    const struct answer failure = failure_of(ede);
+    deliver(job->inflight->deliveries,
+            &(struct delivery_terms){.key = &job->key, .answer = &failure, .stale_first = true},
+            &job->waiters, now);
 }
 
 /* What a job is to find out. */
 struct task {
-    const struct answer_key *key;
+    const struct answer_key *key; /* everybody's */
+    uint64_t own;                 /* for whose cache; 0: everybody's */
+    const union address *peer;    /* for whom; NULL: for nobody */
     const struct question *question;
     struct micro now;
     struct mono deadline;
@@ -164,28 +194,28 @@ struct task {
 static struct job *start_job(struct inflight *inflight, const struct task *task);
 static struct job *find_joinable(struct inflight *inflight, const struct answer_key *key);
 
-/* Moves clients that asked after a change to a job that set out after it. */
-static void ask_again(struct inflight *inflight, const struct job *old, struct waiter *waiters,
+/* Moves clients to a job that sets out now: they asked after a change, or have more time than those before them. */
+static void ask_again(struct inflight *inflight, const struct job *old, struct waiter_list *list,
                       struct micro now)
 {
-    struct mono deadline = waiters->deadline;
-    struct waiter *waiter, *next;
-    LL_FOREACH (waiters, waiter)
+    const struct waiter *first = list->first, *waiter;
+    struct mono deadline = first->deadline;
+    DL_FOREACH (list->first, waiter)
         if (waiter->deadline.ms < deadline.ms)
             deadline = waiter->deadline;
     counter_add(&inflight->counters.asked_again, 1);
     struct job *job = find_joinable(inflight, &old->key);
     if (!job)
-        job = start_job(inflight, &(struct task){&old->key, &old->question, now, deadline});
+        job = start_job(inflight, &(struct task){&old->key, first->own, &first->client.peer,
+                                                 &old->question, now, deadline});
     if (job) {
-        LL_CONCAT(job->waiters, waiters);
+        waiters_move_all(list, &job->waiters);
         return;
     }
-    struct answer failure = {.flags = RCODE_SERVFAIL, .ede = EDE_OTHER};
-    LL_FOREACH_SAFE (waiters, waiter, next) {
-        send_reply(inflight, waiter, &failure);
-        waiter_free(inflight, waiter);
-    }
+    const struct answer failure = failure_of(EDE_OTHER);
+    deliver(inflight->deliveries,
+            &(struct delivery_terms){.key = &old->key, .answer = &failure, .stale_first = true},
+            list, micro_ms(now));
 }
 
 /* Whether a client came so much later than the first that a fetch which took too long need not fail for him as well. */
@@ -198,146 +228,51 @@ static bool has_time(const struct waiter *waiter, struct mono now)
 /* Moves those clients of a fetch that took too long to another one. Whether there are any. */
 static bool give_more_time(struct job *job, struct micro now)
 {
-    struct waiter *moved = NULL, *waiter, *next;
-    LL_FOREACH_SAFE (job->waiters, waiter, next)
-        if (has_time(waiter, micro_ms(now))) {
-            LL_DELETE(job->waiters, waiter);
-            LL_PREPEND(moved, waiter);
-        }
-    if (moved)
-        ask_again(job->inflight, job, moved, now);
-    return moved != NULL;
-}
-
-/* Takes the clients off that may have an answer as old as `stamp`; the others stay. */
-static struct waiter *take_waiters(struct job *job, bool fresh)
-{
-    struct waiter *taken = NULL, *waiter, *next;
-    LL_FOREACH_SAFE (job->waiters, waiter, next) {
-        if (!fresh && stamp_after(waiter->arrived, job->stamp))
-            continue;
-        LL_DELETE(job->waiters, waiter);
-        LL_PREPEND(taken, waiter);
-    }
-    return taken;
-}
-
-static void cap_ttls(struct answer *answer, uint32_t cap)
-{
-    body_age_ttls(answer->body, answer->ttl_offsets, answer->ttl_count, 0, cap);
-}
-
-static bool is_child(const struct waiter *waiter)
-{
-    return waiter->shape.option_size > 0;
-}
-
-/* Answers clients and frees them. */
-static void serve(struct inflight *inflight, struct waiter *taken, const struct answer *answer)
-{
     struct waiter *waiter, *next;
-    LL_FOREACH_SAFE (taken, waiter, next) {
-        send_reply(inflight, waiter, answer);
-        waiter_free(inflight, waiter);
-    }
-}
-
-/*
- * What a client is told to live by: nothing when the answer is stale already; else no more than the policy
- * says, unless it is a child tier, which hears of changes by itself.
- */
-static void serve_all(struct inflight *inflight, struct waiter *taken, struct answer *answer,
-                      bool fresh, const struct ttl_policy *policy)
-{
-    struct waiter *children = NULL, *waiter, *next;
-    LL_FOREACH_SAFE (taken, waiter, next)
-        if (is_child(waiter)) {
-            LL_DELETE(taken, waiter);
-            LL_PREPEND(children, waiter);
-        }
-    if (!fresh || answer->behind)
-        cap_ttls(answer, 0);
-    serve(inflight, children, answer);
-    if (answer->dependencies.zone != ZONE_NONE)
-        cap_ttls(answer, policy->client_ttl);
-    serve(inflight, taken, answer);
-}
-
-/* Sends what the store holds, a stale answer that was revived, to a client; false when it is gone again. */
-static bool send_held(struct inflight *inflight, const struct job *job, const struct waiter *waiter,
-                      struct mono now)
-{
-    struct store_hit hit;
-    uint8_t *reply = inflight->reply;
-    size_t question_end = DNS_HEADER_SIZE + waiter->question_size;
-    enum store_result result = store_get(inflight->options.store,
-                                         &(struct store_look){
-                                             .key = &job->key,
-                                             .now = now,
-                                             .buffer = reply + question_end,
-                                             .room = reply_room(&waiter->shape, question_end),
-                                             .child = is_child(waiter),
-                                         },
-                                         &hit);
-    if (result != STORE_HIT && result != STORE_TRUNCATED)
+    struct waiter_list moved = {NULL};
+    DL_FOREACH_SAFE (job->waiters.first, waiter, next)
+        if (has_time(waiter, micro_ms(now)))
+            waiter_move(waiter, &moved);
+    if (!moved.first)
         return false;
-    struct reply_content content = {
-        .flags = hit.flags,
-        .counts = {hit.counts[0], hit.counts[1], hit.counts[2]},
-        .body_size = hit.body_size,
-        .truncated = result == STORE_TRUNCATED,
-        .behind = true,
-        .ede = hit.ede,
-    };
-    memcpy(reply + DNS_HEADER_SIZE, waiter->question, waiter->question_size);
-    size_t size = reply_finish(reply, question_end, &waiter->shape, &content);
-    waiter->client.transport->send(&waiter->client, reply, size);
+    ask_again(job->inflight, job, &moved, now);
     return true;
 }
 
-/* Gives the clients of a job the stale answer, if there is one. Those that got it are gone after it. */
-static void serve_stale(struct job *job, struct mono now)
+/* Takes the clients off that may have an answer as old as the job; the others stay. */
+static void take_waiters(struct job *job, bool fresh, struct waiter_list *ret)
 {
-    struct inflight *inflight = job->inflight;
     struct waiter *waiter, *next;
-    if (!store_revive(inflight->options.store, &job->key, now))
+    if (fresh) {
+        waiters_move_all(&job->waiters, ret);
         return;
-    LL_FOREACH_SAFE (job->waiters, waiter, next)
-        if (send_held(inflight, job, waiter, now)) {
-            LL_DELETE(job->waiters, waiter);
-            waiter_free(inflight, waiter);
-        }
+    }
+    DL_FOREACH_SAFE (job->waiters.first, waiter, next)
+        if (!stamp_after(waiter->arrived, job->stamp))
+            waiter_move(waiter, ret);
 }
 
 void inflight_give_up(struct inflight *inflight, struct mono now)
 {
-    const struct answer failure = {.flags = RCODE_SERVFAIL, .ede = EDE_OTHER};
     struct job *job;
-    DL_FOREACH (inflight->all, job) {
-        serve_stale(job, now);
-        struct waiter *waiters = job->waiters;
-        job->waiters = NULL;
-        serve(inflight, waiters, &failure);
-    }
+    DL_FOREACH (inflight->all, job)
+        refuse_all(job, EDE_OTHER, now);
+    deliveries_hurry(inflight->deliveries, now);
 }
 
-static void start_stale_timer(struct job *job, struct mono now)
+static void start_stale_timer(struct job *job, struct mono now, uint64_t after_ms)
 {
     wheel_start(fetcher_wheel(job->inflight->options.fetcher), &job->stale_timer,
-                mono_add(now, STALE_AFTER_MS), now);
+                mono_add(now, after_ms), now);
 }
 
-/* It rings again for those who join later. */
+/* It rings again for those who join later; and soon, for those who are left of many. */
 static void stale_due(struct wheel_timer *timer, struct micro now)
 {
     struct job *job = (struct job *)((char *)timer - offsetof(struct job, stale_timer));
-    start_stale_timer(job, micro_ms(now));
-    serve_stale(job, micro_ms(now));
-}
-
-static bool is_failure(const struct answer *answer)
-{
-    return (answer->flags & FLAG_RCODE) == RCODE_SERVFAIL;
+    size_t served = waiters_reply_stale(job->inflight->waiters, &job->waiters, &job->key,
+                                        DELIVERY_SLICE, micro_ms(now));
+    start_stale_timer(job, micro_ms(now), served == DELIVERY_SLICE ? 1 : STALE_AFTER_MS);
 }
 
 /*
@@ -348,7 +283,8 @@ static bool may_be_old(const struct job *job, struct answer *answer, struct stam
                        const struct ttl_policy *policy)
 {
     const struct inflight *inflight = job->inflight;
-    uint32_t elsewhere = store_elsewhere(inflight->options.store, &job->key);
+    struct answer_key own;
+    uint32_t elsewhere = store_elsewhere(inflight->options.store, key_to_keep(job, &own));
     if (elsewhere == 0)
         elsewhere = policy->max_ttl;
     if (elsewhere < answer->ttl)
@@ -371,7 +307,7 @@ static void bound_life(struct job *job, struct answer *answer, const struct ttl_
     const struct validity *validity = inflight->options.validity;
     const struct dependent dependent = validity_dependent(validity, &answer->dependencies);
     const struct stamp mark = validity_newest_mark(validity, &dependent);
-    if (!is_failure(answer))
+    if (!answer_is_failure(answer))
         answer_bound_ttls(answer, policy);
     if (answer->secondhand && inflight->options.second_hand)
         inflight->options.second_hand(inflight->options.second_hand_arg, job->question.name);
@@ -381,6 +317,18 @@ static void bound_life(struct job *job, struct answer *answer, const struct ttl_
     counter_add(&inflight->counters.provisional, answer->provisional);
 }
 
+/* The clients of a fetch that failed: some get what is held, some another fetch. The others stay. */
+static void failed(struct job *job, struct answer *answer, struct micro now)
+{
+    counter_add(&job->inflight->counters.failed, 1);
+    size_t served = waiters_reply_stale(job->inflight->waiters, &job->waiters, &job->key,
+                                        DELIVERY_SLICE, micro_ms(now));
+    if (served == DELIVERY_SLICE)
+        refuse_all(job, answer->ede, micro_ms(now));
+    else if (mono_reached(micro_ms(now), job->deadline) && give_more_time(job, now))
+        answer->ttl = 0; /* nobody knows yet whether it can be had */
+}
+
 static void fetched(void *arg, struct answer *answer, struct micro now)
 {
     struct job *job = arg;
@@ -388,29 +336,118 @@ static void fetched(void *arg, struct answer *answer, struct micro now)
     const struct validity *validity = inflight->options.validity;
     struct dependent dependent = validity_dependent(validity, &answer->dependencies);
     struct ttl_policy policy = store_policy(inflight->options.store);
+    struct delivery_terms terms = {.key = &job->key,
+                                   .answer = answer,
+                                   .asked = job->stamp,
+                                   .started = job->started,
+                                   .keep = job->own != 0};
+    struct waiter_list taken = {NULL};
+    struct answer_key own;
     job->fetch = NULL;
     leave_table(job);
-    if (is_failure(answer)) {
-        counter_add(&inflight->counters.failed, 1);
-        serve_stale(job, micro_ms(now));
-        if (mono_reached(micro_ms(now), job->deadline) && give_more_time(job, now))
-            answer->ttl = 0; /* nobody knows yet whether it can be had */
-    }
+    discharge(job);
+    if (answer_is_failure(answer))
+        failed(job, answer, now);
     /* Whoever answered may have done so right after the question set out, however late it got here. */
     bound_life(job, answer, &policy);
     bool fresh = validity_holds(validity, &dependent, job->stamp);
-    /* The store checks again by itself: a change may come between. */
-    struct stamp stamp =
-        stamp_after(job->stamp, answer->as_old_as) ? answer->as_old_as : job->stamp;
-    if (!store_put(inflight->options.store, &job->key, answer, stamp, micro_ms(now)) &&
-        !is_failure(answer))
-        store_outdate(inflight->options.store, &job->key,
-                      answer->ttl == 0 ? job->started : (struct mono){0}, micro_ms(now));
-    serve_all(inflight, take_waiters(job, fresh), answer, fresh, &policy);
-    if (job->waiters)
-        ask_again(inflight, job, job->waiters, now);
+    delivery_keep(inflight->options.store, key_to_keep(job, &own), &terms, micro_ms(now));
+    take_waiters(job, fresh, &taken);
+    deliver(inflight->deliveries, &terms, &taken, micro_ms(now));
+    if (job->waiters.first)
+        ask_again(inflight, job, &job->waiters, now);
     job_free(job);
 }
+
+/* ---- making room ---------------------------------------------------------------------------- */
+
+/* The last `labels` of a name, or all of it. */
+static const uint8_t *suffix_of(const uint8_t *name, size_t labels)
+{
+    for (size_t count = name_labels(name); count > labels; count--)
+        name = name_parent(name);
+    return name;
+}
+
+static uint64_t zone_number(const struct job *job, size_t labels)
+{
+    const uint8_t *zone = suffix_of(job->question.name, labels);
+    size_t size = job->question.name_size - (size_t)(zone - job->question.name);
+    return validity_hash(job->inflight->options.validity, zone, size);
+}
+
+static void charge(struct job *job, const struct source *source)
+{
+    struct inflight *inflight = job->inflight;
+    quota_charge(inflight->quotas[BY_ZONE], &job->charged[BY_ZONE], zone_number(job, ZONE_LABELS));
+    quota_charge(inflight->quotas[BY_WIDER_ZONE], &job->charged[BY_WIDER_ZONE],
+                 zone_number(job, ZONE_LABELS - 1));
+    for (int i = BY_CLIENT; i <= BY_NETWORK && job->peer.family != AF_UNSPEC; i++)
+        quota_charge(inflight->quotas[i], &job->charged[i],
+                     waiters_who(&job->peer, i == BY_NETWORK));
+    if (routes_differ(inflight->options.routes))
+        quota_charge(inflight->quotas[BY_UPSTREAM], &job->charged[BY_UPSTREAM], (uintptr_t)source);
+}
+
+/* Tells that somebody has more under way than anybody else. */
+static void tell(const struct inflight *inflight, const struct inflight_holder *holder)
+{
+    if (inflight->options.full)
+        inflight->options.full(inflight->options.full_arg, holder);
+}
+
+/* The oldest question of the biggest holder goes. False: there is none. */
+static bool displace_job(struct inflight *inflight, struct mono now)
+{
+    size_t by = quota_blame(inflight->quotas, HOLDINGS);
+    struct quota_item *item = quota_oldest(inflight->quotas[by]);
+    if (!item)
+        return false;
+    struct job *job = (struct job *)((char *)(item - by) - offsetof(struct job, charged));
+    bool by_zone = by == BY_ZONE || by == BY_WIDER_ZONE;
+    tell(inflight, &(struct inflight_holder){
+                       .count = quota_most(inflight->quotas[by]),
+                       .zone = by_zone ? suffix_of(job->question.name, ZONE_LABELS - by) : NULL,
+                       .client = by == BY_CLIENT || by == BY_NETWORK ? &job->peer : NULL,
+                   });
+    counter_add(&inflight->counters.displaced, 1);
+    leave_table(job);
+    discharge(job);
+    fetch_cancel(job->fetch);
+    refuse_all(job, EDE_NETWORK_ERROR, now);
+    job_free(job);
+    return true;
+}
+
+/* The oldest of the client who has most waiting goes. False: nobody waits. */
+static bool displace_waiter(struct inflight *inflight, struct mono now)
+{
+    struct waiter *waiter = waiters_oldest(inflight->waiters);
+    if (!waiter)
+        return false;
+    struct answer_key key;
+    struct waiter_list alone = {NULL};
+    const uint8_t *type = waiter->question + waiter->question_size - 4;
+    const struct answer failure = failure_of(EDE_NETWORK_ERROR);
+    tell(inflight, &(struct inflight_holder){.client = &waiter->client.peer});
+    counter_add(&inflight->counters.displaced_clients, 1);
+    store_key(inflight->options.store,
+              &(struct key_parts){
+                  .name = waiter->question,
+                  .type = wire_get_u16(type),
+                  .class = wire_get_u16(type + 2),
+                  .dnssec_ok = waiter->shape.dnssec_ok,
+                  .checking_disabled = waiter->shape.flags & FLAG_CD,
+              },
+              &key);
+    waiter_move(waiter, &alone);
+    deliver(inflight->deliveries,
+            &(struct delivery_terms){.key = &key, .answer = &failure, .stale_first = true}, &alone,
+            now);
+    return true;
+}
+
+/* ---- jobs ----------------------------------------------------------------------------------- */
 
 /* A job whose question nothing has happened to since it set out. */
 static struct job *find_joinable(struct inflight *inflight, const struct answer_key *key)
@@ -426,22 +463,29 @@ static struct job *find_joinable(struct inflight *inflight, const struct answer_
     return NULL;
 }
 
-static struct job *job_new(struct inflight *inflight, const struct answer_key *key,
-                           const struct question *question)
+/* Makes room, but for nobody's question. NULL: no memory, or no room. */
+static struct job *job_new(struct inflight *inflight, const struct task *task)
 {
-    if (inflight->job_count >= INFLIGHT_MAX_JOBS)
+    const struct answer_key *key = task->key;
+    const struct question *question = task->question;
+    if (inflight->job_count >= INFLIGHT_MAX_JOBS &&
+        (!task->peer || !displace_job(inflight, micro_ms(task->now))))
         return NULL;
     struct job *job = pool_get(&inflight->jobs);
     if (!job)
         return NULL;
     job->inflight = inflight;
+    for (size_t i = 0; i < HOLDINGS; i++)
+        job->charged[i].holder = NULL;
     memcpy(&job->key, key, offsetof(struct answer_key, bytes) + key->size);
+    job->own = task->own;
+    job->peer = task->peer ? *task->peer : (union address){.family = AF_UNSPEC};
     job->question.name_size = question->name_size;
     job->question.type = question->type;
     job->question.class = question->class;
     name_lower(question->name, question->name_size, job->question.name);
     job->fetch = NULL;
-    job->waiters = NULL;
+    job->waiters.first = NULL;
     job->stale_timer = (struct wheel_timer){.ring = stale_due};
     job->joinable = false;
     return job;
@@ -451,31 +495,31 @@ static struct job *start_job(struct inflight *inflight, const struct task *task)
 {
     const struct routes *routes = inflight->options.routes;
     const struct answer_key *key = task->key;
-    struct job *job = job_new(inflight, key, task->question);
+    struct job *job = job_new(inflight, task);
     if (!job)
         return NULL;
+    struct source *source = routes_find_for(routes, job->question.name, job->question.type);
     /* The stamp comes first: what leaves after it can only be newer. */
     job->stamp = validity_now(inflight->options.validity);
     job->started = micro_ms(task->now);
     job->deadline = task->deadline;
     job->itself = validity_question(inflight->options.validity, job->question.name,
                                     job->question.type == TYPE_SOA);
-    job->fetch =
-        fetch_start(inflight->options.fetcher,
-                    &(struct fetch_request){
-                        .question = &job->question,
-                        .stamp = job->stamp,
-                        .dnssec_ok = key->bytes[4] & KEY_DNSSEC_OK,
-                        .checking_disabled = key->bytes[4] & KEY_CHECKING_DISABLED,
-                        .source = routes_find_for(routes, job->question.name, job->question.type),
-                        .choose = routes_differ(routes) ? choose_source : NULL,
-                        .choose_arg = inflight,
-                        .counters = &inflight->counters.fetch,
-                        .deadline = task->deadline,
-                        .done = fetched,
-                        .arg = job,
-                    },
-                    task->now);
+    job->fetch = fetch_start(inflight->options.fetcher,
+                             &(struct fetch_request){
+                                 .question = &job->question,
+                                 .stamp = job->stamp,
+                                 .dnssec_ok = key->bytes[4] & KEY_DNSSEC_OK,
+                                 .checking_disabled = key->bytes[4] & KEY_CHECKING_DISABLED,
+                                 .source = source,
+                                 .choose = routes_differ(routes) ? choose_source : NULL,
+                                 .choose_arg = inflight,
+                                 .counters = &inflight->counters.fetch,
+                                 .deadline = task->deadline,
+                                 .done = fetched,
+                                 .arg = job,
+                             },
+                             task->now);
     if (!job->fetch) {
         pool_put(&inflight->jobs, job);
         return NULL;
@@ -483,79 +527,71 @@ static struct job *start_job(struct inflight *inflight, const struct task *task)
     HASH_ADD_KEYPTR_BYHASHVALUE(hh, inflight->table, job->key.bytes, job->key.size,
                                 (uint32_t)job->key.hash, job);
     job->joinable = true;
+    charge(job, source);
     if (store_policy(inflight->options.store).serve_stale > 0)
-        start_stale_timer(job, job->started);
+        start_stale_timer(job, job->started, STALE_AFTER_MS);
     DL_APPEND(inflight->all, job);
     inflight->job_count++;
     counter_add(&inflight->counters.jobs, 1);
     return job;
 }
 
-/* False: no memory. */
-static bool copy_option(struct waiter *waiter)
+/* The key that jobs have: everybody's. */
+static const struct answer_key *shared_key(const struct answer_key *key, struct answer_key *scratch)
 {
-    waiter->option = NULL;
-    if (waiter->shape.option_size == 0)
-        return true;
-    waiter->option = malloc(waiter->shape.option_size);
-    if (!waiter->option)
-        return false;
-    memcpy(waiter->option, waiter->shape.option, waiter->shape.option_size);
-    waiter->shape.option = waiter->option;
-    return true;
-}
-
-static struct waiter *waiter_new(struct inflight *inflight, const struct inflight_wait *wait)
-{
-    const struct question *question = wait->question;
-    struct waiter *waiter = pool_get(&inflight->waiters);
-    if (!waiter)
-        return NULL;
-    waiter->client = *wait->client;
-    waiter->shape = *wait->shape;
-    waiter->arrived = wait->arrived;
-    waiter->deadline = wait->deadline;
-    waiter->question_size = (uint16_t)(question->name_size + 4u);
-    memcpy(waiter->question, question->name, question->name_size);
-    wire_put_u16(waiter->question + question->name_size, question->type);
-    wire_put_u16(waiter->question + question->name_size + 2, question->class);
-    if (!copy_option(waiter)) {
-        pool_put(&inflight->waiters, waiter);
-        return NULL;
-    }
-    waiter->client.transport->hold(waiter->client.endpoint);
-    inflight->waiter_count++;
-    return waiter;
+    if (!answer_key_is_of_client(key))
+        return key;
+    answer_key_shared(key, scratch);
+    return scratch;
 }
 
 void inflight_prefetch(struct inflight *inflight, const struct answer_key *key,
                        const struct question *question, struct micro now, uint64_t timeout_ms)
 {
-    struct task task = {key, question, now, mono_add(micro_ms(now), timeout_ms)};
-    if (!find_joinable(inflight, key) && start_job(inflight, &task))
+    struct answer_key scratch;
+    struct task task = {
+        .key = shared_key(key, &scratch),
+        .own = answer_key_client(key),
+        .question = question,
+        .now = now,
+        .deadline = mono_add(micro_ms(now), timeout_ms),
+    };
+    if (!find_joinable(inflight, task.key) && start_job(inflight, &task))
         counter_add(&inflight->counters.prefetched, 1);
 }
 
-int inflight_wait(struct inflight *inflight, const struct inflight_wait *wait)
+/* Joins a job, or starts one. NULL: no memory, or too much is under way. */
+static struct job *job_for(struct inflight *inflight, const struct waiter_terms *terms)
 {
-    struct waiter *waiter = NULL;
-    if (inflight->waiter_count < INFLIGHT_MAX_WAITERS)
-        waiter = waiter_new(inflight, wait);
-    if (!waiter) {
-        counter_add(&inflight->counters.overloaded, 1);
-        return ERR_SPACE;
-    }
-    struct job *job = find_joinable(inflight, wait->key);
-    if (job)
-        counter_add(&inflight->counters.joined, 1);
-    else
-        job = start_job(inflight,
-                        &(struct task){wait->key, wait->question, wait->now, wait->deadline});
+    struct answer_key scratch;
+    struct task task = {
+        .key = shared_key(terms->key, &scratch),
+        .own = answer_key_client(terms->key),
+        .peer = &terms->client->peer,
+        .question = terms->question,
+        .now = terms->now,
+        .deadline = terms->deadline,
+    };
+    struct job *job = find_joinable(inflight, task.key);
+    if (!job)
+        return start_job(inflight, &task);
+    counter_add(&inflight->counters.joined, 1);
+    return job;
+}
+
+int inflight_wait(struct inflight *inflight, const struct waiter_terms *terms)
+{
+    struct waiter_list list = {NULL};
+    if (waiters_are_full(inflight->waiters))
+        displace_waiter(inflight, micro_ms(terms->now));
+    struct waiter *waiter = waiters_add(inflight->waiters, terms, &list);
+    struct job *job = waiter ? job_for(inflight, terms) : NULL;
     if (!job) {
         counter_add(&inflight->counters.overloaded, 1);
-        waiter_free(inflight, waiter);
+        if (waiter)
+            waiter_drop(inflight->waiters, waiter);
         return ERR_SPACE;
     }
-    LL_PREPEND(job->waiters, waiter);
+    waiters_move_all(&list, &job->waiters);
     return ERR_OK;
 }

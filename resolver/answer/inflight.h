@@ -13,6 +13,12 @@
  * With serve_stale set, clients of a fetch that fails, or that takes longer than they should wait, get what is
  * held past its TTL, unless a change has touched it (RFC 8767).
  *
+ * What may be under way, and how many may wait, is bounded. Nobody is refused for it but whoever has most: the oldest
+ * question of the zone, the client, the client's network or the upstream with most of them makes room (quota.h), and its
+ * clients get what is held past its TTL, or SERVFAIL. A zone is what the last three labels of a name say, or the last two.
+ *
+ * Where each client has a cache of its own, a fetch is shared all the same, and each keeps what it brings.
+ *
  * Threads: all on the worker's.
  */
 #ifndef FRESHET_RESOLVER_ANSWER_INFLIGHT_H
@@ -22,6 +28,7 @@
 #include "resolver/answer/client.h"
 #include "resolver/answer/fetch.h"
 #include "resolver/answer/route.h"
+#include "resolver/answer/waiters.h"
 
 enum {
     INFLIGHT_MAX_JOBS = 16384,    /* per worker and tier; bounds sockets and memory */
@@ -29,6 +36,13 @@ enum {
 };
 
 struct inflight;
+
+/* Who has most under way, or waiting, when there is no room. */
+struct inflight_holder {
+    size_t count;                /* questions; 0: it is too many clients that wait */
+    const uint8_t *zone;         /* of the names; or NULL */
+    const union address *client; /* or its network; or NULL */
+};
 
 struct inflight_options {
     struct fetcher *fetcher; /* borrowed, as are all */
@@ -38,11 +52,15 @@ struct inflight_options {
     /* Told of a name (canonical) of the feed's zones that somebody else's cache has answered for. NULL: nobody is. */
     void (*second_hand)(void *arg, const uint8_t *name);
     void *second_hand_arg;
+    /* Told whenever somebody has to make room. NULL: nobody is. */
+    void (*full)(void *arg, const struct inflight_holder *holder);
+    void *full_arg;
 };
 
 struct inflight_counters {
     struct counter jobs, joined, superseded, asked_again, overloaded, failed, prefetched;
-    struct counter provisional; /* answers that may be from before a change */
+    struct counter displaced, displaced_clients; /* questions, and clients, that made room */
+    struct counter provisional;                  /* answers that may be from before a change */
     struct fetch_counters fetch;
 };
 
@@ -55,22 +73,11 @@ void inflight_free(struct inflight *inflight);
 /* Questions from here on are asked along `routes`, which is taken over. */
 void inflight_set_routes(struct inflight *inflight, struct routes *routes);
 
-/* A client's question as it must be answered. */
-struct inflight_wait {
-    const struct answer_key *key;
-    const struct question *question; /* as spelled */
-    const struct client *client;
-    const struct reply_shape *shape;
-    struct stamp arrived;
-    struct micro now;
-    struct mono deadline; /* answered by then, if with SERVFAIL */
-};
-
 /*
  * Joins or starts the fetch for a question; the reply goes out by the client's transport later. Returns
  * 0, or ERR_SPACE when too much is under way already: the caller answers SERVFAIL.
  */
-MUST_CHECK int inflight_wait(struct inflight *inflight, const struct inflight_wait *wait);
+MUST_CHECK int inflight_wait(struct inflight *inflight, const struct waiter_terms *terms);
 
 /*
  * Fetches a question that is held but near its end, for no client and until `timeout_ms` from now; nothing happens when

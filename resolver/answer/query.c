@@ -141,7 +141,7 @@ static size_t wait_for_it(struct tier_worker *tier_worker, const struct asked *a
 {
     struct question question;
     question_copy(&asked->query->question, &question);
-    struct inflight_wait wait = {
+    struct waiter_terms terms = {
         .key = asked->key,
         .question = &question,
         .client = asked->input->client,
@@ -150,7 +150,7 @@ static size_t wait_for_it(struct tier_worker *tier_worker, const struct asked *a
         .now = asked->input->now,
         .deadline = mono_add(micro_ms(asked->input->now), tier_worker->resolve_timeout_ms),
     };
-    if (inflight_wait(tier_worker->inflight, &wait) == ERR_OK)
+    if (inflight_wait(tier_worker->inflight, &terms) == ERR_OK)
         return 0;
     return reply_error(asked->query, asked->input, RCODE_SERVFAIL, EDE_OTHER, reply);
 }

@@ -1,5 +1,6 @@
 #include "resolver/daemon/tier.h"
 
+#include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -270,6 +271,28 @@ void tier_is_second_hand(void *arg, const uint8_t *name)
              "or use a "
              "parent\" tier=%s zone=%s",
              tier->name, log_quote(name_to_text(zone, text), quoted));
+}
+
+void tier_is_full(void *arg, const struct inflight_holder *holder)
+{
+    struct tier *tier = arg;
+    char name[NAME_MAX_TEXT], quoted[LOG_MAX_QUOTED], who[INET6_ADDRSTRLEN + 1] = "";
+    const char *what = holder->count ? "questions" : "clients";
+    const union address *client = holder->client;
+    if (holder->zone) {
+        log_at(&tier->full, LOG_LEVEL_WARNING,
+               "msg=\"no room, the oldest of the biggest holder goes\" tier=%s what=%s zone=%s",
+               tier->name, what, log_quote(name_to_text(holder->zone, name), quoted));
+        return;
+    }
+    if (client)
+        (void)inet_ntop(client->family,
+                        client->family == AF_INET ? (const void *)&client->in.sin_addr
+                                                  : (const void *)&client->in6.sin6_addr,
+                        who, sizeof who);
+    log_at(&tier->full, LOG_LEVEL_WARNING,
+           "msg=\"no room, the oldest of the biggest holder goes\" tier=%s what=%s %s=%s",
+           tier->name, what, client ? "client" : "holder", client ? who : "upstream");
 }
 
 bool tier_is_warm(const struct tier *tier)

@@ -110,6 +110,8 @@ static bool tier_worker_open(struct worker *worker, size_t i)
         .routes = routes,
         .second_hand = tier_is_second_hand,
         .second_hand_arg = tier,
+        .full = tier_is_full,
+        .full_arg = tier,
     });
     return tier_worker->inflight != NULL;
 }
@@ -459,6 +461,8 @@ void worker_count(const struct worker *worker, size_t tier_index, struct tier_co
         .superseded = counter_get(&inflight->superseded),
         .asked_again = counter_get(&inflight->asked_again),
         .overloaded = counter_get(&inflight->overloaded),
+        .displaced = counter_get(&inflight->displaced),
+        .displaced_clients = counter_get(&inflight->displaced_clients),
         .failed = counter_get(&inflight->failed),
         .prefetched = counter_get(&inflight->prefetched),
         .provisional = counter_get(&inflight->provisional),

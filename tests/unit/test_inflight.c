@@ -5,7 +5,6 @@
 #include "tests/unit/cmocka_all.h"
 
 #include <arpa/inet.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "resolver/answer/query.h"
@@ -690,26 +689,6 @@ static void test_p4_what_settled_is_not_revived(void **state)
 
 /* ---- how much at a time --------------------------------------------------------------------- */
 
-static void too_much_is_refused(void **state)
-{
-    (void)state;
-    char name[64];
-    for (size_t i = 0; i < INFLIGHT_MAX_JOBS; i++) {
-        snprintf(name, sizeof name, "n%zu.example.com.", i);
-        struct question question = fake_question(name, TYPE_A);
-        struct answer_key key;
-        store_key_variant(f.store, question.name, TYPE_A, 0, &key);
-        inflight_prefetch(f.tier.inflight, &key, &question, f.world.now, TIMEOUT_MS);
-    }
-    assert_int_equal(f.source.asked, INFLIGHT_MAX_JOBS);
-    ask(0, "one.more.example.com.");
-    assert_int_equal(f.clients[0].rcode, RCODE_SERVFAIL);
-    assert_int_equal(f.clients[0].holds, 0);
-    assert_int_equal(counter_get(&counters()->overloaded), 1);
-    ask(1, "n7.example.com.");
-    expect_waiting(1);
-}
-
 static void without_memory_for_a_fetch_it_is_refused(void **state)
 {
     (void)state;
@@ -752,7 +731,6 @@ int main(void)
         STALE(without_a_stale_one_there_is_the_deadline),
         STALE(test_p1_what_a_change_has_touched_is_not_stale_but_gone),
         STALE(test_p4_what_settled_is_not_revived),
-        TEST(too_much_is_refused),
         TEST(without_memory_for_a_fetch_it_is_refused),
     };
     return cmocka_run_group_tests_name("inflight", tests, NULL, NULL);

@@ -1,0 +1,429 @@
+/*
+ * test_crowds.c - more questions and more clients than there is room for: who makes room, and what the others notice.
+ */
+#include "tests/unit/cmocka_all.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "resolver/answer/delivery.h"
+#include "resolver/answer/query.h"
+#include "tests/unit/fake/source.h"
+
+enum {
+    TIMEOUT_MS = 5000,
+    STALE_AFTER_MS = 1800,
+    FLOODER = 0x0a000001, /* 10.0.0.1 */
+    OTHER = 0x0a010001,   /* 10.1.0.1 */
+};
+
+/* Those who ask, as one: what they got. */
+struct crowd {
+    size_t replies, failures, right, holds;
+    int ede;
+    uint32_t ttl; /* of the last right one */
+};
+
+static struct fixture {
+    struct world world;
+    struct validity *validity;
+    struct positions *positions;
+    struct store *store;
+    struct fetcher *fetcher;
+    struct fake_source source, other; /* `other`: for example.net. */
+    struct tier_worker tier;
+    struct crowd flood, others;
+    struct message *message;
+    size_t told; /* how often somebody had too much */
+    char blamed[NAME_MAX_TEXT];
+    uint32_t blamed_client;
+} f;
+
+/* ---- clients -------------------------------------------------------------------------------- */
+
+static void take(struct crowd *crowd, const uint8_t *bytes, size_t size)
+{
+    assert_int_equal(message_parse(f.message, bytes, size), ERR_OK);
+    crowd->replies++;
+    crowd->failures += f.message->rcode == RCODE_SERVFAIL;
+    if (f.message->answer_count > 0) {
+        crowd->right++;
+        crowd->ttl = f.message->records[0].ttl;
+    }
+    struct wire_reader reader = wire_reader(f.message->edns.options, f.message->edns.options_size);
+    while (wire_left(&reader) > 0) {
+        uint16_t code = wire_read_u16(&reader), length = wire_read_u16(&reader);
+        const uint8_t *option = wire_read(&reader, length);
+        if (code == EDNS_OPTION_EDE)
+            crowd->ede = wire_get_u16(option);
+    }
+}
+
+static void send_reply(const struct client *client, const uint8_t *bytes, size_t size)
+{
+    take(client->endpoint, bytes, size);
+}
+
+static void hold(void *endpoint)
+{
+    ((struct crowd *)endpoint)->holds++;
+}
+
+static void release(void *endpoint)
+{
+    ((struct crowd *)endpoint)->holds--;
+}
+
+static const struct transport transport = {.send = send_reply, .hold = hold, .release = release};
+
+static void ask(struct crowd *crowd, uint32_t address, const char *name)
+{
+    uint8_t query[512], reply[DNS_EDNS_UDP];
+    struct question question = fake_question(name, TYPE_A);
+    int size = build_query(query, sizeof query, &question, &(struct query_shape){.edns = true});
+    assert_true(size > 0);
+    struct client client = {.transport = &transport, .endpoint = crowd};
+    client.peer.in.sin_family = AF_INET;
+    client.peer.in.sin_addr.s_addr = htonl(address);
+    struct query_input input = {
+        .bytes = query, .size = (size_t)size, .client = &client, .now = f.world.now};
+    size_t length = query_handle(&f.tier, &input, reply);
+    if (length > 0)
+        take(crowd, reply, length);
+}
+
+/* Names below a zone, from as many addresses as `spread` says. */
+static void flood(const char *zone, size_t count, uint32_t spread)
+{
+    char name[64];
+    for (size_t i = 0; i < count; i++) {
+        snprintf(name, sizeof name, "r%zu.%s", i, zone);
+        ask(&f.flood, (uint32_t)(FLOODER + i % spread * 0x101), name);
+    }
+}
+
+/* ---- the tier ------------------------------------------------------------------------------- */
+
+static void full(void *arg, const struct inflight_holder *holder)
+{
+    (void)arg;
+    f.told++;
+    f.blamed[0] = '\0';
+    if (holder->zone)
+        name_to_text(holder->zone, f.blamed);
+    f.blamed_client = holder->client ? ntohl(holder->client->in.sin_addr.s_addr) : 0;
+}
+
+static int open_with(const struct ttl_policy *policy)
+{
+    uint8_t zone[NAME_MAX_SIZE], routed[NAME_MAX_SIZE];
+    const uint8_t *zones[] = {zone};
+    memset(&f, 0, sizeof f);
+    world_open(&f.world);
+    assert_true(name_from_text("example.com.", zone) > 0);
+    assert_true(name_from_text("example.net.", routed) > 0);
+    f.validity = validity_new(
+        &(struct validity_options){.zones = zones, .zone_count = 1, .marks = 1024, .key = 1});
+    f.positions = positions_new(f.validity, 4000);
+    f.store = store_new(&(struct store_options){
+        .size = 1 << 20, .shards = 1, .policy = *policy, .validity = f.validity});
+    f.fetcher = fetcher_new(f.world.wheel, f.validity);
+    f.message = message_new();
+    fake_source_open(&f.source, &f.world);
+    fake_source_open(&f.other, &f.world);
+    struct routes *routes = routes_new(source_ref(&f.source.source));
+    assert_int_equal(routes_add(routes, routed, source_ref(&f.other.source)), ERR_OK);
+    f.tier = (struct tier_worker){.store = f.store,
+                                  .validity = f.validity,
+                                  .positions = f.positions,
+                                  .resolve_timeout_ms = TIMEOUT_MS};
+    f.tier.inflight = inflight_new(&(struct inflight_options){.fetcher = f.fetcher,
+                                                              .validity = f.validity,
+                                                              .store = f.store,
+                                                              .routes = routes,
+                                                              .full = full});
+    return f.tier.inflight ? 0 : -1;
+}
+
+static const struct ttl_policy plain = {.max_ttl = 86400, .negative_ttl = 900, .client_ttl = 3600};
+
+static int setup(void **state)
+{
+    (void)state;
+    return open_with(&plain);
+}
+
+static int setup_stale(void **state)
+{
+    (void)state;
+    struct ttl_policy policy = plain;
+    policy.serve_stale = 3600;
+    return open_with(&policy);
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    inflight_free(f.tier.inflight);
+    assert_int_equal(f.flood.holds, 0);
+    assert_int_equal(f.others.holds, 0);
+    fake_source_close(&f.source);
+    fake_source_close(&f.other);
+    fetcher_free(f.fetcher);
+    store_free(f.store);
+    positions_free(f.positions);
+    validity_free(f.validity);
+    message_free(f.message);
+    world_close(&f.world);
+    return 0;
+}
+
+static uint64_t displaced(void)
+{
+    return counter_get(&inflight_counters(f.tier.inflight)->displaced);
+}
+
+static const struct fake_reply www = {.flags = FLAG_AA,
+                                      .answer = {"www.example.net. 60 A 192.0.2.1"}};
+
+/* Somebody else's question behind another upstream is answered as ever. */
+static void expect_others_served(void)
+{
+    ask(&f.others, OTHER, "www.example.net.");
+    assert_int_equal(fake_source_waiting(&f.other), 1);
+    fake_source_reply(&f.other, &www);
+    assert_int_equal(f.others.right, 1);
+    assert_int_equal(f.others.failures, 0);
+}
+
+/* ---- questions ------------------------------------------------------------------------------ */
+
+static void a_flood_displaces_itself(void **state)
+{
+    (void)state;
+    ask(&f.others, OTHER, "slow.example.org."); /* older than all of it */
+    flood("silent.example.", INFLIGHT_MAX_JOBS + 100, 1);
+    assert_int_equal(f.flood.failures, 101);
+    assert_int_equal(f.flood.ede, EDE_NETWORK_ERROR);
+    assert_int_equal(displaced(), 101);
+    assert_int_equal(f.told, 101);
+    assert_string_equal(f.blamed, "silent.example.");
+    expect_others_served();
+    assert_int_equal(f.others.holds, 1); /* the slow one still waits */
+}
+
+static void from_however_many_addresses(void **state)
+{
+    (void)state;
+    ask(&f.others, OTHER, "slow.example.org.");
+    flood("deep.silent.example.", INFLIGHT_MAX_JOBS + 100, 5000);
+    assert_string_equal(f.blamed, "deep.silent.example.");
+    assert_int_equal(f.flood.failures, 101);
+    expect_others_served();
+    assert_int_equal(f.others.holds, 1);
+}
+
+/* Names that have nothing in common: it is the client. */
+static void for_whatever_names(void **state)
+{
+    (void)state;
+    char name[64];
+    ask(&f.others, OTHER, "slow.example.org.");
+    for (size_t i = 0; i < INFLIGHT_MAX_JOBS + 100; i++) {
+        snprintf(name, sizeof name, "www.z%zu.t%zu.", i, i % 500);
+        ask(&f.flood, FLOODER, name);
+    }
+    assert_int_equal(f.blamed_client, FLOODER);
+    assert_int_equal(f.flood.failures, 101);
+    expect_others_served();
+    assert_int_equal(f.others.holds, 1);
+}
+
+/* Neither names nor addresses have anything in common: it is the upstream. */
+static void for_whatever_names_of_whomever(void **state)
+{
+    (void)state;
+    char name[64];
+    ask(&f.others, OTHER, "slow.example.net.");
+    for (size_t i = 0; i < INFLIGHT_MAX_JOBS + 100; i++) {
+        snprintf(name, sizeof name, "www.z%zu.t%zu.", i, i % 5000);
+        ask(&f.flood, (uint32_t)(FLOODER + i * 0x101), name);
+    }
+    assert_string_equal(f.blamed, "");
+    assert_int_equal(f.blamed_client, 0);
+    assert_int_equal(f.flood.failures, 101);
+    assert_int_equal(f.others.failures, 0);
+    assert_int_equal(f.others.holds, 1);
+}
+
+/* What nobody waits for displaces nobody. */
+static void a_prefetch_does_not(void **state)
+{
+    (void)state;
+    flood("silent.example.", INFLIGHT_MAX_JOBS, 1);
+    struct question question = fake_question("aging.example.org.", TYPE_A);
+    struct answer_key key;
+    store_key_variant(f.store, question.name, TYPE_A, 0, &key);
+    inflight_prefetch(f.tier.inflight, &key, &question, f.world.now, TIMEOUT_MS);
+    assert_int_equal(displaced(), 0);
+    assert_int_equal(f.source.asked, INFLIGHT_MAX_JOBS);
+}
+
+static void what_is_held_comes_before_a_refusal(void **state)
+{
+    (void)state;
+    ask(&f.others, OTHER, "www.example.net.");
+    fake_source_reply(&f.other, &www);
+    world_pass(&f.world, 61 * 1000);
+    ask(&f.others, OTHER, "www.example.net."); /* by the flooder's network, and its first */
+    flood("example.net.", INFLIGHT_MAX_JOBS, 1);
+    assert_int_equal(displaced(), 1);
+    assert_int_equal(f.others.replies, 2);
+    assert_int_equal(f.others.right, 2);
+    assert_int_equal(f.others.failures, 0);
+}
+
+/* ---- clients -------------------------------------------------------------------------------- */
+
+static void many_who_wait_for_one_name_displace_themselves(void **state)
+{
+    (void)state;
+    ask(&f.others, OTHER, "slow.example.org.");
+    for (size_t i = 0; i < INFLIGHT_MAX_WAITERS; i++)
+        ask(&f.flood, FLOODER, "www.example.org.");
+    assert_int_equal(f.flood.failures, 1);
+    assert_int_equal(f.blamed_client, FLOODER);
+    assert_int_equal(counter_get(&inflight_counters(f.tier.inflight)->displaced_clients), 1);
+    expect_others_served();
+    assert_int_equal(f.others.holds, 1);
+}
+
+static void they_are_answered_in_slices(void **state)
+{
+    (void)state;
+    enum { CLIENTS = 10 * DELIVERY_SLICE };
+    for (size_t i = 0; i < CLIENTS; i++)
+        ask(&f.flood, FLOODER, "www.example.net.");
+    fake_source_reply(&f.other, &www);
+    assert_int_equal(f.flood.right, DELIVERY_SLICE);
+    ask(&f.others, OTHER, "www.example.net."); /* one who comes meanwhile is not behind them */
+    assert_int_equal(f.others.right, 1);
+    world_pass(&f.world, 3);
+    assert_in_range(f.flood.right, DELIVERY_SLICE + 1, 4 * DELIVERY_SLICE);
+    world_pass(&f.world, 10);
+    assert_int_equal(f.flood.right, CLIENTS);
+    assert_int_equal(inflight_waiters(f.tier.inflight), 0);
+}
+
+/* A change while they are answered: those who are left asked before it, and may have it, to use once. */
+static void a_change_comes_between_slices(void **state)
+{
+    (void)state;
+    static const struct fake_reply reply = {.flags = FLAG_AA,
+                                            .answer = {"www.example.com. 60 A 192.0.2.1"}};
+    enum { CLIENTS = 3 * DELIVERY_SLICE };
+    for (size_t i = 0; i < CLIENTS; i++)
+        ask(&f.flood, FLOODER, "www.example.com.");
+    fake_source_reply(&f.source, &reply);
+    assert_int_equal(f.flood.ttl, 60);
+    struct question question = fake_question("www.example.com.", TYPE_A);
+    validity_mark_name(f.validity, question.name);
+    validity_commit(f.validity, world_ms(&f.world));
+    world_pass(&f.world, 10);
+    assert_int_equal(f.flood.right, CLIENTS);
+    assert_int_equal(f.flood.ttl, 0);
+}
+
+static void failures_and_stale_answers_are_too(void **state)
+{
+    (void)state;
+    enum { CLIENTS = 3 * DELIVERY_SLICE };
+    ask(&f.others, OTHER, "www.example.net.");
+    fake_source_reply(&f.other, &www);
+    world_pass(&f.world, 61 * 1000);
+    for (size_t i = 0; i < CLIENTS; i++) {
+        ask(&f.flood, FLOODER, "www.example.net.");
+        ask(&f.others, OTHER, "other.example.net.");
+    }
+    fake_source_fail(&f.other, EDE_NETWORK_ERROR);
+    fake_source_fail(&f.other, EDE_NETWORK_ERROR);
+    assert_int_equal(f.flood.right, 2 * DELIVERY_SLICE);
+    assert_int_equal(f.others.failures, DELIVERY_SLICE);
+    world_pass(&f.world, 10);
+    assert_int_equal(f.flood.right, CLIENTS);
+    assert_int_equal(f.others.failures, CLIENTS);
+}
+
+static void stale_answers_for_those_who_waited_too(void **state)
+{
+    (void)state;
+    enum { CLIENTS = 3 * DELIVERY_SLICE };
+    ask(&f.others, OTHER, "www.example.net.");
+    fake_source_reply(&f.other, &www);
+    world_pass(&f.world, 61 * 1000);
+    for (size_t i = 0; i < CLIENTS; i++)
+        ask(&f.flood, FLOODER, "www.example.net.");
+    world_pass(&f.world, STALE_AFTER_MS);
+    assert_int_equal(f.flood.right, DELIVERY_SLICE);
+    world_pass(&f.world, 10);
+    assert_int_equal(f.flood.right, CLIENTS);
+}
+
+static void giving_up_answers_all_at_once(void **state)
+{
+    (void)state;
+    enum { CLIENTS = 3 * DELIVERY_SLICE };
+    for (size_t i = 0; i < CLIENTS; i++) {
+        ask(&f.flood, FLOODER, "www.example.net.");
+        ask(&f.others, OTHER, "other.example.net.");
+    }
+    fake_source_reply(&f.other, &www);
+    inflight_give_up(f.tier.inflight, world_ms(&f.world));
+    assert_int_equal(f.flood.right, CLIENTS);
+    assert_int_equal(f.others.failures, CLIENTS);
+}
+
+/* ---- caches of their own -------------------------------------------------------------------- */
+
+static void the_fetch_is_shared_and_the_answer_is_not(void **state)
+{
+    (void)state;
+    enum { CLIENTS = 2000 };
+    f.tier.per_client = true;
+    for (uint32_t i = 0; i < CLIENTS; i++)
+        ask(&f.flood, FLOODER + i, "www.example.net.");
+    assert_int_equal(f.other.asked, 1);
+    fake_source_reply(&f.other, &www);
+    world_pass(&f.world, 100);
+    assert_int_equal(f.flood.right, CLIENTS);
+    for (uint32_t i = 0; i < CLIENTS; i += 100)
+        ask(&f.flood, FLOODER + i, "www.example.net."); /* each has it now */
+    assert_int_equal(f.flood.right, CLIENTS + CLIENTS / 100);
+    assert_int_equal(f.other.asked, 1);
+    ask(&f.others, OTHER, "www.example.net."); /* who has not asked has not */
+    assert_int_equal(f.other.asked, 2);
+    assert_int_equal(f.others.holds, 1);
+}
+
+int main(void)
+{
+#define TEST(f)  cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define STALE(f) cmocka_unit_test_setup_teardown(f, setup_stale, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(a_flood_displaces_itself),
+        TEST(from_however_many_addresses),
+        TEST(for_whatever_names),
+        TEST(for_whatever_names_of_whomever),
+        TEST(a_prefetch_does_not),
+        STALE(what_is_held_comes_before_a_refusal),
+        TEST(many_who_wait_for_one_name_displace_themselves),
+        TEST(they_are_answered_in_slices),
+        TEST(a_change_comes_between_slices),
+        STALE(failures_and_stale_answers_are_too),
+        STALE(stale_answers_for_those_who_waited_too),
+        TEST(giving_up_answers_all_at_once),
+        TEST(the_fetch_is_shared_and_the_answer_is_not),
+    };
+    return cmocka_run_group_tests_name("crowds", tests, NULL, NULL);
+}
