@@ -7,9 +7,16 @@
 #include "dns/build.h"
 #include "resolver/answer/pool.h"
 
+enum { FLAGS_AT = 2 }; /* in a message */
+
 enum {
-    KEPT = 2048,                  /* attempts whose memory waits for the next */
-    REMEMBER_MS = 10 * 60 * 1000, /* that a server does not speak EDNS, or does not keep spelling */
+    KEPT = 2048, /* attempts whose memory waits for the next */
+    EDNS_MS =
+        60 * 1000, /* since it was seen to: a server speaks EDNS, whatever else is seen of it */
+    EDNS_SMALL_UDP = 512,  /* gets through where larger ones do not */
+    EDNS_LARGE_UDP = 4096, /* where there is no TCP (RFC 6891 6.2.5) */
+    AWAIT_TCP_MS = 2000,   /* then the connection may have been lost */
+    PROBE_MS = 2000,       /* how long something of our own is waited for */
 };
 
 struct attempts {
@@ -52,19 +59,32 @@ void attempt_abandon(struct attempt *attempt)
     attempt->ended = NULL;
 }
 
+static uint64_t name_of(const struct attempt *attempt)
+{
+    return server_hash_name(attempt->request.bytes + DNS_HEADER_SIZE);
+}
+
+/* By TCP it says nothing of the server: many have none. */
 void attempt_overdue(struct attempt *attempt, struct mono now)
 {
-    if (!attempt->overdue)
-        server_timed_out(server_of(attempt), now);
+    if (attempt->overdue)
+        return;
     attempt->overdue = true;
+    if (attempt->way != EXCHANGE_TCP)
+        server_timed_out(server_of(attempt), name_of(attempt), now);
+    if (!attempt->ended)
+        return;
+    attempt->standing->silences++;
+    attempt->standing->slow_tcp |= attempt->way == EXCHANGE_TCP;
 }
 
 /* ---- the response --------------------------------------------------------------------------- */
 
 /* Not the query come back, nor the response to another opcode. */
-static bool is_response(const struct message *message)
+static bool is_response(const struct exchange_response *response)
 {
-    return (message->flags & (FLAG_QR | FLAG_OPCODE)) == FLAG_QR;
+    return response->size >= DNS_HEADER_SIZE &&
+           (wire_get_u16(response->bytes + FLAGS_AT) & (FLAG_QR | FLAG_OPCODE)) == FLAG_QR;
 }
 
 /* The question's name in the query as it was sent. */
@@ -76,8 +96,7 @@ static uint8_t *spelled(struct attempt *attempt)
 static bool same_spelling(const struct message *message, struct attempt *attempt)
 {
     const struct question *question = &message->question;
-    return question->name_size > 0 &&
-           memcmp(question->name, spelled(attempt), question->name_size) == 0;
+    return memcmp(question->name, spelled(attempt), question->name_size) == 0;
 }
 
 static bool has_type(const struct record *records, size_t count, uint16_t type)
@@ -109,9 +128,82 @@ static struct attempt_result useless(int ede)
     return (struct attempt_result){.end = ATTEMPT_USELESS, .ede = ede};
 }
 
-static struct attempt_result again(enum exchange_way way)
+static struct attempt_result again(void)
 {
-    return (struct attempt_result){.end = ATTEMPT_AGAIN, .way = way};
+    return (struct attempt_result){.end = ATTEMPT_AGAIN};
+}
+
+/* The first Extended DNS Error in a message (RFC 8914 2), or `otherwise`. */
+static int ede_of(const struct message *message, int otherwise)
+{
+    struct wire_reader reader = wire_reader(message->edns.options, message->edns.options_size);
+    while (wire_left(&reader) > 0) {
+        uint16_t code = wire_read_u16(&reader), size = wire_read_u16(&reader);
+        const uint8_t *bytes = wire_read(&reader, size);
+        if (code == EDNS_OPTION_EDE && bytes && size >= 2)
+            return wire_get_u16(bytes);
+    }
+    return otherwise;
+}
+
+static bool knows_edns(const struct server *server, struct mono now)
+{
+    return !mono_reached(now, server->edns);
+}
+
+/* Once without, if that was not the case already. */
+static struct attempt_result without_edns(struct attempt *attempt, int ede)
+{
+    if (attempt->payload == 0 || attempt->standing->no_edns)
+        return useless(ede);
+    attempt->standing->no_edns = true;
+    return again();
+}
+
+/* Only a part: the whole over TCP, or in a larger message where there is no TCP. */
+static struct attempt_result truncated(struct attempt *attempt)
+{
+    struct standing *standing = attempt->standing;
+    if (attempt->way == EXCHANGE_TCP || (standing->large && standing->no_tcp))
+        return useless(EDE_NO_REACHABLE_AUTHORITY);
+    if (standing->large) /* TCP is under way, or its turn comes again */
+        return (struct attempt_result){.end = ATTEMPT_SILENT};
+    standing->truncated = true;
+    return again();
+}
+
+/* YXDOMAIN: of a DNAME that leads to too long a name (RFC 6672 2.2). */
+static bool is_usable(const struct message *message)
+{
+    return message->rcode == RCODE_NOERROR || message->rcode == RCODE_NXDOMAIN ||
+           message->rcode == RCODE_YXDOMAIN;
+}
+
+/* What a response says of EDNS at the server. With OPT in it, an error is about the question (RFC 6891 7). */
+static void learn_edns(struct attempt *attempt, const struct message *message, struct mono now)
+{
+    const bool usable = is_usable(message);
+    const bool refuses = message->rcode == RCODE_NOTIMP || message->rcode == RCODE_FORMERR;
+    struct server *server = server_of(attempt);
+    if (message->edns.present) {
+        server->edns = mono_add(now, EDNS_MS);
+        server->no_edns = (struct lack){.name = 0};
+    } else if (!knows_edns(server, now) &&
+               (attempt->payload > 0 ? usable || refuses
+                                     : usable && attempt->standing->silences > 1)) {
+        lack_note(&server->no_edns, name_of(attempt), now);
+    }
+}
+
+static struct attempt_result weigh_error(const struct message *message, struct attempt *attempt,
+                                         struct mono now)
+{
+    const bool about_edns = message->rcode == RCODE_NOTIMP || message->rcode == RCODE_FORMERR ||
+                            message->rcode == RCODE_BADVERS;
+    int ede = ede_of(message, EDE_NO_REACHABLE_AUTHORITY);
+    if (about_edns || (!message->edns.present && !knows_edns(server_of(attempt), now)))
+        return without_edns(attempt, ede);
+    return useless(ede);
 }
 
 /* What a well-formed response is good for. */
@@ -119,51 +211,76 @@ static struct attempt_result weigh(const struct message *message, struct attempt
                                    struct mono now)
 {
     struct server *server = server_of(attempt);
-    if (!same_spelling(message, attempt)) {
+    const bool usable = is_usable(message);
+    if (!attempt->lower && !same_spelling(message, attempt)) {
+        attempt->standing->misspelled = true;
         if (attempt->way != EXCHANGE_TCP)
-            return again(EXCHANGE_TCP); /* it folds case, or somebody else answered: TCP tells */
-        server->case_until = mono_add(now, REMEMBER_MS);
+            return again(); /* it folds case, or somebody else answered */
     }
-    bool usable = message->rcode == RCODE_NOERROR || message->rcode == RCODE_NXDOMAIN ||
-                  message->rcode == RCODE_YXDOMAIN; /* RFC 6672 2.2 */
-    bool refuses_edns =
-        attempt->edns && (message->rcode == RCODE_NOTIMP || message->rcode == RCODE_FORMERR ||
-                          message->rcode == RCODE_BADVERS);
-    /* With OPT in it, it is about the question, not about EDNS (RFC 6891 7). */
-    if (attempt->edns && (usable || refuses_edns) && !message->edns.present)
-        server->plain_until = mono_add(now, REMEMBER_MS);
-    if (usable && is_referral(message))
+    if (attempt->standing->misspelled && (attempt->lower || !same_spelling(message, attempt)))
+        lack_note(&server->no_spelling, name_of(attempt), now);
+    learn_edns(attempt, message, now);
+    if (!usable)
+        return weigh_error(message, attempt, now);
+    if (is_referral(message))
         return useless(EDE_NO_REACHABLE_AUTHORITY);
-    if (usable)
-        return (struct attempt_result){.end = ATTEMPT_USABLE, .message = message};
-    if (!refuses_edns)
-        return useless(EDE_NO_REACHABLE_AUTHORITY);
-    return again(attempt->way == EXCHANGE_TCP && !message->edns.present ? EXCHANGE_TCP
-                                                                        : EXCHANGE_PLAIN);
+    if (message->answer_count > 0)
+        server_worked(server, &message->question, now);
+    return (struct attempt_result){
+        .end = ATTEMPT_USABLE,
+        .message = message,
+        .ede = ede_of(message, EDE_NONE),
+        .unheeded = attempt->dnssec_ok && !message->edns.present,
+    };
+}
+
+/* No response, and there will be none. */
+static struct attempt_result read_failure(struct attempt *attempt, int status)
+{
+    struct standing *standing = attempt->standing;
+    if (attempt->way == EXCHANGE_TCP) {
+        standing->no_tcp = true;
+        if (standing->misspelled || (standing->truncated && !standing->large))
+            return again();
+        return (struct attempt_result){.end = ATTEMPT_SILENT};
+    }
+    return (struct attempt_result){.end = status == ERR_SYSTEM ? ATTEMPT_REFUSED : ATTEMPT_SILENT};
 }
 
 static struct attempt_result read_response(struct attempt *attempt,
                                            const struct exchange_response *response)
 {
     struct message *message = attempt->attempts->message;
-    if (response->status == ERR_SYSTEM)
-        return useless(EDE_NETWORK_ERROR);
+    const struct mono now = micro_ms(response->now);
+    if (attempt->way == EXCHANGE_TCP)
+        attempt->standing->tcp = (struct mono){0};
     if (response->status != ERR_OK)
-        return (struct attempt_result){.end = ATTEMPT_SILENT};
-    if (message_parse(message, response->bytes, response->size) != ERR_OK || !is_response(message))
+        return read_failure(attempt, response->status);
+    if (!is_response(response))
         return useless(EDE_INVALID_DATA);
-    return weigh(message, attempt, micro_ms(response->now));
+    if (wire_get_u16(response->bytes + FLAGS_AT) & FLAG_TC)
+        return truncated(attempt);
+    if (message_parse(message, response->bytes, response->size) == ERR_OK)
+        return weigh(message, attempt, now);
+    return knows_edns(server_of(attempt), now) ? useless(EDE_INVALID_DATA)
+                                               : without_edns(attempt, EDE_INVALID_DATA);
 }
 
+/* What it says of the server that anything came, or not. */
 static void count(struct attempt *attempt, const struct exchange_response *response)
 {
     struct server *server = server_of(attempt);
-    if (response->status == ERR_OK)
-        server_answered(server, micro_between(attempt->sent, response->now));
-    else if (response->status == ERR_SYSTEM)
-        server_refused(server, micro_ms(response->now));
-    else
-        attempt_overdue(attempt, micro_ms(response->now));
+    struct servers *servers = attempt->servers;
+    const struct mono now = micro_ms(response->now);
+    if (response->status == ERR_OK) {
+        if (server_answered(server, micro_between(attempt->sent, response->now), now) &&
+            servers->returned)
+            servers->returned(servers->returned_arg, attempt->index, response->now);
+    } else if (response->status != ERR_SYSTEM) {
+        attempt_overdue(attempt, now);
+    } else if (attempt->way != EXCHANGE_TCP) {
+        server_refused(server, now);
+    }
 }
 
 static void done(struct exchange_request *request, const struct exchange_response *response)
@@ -204,31 +321,87 @@ static size_t add_option(const struct source_option *option, uint8_t *query, siz
     return option->size;
 }
 
-static void write_query(struct attempt *attempt, const struct attempt_order *order,
-                        bool random_case)
+static void write_query(struct attempt *attempt, const struct attempt_order *order)
 {
+    enum { CLASS_FROM_END = 8 }; /* where an OPT record says how much may come */
     struct entropy *entropy = attempt->attempts->entropy;
     struct exchange_request *request = &attempt->request;
     struct query_shape shape = {
-        .edns = attempt->edns,
+        .edns = attempt->payload > 0,
         .dnssec_ok = order->shape->dnssec_ok,
         .checking_disabled = order->shape->checking_disabled,
     };
     entropy_take(entropy, &shape.id, sizeof shape.id);
     int size = build_query(request->bytes, sizeof request->bytes, order->question, &shape);
     assert(size > 0);
-    if (attempt->edns)
+    if (attempt->payload > 0) {
+        wire_put_u16(request->bytes + size - CLASS_FROM_END, attempt->payload);
         size += (int)add_option(order->shape->option, request->bytes, (size_t)size);
+    }
     /* AD in a query: "tell me whether you validated" (RFC 6840 5.7) */
-    wire_put_u16(request->bytes + 2, wire_get_u16(request->bytes + 2) | FLAG_AD);
-    if (random_case)
+    wire_put_u16(request->bytes + FLAGS_AT, wire_get_u16(request->bytes + FLAGS_AT) | FLAG_AD);
+    if (!attempt->lower)
         randomise_case(entropy, spelled(attempt), order->question->name_size);
     request->size = (uint16_t)size;
+    request->deadline = order->shape->deadline;
 }
 
-enum exchange_way attempt_first_way(const struct server *server, struct mono now)
+/* After some silence. Each after the other, since nobody knows which of it gets lost; and as usual in between. */
+static void ask_for_less(struct attempt *attempt, struct mono now)
 {
-    return mono_reached(now, server->plain_until) ? EXCHANGE_EDNS : EXCHANGE_PLAIN;
+    enum { ALONE = 2, WITH_ALL = 5, MANNERS = 4, DOUBTFUL = 4 };
+    const struct server *server = server_of(attempt);
+    const struct standing *standing = attempt->standing;
+    const bool all = server->answered.ms > 0 && server->timeouts_in_row >= DOUBTFUL;
+    const uint8_t first = all ? WITH_ALL : ALONE;
+    if (standing->silences < first)
+        return;
+    switch ((standing->silences - first) % MANNERS) {
+    case 0:
+        attempt->payload = attempt->payload > 0 ? EDNS_SMALL_UDP : 0;
+        break;
+    case 1:
+        attempt->payload = 0;
+        break;
+    case 2:
+        if (!standing->no_tcp && mono_reached(now, standing->tcp))
+            attempt->way = EXCHANGE_TCP;
+        break;
+    default:
+        break;
+    }
+}
+
+/* How the server is asked: as it should be, or by the way out that its standing calls for. */
+static void choose_manner(struct attempt *attempt, struct mono now)
+{
+    const struct server *server = server_of(attempt);
+    struct standing *standing = attempt->standing;
+    const bool plain = standing->no_edns || lack_is_believed(&server->no_edns, now);
+    attempt->way = EXCHANGE_UDP;
+    attempt->payload = plain ? 0 : DNS_EDNS_UDP;
+    const bool by_udp = standing->no_tcp || standing->slow_tcp;
+    attempt->lower =
+        lack_is_believed(&server->no_spelling, now) || (standing->misspelled && by_udp);
+    if (!standing->misspelled && !standing->truncated) {
+        ask_for_less(attempt, now);
+    } else if (standing->truncated && by_udp && !standing->large) {
+        attempt->payload = EDNS_LARGE_UDP;
+        standing->large = true;
+    } else if (!standing->no_tcp && (standing->truncated || !standing->slow_tcp)) {
+        attempt->way = EXCHANGE_TCP;
+    }
+}
+
+static bool await_tcp(struct attempt *attempt, struct mono now)
+{
+    struct standing *standing = attempt->standing;
+    if (attempt->way != EXCHANGE_TCP)
+        return false;
+    if (!mono_reached(now, standing->tcp))
+        return true;
+    standing->tcp = mono_add(now, AWAIT_TCP_MS);
+    return false;
 }
 
 struct attempt *attempt_send(struct attempts *attempts, const struct attempt_order *order,
@@ -240,18 +413,46 @@ struct attempt *attempt_send(struct attempts *attempts, const struct attempt_ord
         return NULL;
     attempt->request.done = done;
     attempt->attempts = attempts;
-    attempt->servers = servers_ref(order->servers);
+    attempt->servers = order->servers;
     attempt->index = order->index;
-    attempt->way = order->way;
-    attempt->edns =
-        order->way == EXCHANGE_EDNS ||
-        (order->way == EXCHANGE_TCP && mono_reached(micro_ms(now), server->plain_until));
+    attempt->standing = order->standing;
+    attempt->dnssec_ok = order->shape->dnssec_ok;
     attempt->overdue = false;
     attempt->sent = now;
     attempt->ended = order->ended;
     attempt->arg = order->arg;
-    write_query(attempt, order, mono_reached(micro_ms(now), server->case_until));
+    choose_manner(attempt, micro_ms(now));
+    if (await_tcp(attempt, micro_ms(now))) {
+        pool_put(&attempts->pool, attempt);
+        return NULL;
+    }
+    servers_ref(order->servers);
+    write_query(attempt, order);
     counter_add_shared(&server->stats->sent, 1);
-    exchange_send(order->servers->items[order->index].exchange, order->way, &attempt->request);
+    exchange_send(order->servers->items[order->index].exchange, attempt->way, &attempt->request);
     return attempt;
+}
+
+/* A name that it has answered, which somebody may have made sure that it does not now; and one that is nobody's. */
+void attempt_probe(struct attempts *attempts, struct servers *servers, size_t index,
+                   struct micro now)
+{
+    static const struct question root = {.name_size = 1, .type = TYPE_NS, .class = CLASS_IN};
+    const struct question *canary = &servers->items[index].server->canary;
+    const struct question *questions[] = {&root, canary};
+    const struct inquiry_options shape = {.deadline = mono_add(micro_ms(now), PROBE_MS)};
+    struct standing standing = {.silences = 0};
+    for (size_t i = 0; i < (canary->name_size > 0 ? 2 : 1); i++) {
+        struct attempt *attempt = attempt_send(attempts,
+                                               &(struct attempt_order){
+                                                   .servers = servers,
+                                                   .index = index,
+                                                   .question = questions[i],
+                                                   .shape = &shape,
+                                                   .standing = &standing,
+                                               },
+                                               now);
+        if (attempt)
+            attempt->overdue = true; /* it says nothing that it was not asked for */
+    }
 }

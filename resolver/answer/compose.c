@@ -149,7 +149,7 @@ static void describe(struct composer *composer, const struct composition *compos
         !answer->outside && !composition->dnssec_ok && worth->vouched && !worth->provisional;
     answer->as_old_as = worth->as_old_as;
     answer->elsewhere = 0;
-    answer->ede = EDE_NONE;
+    answer->ede = composition->ede;
 }
 
 struct answer *compose_answer(struct composer *composer, const struct composition *composition)

@@ -24,6 +24,7 @@ struct composition {
     bool dnssec_ok;
     const struct source_worth *worth; /* of all that went into it */
     uint8_t origin;
+    int ede; /* what was said of it upstream (RFC 8914), or EDE_NONE */
 };
 
 /* NULL: it does not fit into a message. TTLs are as received. */

@@ -17,12 +17,12 @@
 
 enum { EXCHANGE_MAX_QUERY = 512 }; /* bytes of a query */
 
-/* With EDNS, and as large as we said; without, and 512 bytes at most; by a stream, where all of it fits. */
-enum exchange_way { EXCHANGE_EDNS, EXCHANGE_PLAIN, EXCHANGE_TCP };
+/* One message of its own, which may get lost and may be truncated; or by a stream, where all of it fits. */
+enum exchange_way { EXCHANGE_UDP, EXCHANGE_TCP };
 
 /* What came of a query. */
 struct exchange_response {
-    int status;           /* 0; ERR_TIMEOUT; ERR_SYSTEM: refused, unreachable, connection lost */
+    int status; /* 0; ERR_TIMEOUT: none by its deadline; ERR_SYSTEM: refused, unreachable, connection lost */
     const uint8_t *bytes; /* with status 0; good inside the call */
     size_t size;
     struct micro now;
@@ -35,7 +35,7 @@ struct exchange_response {
 struct exchange_request {
     void (*done)(struct exchange_request *request, const struct exchange_response *response);
     struct exchange_request *prev, *next; /* private to the exchange until then */
-    bool fell_back;                       /* told with the response: it was asked again over TCP */
+    struct mono deadline;                 /* nobody waits for a response any longer than that */
     uint16_t size;
     uint8_t bytes[EXCHANGE_MAX_QUERY]; /* a whole message, with a random ID */
 };
@@ -59,7 +59,6 @@ struct exchange {
 static inline void exchange_send(struct exchange *exchange, enum exchange_way way,
                                  struct exchange_request *request)
 {
-    request->fell_back = false;
     exchange->kind->send(exchange, way, request);
 }
 

@@ -26,6 +26,8 @@ struct fetch {
     struct source *source;     /* a reference: of the one that is asked now */
     struct inquiry *inquiry;   /* with it */
     struct source_worth worth; /* of the replies so far, all in all */
+    int ede;                   /* what the replies say of themselves */
+    bool unheeded;             /* some of them may lack the DNSSEC records that were wanted */
     uint32_t pause_ms;         /* the next rest */
 };
 
@@ -105,6 +107,8 @@ static bool leaves(const void *arg, const uint8_t *name)
 static void start_chain(struct fetch *fetch)
 {
     fetch->worth = (struct source_worth){.as_old_as = fetch->request.stamp, .vouched = true};
+    fetch->ede = EDE_NONE;
+    fetch->unheeded = false;
     chain_start(&fetch->chain, &fetch->question, fetch->request.dnssec_ok);
     if (fetch->request.choose) {
         fetch->chain.leaves = leaves;
@@ -182,6 +186,8 @@ static void take_worth(struct fetch *fetch, const struct source_reply *reply)
 {
     struct source_worth *all = &fetch->worth, one;
     inquiry_judge(fetch->inquiry, reply, fetch->request.stamp, &one);
+    fetch->ede = fetch->ede == EDE_NONE ? reply->ede : fetch->ede;
+    fetch->unheeded |= reply->unheeded;
     all->undated |= one.undated;
     if (stamp_after(all->as_old_as, one.as_old_as))
         all->as_old_as = one.as_old_as;
@@ -216,10 +222,9 @@ static bool may_catch_up(const struct fetch *fetch, struct mono changed, struct 
            mono_reached(now, fetch->source->lags_until);
 }
 
-/* For nobody to keep: the source lacks a change, or does not say what it has. */
-static void disown(struct fetch *fetch, struct answer *answer)
+/* For nobody to keep. */
+static void disown(struct answer *answer)
 {
-    counter_add(&fetch->request.counters->uncached, 1);
     answer->behind = answer->uncacheable = true;
     answer->ttl = 0;
 }
@@ -236,6 +241,7 @@ static void succeed(struct fetch *fetch, enum chain_end end, const struct source
                                                      .dnssec_ok = fetch->request.dnssec_ok,
                                                      .worth = &fetch->worth,
                                                      .origin = reply->origin,
+                                                     .ede = fetch->ede,
                                                  });
     if (!answer) {
         fail(fetch, EDE_INVALID_DATA, reply->now);
@@ -243,14 +249,20 @@ static void succeed(struct fetch *fetch, enum chain_end end, const struct source
     }
     if (answer->behind) {
         counter_add(&counters->no_position, 1);
-        disown(fetch, answer);
+        counter_add(&counters->uncached, 1);
+        disown(answer);
     } else if (is_behind(fetch, answer, &changed)) {
         counter_add(&counters->behind, 1);
         if (may_catch_up(fetch, changed, micro_ms(reply->now))) {
             ask_again_later(fetch, reply->now);
             return;
         }
-        disown(fetch, answer);
+        counter_add(&counters->uncached, 1);
+        disown(answer);
+    } else if (
+        fetch
+            ->unheeded) { /* what is kept for those who want DNSSEC records was asked for with them */
+        disown(answer);
     }
     finish(fetch, answer, reply->now);
 }

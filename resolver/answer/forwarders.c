@@ -7,27 +7,47 @@
 #include "resolver/answer/pool.h"
 
 enum {
-    KEPT = 2048, /* inquiries whose memory waits for the next */
-    ROUNDS = 3, /* each server is asked at most this often per question; twice that in other ways */
+    KEPT = 2048,    /* inquiries whose memory waits for the next */
+    USELESS = 3,    /* responses of no use from one server: then it is not asked any more */
+    OFTEN_MS = 400, /* pauses grow up to this, */
+    SHORT_MS = 60,
+    SHARE = 8,         /* to this part of the time that has passed, */
+    SELDOM_MS = 1600,  /* or, when many wait, up to this: a millisecond for each */
+    ROUSED = 2,        /* how often a question is asked at once because a server is back */
+    ROUSED_PER_MS = 8, /* questions that are */
+    JUST_NOW_MS = 50,  /* a query as new as that may be answered without */
+    SENT_MOST = 64,
 };
+
+struct asking;
 
 struct forwarders {
     struct source source;
     struct forwarders_options options;
     struct pool inquiries;
+    struct asking *askings; /* under way, in the order in which they were asked */
+    size_t count;
 };
 
 /* A question with them. */
 struct asking {
     struct inquiry inquiry;
     struct wheel_timer timer;
+    struct asking *prev, *next;
     struct forwarders *forwarders;
     struct inquiry_options options;
-    const struct question *question; /* borrowed */
+    const struct question *question; /* borrowed; NULL: nothing is under way */
     struct attempt *attempts;        /* under way */
-    uint32_t tried;                  /* servers asked in this round, a bit each */
-    uint32_t sent;                   /* queries, for this question */
-    int ede;                         /* why nothing came of it so far */
+    struct mono asked, sent_last;
+    uint32_t tried;    /* servers asked in this round, a bit each */
+    uint32_t hopeless; /* those with nothing useful to say */
+    uint16_t round;
+    uint16_t sent; /* queries, for this question */
+    uint16_t roused;
+    int16_t
+        back; /* the server to ask when the timer rings, since it is back; -1: whoever is next */
+    int ede;  /* why nothing came of it so far */
+    struct standing standings[SERVERS_MAX];
 };
 
 /* ---- the end of a question ------------------------------------------------------------------ */
@@ -39,6 +59,11 @@ static void abandon_all(struct asking *asking)
         attempt_abandon(attempt);
     asking->attempts = NULL;
     wheel_stop(asking->forwarders->options.wheel, &asking->timer);
+    if (asking->question) {
+        DL_DELETE(asking->forwarders->askings, asking);
+        asking->forwarders->count--;
+    }
+    asking->question = NULL;
 }
 
 /* It may be gone afterwards. */
@@ -63,102 +88,193 @@ static void wait_at_most(struct asking *asking, uint32_t wait_ms, struct mono no
                 due.ms < deadline.ms ? due : deadline, now);
 }
 
-static bool all_asked(const struct asking *asking)
+/*
+ * How long a server is given before another is asked, or the same again: as long as it usually takes at first, then longer,
+ * but not so long that an answer comes much later than the server does.
+ */
+static uint32_t patience_ms(const struct asking *asking, size_t index, struct mono now)
 {
-    return asking->sent >= ROUNDS * asking->forwarders->options.servers->count;
+    enum { DOUBLINGS = 8 };
+    const struct servers *servers = asking->forwarders->options.servers;
+    const size_t waiting = asking->forwarders->count;
+    const uint64_t share = (now.ms - asking->asked.ms) / SHARE;
+    const uint32_t lowest = 2 * server_lowest_ms(servers->items[index].server);
+    uint32_t ms = servers_retransmit_ms(servers, index), most = OFTEN_MS;
+    if (ms == UINT32_MAX)
+        return ms;
+    ms <<= asking->round < DOUBLINGS ? asking->round : DOUBLINGS;
+    if (most < lowest)
+        most = lowest;
+    if (most < share)
+        most = (uint32_t)share;
+    if (most < waiting)
+        most = waiting < SELDOM_MS ? (uint32_t)waiting : SELDOM_MS;
+    return ms < most ? ms : most;
 }
 
 static void attempted(void *arg, struct attempt *attempt, const struct attempt_result *result);
 
-static void ask_server(struct asking *asking, size_t index, enum exchange_way way, struct micro now)
+static void ask_server(struct asking *asking, size_t index, struct micro now)
 {
     const struct forwarders_options *options = &asking->forwarders->options;
+    const bool sent = asking->sent < SENT_MOST;
     /* Before it is sent: what is asked within the process may come back for more at once. */
-    wait_at_most(asking, servers_retransmit_ms(options->servers, index), micro_ms(now));
+    wait_at_most(asking, sent ? patience_ms(asking, index, micro_ms(now)) : UINT32_MAX,
+                 micro_ms(now));
     asking->tried |= UINT32_C(1) << index;
+    if (!sent)
+        return;
     asking->sent++;
+    asking->sent_last = micro_ms(now);
     struct attempt *attempt = attempt_send(options->attempts,
                                            &(struct attempt_order){
                                                .servers = options->servers,
                                                .index = index,
-                                               .way = way,
                                                .question = asking->question,
                                                .shape = &asking->options,
+                                               .standing = &asking->standings[index],
                                                .ended = attempted,
                                                .arg = asking,
                                            },
                                            now);
     if (attempt)
         DL_APPEND(asking->attempts, attempt);
+    if (attempt &&
+        attempt->way == EXCHANGE_TCP) /* where it is one way of many it delays no other */
+        wait_at_most(asking, attempt_needs_tcp(attempt) ? OFTEN_MS : SHORT_MS, micro_ms(now));
 }
 
-/* Asks the next server, or gives up when all were asked often enough. */
+static uint32_t all_of(const struct servers *servers)
+{
+    return servers->count == SERVERS_MAX ? UINT32_MAX : (UINT32_C(1) << servers->count) - 1;
+}
+
+/* Somebody has answered, with nothing useful; and all others are known to be down. */
+static bool is_hopeless(const struct asking *asking)
+{
+    const struct servers *servers = asking->forwarders->options.servers;
+    for (size_t i = 0; i < servers->count; i++)
+        if (!(asking->hopeless >> i & 1) &&
+            (asking->hopeless == 0 || !servers->items[i].server->down))
+            return false;
+    return true;
+}
+
+/* Asks the next server, or the first again; or gives up when there is none. */
 static void ask_next(struct asking *asking, struct micro now)
 {
     struct servers *servers = asking->forwarders->options.servers;
-    bool over = mono_reached(micro_ms(now), asking->options.deadline);
-    if (over || (all_asked(asking) && !asking->attempts)) {
+    const uint32_t all = all_of(servers);
+    if (mono_reached(micro_ms(now), asking->options.deadline) || is_hopeless(asking)) {
         give_up(asking, now);
         return;
     }
-    if (all_asked(asking)) {
-        wait_at_most(asking, UINT32_MAX, micro_ms(now));
-        return;
-    }
-    uint32_t all = servers->count == SERVERS_MAX ? UINT32_MAX : (UINT32_C(1) << servers->count) - 1;
-    if (asking->tried == all)
+    if ((asking->tried | asking->hopeless) == all) {
         asking->tried = 0;
-    size_t index = servers_pick(servers, asking->tried, micro_ms(now));
-    enum exchange_way way = attempt_first_way(servers->items[index].server, micro_ms(now));
-    ask_server(asking, index, way, now);
+        asking->round++;
+    }
+    ask_server(asking, servers_pick(servers, asking->tried | asking->hopeless, micro_ms(now)), now);
 }
 
-/* The same server in another way; but some would have it go on like that for ever. */
-static void ask_otherwise(struct asking *asking, size_t index, enum exchange_way way,
-                          struct micro now)
+/* There is nothing to wait for from this server: the next one now, unless all were asked and one may still answer. */
+static void ask_another(struct asking *asking, bool waits, struct micro now)
 {
-    if (asking->sent < 2 * ROUNDS * asking->forwarders->options.servers->count) {
-        ask_server(asking, index, way, now);
+    const uint32_t all = all_of(asking->forwarders->options.servers);
+    const bool others = (asking->tried | asking->hopeless) != all;
+    if (others || is_hopeless(asking) || (!waits && !asking->attempts))
+        ask_next(asking, now);
+}
+
+/* It has nothing useful to say; after a few times of that it is left alone. */
+static void is_useless(struct asking *asking, size_t index)
+{
+    struct attempt *attempt, *next;
+    if (++asking->standings[index].useless < USELESS)
         return;
-    }
-    asking->ede = EDE_INVALID_DATA;
-    ask_next(asking, now);
+    asking->hopeless |= UINT32_C(1) << index;
+    DL_FOREACH_SAFE (asking->attempts, attempt, next)
+        if (attempt->index == index) {
+            DL_DELETE(asking->attempts, attempt);
+            attempt_abandon(attempt);
+        }
 }
 
 static void attempted(void *arg, struct attempt *attempt, const struct attempt_result *result)
 {
     struct asking *asking = arg;
+    const size_t index = attempt->index;
+    const struct server *server = attempt->servers->items[index].server;
+    const bool hopeful = server_is_hopeful(server, micro_ms(result->now));
     DL_DELETE(asking->attempts, attempt);
     switch (result->end) {
     case ATTEMPT_USABLE:
-        reply(asking, &(struct source_reply){
-                          .message = result->message,
-                          .origin = attempt->servers->items[attempt->index].server->stats->origin,
-                          .now = result->now,
-                      });
+        reply(asking, &(struct source_reply){.message = result->message,
+                                             .ede = result->ede,
+                                             .unheeded = result->unheeded,
+                                             .origin = server->stats->origin,
+                                             .now = result->now});
         break;
     case ATTEMPT_USELESS:
         asking->ede = result->ede;
-        ask_next(asking, result->now);
+        is_useless(asking, index);
+        ask_another(asking, false, result->now);
+        break;
+    case ATTEMPT_REFUSED: /* one that was there a moment ago may be back in another */
+        asking->ede = EDE_NETWORK_ERROR;
+        if (!hopeful)
+            is_useless(asking, index);
+        ask_another(asking, hopeful, result->now);
         break;
     case ATTEMPT_AGAIN:
-        ask_otherwise(asking, attempt->index, result->way, result->now);
+        ask_server(asking, index, result->now);
         break;
-    case ATTEMPT_SILENT: /* the timer sees to the others, while there are any to be asked */
-        if (all_asked(asking) && !asking->attempts)
-            give_up(asking, result->now);
+    case ATTEMPT_SILENT: /* the timer sees to the others */
         break;
     }
 }
 
-/* The server asked last has had its time: it is slow, and another one is asked as well. */
+/* The server asked last has had its time: it is slow, and another one is asked as well. Or one is back. */
 static void overdue(struct wheel_timer *timer, struct micro now)
 {
     struct asking *asking = (struct asking *)((char *)timer - offsetof(struct asking, timer));
+    const int back = asking->back;
     struct attempt *attempt;
+    asking->back = -1;
+    if (back >= 0 && !(asking->hopeless >> back & 1) &&
+        !mono_reached(micro_ms(now), asking->options.deadline)) {
+        ask_server(asking, (size_t)back, now);
+        return;
+    }
     DL_FOREACH (asking->attempts, attempt)
         attempt_overdue(attempt, micro_ms(now));
     ask_next(asking, now);
+}
+
+/* A server is back: whoever waits asks it, one after the other, in a moment in which it can answer all. */
+static void returned(void *arg, size_t index, struct micro now)
+{
+    struct forwarders *forwarders = arg;
+    const struct mono ms = micro_ms(now);
+    struct asking *asking;
+    uint64_t place = 0;
+    DL_FOREACH (forwarders->askings, asking) {
+        const bool just_now = !mono_reached(ms, mono_add(asking->sent_last, JUST_NOW_MS));
+        if (asking->roused == ROUSED)
+            continue;
+        asking->roused++;
+        asking->back = (int16_t)index;
+        wait_at_most(asking, (uint32_t)(place++ / ROUSED_PER_MS) + (just_now ? JUST_NOW_MS : 0),
+                     ms);
+    }
+}
+
+/* Servers that look as if they were not there are asked something of our own, beside whatever else is asked. */
+static void look_after(struct forwarders *forwarders, struct micro now)
+{
+    const struct forwarders_options *options = &forwarders->options;
+    size_t index;
+    while (servers_to_probe(options->servers, micro_ms(now), &index))
+        attempt_probe(options->attempts, options->servers, index, now);
 }
 
 /* ---- the source ----------------------------------------------------------------------------- */
@@ -172,6 +288,7 @@ static struct inquiry *open_asking(struct source *source, const struct inquiry_o
     asking->forwarders = forwarders;
     asking->timer = (struct wheel_timer){.ring = overdue};
     asking->options = *options;
+    asking->question = NULL;
     asking->attempts = NULL;
     return &asking->inquiry;
 }
@@ -179,11 +296,18 @@ static struct inquiry *open_asking(struct source *source, const struct inquiry_o
 static void ask(struct inquiry *inquiry, const struct question *question, struct micro now)
 {
     struct asking *asking = (struct asking *)inquiry;
+    struct forwarders *forwarders = asking->forwarders;
     abandon_all(asking);
     asking->question = question;
-    asking->tried = 0;
-    asking->sent = 0;
+    asking->asked = micro_ms(now);
+    asking->tried = asking->hopeless = 0;
+    asking->round = asking->sent = asking->roused = 0;
+    asking->back = -1;
     asking->ede = EDE_NO_REACHABLE_AUTHORITY;
+    memset(asking->standings, 0, forwarders->options.servers->count * sizeof *asking->standings);
+    DL_APPEND(forwarders->askings, asking);
+    forwarders->count++;
+    look_after(forwarders, now);
     if (mono_reached(micro_ms(now), asking->options.deadline))
         wait_at_most(asking, 0, micro_ms(now));
     else
@@ -209,6 +333,7 @@ static void judge(const struct inquiry *inquiry, const struct source_reply *repl
 static void free_forwarders(struct source *source)
 {
     struct forwarders *forwarders = (struct forwarders *)source;
+    forwarders->options.servers->returned = NULL; /* queries under way may keep it */
     servers_unref(forwarders->options.servers);
     pool_drain(&forwarders->inquiries);
     free(forwarders);
@@ -232,5 +357,7 @@ struct source *forwarders_new(const struct forwarders_options *options)
     forwarders->source = (struct source){.kind = &kind, .references = 1};
     forwarders->options = *options;
     forwarders->inquiries = pool_of(sizeof(struct asking), KEPT);
+    options->servers->returned = returned;
+    options->servers->returned_arg = forwarders;
     return &forwarders->source;
 }

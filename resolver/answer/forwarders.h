@@ -3,11 +3,17 @@
  *
  *      question --> attempt at the best server --> usable: that is the reply
  *                    ^            |  |
- *       the next one |            |  +-- in another way: TCP, without EDNS
- *                    +------------+----- useless (SERVFAIL, bad RDATA, refused), or silent for too long
+ *       the next one |            |  +-- in another way: TCP, without EDNS (attempt.h)
+ *                    +------------+----- useless (SERVFAIL, a referral, bad RDATA), or silent for too long
  *
- * A server is given as long as it usually takes, then another is asked while the first may still answer. Each is asked
- * a few times at most; when all have been, and the last has had its say, there is nothing to be had.
+ * A server is given as long as it usually takes, then another is asked while the first may still answer: what comes by the
+ * deadline counts, whichever query it is to. When all have been asked it begins again, with pauses that grow: queries get
+ * lost, and who restarts or roams is back in a moment. While only a few questions wait they are asked often; the more there
+ * are, the less often each, so that nobody is flooded who cannot answer. When a server that was silent for all is heard of
+ * again, all that wait are asked at once, or nearly.
+ *
+ * A server that has nothing useful to say is asked a few times. When that is so of all, or nobody can be reached who has
+ * been there lately, there is nothing to be had, and nothing is waited for.
  *
  * Threads: everything on the worker's.
  */

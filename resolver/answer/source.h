@@ -28,8 +28,9 @@ struct source_option {
 /* What came of a question. Good inside the call. */
 struct source_reply {
     const struct message *message; /* NOERROR or NXDOMAIN; NULL: nobody had a usable one */
-    int ede;                       /* why there is none */
-    uint8_t origin;                /* who sent it */
+    int ede; /* why there is none; or what the message says of itself (RFC 8914), or EDE_NONE */
+    bool unheeded;  /* DNSSEC records were wanted, and it may lack them: not to be kept */
+    uint8_t origin; /* who sent it */
     struct micro now;
 };
 

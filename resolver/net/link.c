@@ -65,16 +65,6 @@ static bool is_stream(const struct in_transit *transit)
     return transit->link->near->sure || transit->way == EXCHANGE_TCP;
 }
 
-/* The response's; one that did not fit into UDP is asked for once more. */
-static uint64_t return_us(const struct in_transit *transit)
-{
-    struct link *link = transit->link;
-    uint64_t us = transit_us(link, is_stream(transit));
-    if (us != NEVER && transit->near.fell_back)
-        us += transit_us(link, true) + transit_us(link, true);
-    return us;
-}
-
 /* Rings at the udp_response, but not after the end of stale_timer. Rounded up: nothing arrives early. */
 static void wait_for(struct in_transit *transit, uint64_t arrives_us, uint64_t now_us)
 {
@@ -126,7 +116,7 @@ static void set_out(struct in_transit *transit, const struct exchange_response *
         else
             transit->status = ERR_SYSTEM;
     }
-    wait_for(transit, later(now_us, return_us(transit)), now_us);
+    wait_for(transit, later(now_us, transit_us(transit->link, is_stream(transit))), now_us);
 }
 
 /* Silence needs no time to come back; it is noticed on this side. */
@@ -175,9 +165,10 @@ static void send_request(struct exchange *exchange, enum exchange_way way,
     transit->request = request;
     transit->near.done = answered;
     transit->near.size = request->size;
+    transit->near.deadline = request->deadline;
     memcpy(transit->near.bytes, request->bytes, request->size);
     transit->way = way;
-    transit->give_up_us = link->near->sure ? NEVER : now_us + LINK_TIMEOUT_MS * 1000;
+    transit->give_up_us = link->near->sure ? NEVER : request->deadline.ms * 1000;
     DL_APPEND(link->in_transit, transit);
     wait_for(transit, later(now_us, transit_us(link, is_stream(transit))), now_us);
 }

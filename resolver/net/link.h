@@ -5,10 +5,9 @@
  *      done()          <- delay ---  its response
  *
  * Every message takes `delay`, more or less by up to `jitter`, and may get lost. Over UDP a lost
- * one never arrives: the query ends after LINK_TIMEOUT_MS, as any that gets no response. What
+ * one never arrives: the query ends at its deadline, as any that gets no response. What
  * comes by TCP or by a call within the process arrives LINK_RETRANSMIT_MS later instead, as if sent
- * again; that one is never lost. A response that did not fit into UDP takes a second round trip.
- * TCP connections count as open: no handshake is simulated.
+ * again; that one is never lost. TCP connections count as open: no handshake is simulated.
  *
  * Whatever looks at the upstream from this side sees the distance as if it were real: round-trip
  * times, timeouts. A message is never early; late by a millisecond or so, and by what the loop is.
@@ -24,7 +23,6 @@
 
 enum {
     LINK_RETRANSMIT_MS = 200, /* the least that Linux waits before it sends again (TCP_RTO_MIN) */
-    LINK_TIMEOUT_MS = 3000,   /* forward.h's */
     LINK_SURE_LOSS = 1000000,
 };
 

@@ -46,7 +46,7 @@ struct ports {
     size_t refusing;      /* its udp_queries still to be told that they were refused */
     struct iovec out_iov[PORTS_BATCH], in_iov[PORTS_BATCH];
     struct mmsghdr out[PORTS_BATCH], in[PORTS_BATCH];
-    uint8_t responses[PORTS_BATCH][PORTS_MAX_RESPONSE];
+    uint8_t (*responses)[PORTS_MAX_RESPONSE];
 };
 
 /* -- ports ------------------------------------------------------------------------------------- */
@@ -234,22 +234,6 @@ int ports_send(struct ports *ports, struct udp_query *udp_query)
     return ERR_OK;
 }
 
-void ports_send_again(struct ports *ports, struct udp_query *udp_query)
-{
-    (void)ports;
-    if (!udp_query->queued)
-        queue(udp_query->port, udp_query);
-}
-
-struct udp_query *ports_find(struct ports *ports, uint16_t id)
-{
-    for (size_t i = 0; i < ports->count; i++)
-        for (size_t k = 0; k < ports->all[i]->count; k++)
-            if (ports->all[i]->ids[k] == id)
-                return ports->all[i]->udp_queries[k];
-    return NULL;
-}
-
 void ports_done(struct ports *ports, struct udp_query *udp_query)
 {
     (void)ports;
@@ -269,19 +253,18 @@ void ports_done(struct ports *ports, struct udp_query *udp_query)
 
 /* -- in ---------------------------------------------------------------------------------------- */
 
-/* Gives it to every query with its ID that has left by this port. Whether there is any. */
-static bool deliver(struct port *port, const struct udp_response *udp_response)
+/* Gives it to every query with its ID that has left by this port; one of them is noted in it. False: there is none. */
+static bool deliver(struct port *port, struct udp_response *udp_response)
 {
     uint16_t id = wire_get_u16(udp_response->bytes);
-    bool wanted = false;
     for (size_t i = 0; i < port->count; i++) {
         if (port->ids[i] != id || port->udp_queries[i]->queued)
             continue;
+        udp_response->query = port->udp_queries[i];
         port->udp_queries[i]->udp_response = *udp_response;
         port->udp_queries[i]->batch = port->ports->batch;
-        wanted = true;
     }
-    return wanted;
+    return udp_response->query != NULL;
 }
 
 static bool next_response(struct ports *ports, struct udp_response *ret)
@@ -291,7 +274,6 @@ static bool next_response(struct ports *ports, struct udp_response *ret)
         struct udp_response udp_response = {
             .bytes = ports->responses[i],
             .size = ports->in[i].msg_len,
-            .cut_off = ports->in[i].msg_hdr.msg_flags & MSG_TRUNC,
         };
         if (udp_response.size < DNS_HEADER_SIZE || !deliver(ports->reading, &udp_response))
             continue;
@@ -312,7 +294,8 @@ static bool next_refused(struct ports *ports, struct udp_response *ret)
             continue;
         wire_put_u16(udp_query->bytes + FLAGS_AT, FLAG_QR | FLAG_RD | RCODE_SERVFAIL);
         udp_query->refused = true;
-        *ret = (struct udp_response){.bytes = udp_query->bytes, .size = udp_query->size};
+        *ret = (struct udp_response){
+            .bytes = udp_query->bytes, .size = udp_query->size, .query = udp_query};
         udp_query->udp_response = *ret;
         udp_query->batch = ports->batch;
         return true;
@@ -392,14 +375,15 @@ struct ports *ports_new(const struct ports_options *options)
     ports->options = *options;
     memcpy(&ports->address, options->address, address_size);
     ports->address_size = address_size;
+    ports->responses = malloc(PORTS_BATCH * sizeof *ports->responses);
     for (size_t i = 0; i < PORTS_BATCH; i++) {
         ports->in_iov[i] = (struct iovec){ports->responses[i], PORTS_MAX_RESPONSE};
         ports->in[i].msg_hdr = (struct msghdr){.msg_iov = &ports->in_iov[i], .msg_iovlen = 1};
         ports->out[i].msg_hdr = (struct msghdr){.msg_iov = &ports->out_iov[i], .msg_iovlen = 1};
     }
     ports->flush = event_new(options->base, -1, 0, flush, ports);
-    if (!ports->flush) {
-        free(ports);
+    if (!ports->flush || !ports->responses) {
+        ports_free(ports);
         return NULL;
     }
     return ports;
@@ -411,6 +395,8 @@ void ports_free(struct ports *ports)
         return;
     while (ports->count > 0)
         port_close(ports->all[0]);
-    event_free(ports->flush);
+    if (ports->flush)
+        event_free(ports->flush);
+    free(ports->responses);
     free(ports);
 }

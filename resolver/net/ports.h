@@ -26,12 +26,12 @@
 #include "dns/message.h"
 
 enum {
-    PORTS_TAKING = 4,          /* open ports that share the queries of a moment */
-    PORTS_QUERIES = 32,        /* by one port */
-    PORTS_MOST = 256,          /* open ports; when so many wait for answers they are used longer */
-    PORTS_MOST_ON = 256,       /* queries outstanding on one of them then */
-    PORTS_BATCH = 32,          /* messages in one system call */
-    PORTS_MAX_RESPONSE = 2048, /* longer ones arrive cut off */
+    PORTS_TAKING = 4,           /* open ports that share the queries of a moment */
+    PORTS_QUERIES = 32,         /* by one port */
+    PORTS_MOST = 256,           /* open ports; when so many wait for answers they are used longer */
+    PORTS_MOST_ON = 256,        /* queries outstanding on one of them then */
+    PORTS_BATCH = 32,           /* messages in one system call */
+    PORTS_MAX_RESPONSE = 65535, /* whatever a datagram can carry; memory is touched as needed */
 };
 
 struct ports;
@@ -40,7 +40,7 @@ struct ports;
 struct udp_response {
     const uint8_t *bytes; /* at least a header; good until arrived() returns */
     size_t size;
-    bool cut_off; /* longer than PORTS_MAX_RESPONSE */
+    const struct udp_query *query; /* one that has its ID, and left by its port */
 };
 
 /* A query under way; the caller's memory, in place from ports_send() to ports_done(). */
@@ -53,7 +53,7 @@ struct udp_query {
     bool queued;    /* private: not sent yet */
     bool refused;   /* what has arrived says only that the query was refused (ICMP) */
     uint16_t size;
-    uint8_t *bytes; /* the caller's, with room for what is sent again */
+    uint8_t *bytes; /* the caller's */
 };
 
 struct ports_options {
@@ -71,12 +71,6 @@ void ports_free(struct ports *ports);
 
 /* Queues the query in `udp_query`, a whole message. Returns 0; ERR_SYSTEM when no socket can be had. */
 MUST_CHECK int ports_send(struct ports *ports, struct udp_query *udp_query);
-
-/* Sends what is now in `udp_query`, which is under way, once more, by the same port. */
-void ports_send_again(struct ports *ports, struct udp_query *udp_query);
-
-/* The udp_query with this ID that is under way, or NULL. Looks at all. */
-struct udp_query *ports_find(struct ports *ports, uint16_t id);
 
 /* No response is wanted any more. Nothing happens when it is not under way. */
 void ports_done(struct ports *ports, struct udp_query *udp_query);

@@ -161,6 +161,13 @@ def close():
     return behave
 
 
+def only_one(then=lookup):
+    """Over TCP the connection is closed behind the answer, whatever else has been asked on it."""
+    def change(reply):
+        reply.last = True
+    return _spoil(then, change)
+
+
 def sequence(*behaviours):
     """The first query gets the first behaviour, the next the next; the last one stays."""
     left = list(behaviours)
@@ -299,6 +306,30 @@ def no_edns(code="FORMERR", then=lookup):
     return behave
 
 
+def deaf_to_edns(then=lookup):
+    """Queries with OPT are dropped, as some firewalls do."""
+    return lambda server, query: None if query.edns else then(server, query)
+
+
+def larger_is_lost(size, then=lookup):
+    """Over UDP, what is larger than `size` bytes does not arrive, as fragments do not everywhere."""
+    def behave(server, query):
+        reply = then(server, query)
+        lost = reply and query.transport == "udp" and len(reply.wire()) > size
+        return None if lost else reply
+    return behave
+
+
+def without_opt(then=lookup):
+    """The response has no OPT, whatever the query had."""
+    return _spoil(then, lambda reply: reply.message.use_edns(False))
+
+
+def set_tc(then=lookup):
+    """TC, over UDP and TCP, beside whatever records there are."""
+    return edit(lambda wire: wire[:2] + bytes([wire[2] | 2]) + wire[3:], then)
+
+
 def extra(*records, section="additional", then=lookup):
     """Adds records nobody asked for ("victim.example. 9 A 192.0.2.66"): attempted poisoning."""
     return _spoil(then, lambda reply: add_records(getattr(reply.message, section), records))
@@ -341,9 +372,10 @@ class Scripted:
     Without `udp` or `tcp` that port is closed: who asks is told so by the kernel.
     """
 
-    def __init__(self, zones=("example.com.", "example.net."), v6=False, negative_ttl=60, udp=True, tcp=True):
+    def __init__(self, zones=("example.com.", "example.net."), v6=False, negative_ttl=60, udp=True,
+                 tcp=True, port=None):
         self.host = "::1" if v6 else "127.0.0.1"
-        self.address = (self.host, process.free_port(self.host))
+        self.address = (self.host, port or process.free_port(self.host))
         self.zones = [zone.lower() for zone in zones]
         self.negative_ttl = negative_ttl
         self._records = {}  # lower-case name -> type text -> RRset

@@ -89,13 +89,3 @@ def test_an_earlier_step_is_not_waited_for(scripted, second, freshetd):
         response = ask(daemon, chain, timeout=8)
         assert rcode(response) == "SERVFAIL" and ede(response) == [22]
         assert time.monotonic() - began < 1.5
-
-
-def test_all_were_silent(scripted, freshetd):
-    """Nobody can answer any more: said at once, and not at the deadline."""
-    daemon = freshetd(freshet.stub([scripted], workers=1, resolve_timeout="20s"))
-    scripted.script("www.example.com.", s.drop())
-    began = time.monotonic()
-    response = ask(daemon, "www.example.com.", timeout=15)
-    assert rcode(response) == "SERVFAIL" and ede(response) == [22]
-    assert 3 < time.monotonic() - began < 8

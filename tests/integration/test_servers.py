@@ -36,8 +36,9 @@ def test_that_it_does_not_speak_edns(scripted, freshetd, rundir):
     config = stub([scripted], hosts=[hosts])
     daemon = freshetd(config)
     scripted.script("*", s.no_edns())
-    ask(daemon, "first.example.com.")
-    assert [query.edns for query in scripted.asked("first.example.com.")] == [True, False]
+    for name in ("first.example.com.", "other.example.com."):
+        ask(daemon, name)
+        assert [query.edns for query in scripted.asked(name)] == [True, False]
     assert "msg=reloaded" in reload(daemon, config)
     ask(daemon, "second.example.com.")
     assert [query.edns for query in scripted.asked("second.example.com.")] == [False]
@@ -51,8 +52,9 @@ def test_that_it_folds_case(scripted, freshetd):
     config = stub([scripted])
     daemon = freshetd(config)
     scripted.script("*", s.lower_case())
-    ask(daemon, "first.example.com.")
-    assert [query.transport for query in scripted.asked("first.example.com.")] == ["udp", "tcp"]
+    for name in ("first.example.com.", "other.example.com."):
+        ask(daemon, name)
+        assert [query.transport for query in scripted.asked(name)] == ["udp", "tcp"]
     reload(daemon, config)
     ask(daemon, "second.example.com.")
     assert [query.transport for query in scripted.asked("second.example.com.")] == ["udp"]
@@ -79,7 +81,8 @@ def test_that_it_is_down(scripted, second, freshetd):
 def test_a_new_address_starts_from_nothing(scripted, second, freshetd):
     daemon = freshetd(stub([scripted]))
     scripted.script("*", s.no_edns())
-    ask(daemon, "first.example.com.")
+    for name in ("first.example.com.", "other.example.com."):
+        ask(daemon, name)
     reload(daemon, stub([second]))
     process.eventually(lambda: ask(daemon, f"n{time.monotonic_ns()}.example.com.")
                        and second.count() > 0)

@@ -113,6 +113,7 @@ void fake_source_reply(struct fake_source *source, const struct fake_reply *repl
     size_t size = fake_write(reply, 1, inquiry->question, bytes, sizeof bytes);
     assert_int_equal(message_parse(source->world->message, bytes, size), ERR_OK);
     end(source, &(struct source_reply){.message = source->world->message,
+                                       .ede = EDE_NONE,
                                        .origin = source->origin,
                                        .now = source->world->now});
 }

@@ -135,6 +135,7 @@ static void send_query(struct exchange *exchange, enum exchange_way way,
     query->way = way;
     query->at = server->world->now;
     query->edns = parsed.edns.present;
+    query->payload = parsed.edns.udp_size;
     query->dnssec_ok = parsed.edns.dnssec_ok;
     query->checking_disabled = parsed.flags & FLAG_CD;
     query->position = asks_position(&parsed.edns);

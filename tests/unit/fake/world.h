@@ -60,6 +60,7 @@ struct fake_query {
     struct micro at;
     struct question question; /* as spelled */
     bool edns, dnssec_ok, checking_disabled, position;
+    uint16_t payload; /* that its OPT allows */
 };
 
 /* A way to a server, and the server. `stats` and the queries outlive the exchange. */
