@@ -27,6 +27,15 @@ enum { ANSWER_MAX_TTLS = 4096 };
 /* Where an answer came from, for people: n is the n-th upstream a tier has ever had. */
 enum { ORIGIN_FEED = 0, ORIGIN_MAX = 254, ORIGIN_NONE = 255 };
 
+/* Whose an answer is, for a name of the feed's zones: the more of these it is, the more there is to say of it. */
+enum hand {
+    FIRST_HAND,         /* the authority's, or a parent's that tells how old it is */
+    SECOND_HAND,        /* without AA, from a cache that hears of no change */
+    SECOND_HAND_PARENT, /* a parent's that says nothing of its position */
+    SECOND_HAND_ZONE,   /* a parent's that does not hear of the zone's changes */
+    HANDS
+};
+
 /* An answer outside a store. Borrows its bytes; its scopes are its own. */
 struct answer {
     uint16_t flags;     /* AD and RCODE; the rest is made for each reply */
@@ -34,12 +43,11 @@ struct answer {
     bool negative;      /* NXDOMAIN or NODATA */
     bool uncacheable;   /* whatever its TTL */
     bool covered;       /* the feed vouches for every name in it: it may be held past its TTL */
-    bool behind;        /* nobody knows how old it is: not to be kept by anyone */
+    bool behind;        /* its source lacks a change that we have: not to be kept by anyone */
     /* It may be old already: no lower bound of its TTLs, not to be held or revived; children are told so. */
     bool provisional;
     bool outside; /* some name in it lies in no zone of the feed */
-    bool
-        secondhand; /* without AA, from a cache that hears of no change, for a name of the feed's zones */
+    enum hand hand;
     uint8_t origin;
     uint32_t ttl; /* seconds it may live, before the policy's bounds */
     uint32_t

@@ -186,6 +186,22 @@ static void print_listeners(const json_t *tiers)
     table_print(&table, "");
 }
 
+/* What keeps tiers from keeping answers, and what to write where. */
+static void print_amiss(const json_t *tiers)
+{
+    size_t t, k, count = 0;
+    json_t *tier, *sentence;
+    json_array_foreach(tiers, t, tier)
+        json_array_foreach(json_object_get(tier, "amiss"), k, sentence)
+    {
+        if (count++ == 0)
+            printf("\namiss in the last minute\n");
+        printf("  tier %s, ", member_text(tier, "name"));
+        text_print(stdout, json_is_string(sentence) ? json_string_value(sentence) : "");
+        printf("\n");
+    }
+}
+
 static int run_status(const struct options *o)
 {
     json_t *answer = control_answer(o, json_pack("{s:s}", "cmd", "status"));
@@ -200,6 +216,7 @@ static int run_status(const struct options *o)
         print_listeners(tiers);
         print_tiers(tiers);
         print_upstreams(tiers);
+        print_amiss(tiers);
     }
     json_decref(answer);
     return EXIT_DONE;

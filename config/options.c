@@ -401,7 +401,9 @@ static const struct option options[] = {
      LIST_FIELD(config_tier, parent, parent_count),
      .text = "Freshet tiers on the same feed to ask, instead of `forward`. Each says with its "
              "answer how far it has applied the log; an answer of one that is behind is not "
-             "cached. They name this machine in their `position_for`. Needs a `feed`."},
+             "cached. They name this machine in their `position_for`; what comes from one that "
+             "does not is "
+             "kept as from any other cache. Needs a `feed`."},
     {.key = "link",
      .scope = SCOPE_UPSTREAM,
      .inner = SCOPE_LINK,

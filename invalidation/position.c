@@ -12,6 +12,8 @@ enum {
     FLAG_VOUCHED = 2,
     FLAG_OUTSIDE = 4,
     FLAGS_AT = POSITION_RESPONSE_FIXED - 1,
+    FIRST_AT = POSITION_HEADER_SIZE,
+    FIRST_COVERED = 0x8000,
     OPTION_HEADER = 4
 };
 
@@ -160,6 +162,11 @@ void positions_ask(struct positions *p, struct mono now, struct position_query *
     pthread_mutex_unlock(&p->lock);
 }
 
+bool positions_cover(const struct positions *p, const uint8_t *name)
+{
+    return validity_zone_of(p->validity, name, NULL) != NULL;
+}
+
 static struct stamp older(struct stamp a, struct stamp b)
 {
     return stamp_after(a, b) ? b : a;
@@ -281,10 +288,16 @@ size_t position_write_query(const struct position_query *query, uint8_t *buffer)
         return 0;
     struct wire_writer w = wire_writer(buffer, POSITION_QUERY_SIZE);
     write_header(&w, query->feed_id);
-    wire_write_u16(&w, query->first);
+    wire_write_u16(&w, (uint16_t)(query->first | (query->covered ? FIRST_COVERED : 0)));
     for (size_t i = 0; i < query->size; i++)
         wire_write_u8(&w, query->bits[i]);
     return finish(&w, buffer);
+}
+
+void position_note_query(uint8_t *query, bool covered)
+{
+    const uint16_t first = wire_get_u16(query + FIRST_AT) & ~FIRST_COVERED;
+    wire_put_u16(query + FIRST_AT, (uint16_t)(first | (covered ? FIRST_COVERED : 0)));
 }
 
 static uint8_t flags_of(const struct position_claim *claim)
@@ -351,7 +364,9 @@ int position_read_query(const uint8_t *options, size_t size, struct position_que
         return found;
     if (wire_left(&r) < 2)
         return ERR_FORMAT;
-    query.first = wire_read_u16(&r);
+    const uint16_t first = wire_read_u16(&r);
+    query.covered = first & FIRST_COVERED;
+    query.first = first & (uint16_t)~FIRST_COVERED;
     if (query.first + wire_left(&r) * 8 > POSITION_MAX_PARTITIONS + 7u ||
         wire_left(&r) > sizeof query.bits)
         return ERR_FORMAT;

@@ -17,12 +17,15 @@
  * names the partitions in which we applied something within `horizon`, or took our position; the response has an
  * offset for each of those, and for all others the proof stands, or is the bound where something came in them since.
  *
+ * Where nothing can be compared, a parent's answer is that of any cache that hears of no changes (cache/answer.h).
+ *
  *   option, code 65317 (local use, RFC 6891 9):
  *
  *       query:     | version 2 | feed id 8 | first partition 2 | a bit for each from there on ... |
  *       response:  | version 2 | feed id 8 | age of the proof 4 | flags 1 | offset | offset | ... |
  *
- * Integers are big-endian; the lowest bit of a byte comes first. The age is in milliseconds, all ones when there is no
+ * Integers are big-endian; the lowest bit of a byte comes first. The highest bit of "first partition" says that the name
+ * asked for lies in a zone of the child's feed, so that a parent which does not hear of that zone can say so. The age is in milliseconds, all ones when there is no
  * proof. Offsets stand in the order of the query's bits, seven bits a byte, lowest first, the highest bit of a byte set when
  * more follow. Flag 1: the answer is provisional; 2: the feed vouches for it; 4: some name in
  * it lies in none of the parent's zones, so its position says nothing of that. The feed id is a hash of the Kafka cluster's id and the topic:
@@ -72,6 +75,7 @@ struct position_query {
     bool known; /* there is a position, so there is a question */
     struct mono
         quiet_since; /* no other partition has brought anything since; {0}: there is no other. Not sent */
+    bool covered; /* the name asked for lies in a zone of the child's feed */
     uint64_t feed_id;
     uint16_t first;
     uint8_t size; /* bytes of bits */
@@ -122,6 +126,9 @@ void positions_proved(struct positions *positions, struct mono moment);
 /* What to ask a parent, after taking the stamp; `ret->known` false: nothing, all will do. */
 void positions_ask(struct positions *positions, struct mono now, struct position_query *ret);
 
+/* Whether the name (canonical) lies in a zone of the feed. */
+bool positions_cover(const struct positions *positions, const uint8_t *name);
+
 /* What a parent may claim to a child's query; take it before the lookup, at a `now` that is not before the query came. */
 void positions_claim_for(struct positions *positions, const struct position_query *query,
                          struct mono now, struct position_claim *ret);
@@ -137,6 +144,9 @@ MUST_CHECK int positions_bound(struct positions *positions, const struct positio
 /* Write the option with code and length. Return the size; 0 without a position. */
 size_t position_write_query(const struct position_query *query, uint8_t *buffer);
 size_t position_write_claim(const struct position_claim *claim, uint8_t *buffer);
+
+/* Says in a query that is written already whether the name asked for lies in a zone of the child's feed. */
+void position_note_query(uint8_t *query, bool covered);
 
 /* Says in a claim that is written already what the answer is: its three flags, from `what`. */
 void position_describe(uint8_t *claim, const struct position_claim *what);

@@ -132,21 +132,22 @@ static void describe(struct composer *composer, const struct composition *compos
     bool dependable = depend(composer, composition) == ERR_OK;
     const struct source_worth *worth = composition->worth;
     bool of_feed = answer->dependencies.zone != ZONE_NONE;
-    /* Of names that a parent does not hear of its position says nothing. */
-    bool behind = of_feed && (worth->undated || (worth->outside && !answer->outside));
-    bool cacheable = dependable && !behind && (!negative || chain->has_soa);
+    bool cacheable = dependable && (!negative || chain->has_soa);
     uint32_t ttl = lowest_ttl(chain, negative);
     answer->flags = (uint16_t)((chain->authentic ? FLAG_AD : 0) | chain->rcode);
     answer->negative = negative;
     answer->origin = composition->origin;
     answer->ttl = cacheable ? ttl : 0;
     answer->uncacheable = !cacheable;
-    answer->behind = behind;
+    answer->behind = false;
     answer->provisional = of_feed && worth->provisional;
-    answer->secondhand = of_feed && worth->second_hand;
+    /* Of names that a parent does not hear of its position says nothing. */
+    answer->hand = !of_feed                             ? FIRST_HAND
+                   : worth->outside && !answer->outside ? SECOND_HAND_ZONE
+                                                        : worth->hand;
     /* Signatures expire by themselves: no change tells of it. */
-    answer->covered =
-        !answer->outside && !composition->dnssec_ok && worth->vouched && !worth->provisional;
+    answer->covered = !answer->outside && !composition->dnssec_ok && worth->vouched &&
+                      !worth->provisional && answer->hand == FIRST_HAND;
     answer->as_old_as = worth->as_old_as;
     answer->elsewhere = 0;
     answer->ede = composition->ede;

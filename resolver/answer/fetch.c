@@ -188,11 +188,10 @@ static void take_worth(struct fetch *fetch, const struct source_reply *reply)
     inquiry_judge(fetch->inquiry, reply, fetch->request.stamp, &one);
     fetch->ede = fetch->ede == EDE_NONE ? reply->ede : fetch->ede;
     fetch->unheeded |= reply->unheeded;
-    all->undated |= one.undated;
     if (stamp_after(all->as_old_as, one.as_old_as))
         all->as_old_as = one.as_old_as;
     all->provisional |= one.provisional;
-    all->second_hand |= one.second_hand;
+    all->hand = one.hand > all->hand ? one.hand : all->hand;
     all->outside |= one.outside;
     all->vouched =
         all->vouched && one.vouched && !compose_shows_cut(fetch->fetcher->composer, reply->message);
@@ -247,11 +246,8 @@ static void succeed(struct fetch *fetch, enum chain_end end, const struct source
         fail(fetch, EDE_INVALID_DATA, reply->now);
         return;
     }
-    if (answer->behind) {
-        counter_add(&counters->no_position, 1);
-        counter_add(&counters->uncached, 1);
-        disown(answer);
-    } else if (is_behind(fetch, answer, &changed)) {
+    counter_add(&counters->no_position, answer->hand >= SECOND_HAND_PARENT);
+    if (is_behind(fetch, answer, &changed)) {
         counter_add(&counters->behind, 1);
         if (may_catch_up(fetch, changed, micro_ms(reply->now))) {
             ask_again_later(fetch, reply->now);

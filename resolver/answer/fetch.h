@@ -30,7 +30,7 @@ struct fetch;
 /* What became of questions to parent tiers (P3). */
 struct fetch_counters {
     struct counter behind;      /* answers of a parent that lacked a change of something in them */
-    struct counter no_position; /* answers without a usable position */
+    struct counter no_position; /* answers without a usable position: those of any cache */
     struct counter uncached;    /* answers handed on with TTL 0 because of either */
 };
 

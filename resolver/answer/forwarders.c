@@ -327,7 +327,8 @@ static void judge(const struct inquiry *inquiry, const struct source_reply *repl
 {
     (void)inquiry;
     const bool authority = reply->message->flags & FLAG_AA;
-    *ret = (struct source_worth){.as_old_as = own, .vouched = authority, .second_hand = !authority};
+    *ret = (struct source_worth){
+        .as_old_as = own, .vouched = authority, .hand = authority ? FIRST_HAND : SECOND_HAND};
 }
 
 static void free_forwarders(struct source *source)

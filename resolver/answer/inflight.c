@@ -309,10 +309,11 @@ static void bound_life(struct job *job, struct answer *answer, const struct ttl_
     const struct stamp mark = validity_newest_mark(validity, &dependent);
     if (!answer_is_failure(answer))
         answer_bound_ttls(answer, policy);
-    if (answer->secondhand && inflight->options.second_hand)
-        inflight->options.second_hand(inflight->options.second_hand_arg, job->question.name);
+    if (answer->hand != FIRST_HAND && inflight->options.second_hand)
+        inflight->options.second_hand(inflight->options.second_hand_arg, job->question.name,
+                                      answer->hand);
     if (validity_is_settling(validity, mark, job->started) ||
-        (answer->secondhand && may_be_old(job, answer, mark, policy)))
+        (answer->hand != FIRST_HAND && may_be_old(job, answer, mark, policy)))
         answer_doubt(answer);
     counter_add(&inflight->counters.provisional, answer->provisional);
 }

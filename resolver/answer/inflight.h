@@ -50,7 +50,7 @@ struct inflight_options {
     struct store *store;
     struct routes *routes; /* taken over, also on failure */
     /* Told of a name (canonical) of the feed's zones that somebody else's cache has answered for. NULL: nobody is. */
-    void (*second_hand)(void *arg, const uint8_t *name);
+    void (*second_hand)(void *arg, const uint8_t *name, enum hand hand);
     void *second_hand_arg;
     /* Told whenever somebody has to make room. NULL: nobody is. */
     void (*full)(void *arg, const struct inflight_holder *holder);

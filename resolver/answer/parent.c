@@ -58,7 +58,11 @@ static struct inquiry *open_consultation(struct source *source,
 
 static void ask(struct inquiry *inquiry, const struct question *question, struct micro now)
 {
-    inquiry_ask(((struct consultation *)inquiry)->near, question, now);
+    struct consultation *consultation = (struct consultation *)inquiry;
+    if (consultation->option.size > 0)
+        position_note_query(consultation->option_bytes,
+                            positions_cover(parent_of(inquiry)->positions, question->name));
+    inquiry_ask(consultation->near, question, now);
 }
 
 static void close_consultation(struct inquiry *inquiry)
@@ -78,7 +82,7 @@ static void judge(const struct inquiry *inquiry, const struct source_reply *repl
     int found = position_read_claim(edns->options, edns->options_size, &claim);
     int error = positions_bound(parent_of(inquiry)->positions, &consultation->query, &claim,
                                 consultation->sent, own, &ret->as_old_as);
-    ret->undated = found < 0 || error < 0;
+    ret->hand = found < 0 || error < 0 ? SECOND_HAND_PARENT : FIRST_HAND;
     ret->provisional = claim.provisional;
     ret->vouched = claim.vouched;
     ret->outside = claim.outside;

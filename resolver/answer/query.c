@@ -103,6 +103,14 @@ struct asked {
     uint8_t position[POSITION_MAX_SIZE]; /* our position, for a child */
 };
 
+static void tell_misfit(const struct tier_worker *tier_worker, const struct asked *asked,
+                        enum misfit misfit)
+{
+    if (tier_worker->misfit)
+        tier_worker->misfit(tier_worker->misfit_arg, misfit, &asked->input->client->peer,
+                            answer_key_name(asked->key->bytes));
+}
+
 /* Whether a child tier asks for our position; strangers and malformed options are ignored. */
 static bool wants_position(struct tier_worker *tier_worker, const struct asked *asked,
                            struct position_query *ret)
@@ -115,6 +123,8 @@ static bool wants_position(struct tier_worker *tier_worker, const struct asked *
     if (found == 1 &&
         (client->transport->inside || network_list_has(&tier_worker->position_for, &client->peer)))
         return true;
+    if (found == 1)
+        tell_misfit(tier_worker, asked, MISFIT_STRANGER);
     counter_add(&tier_worker->counters.position_ignored, 1);
     return false;
 }
@@ -126,8 +136,12 @@ static void take_position(struct tier_worker *tier_worker, struct asked *asked)
     struct position_claim claim;
     if (!wants_position(tier_worker, asked, &query))
         return;
+    if (query.covered &&
+        !positions_cover(tier_worker->positions, answer_key_name(asked->key->bytes)))
+        tell_misfit(tier_worker, asked, MISFIT_ZONE);
     positions_claim_for(tier_worker->positions, &query, micro_ms(asked->input->now), &claim);
     if (claim.known && claim.feed_id != query.feed_id) {
+        tell_misfit(tier_worker, asked, MISFIT_LOG);
         counter_add(&tier_worker->counters.position_ignored, 1);
         return;
     }

@@ -17,6 +17,14 @@
 #include "resolver/answer/local.h"
 #include "resolver/answer/network.h"
 
+/* Why a freshet that asks as a child tier is not told our position, or nothing by it. */
+enum misfit {
+    MISFIT_STRANGER, /* its address is not in position_for */
+    MISFIT_LOG,      /* it follows another log */
+    MISFIT_ZONE,     /* it follows a zone that our feed does not have */
+    MISFITS
+};
+
 /* A tier as one worker serves it. */
 struct tier_worker {
     struct store *store;
@@ -26,7 +34,10 @@ struct tier_worker {
     uint64_t resolve_timeout_ms;
     bool per_client;                  /* each client has answers of its own */
     struct network_list position_for; /* who is told our position */
-    struct local *local;              /* answered before the cache is asked; NULL: nothing is */
+    /* Told of each; `name` is canonical. NULL: nobody is. */
+    void (*misfit)(void *arg, enum misfit misfit, const union address *child, const uint8_t *name);
+    void *misfit_arg;
+    struct local *local; /* answered before the cache is asked; NULL: nothing is */
     struct {
         struct counter queries, malformed, refused, dropped, truncated, local;
         struct counter position_asked, position_ignored; /* by children; by others, or malformed */

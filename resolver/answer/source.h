@@ -13,6 +13,7 @@
 #ifndef FRESHET_RESOLVER_ANSWER_SOURCE_H
 #define FRESHET_RESOLVER_ANSWER_SOURCE_H
 
+#include "cache/answer.h"
 #include "cache/stamp.h"
 #include "dns/message.h"
 #include "resolver/answer/micro.h"
@@ -52,12 +53,11 @@ struct inquiry {
 
 /* What a reply is worth, by who gave it. Of names outside the feed's zones nothing follows from it. */
 struct source_worth {
-    bool undated;           /* of a cache that does not say how far it has applied the log */
     struct stamp as_old_as; /* by our clock; no newer than the stamp the fetch set out with */
     bool provisional;       /* whoever gave it holds it for provisional */
     bool vouched;           /* of the authority, or of a parent that has it from there */
     bool outside;           /* a parent's, with some name in none of the zones that it hears of */
-    bool second_hand;       /* of a cache that hears of no changes */
+    enum hand hand;         /* whose it is; SECOND_HAND_ZONE follows from `outside` */
 };
 
 struct source_kind {

@@ -125,6 +125,7 @@ static json_t *tier_json(struct daemon *daemon, size_t i)
     json_t *object =
         json_pack("{s:s, s:o, s:o}", "name", tier->name, "listen",
                   listen_json(&daemon->config->tiers[i]), "upstreams", upstreams_json(tier));
+    json_object_set_new(object, "amiss", kin_to_json(tier->kin));
     numbers_to_json(&numbers_of_tier, &numbers, object);
     return object;
 }

@@ -151,13 +151,9 @@ struct tier *tier_new(const struct config_tier *config, const struct validity *v
         .policy = policy_of(&config->cache),
         .validity = validity,
     });
-    tier->validity = validity;
-    size_t zones = 0;
-    while (validity_zone(validity, zones))
-        zones++;
-    tier->second_hand = calloc(zones + 1, sizeof *tier->second_hand);
-    if (!set_addresses(tier, config) || !tier->name || !tier->store || !tier->second_hand ||
-        tier->address_count == 0 || (config->above && !tier->above)) {
+    tier->kin = tier->name ? kin_new(tier->name, validity) : NULL;
+    if (!set_addresses(tier, config) || !tier->kin || !tier->store || tier->address_count == 0 ||
+        (config->above && !tier->above)) {
         tier_free(tier);
         return NULL;
     }
@@ -169,7 +165,7 @@ void tier_free(struct tier *tier)
     if (!tier)
         return;
     store_free(tier->store);
-    free(tier->second_hand);
+    kin_free(tier->kin);
     local_unref(tier->local);
     free(tier->zones);
     for (size_t i = 0; i < tier->origin_count; i++)
@@ -254,23 +250,6 @@ struct routes *tier_routes(struct tier *tier, const struct tier_ways *ways)
     struct routes *routes = make_routes(tier, ways);
     pthread_mutex_unlock(&tier->lock);
     return routes;
-}
-
-void tier_is_second_hand(void *arg, const uint8_t *name)
-{
-    struct tier *tier = arg;
-    size_t index;
-    const uint8_t *zone = validity_zone_of(tier->validity, name, &index);
-    if (!zone || atomic_exchange_explicit(&tier->second_hand[index], true, memory_order_relaxed))
-        return;
-    char text[NAME_MAX_TEXT], quoted[LOG_MAX_QUOTED];
-    log_line(LOG_LEVEL_WARNING,
-             "msg=\"the upstream is a cache that hears of no changes: after a change it may give "
-             "the old answer back, "
-             "which then lives for a second at a time; send the zone to its own servers by zones:, "
-             "or use a "
-             "parent\" tier=%s zone=%s",
-             tier->name, log_quote(name_to_text(zone, text), quoted));
 }
 
 void tier_is_full(void *arg, const struct inflight_holder *holder)

@@ -17,6 +17,7 @@
 #include "resolver/answer/network.h"
 #include "resolver/answer/route.h"
 #include "resolver/answer/servers.h"
+#include "resolver/daemon/kin.h"
 #include "resolver/daemon/log.h"
 #include "resolver/net/link.h"
 
@@ -56,10 +57,9 @@ struct tier {
     size_t used_count; /* all addresses in use, each once */
     struct server_stats *used[ORIGIN_MAX];
     struct network_list position_for;
-    struct log_place full;           /* for who has most under way */
-    const struct validity *validity; /* borrowed: the zones that it subscribes to */
-    atomic_bool *second_hand;        /* by zone: that its upstream is a cache has been said */
-    struct local *local;             /* a reference; NULL before it is set */
+    struct log_place full; /* for who has most under way */
+    struct kin *kin;
+    struct local *local; /* a reference; NULL before it is set */
 };
 
 /* `validity` has the zones that the tier subscribes to. NULL: no memory. */
@@ -84,9 +84,6 @@ struct routes *tier_routes(struct tier *tier, const struct tier_ways *ways);
 
 /* Whether answers in use that a change evicts are to be fetched again at once. */
 bool tier_is_warm(const struct tier *tier);
-
-/* Any thread: a name (canonical) of the feed's zones was answered by somebody else's cache. Says so once a zone. */
-void tier_is_second_hand(void *tier, const uint8_t *name);
 
 /* Any thread: who has most under way, now that a table is full. Says so once a second. */
 void tier_is_full(void *tier, const struct inflight_holder *holder);

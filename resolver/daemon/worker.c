@@ -98,6 +98,8 @@ static bool tier_worker_open(struct worker *worker, size_t i)
     tier_worker->validity = follows->validity;
     tier_worker->positions = follows->positions;
     tier_networks(tier, &tier_worker->position_for);
+    tier_worker->misfit = kin_misfit;
+    tier_worker->misfit_arg = tier->kin;
     tier_worker->local = tier_local(tier);
     tier_worker->resolve_timeout_ms = worker->options.settings.resolve_timeout_ms;
     struct routes *routes = routes_of(worker, i);
@@ -108,8 +110,8 @@ static bool tier_worker_open(struct worker *worker, size_t i)
         .validity = tier_worker->validity,
         .store = tier_worker->store,
         .routes = routes,
-        .second_hand = tier_is_second_hand,
-        .second_hand_arg = tier,
+        .second_hand = kin_second_hand,
+        .second_hand_arg = tier->kin,
         .full = tier_is_full,
         .full_arg = tier,
     });

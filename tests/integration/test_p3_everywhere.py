@@ -146,14 +146,31 @@ def test_p3_a_change_of_some_time_ago_is_not_waited_for(freshetd, topic, scripte
     assert pair.parent.status()["tiers"][0]["queries"] == queries + 5
 
 
+def amiss(daemon):
+    """What status says is wrong between the tier and its kin, each up to what to do."""
+    return [sentence.partition(":")[0] + ":" + sentence.partition(":")[2].partition(":")[0]
+            for sentence in daemon.status()["tiers"][0]["amiss"]]
+
+
 def test_p3_a_zone_that_the_parent_does_not_hear_of(freshetd, topic, scripted):
-    """It is a plain cache for that: its position says nothing of how old such an answer is."""
+    """It is a plain cache for that, and taken for one; both say so, and what to write where."""
     pair = Pair(freshetd, topic, scripted, ["example.com.", "example.net."],
                 parent_zones=["example.net."], lag=None)
-    for last in ("1", "2"):
-        scripted.set(NAME, "A", f"192.0.2.{last}")
-        assert ask(pair.child, NAME).answer[0].ttl == 0
-    assert counter(pair.child, "parent_no_position") > 0
+    scripted.set(NAME, "A", "192.0.2.1")
+    for _ in range(20):
+        assert ask(pair.child, NAME).answer[0].ttl > 0
+    assert scripted.count(NAME) == 1 and counter(pair.child, "cache_hits") == 19
+    assert counter(pair.child, "parent_no_position") == 1
+    pair.child.wait_log("the parent's feed does not have the zone", within=5)
+    pair.parent.wait_log("a child tier follows a zone that the feed here does not have", within=5)
+    assert amiss(pair.child) == ["zone example.com.: the parent's feed does not have the zone"]
+    assert amiss(pair.parent) == [
+        f"child 127.0.0.1, name {NAME}: a child tier follows a zone that the feed here does not have"]
+    # Once a change has come, what the parent still has lives for a second at a time.
+    before = applied(pair.child)
+    topic.publish("example.com.", [changes.flush(NAME)])
+    eventually(lambda: applied(pair.child) == before + 1)
+    assert ask(pair.child, NAME).answer[0].ttl <= 1
     scripted.set("www.example.net.", "A", "192.0.2.1")
     assert ask(pair.child, "www.example.net.").answer[0].ttl > 0
 

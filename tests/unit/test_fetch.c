@@ -343,11 +343,11 @@ static void of_one_that_lags_nothing_is_waited_for(void **state)
 static void names_outside_the_feed_are_of_no_age(void **state)
 {
     (void)state;
-    f.here.worth = (struct source_worth){.undated = true, .second_hand = true, .provisional = true};
+    f.here.worth = (struct source_worth){.hand = SECOND_HAND_PARENT, .provisional = true};
     start("www.example.org.");
     fake_source_reply(&f.here, &(struct fake_reply){.answer = {"www.example.org. 60 A 192.0.2.1"}});
     expect_answers(1, 60);
-    assert_false(f.answer.behind || f.answer.provisional || f.answer.secondhand);
+    assert_false(f.answer.behind || f.answer.provisional || f.answer.hand != FIRST_HAND);
     assert_true(f.answer.outside);
 }
 
@@ -358,15 +358,15 @@ static void what_a_parent_does_not_hear_of_is_of_any_age(void **state)
     f.here.worth.outside = true;
     start("www.example.com.");
     fake_source_reply(&f.here, &(struct fake_reply){.answer = {"www.example.com. 60 A 192.0.2.1"}});
-    expect_answers(1, 0);
-    assert_true(f.answer.behind);
+    expect_answers(1, 60);
+    assert_true(f.answer.hand == SECOND_HAND_ZONE && !f.answer.covered && !f.answer.behind);
     /* Where a chain leads outside for us as well, that is what it means. */
     start("www.example.com.");
     fake_source_reply(&f.here,
                       &(struct fake_reply){.answer = {"www.example.com. 60 CNAME a.example.org.",
                                                       "a.example.org. 60 A 192.0.2.1"}});
     expect_answers(2, 60);
-    assert_false(f.answer.behind || f.answer.covered);
+    assert_false(f.answer.behind || f.answer.covered || f.answer.hand != FIRST_HAND);
 }
 
 /* Held past its TTL is what the authority says of names that the feed carries, and nothing else. */
@@ -391,10 +391,10 @@ static void who_vouches_for_what_is_held(void **state)
     start("www.a.example.com.");
     fake_source_reply(&f.here, &plain);
     assert_true(f.done == 1 && !f.answer.covered && f.answer.provisional);
-    f.here.worth = (struct source_worth){.second_hand = true};
+    f.here.worth = (struct source_worth){.hand = SECOND_HAND};
     start("www.a.example.com.");
     fake_source_reply(&f.here, &plain);
-    assert_true(f.done == 1 && !f.answer.covered && f.answer.secondhand);
+    assert_true(f.done == 1 && !f.answer.covered && f.answer.hand == SECOND_HAND);
 }
 
 /* Asked again from the question, after 1, 2, 4, 8 and 16 ms; then taken for what it is, for nobody to keep. */
@@ -459,13 +459,13 @@ static void behind_in_the_middle_of_a_chain_it_starts_over(void **state)
 static void one_that_does_not_say_how_far_it_is_is_not_asked_again(void **state)
 {
     (void)state;
-    f.here.worth.undated = true;
+    f.here.worth.hand = SECOND_HAND_PARENT;
     start("www.example.com.");
     fake_source_reply(&f.here, &(struct fake_reply){.answer = {"www.example.com. 60 A 192.0.2.1"}});
-    expect_answers(1, 0);
-    assert_true(f.answer.behind);
+    expect_answers(1, 60);
+    assert_true(f.answer.hand == SECOND_HAND_PARENT && !f.answer.covered && !f.answer.behind);
     assert_int_equal(counter_get(&f.counters.no_position), 1);
-    assert_int_equal(counter_get(&f.counters.uncached), 1);
+    assert_int_equal(counter_get(&f.counters.uncached), 0);
 }
 
 static void a_pause_ends_at_the_deadline(void **state)

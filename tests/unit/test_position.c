@@ -308,6 +308,13 @@ static void the_option_is_found_among_others(void **state)
     assert_int_equal(position_read_query(options, 6 + size, &read), 1);
     assert_int_equal(read.feed_id, FEED);
     assert_memory_equal(read.bits, query.bits, sizeof read.bits);
+    assert_false(read.covered);
+    position_note_query(options + 6, true);
+    assert_int_equal(position_read_query(options, 6 + size, &read), 1);
+    assert_true(read.covered && read.first == query.first);
+    position_note_query(options + 6, false);
+    assert_int_equal(position_read_query(options, 6 + size, &read), 1);
+    assert_true(!read.covered && read.first == query.first);
     positions_claim_for(f->parent.positions, &query, after(1), &claim);
     claim.offsets[0] = INT64_MAX;
     claim.offsets[1] = 127;
