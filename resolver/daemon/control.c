@@ -3,10 +3,12 @@
 #include <errno.h>
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
-#include <event2/listener.h>
+#include <fcntl.h>
+#include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -14,12 +16,17 @@
 #include <utlist.h>
 
 #include "resolver/daemon/contents.h"
+#include "resolver/daemon/log.h"
 #include "resolver/daemon/status.h"
+#include "resolver/net/accept.h"
 #include "resolver/net/clock.h"
 
 enum {
     MAX_REQUEST = 64 * 1024,
+    MAX_CLIENTS = 64, /* then the one goes that has been served longest ago */
     IDLE_SECONDS = 30,
+    LOCK_TRIES = 20, /* for the moment in which another instance opens or closes the path */
+    LOCK_PAUSE_MS = 50,
     /* Bytes that wait for a client before it is answered no further, and those at which that goes on. */
     ANSWER_AHEAD = 64 * 1024,
     ANSWER_ON = 16 * 1024,
@@ -30,6 +37,7 @@ enum {
 
 struct control_client {
     struct control_client *prev, *next;
+    struct mono since; /* its last request was answered, or it came */
     struct control *control;
     struct bufferevent *stream;
     struct contents_dump *dump; /* under way: other requests wait for its end; NULL: none */
@@ -40,14 +48,17 @@ struct control {
     struct event_base *base;
     struct daemon *daemon;
     char *path;
-    struct evconnlistener *listener;
+    struct stat socket; /* what we made at the path */
+    struct acceptor *acceptor;
     struct control_client *clients; /* those whose turn it was last come last */
-    struct event *turn;             /* of the next dump */
+    size_t count;
+    struct event *turn; /* of the next dump */
 };
 
 static void control_client_free(struct control_client *client)
 {
     DL_DELETE(client->control->clients, client);
+    client->control->count--;
     contents_dump_free(client->dump);
     bufferevent_free(client->stream);
     free(client);
@@ -166,6 +177,7 @@ static json_t *answer_command(struct control_client *client, const char *cmd, js
 
 static void answer_line(struct control_client *client, const char *line)
 {
+    client->since = mono_now();
     json_error_t error;
     json_t *request = json_loads(line, JSON_REJECT_DUPLICATES, &error);
     if (json_is_object(request)) {
@@ -212,6 +224,13 @@ static void rest(struct control *control)
         event_add(control->turn, &t);
 }
 
+/* Bytes that trickle in keep the idle time from ending, but a request must be whole by then. */
+static bool is_late(const struct control_client *client)
+{
+    return evbuffer_get_length(bufferevent_get_input(client->stream)) > 0 &&
+           mono_reached(mono_now(), mono_add(client->since, IDLE_SECONDS * 1000));
+}
+
 /*
  * Answers as far as the client takes the answers; until then nothing more is read from it. One that takes none any
  * more runs into the time for that, and one that has gone shows when it is written to.
@@ -223,7 +242,9 @@ static void answer(struct control_client *client)
         more = answer_next(client);
     if (client->dump && has_room(client))
         rest(client->control);
-    if (more || client->leaving)
+    if (!more && !client->dump && is_late(client))
+        control_client_free(client);
+    else if (more || client->leaving)
         bufferevent_disable(client->stream, EV_READ);
     else
         bufferevent_enable(client->stream, EV_READ);
@@ -255,6 +276,7 @@ static void on_turn(evutil_socket_t fd, short what, void *arg)
         return;
     DL_DELETE(control->clients, client);
     DL_APPEND(control->clients, client);
+    client->since = mono_now();
     dump_on(client);
     rest(control);
 }
@@ -283,11 +305,24 @@ static void on_event(struct bufferevent *stream, short what, void *arg)
         control_client_free(client);
 }
 
-static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *peer,
-                      int peer_size, void *arg)
+/* Whoever comes may be the operator, who looks what is going on. */
+static void make_room(struct control *control)
 {
-    (void)listener, (void)peer, (void)peer_size;
+    struct control_client *client, *quietest = control->clients;
+    DL_FOREACH (control->clients, client)
+        if (client->since.ms < quietest->since.ms)
+            quietest = client;
+    control_client_free(quietest);
+    log_limited(LOG_LEVEL_WARNING, "msg=\"a control connection is closed for another\" most=%d",
+                MAX_CLIENTS);
+}
+
+static void on_taken(void *arg, int fd, const struct sockaddr *peer, socklen_t size)
+{
+    (void)peer, (void)size;
     struct control *control = arg;
+    if (control->count >= MAX_CLIENTS)
+        make_room(control);
     struct control_client *client = calloc(1, sizeof *client);
     struct bufferevent *stream =
         client ? bufferevent_socket_new(control->base, fd, BEV_OPT_CLOSE_ON_FREE) : NULL;
@@ -298,20 +333,61 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struc
     }
     client->control = control;
     client->stream = stream;
+    client->since = mono_now();
     DL_APPEND(control->clients, client);
+    control->count++;
     struct timeval idle = {.tv_sec = IDLE_SECONDS};
     bufferevent_setcb(stream, on_read, on_written, on_event, client);
     bufferevent_set_timeouts(stream, &idle, &idle);
+    bufferevent_setwatermark(stream, EV_READ, 0, 2 * MAX_REQUEST);
     bufferevent_setwatermark(stream, EV_WRITE, ANSWER_ON, 0);
     bufferevent_enable(stream, EV_READ | EV_WRITE);
 }
 
+static void on_rests(void *arg, int error)
+{
+    struct control *control = arg;
+    if (control->clients)
+        make_room(control);
+    log_limited(LOG_LEVEL_WARNING, "msg=\"the control socket rests for 100 ms\" error=\"%s\"",
+                strerror(error));
+}
+
+/* ---- the path */
+
+/*
+ * Locks the directory of the path, for the moments in which a socket there is made or removed: of two instances that
+ * start at once, one would remove what the other has just made. -1: it cannot be locked, and is not.
+ */
+static int lock_directory(const char *path)
+{
+    char copy[sizeof((struct sockaddr_un *)NULL)->sun_path];
+    snprintf(copy, sizeof copy, "%s", path);
+    int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    for (int i = 0; fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) != 0; i++) {
+        if (i == LOCK_TRIES) {
+            close(fd);
+            return -1;
+        }
+        usleep(LOCK_PAUSE_MS * 1000);
+    }
+    return fd;
+}
+
+static void unlock_directory(int fd)
+{
+    if (fd >= 0)
+        close(fd);
+}
+
+/* Without waiting: an instance that is stopped takes nobody, and its queue may be full (EAGAIN). */
 static bool is_served(const struct sockaddr_un *address)
 {
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return false;
-    bool served = connect(fd, (const struct sockaddr *)address, sizeof *address) == 0;
+    bool served = connect(fd, (const struct sockaddr *)address, sizeof *address) == 0 ||
+                  errno == EAGAIN || errno == EINPROGRESS;
     close(fd);
     return served;
 }
@@ -349,6 +425,30 @@ static const char *clear_path(const struct sockaddr_un *address)
     return NULL;
 }
 
+/* Takes over `fd`. NULL: no memory. */
+static struct control *control_new(struct event_base *base, struct daemon *daemon, const char *path,
+                                   int fd)
+{
+    struct control *control = calloc(1, sizeof *control);
+    if (!control) {
+        close(fd);
+        return NULL;
+    }
+    control->base = base;
+    control->daemon = daemon;
+    control->path = strdup(path);
+    control->turn = evtimer_new(base, on_turn, control);
+    (void)lstat(path, &control->socket);
+    control->acceptor = acceptor_new(
+        &(struct acceptor_options){
+            .base = base, .taken = on_taken, .rests = on_rests, .arg = control},
+        fd);
+    if (control->path && control->turn && control->acceptor)
+        return control;
+    control_close(control);
+    return NULL;
+}
+
 struct control *control_open(struct event_base *base, struct daemon *daemon, const char *path,
                              char ret_error[CONTROL_MAX_ERROR])
 {
@@ -359,30 +459,30 @@ struct control *control_open(struct event_base *base, struct daemon *daemon, con
         return NULL;
     }
     strcpy(address.sun_path, path);
+    int lock = lock_directory(path);
     const char *wrong = clear_path(&address);
     int fd = wrong ? -1 : listen_at(&address);
+    unlock_directory(lock);
     if (fd < 0) {
         snprintf(ret_error, CONTROL_MAX_ERROR, "control: %s: %s", path,
                  wrong ? wrong : strerror(errno));
         return NULL;
     }
-    struct control *control = calloc(1, sizeof *control);
-    if (control) {
-        control->base = base;
-        control->daemon = daemon;
-        control->path = strdup(path);
-        control->turn = evtimer_new(base, on_turn, control);
-        control->listener = evconnlistener_new(
-            base, on_accept, control, LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 0, fd);
-    }
-    if (!control || !control->path || !control->turn || !control->listener) {
+    struct control *control = control_new(base, daemon, path, fd);
+    if (!control)
         snprintf(ret_error, CONTROL_MAX_ERROR, "control: out of memory");
-        if (!control || !control->listener)
-            close(fd);
-        control_close(control);
-        return NULL;
-    }
     return control;
+}
+
+/* Removes the socket if it is still the one we made: another instance may have put its own there. */
+static void remove_socket(const struct control *control)
+{
+    struct stat now;
+    int lock = lock_directory(control->path);
+    if (lstat(control->path, &now) == 0 && now.st_dev == control->socket.st_dev &&
+        now.st_ino == control->socket.st_ino)
+        unlink(control->path);
+    unlock_directory(lock);
 }
 
 void control_close(struct control *control)
@@ -391,12 +491,11 @@ void control_close(struct control *control)
         return;
     while (control->clients)
         control_client_free(control->clients);
-    if (control->listener)
-        evconnlistener_free(control->listener);
+    if (control->path)
+        remove_socket(control); /* while it is open its inode is not another's */
+    acceptor_free(control->acceptor);
     if (control->turn)
         event_free(control->turn);
-    if (control->path)
-        unlink(control->path);
     free(control->path);
     free(control);
 }

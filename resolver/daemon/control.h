@@ -10,7 +10,7 @@
  *     anything else                                               -> {"ok":false,"error":"..."}
  *
  * A client is answered as fast as it takes the answers: what waits for it is bounded. One that takes nothing for 30 s, or
- * asks nothing, is dropped.
+ * asks nothing, is dropped, and so is one whose request is not whole by then. Of 64 the quietest makes room for another.
  *
  * Whoever may open the socket may do all of it: it is made with mode 0600.
  *

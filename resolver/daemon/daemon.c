@@ -6,11 +6,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "dns/name.h"
 #include "resolver/net/clock.h"
+#include "resolver/daemon/descriptors.h"
 #include "resolver/daemon/log.h"
 #include "resolver/net/net.h"
 
@@ -31,10 +31,30 @@ static void report_feed(void *arg, enum feed_severity severity, const char *text
     log_line(levels[severity], "%s", text);
 }
 
+/* As many as are wanted, or as there can be descriptors for. */
+static size_t tcp_clients(const struct config *config)
+{
+    struct descriptors_need need = {
+        .limit = descriptors_raise(),
+        .workers = config->workers,
+        .clients = config->tcp_clients,
+    };
+    for (size_t i = 0; i < config->tier_count; i++)
+        need.listeners += config->tiers[i].listen_count;
+    size_t clients = descriptors_clients(&need);
+    if (clients < config->tcp_clients)
+        log_limited(LOG_LEVEL_WARNING,
+                    "msg=\"tcp_clients does not fit the limit of open files\" tcp_clients=%u "
+                    "workers=%zu limit=%zu wanted=%zu clients=%zu",
+                    (unsigned)config->tcp_clients, need.workers, need.limit,
+                    descriptors_wanted(&need), clients);
+    return clients;
+}
+
 static struct worker_settings settings_of(const struct config *config)
 {
     return (struct worker_settings){
-        .tcp = {.clients = config->tcp_clients, .idle_ms = config->tcp_idle_ms, .held = TCP_HELD},
+        .tcp = {.clients = tcp_clients(config), .idle_ms = config->tcp_idle_ms, .held = TCP_HELD},
         .resolve_timeout_ms = config->resolve_timeout_ms,
     };
 }
@@ -310,16 +330,6 @@ static int start_workers(struct daemon *daemon, char ret_error[DAEMON_MAX_ERROR]
     return ERR_OK;
 }
 
-/* Every TCP client and every upstream port is a descriptor: as many as we may have. */
-static void raise_descriptor_limit(void)
-{
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
-        limit.rlim_cur = limit.rlim_max;
-        (void)setrlimit(RLIMIT_NOFILE, &limit);
-    }
-}
-
 /* A parent's proof is a third of a lease old, and what it takes to get it; parents have our lease, as a rule. */
 static uint64_t horizon_ms(const struct config *config)
 {
@@ -382,7 +392,7 @@ struct daemon *daemon_start(const char *config_path, struct config *config, stru
         snprintf(ret_error, DAEMON_MAX_ERROR, "out of memory");
         return NULL;
     }
-    raise_descriptor_limit();
+    log_libevent();
     log_set_level(log_level_from_text(config->log));
     daemon->config = config;
     daemon->systemd = systemd;

@@ -1,5 +1,6 @@
 #include "resolver/daemon/log.h"
 
+#include <event2/event.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -95,6 +96,27 @@ void log_at(struct log_place *place, enum log_level level, const char *format, .
     va_start(args, format);
     write_line(level, more, format, args);
     va_end(args);
+}
+
+static void on_libevent(int severity, const char *text)
+{
+    static const enum log_level levels[] = {
+        [EVENT_LOG_DEBUG] = LOG_LEVEL_DEBUG,
+        [EVENT_LOG_MSG] = LOG_LEVEL_INFO,
+        [EVENT_LOG_WARN] = LOG_LEVEL_WARNING,
+        [EVENT_LOG_ERR] = LOG_LEVEL_ERROR,
+    };
+    static struct log_place places[sizeof levels / sizeof *levels];
+    char quoted[LOG_MAX_QUOTED];
+    if (severity < EVENT_LOG_DEBUG || severity > EVENT_LOG_ERR)
+        severity = EVENT_LOG_WARN;
+    log_at(&places[severity], levels[severity], "msg=\"libevent\" text=%s",
+           log_quote(text, quoted));
+}
+
+void log_libevent(void)
+{
+    event_set_log_callback(on_libevent);
 }
 
 const char *log_quote(const char *text, char ret_quoted[LOG_MAX_QUOTED])

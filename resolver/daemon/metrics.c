@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <event2/buffer.h>
-#include <event2/http.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,12 +9,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "resolver/daemon/http.h"
 #include "resolver/net/clock.h"
 #include "resolver/daemon/numbers.h"
 
 struct metrics {
-    struct daemon *daemon;
-    struct evhttp *http;
+    struct http *http;
 };
 
 static void head(struct evbuffer *out, const char *name, const char *help)
@@ -112,15 +111,9 @@ static void write_feed(struct evbuffer *out, struct daemon *daemon)
     free(feed);
 }
 
-static void serve(struct evhttp_request *request, void *arg)
+static void write_page(void *arg, struct evbuffer *out)
 {
-    struct metrics *metrics = arg;
-    struct daemon *daemon = metrics->daemon;
-    struct evbuffer *out = evbuffer_new();
-    if (!out) {
-        evhttp_send_error(request, HTTP_INTERNAL, NULL);
-        return;
-    }
+    struct daemon *daemon = arg;
     struct tcp_numbers tcp;
     simple(out, "uptime_seconds", "Time since the start.",
            (double)(mono_now().ms - daemon->started.ms) / 1000);
@@ -130,13 +123,9 @@ static void serve(struct evhttp_request *request, void *arg)
     numbers_take_tcp(daemon, &tcp);
     write_row(out, &numbers_of_tcp, &tcp);
     write_feed(out, daemon);
-    evhttp_add_header(evhttp_request_get_output_headers(request), "Content-Type",
-                      "text/plain; version=0.0.4");
-    evhttp_send_reply(request, HTTP_OK, "OK", out);
-    evbuffer_free(out);
 }
 
-/* Bound by hand: evhttp would share the port with another instance. */
+/* Not shared with another instance. */
 static int listen_at(const struct config_address *address)
 {
     enum { BACKLOG = 16 };
@@ -165,24 +154,24 @@ struct metrics *metrics_open(struct event_base *base, struct daemon *daemon,
         free(metrics);
         return NULL;
     }
-    metrics->daemon = daemon;
-    metrics->http = evhttp_new(base);
-    if (!metrics->http || evhttp_accept_socket(metrics->http, fd) != 0) {
-        snprintf(ret_error, METRICS_MAX_ERROR, "metrics: out of memory");
-        close(fd);
-        metrics_close(metrics);
-        return NULL;
-    }
-    evhttp_set_allowed_methods(metrics->http, EVHTTP_REQ_GET | EVHTTP_REQ_HEAD);
-    evhttp_set_cb(metrics->http, "/metrics", serve, metrics);
-    return metrics;
+    metrics->http = http_new(base, fd,
+                             &(struct http_page){
+                                 .path = "/metrics",
+                                 .type = "text/plain; version=0.0.4",
+                                 .write = write_page,
+                                 .arg = daemon,
+                             });
+    if (metrics->http)
+        return metrics;
+    snprintf(ret_error, METRICS_MAX_ERROR, "metrics: out of memory");
+    metrics_close(metrics);
+    return NULL;
 }
 
 void metrics_close(struct metrics *metrics)
 {
     if (!metrics)
         return;
-    if (metrics->http)
-        evhttp_free(metrics->http);
+    http_free(metrics->http);
     free(metrics);
 }

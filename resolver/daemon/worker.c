@@ -126,15 +126,21 @@ static bool is_drained(const struct worker *worker)
     return !tcp_pool_busy(worker->tcp);
 }
 
-/* Takes nothing new, and answers whoever waits. A tier that another asks has clients too: that one. */
+/* A tier that another asks has clients too: that one. */
+static void answer_waiters(struct worker *worker)
+{
+    for (size_t i = 0; i < worker->options.tier_count; i++)
+        inflight_give_up(worker->tier_workers[i].inflight, mono_now());
+}
+
+/* Takes nothing new, and answers whoever waits. Who is connected is answered on, but nobody waits any more. */
 static void give_up(struct worker *worker)
 {
     struct endpoint *endpoint;
     LL_FOREACH (worker->endpoints, endpoint)
         udp_stop_reading(endpoint->udp);
     tcp_pool_stop_accepting(worker->tcp);
-    for (size_t i = 0; i < worker->options.tier_count; i++)
-        inflight_give_up(worker->tier_workers[i].inflight, mono_now());
+    answer_waiters(worker);
     worker->given_up = true;
     worker->drain_until = mono_add(mono_now(), FLUSH_MS);
 }
@@ -144,6 +150,8 @@ static void look_if_drained(evutil_socket_t fd, short what, void *arg)
     (void)fd, (void)what;
     struct worker *worker = arg;
     bool late = mono_reached(mono_now(), worker->drain_until);
+    if (worker->given_up)
+        answer_waiters(worker);
     if (!worker->given_up && (late || is_drained(worker)))
         give_up(worker);
     else if (worker->given_up && (late || !tcp_pool_busy(worker->tcp)))

@@ -122,6 +122,15 @@ int net_adopt(int fd, const struct sockaddr *address, int type, char ret_error[N
     return ERR_SYSTEM;
 }
 
+void net_finish(int fd)
+{
+    enum { PIECES = 16 };
+    uint8_t bytes[4096];
+    (void)shutdown(fd, SHUT_WR);
+    for (int i = 0; i < PIECES && recv(fd, bytes, sizeof bytes, MSG_DONTWAIT) > 0; i++)
+        continue;
+}
+
 bool net_is_any(const struct sockaddr *address)
 {
     if (address->sa_family == AF_INET)

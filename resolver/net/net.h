@@ -29,6 +29,12 @@ MUST_CHECK int net_open(const struct sockaddr *address, socklen_t size, int type
 MUST_CHECK int net_adopt(int fd, const struct sockaddr *address, int type,
                          char ret_error[NET_MAX_ERROR]);
 
+/*
+ * Before a TCP socket is closed: ends our side and reads what is there. If it were closed with that unread, the kernel
+ * would reset the connection, and take from the peer what is on its way to it.
+ */
+void net_finish(int fd);
+
 /* Whether the address is 0.0.0.0 or ::, so that replies must say which of ours they come from. */
 bool net_is_any(const struct sockaddr *address);
 

@@ -11,6 +11,7 @@
 #include "resolver/net/accept.h"
 #include "resolver/net/clock.h"
 #include "resolver/net/holders.h"
+#include "resolver/net/net.h"
 
 enum {
     LENGTH_SIZE = 2,
@@ -61,14 +62,6 @@ static void free_if_unused(struct connection *connection)
         free(connection);
 }
 
-/* What was not read would make the kernel reset the connection, and take from the client what is on its way to it. */
-static void read_away(int fd)
-{
-    uint8_t bytes[4096];
-    for (int i = 0; i < 16 && recv(fd, bytes, sizeof bytes, MSG_DONTWAIT) > 0; i++)
-        continue;
-}
-
 /* libevent would do it later, from the loop; but what is closed for its bytes gives them back now. */
 static void drop_output(struct bufferevent *stream)
 {
@@ -85,9 +78,7 @@ static void connection_close(struct connection *connection)
 {
     struct tcp_pool *pool = connection->pool;
     if (connection->stream) {
-        int fd = bufferevent_getfd(connection->stream);
-        (void)shutdown(fd, SHUT_WR);
-        read_away(fd);
+        net_finish(bufferevent_getfd(connection->stream));
         drop_output(connection->stream);
         bufferevent_free(connection->stream);
         connection->stream = NULL;

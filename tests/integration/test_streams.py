@@ -1,11 +1,17 @@
 """Whoever connects and takes more than a share: by TCP, to the metrics, to the control socket. The others are served."""
 
 import contextlib
+import json
+import os
+import resource
+import signal
 import socket
 import struct
+import subprocess
 import time
 
 import dns.message
+import dns.rcode
 import pytest
 
 import freshet
@@ -47,6 +53,21 @@ def connections(address, count, source=lambda n: "127.0.0.1", first=lambda n: b"
             sock.close()
 
 
+@contextlib.contextmanager
+def controls(path, count):
+    """So many connections to a control socket; those that are not taken at once are left out."""
+    sockets = [socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) for _ in range(count)]
+    for sock in sockets:
+        sock.setblocking(False)
+        with contextlib.suppress(OSError):
+            sock.connect(path)
+    try:
+        yield sockets
+    finally:
+        for sock in sockets:
+            sock.close()
+
+
 def send(sock, data):
     """Whether all of it went, at once."""
     try:
@@ -65,6 +86,11 @@ def over_tcp(daemon, name="www.example.com.", source="127.0.0.9"):
         return False
 
 
+def logged(daemon):
+    """A function: the sum that the log has told of a counter."""
+    return lambda counter: sum(int(line["count"]) for line in daemon.records(counter=counter))
+
+
 def few_places(freshetd, upstream, **more):
     return freshetd(freshet.stub([upstream], workers=1, **{"tcp_clients": 50, **more}))
 
@@ -78,9 +104,10 @@ def test_slow_queries_on_every_place(upstream, freshetd, sources):
     with connections(daemon.address, 60, lambda n: f"127.0.1.{1 + n % sources}", lambda n: wire(SLOW)):
         assert all(over_tcp(daemon) for _ in range(20))
         assert daemon.metric("freshet_tcp_connections") <= 50
-        assert daemon.metric("freshet_tcp_busy_for_room_total") > 0
-    daemon.wait_log("counter=freshet_tcp_busy_for_room_total")
-    assert len(daemon.records(counter="freshet_tcp_busy_for_room_total")) <= 5
+    closed = [f"freshet_tcp_{state}_for_room_total" for state in ("idle", "busy")]
+    assert sum(map(daemon.metric, closed)) >= 10
+    process.eventually(lambda: sum(map(logged(daemon), closed)) >= 10, what="what was closed is logged")
+    assert len(daemon.records(counter=closed[0])) <= 5 and len(daemon.records(counter=closed[1])) <= 5
 
 
 def test_one_who_waits_is_not_closed_for_a_crowd(upstream, freshetd):
@@ -162,3 +189,218 @@ def test_late_answers_are_bounded_as_well(upstream, freshetd):
         assert daemon.rss() - before < 96 * MEBI
         print(f"RSS grew by {(daemon.rss() - before) / MEBI:.0f} MiB")
     daemon.wait_log("counter=freshet_tcp_for_bytes_total")
+
+
+# --- descriptors
+
+
+def limit_files(daemon, soft, hard=None):
+    resource.prlimit(daemon.pid, resource.RLIMIT_NOFILE, (soft, hard or soft))
+
+
+def descriptors(daemon):
+    return len(os.listdir(f"/proc/{daemon.pid}/fd"))
+
+
+def cpu_seconds(daemon):
+    with open(f"/proc/{daemon.pid}/stat", encoding="ascii") as file:
+        fields = file.read().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def test_tcp_clients_that_do_not_fit_are_told_at_the_start(upstream, freshetd):
+    daemon = freshetd(freshet.stub([upstream], workers=2, tcp_clients=1000000))
+    (warned,) = daemon.records(msg="tcp_clients does not fit the limit of open files")
+    assert 2 * int(warned["clients"]) < int(warned["limit"]) * 3 / 4 < int(warned["wanted"])
+
+
+def test_out_of_descriptors(upstream, freshetd):
+    """Nobody spins, nothing fills the log, hits go on; and where clients have taken all, some of them give way."""
+    daemon = few_places(freshetd, upstream, tcp_clients=200)
+    assert over_tcp(daemon)
+    limit_files(daemon, descriptors(daemon) + 20)
+    size, cpu = len(daemon.log), cpu_seconds(daemon)
+    with connections(daemon.address, 100, first=lambda n: wire("www.example.com.")), \
+            connections(daemon.metrics_address, 30), controls(daemon.control_path, 30):
+        for n in range(20):
+            assert ask(daemon, "www.example.com.").answer
+            time.sleep(0.1)
+        assert len(daemon.log) - size < 10000
+        assert cpu_seconds(daemon) - cpu < 1
+        assert sum(over_tcp(daemon) for _ in range(10)) >= 8
+    assert daemon.metric("freshet_tcp_rests_total") > 0
+    assert daemon.records(counter="freshet_tcp_rests_total")
+
+
+def test_clients_leave_descriptors_for_misses(upstream, freshetd):
+    """More clients than the limit leaves room for: each miss still finds a port."""
+    daemon = freshetd(freshet.stub([upstream], workers=1, tcp_clients=1000), files=512)
+    with connections(daemon.address, 600, first=lambda n: wire("www.example.com.")):
+        for n in range(20):
+            assert ask(daemon, f"miss{n}.example.com.").rcode() == dns.rcode.NXDOMAIN
+        assert daemon.metric("freshet_tcp_rests_total") == 0
+        assert over_tcp(daemon)
+
+
+# --- metrics
+
+
+def pour(address, first, more, mebibytes):
+    """Sends `first`, then `more` until so much is sent or nobody takes it. Returns what was answered."""
+    with socket.create_connection(address, 5) as sock:
+        sock.settimeout(2)
+        got = b""
+        with contextlib.suppress(OSError):
+            sock.sendall(first)
+            for _ in range(mebibytes * MEBI // len(more)):
+                sock.sendall(more)
+        with contextlib.suppress(OSError):
+            got = sock.recv(4096)
+        return got
+
+
+@pytest.mark.parametrize("first, more, status", [
+    (b"GET /metrics HTTP/1.1\r\n", b"X-Header: " + b"y" * 1000 + b"\r\n", b"431"),
+    (b"GET /", b"x" * 65536, b"431"),
+    (b"", b"x" * 65536, b"431"),
+    (b"POST /metrics HTTP/1.1\r\nContent-Length: 9000000000\r\n\r\n", b"x" * 65536, b"405"),
+    (b"GET /metrics HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n", b"400\r\n" + b"x" * 1024 + b"\r\n", b"200"),
+], ids=["headers", "line", "no end of line", "body", "chunks"])
+def test_requests_without_end(upstream, freshetd, first, more, status):
+    daemon = few_places(freshetd, upstream)
+    daemon.metrics()
+    before, cpu = daemon.rss(), cpu_seconds(daemon)
+    for _ in range(3):
+        got = pour(daemon.metrics_address, first, more, 64)
+        assert not got or got.split()[1] == status  # it may be reset before it has read that
+    assert daemon.rss() - before < 4 * MEBI
+    assert cpu_seconds(daemon) - cpu < 1
+    assert daemon.metrics()
+
+
+@pytest.mark.timeout(90)
+def test_visitors_have_ten_seconds(upstream, freshetd):
+    """Silent, or a byte now and then: closed. Others are served meanwhile, whoever stays."""
+    daemon = few_places(freshetd, upstream)
+    with connections(daemon.metrics_address, 14) as silent:
+        start = time.monotonic()
+        while time.monotonic() - start < 11:
+            for sock in silent[:7]:
+                send(sock, b"G")
+            assert daemon.metrics()
+            time.sleep(0.5)
+        for sock in silent:
+            sock.settimeout(1)
+            with contextlib.suppress(ConnectionResetError):
+                assert sock.recv(1) == b""
+    with connections(daemon.metrics_address, 100):
+        assert daemon.metrics()
+    daemon.wait_log("a metrics connection is closed for another")
+
+
+def test_head_and_odd_requests(upstream, freshetd):
+    daemon = few_places(freshetd, upstream)
+
+    def request(text):
+        with socket.create_connection(daemon.metrics_address, 5) as sock:
+            sock.sendall(text)
+            return sock.makefile("rb").read()
+
+    assert request(b"GET /metrics?a=b HTTP/1.0\n\n").split()[1] == b"200"
+    head, _, body = request(b"HEAD /metrics HTTP/1.1\r\nHost: x\r\n\r\n").partition(b"\r\n\r\n")
+    assert head.split()[1] == b"200" and b"Content-Length: " in head and not body
+    for text, status in ((b"GET /metricsx HTTP/1.1", b"404"), (b"GET /metric HTTP/1.1", b"404"),
+                         (b"DELETE /metrics HTTP/1.1", b"405"), (b"GET /metrics", b"400"), (b"", b"400"),
+                         (b"GET  /metrics HTTP/1.1", b"400"), (b"\0\1\2", b"400")):
+        assert request(text + b"\r\n\r\n").split()[1] == status
+
+
+# --- the control socket
+
+
+def test_many_at_the_control_socket(upstream, freshetd):
+    daemon = few_places(freshetd, upstream)
+    with controls(daemon.control_path, 200):
+        process.eventually(lambda: is_served(daemon), what="it is served")
+        assert descriptors(daemon) < 120
+    daemon.wait_log("a control connection is closed for another")
+
+
+def test_a_control_line_without_end(upstream, freshetd):
+    daemon = few_places(freshetd, upstream)
+    before = daemon.rss()
+    with controls(daemon.control_path, 50) as sockets:
+        for sock in sockets:
+            sock.settimeout(1)
+            with contextlib.suppress(OSError):
+                sock.sendall(b"x" * 4 * MEBI)
+        assert daemon.status()["ok"]
+        assert daemon.rss() - before < 16 * MEBI
+
+
+def is_served(daemon):
+    with contextlib.suppress(BlockingIOError):
+        return daemon.status()["ok"]
+
+
+def second(config_path):
+    """Another instance with the same control socket; its exit code and what it says."""
+    return subprocess.run([freshet.program("freshetd"), "-c", config_path], timeout=10, check=False,
+                          capture_output=True, text=True)
+
+
+def configuration(rundir, daemon):
+    path = os.path.join(rundir, "second.yaml")
+    config = freshet.stub([("127.0.0.1", 1)], workers=1, control=daemon.control_path)
+    config["tiers"][0]["listen"] = [f"127.0.0.1:{process.free_port()}"]
+    with open(path, "w", encoding="utf-8") as file:
+        json.dump(config, file)
+    return path
+
+
+@pytest.mark.parametrize("queue", [0, 200], ids=["", "its queue full"])
+def test_a_second_instance_beside_a_stopped_one(upstream, freshetd, rundir, queue):
+    daemon = few_places(freshetd, upstream)
+    path = configuration(rundir, daemon)
+    os.kill(daemon.pid, signal.SIGSTOP)
+    try:
+        with controls(daemon.control_path, queue):
+            result = second(path)
+    finally:
+        os.kill(daemon.pid, signal.SIGCONT)
+    process.eventually(lambda: is_served(daemon), what="it goes on")
+    assert result.returncode == 1 and "another instance is running" in result.stderr
+
+
+def test_who_stops_leaves_the_socket_of_another(upstream, freshetd):
+    """Somebody removed the socket, and another instance made its own at the same path."""
+    first = few_places(freshetd, upstream)
+    os.unlink(first.control_path)
+    other = freshetd(freshet.stub([upstream], workers=1, control=first.control_path))
+    other.control_path = first.control_path
+    assert other.status()["ok"]
+    first.stop()
+    assert other.status()["ok"]
+
+
+# --- the end
+
+
+def test_cached_names_are_answered_while_others_are_waited_for(upstream, freshetd):
+    daemon = few_places(freshetd, upstream)
+    assert over_tcp(daemon)
+    with connections(daemon.address, 3) as (waiting, asking, silent):
+        waiting.sendall(wire(SLOW))
+        process.eventually(lambda: upstream.count(SLOW), 5, what="it is asked for")
+        os.kill(daemon.pid, signal.SIGTERM)
+        daemon.wait_log("msg=stopping")
+        for _ in range(5):
+            asking.sendall(wire("www.example.com."))
+            asking.settimeout(2)
+            assert len(asking.recv(4096)) > 12
+            time.sleep(0.1)
+        waiting.settimeout(5)
+        assert len(waiting.recv(4096)) > 12
+        assert waiting.recv(1) == asking.recv(1) == b""
+        silent.settimeout(5)
+        assert silent.recv(1) == b""

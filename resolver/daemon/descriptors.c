@@ -1,0 +1,43 @@
+#include "resolver/daemon/descriptors.h"
+
+#include <sys/resource.h>
+
+enum {
+    OF_PROCESS =
+        128, /* the log, the feed's, those of the control socket and the metrics with their clients */
+    OF_WORKER = 16,  /* its loop, its eventfd, some ports */
+    OF_LISTENER = 2, /* UDP and TCP, per worker */
+    KEPT_PART = 4,   /* one in so many of the limit is kept */
+};
+
+size_t descriptors_raise(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return OF_PROCESS;
+    rlim_t most = limit.rlim_max;
+    limit.rlim_cur = most;
+    if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
+        (void)getrlimit(RLIMIT_NOFILE, &limit);
+    return limit.rlim_cur == RLIM_INFINITY ? (size_t)-1 / KEPT_PART : (size_t)limit.rlim_cur;
+}
+
+static size_t fixed(const struct descriptors_need *need)
+{
+    return OF_PROCESS + need->workers * (OF_WORKER + OF_LISTENER * need->listeners);
+}
+
+size_t descriptors_clients(const struct descriptors_need *need)
+{
+    size_t taken = fixed(need), left = need->limit - need->limit / KEPT_PART;
+    size_t most = left > taken ? (left - taken) / need->workers : 0;
+    if (most == 0)
+        most = 1;
+    return need->clients < most ? need->clients : most;
+}
+
+size_t descriptors_wanted(const struct descriptors_need *need)
+{
+    size_t all = fixed(need) + need->workers * need->clients;
+    return all + all / (KEPT_PART - 1) + 1;
+}

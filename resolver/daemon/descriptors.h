@@ -1,0 +1,31 @@
+/*
+ * descriptors.h - how many files the process may have open, and what that leaves for TCP clients.
+ *
+ * Everything is a descriptor: a listener, a TCP client, a port towards an upstream, a connection to a broker. Clients decide
+ * how many of them there are, so they have a bound that leaves the others theirs: without a port no miss is answered.
+ */
+#ifndef FRESHET_RESOLVER_DAEMON_DESCRIPTORS_H
+#define FRESHET_RESOLVER_DAEMON_DESCRIPTORS_H
+
+#include <stddef.h>
+
+/* Raises the limit as far as it goes without privileges. Returns what it is then; any number if there is none. */
+size_t descriptors_raise(void);
+
+struct descriptors_need {
+    size_t limit;     /* of descriptors_raise() */
+    size_t workers;   /* threads */
+    size_t listeners; /* addresses, of all tiers */
+    size_t clients;   /* wanted, per worker */
+};
+
+/*
+ * How many TCP clients a worker may have, at most `clients` and at least one: a quarter of the limit is kept for ports
+ * and all that is not counted here. Pure.
+ */
+size_t descriptors_clients(const struct descriptors_need *need);
+
+/* The limit at which all that are wanted fit. Pure. */
+size_t descriptors_wanted(const struct descriptors_need *need);
+
+#endif
