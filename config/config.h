@@ -109,8 +109,10 @@ struct config {
     char *control;                  /* path of the unix socket; NULL for none */
     struct config_address *metrics; /* NULL for none */
     char *log;                      /* error | warning | info | debug */
-    bool experiment;                /* only then there are links */
-    struct config_feed *feed;       /* NULL: a plain caching forwarder */
+    char *user, *group;       /* who it becomes once its sockets are open; NULL: nobody else */
+    bool sandbox;             /* system calls are bounded */
+    bool experiment;          /* only then there are links */
+    struct config_feed *feed; /* NULL: a plain caching forwarder */
     struct config_tier *tiers;
     size_t tier_count;
     char *path; /* as it was named, and the text it had: for config_fault() */

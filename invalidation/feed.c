@@ -592,16 +592,22 @@ static void on_watermarks_ready(void *arg)
     rd_kafka_queue_yield(f->queue);
 }
 
+static struct kafka_settings settings_of(const struct feed_options *options, uint64_t lease_ms)
+{
+    const uint64_t share_ms = lease_ms / FETCHES_PER_LEASE;
+    return (struct kafka_settings){.brokers = options->brokers,
+                                   .properties = options->properties,
+                                   .property_count = options->property_count,
+                                   .fetch_wait_ms = share_ms == 0         ? 1
+                                                    : share_ms < FETCH_MS ? share_ms
+                                                                          : FETCH_MS};
+}
+
 static rd_kafka_conf_t *new_conf(struct feed *f, const struct feed_options *options,
                                  void (*on_error)(rd_kafka_t *, int, const char *, void *),
                                  char error[FEED_MAX_ERROR])
 {
-    const uint64_t share_ms = f->lease_ms / FETCHES_PER_LEASE;
-    const uint64_t fetch_wait_ms = share_ms == 0 ? 1 : share_ms < FETCH_MS ? share_ms : FETCH_MS;
-    const struct kafka_settings settings = {.brokers = options->brokers,
-                                            .properties = options->properties,
-                                            .property_count = options->property_count,
-                                            .fetch_wait_ms = fetch_wait_ms};
+    const struct kafka_settings settings = settings_of(options, f->lease_ms);
     rd_kafka_conf_t *conf = kafka_consumer_conf(&settings, error);
     if (!conf)
         return NULL;
@@ -703,6 +709,23 @@ struct feed *feed_start(const struct feed_options *options, char ret_error[FEED_
         return f;
     feed_stop(f);
     return NULL;
+}
+
+bool feed_property_is_secret(const char *property)
+{
+    return kafka_is_secret(property);
+}
+
+int feed_check(const struct feed_options *options, size_t *ret_property,
+               char ret_error[FEED_MAX_ERROR])
+{
+    const struct kafka_settings settings = settings_of(options, options->lease_ms);
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int result = kafka_check(&settings, ret_property, ret_error);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return result;
 }
 
 static void *destroy_consumer(void *consumer)

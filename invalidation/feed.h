@@ -30,6 +30,7 @@
 #ifndef FRESHET_INVALIDATION_FEED_H
 #define FRESHET_INVALIDATION_FEED_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -88,6 +89,16 @@ struct feed_status {
  * does not know is: NULL with one line in `ret_error`. Options are copied.
  */
 struct feed *feed_start(const struct feed_options *options, char ret_error[FEED_MAX_ERROR]);
+
+/*
+ * Whether feed_start() would refuse these properties, and the files they name. Connects to nobody. ERR_OK, or another
+ * with one line in `ret_error`, and in `ret_property` the index of the one refused, or `property_count`.
+ */
+MUST_CHECK int feed_check(const struct feed_options *options, size_t *ret_property,
+                          char ret_error[FEED_MAX_ERROR]);
+
+/* Whether the value of a "name=value" of librdkafka is for nobody's eyes, by its name: a password, a key. */
+bool feed_property_is_secret(const char *property);
 
 /* Stops the thread and frees the feed; returns within about a second. NULL is fine. */
 void feed_stop(struct feed *feed);

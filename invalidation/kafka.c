@@ -85,12 +85,38 @@ static void discard_log(const rd_kafka_t *client, int level, const char *facilit
     (void)text;
 }
 
+bool kafka_is_secret(const char *property)
+{
+    static const char *const words[] = {
+        "password", "secret", "key", "pem", "jaas", "token", "sasl.oauthbearer.config"};
+    const size_t length = strcspn(property, "=");
+    for (size_t k = 0; k < sizeof words / sizeof *words; k++) {
+        const char *found = memmem(property, length, words[k], strlen(words[k]));
+        if (found && !memmem(property, length, ".location", strlen(".location")))
+            return true; /* where a key lies is no secret */
+    }
+    return false;
+}
+
+/* What looks like none of librdkafka's names may be a secret that stands in the wrong place. */
+static bool looks_like_name(const char *name)
+{
+    return strchr(name, '.') && strlen(name) < 64 &&
+           strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789._-") == strlen(name);
+}
+
 static int set_one(rd_kafka_conf_t *conf, const char *name, const char *value,
                    char error[KAFKA_MAX_ERROR])
 {
-    if (rd_kafka_conf_set(conf, name, value, error, KAFKA_MAX_ERROR) != RD_KAFKA_CONF_OK)
-        return ERR_CONFIG;
-    return 0;
+    rd_kafka_conf_res_t result = rd_kafka_conf_set(conf, name, value, error, KAFKA_MAX_ERROR);
+    if (result == RD_KAFKA_CONF_OK)
+        return 0;
+    if (result == RD_KAFKA_CONF_UNKNOWN && !looks_like_name(name))
+        snprintf(error, KAFKA_MAX_ERROR, "No such configuration property");
+    else if (result != RD_KAFKA_CONF_UNKNOWN && kafka_is_secret(name))
+        snprintf(error, KAFKA_MAX_ERROR, "Invalid value for configuration property \"%s\"", name);
+    error[strcspn(error, "\n")] = '\0'; /* of some messages, not of all */
+    return ERR_CONFIG;
 }
 
 static int set_all(rd_kafka_conf_t *conf, const struct property *table, size_t count,
@@ -113,7 +139,7 @@ static int set_text(rd_kafka_conf_t *conf, const char *text, char error[KAFKA_MA
 {
     const char *equals = strchr(text, '=');
     if (!equals || equals == text) {
-        snprintf(error, KAFKA_MAX_ERROR, "\"%s\" is not name=value", text);
+        snprintf(error, KAFKA_MAX_ERROR, "not name=value");
         return ERR_CONFIG;
     }
     char *name = strndup(text, (size_t)(equals - text));
@@ -179,6 +205,34 @@ rd_kafka_conf_t *kafka_producer_conf(const struct kafka_settings *settings, int 
         return conf;
     rd_kafka_conf_destroy(conf);
     return NULL;
+}
+
+/* Index of the first property that librdkafka refuses; their count if none. */
+static size_t find_refused(const struct kafka_settings *settings, char error[KAFKA_MAX_ERROR])
+{
+    size_t k = 0;
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    while (k < settings->property_count && set_text(conf, settings->properties[k], error) == 0)
+        k++;
+    rd_kafka_conf_destroy(conf);
+    return k;
+}
+
+int kafka_check(const struct kafka_settings *settings, size_t *ret_property,
+                char ret_error[KAFKA_MAX_ERROR])
+{
+    *ret_property = find_refused(settings, ret_error);
+    if (*ret_property < settings->property_count)
+        return ERR_CONFIG;
+    rd_kafka_conf_t *conf = kafka_consumer_conf(settings, ret_error);
+    if (!conf)
+        return ERR_CONFIG;
+    rd_kafka_conf_set(conf, "bootstrap.servers", NULL, NULL, 0);
+    rd_kafka_t *client = kafka_client_new(RD_KAFKA_CONSUMER, conf, ret_error);
+    if (!client)
+        return ERR_KAFKA;
+    rd_kafka_destroy_flags(client, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+    return ERR_OK;
 }
 
 void kafka_read_uncommitted(rd_kafka_conf_t *consumer)

@@ -27,6 +27,7 @@
 #ifndef FRESHET_INVALIDATION_KAFKA_H
 #define FRESHET_INVALIDATION_KAFKA_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -59,6 +60,17 @@ rd_kafka_conf_t *kafka_consumer_conf(const struct kafka_settings *settings,
                                      char ret_error[KAFKA_MAX_ERROR]);
 rd_kafka_conf_t *kafka_producer_conf(const struct kafka_settings *settings, int timeout_ms,
                                      char ret_error[KAFKA_MAX_ERROR]);
+
+/*
+ * Whether a consumer could be made of these: each property by itself, then all of them, with the files that they name.
+ * Nobody is connected to. ERR_OK; ERR_CONFIG, ERR_KAFKA with one line in `ret_error`, and in `ret_property` the index of
+ * the property that is refused, or `property_count` when it is none alone. No value that is secret is in the line.
+ */
+MUST_CHECK int kafka_check(const struct kafka_settings *settings, size_t *ret_property,
+                           char ret_error[KAFKA_MAX_ERROR]);
+
+/* Whether the value of a property, "name=value" or the name alone, is for nobody's eyes, by the name. */
+bool kafka_is_secret(const char *property);
 
 /* For a client that reads no messages: its ends of the log are those of what is written, committed or not. */
 void kafka_read_uncommitted(rd_kafka_conf_t *consumer);

@@ -12,7 +12,8 @@
 set -eu
 
 libraries="libc-ares-dev librdkafka-dev libevent-dev uthash-dev libldns-dev libjansson-dev
-    libcyaml-dev libyaml-dev libssl-dev libxxhash-dev libidn2-dev"
+    libcyaml-dev libyaml-dev libssl-dev libxxhash-dev libidn2-dev
+    libseccomp-dev"
 build="make gcc libc6-dev pkg-config $libraries
     knot knot-dnsutils bind9-dnsutils bind9-host iproute2 util-linux python3 python3-dnspython"
 check="$build libcmocka-dev dnsperf python3-pytest python3-kafka

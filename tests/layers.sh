@@ -86,6 +86,7 @@ only libevent 'event2/|event\.h' 'resolver/(net|daemon)/'
 only libcyaml 'cyaml' 'config/'
 only ldns 'ldns/' 'dns/'
 only libidn2 'idn2' 'cli/'
+only libseccomp 'seccomp\.h' 'resolver/daemon/sandbox\.c'
 
 # Below resolver/ the time is an argument; the feed thread is the one exception.
 complain "only resolver/ and the Kafka threads read clocks" "$(

@@ -9,10 +9,10 @@
 #include <unistd.h>
 
 #include "dns/name.h"
-#include "resolver/net/clock.h"
+#include "resolver/daemon/check.h"
 #include "resolver/daemon/descriptors.h"
 #include "resolver/daemon/log.h"
-#include "resolver/net/net.h"
+#include "resolver/net/clock.h"
 
 enum {
     GRACE_MS = 2000,             /* for queries under way when the daemon stops */
@@ -149,23 +149,6 @@ static bool make_local(struct daemon *daemon, const struct config *config, size_
     return local != NULL;
 }
 
-int daemon_check(const struct config *config, char ret_error[DAEMON_MAX_ERROR])
-{
-    for (size_t i = 0; i < config->tier_count; i++) {
-        char why[LOCAL_MAX_ERROR];
-        const struct config_tier *tier = &config->tiers[i];
-        const struct local_options options = {.records = tier->local,
-                                              .record_count = tier->local_count};
-        int error = local_check(&options, why);
-        if (error != ERR_OK) {
-            snprintf(ret_error, DAEMON_MAX_ERROR, "tiers[%zu].local%.*s", i, LOCAL_MAX_ERROR - 64,
-                     why);
-            return error;
-        }
-    }
-    return ERR_OK;
-}
-
 /* ---- assembly ------------------------------------------------------------------------------- */
 
 static bool make_tiers(struct daemon *daemon)
@@ -210,120 +193,31 @@ static bool make_workers(struct daemon *daemon)
     return true;
 }
 
-/* One address and one type of socket, as each worker gets it. */
-struct bind_address {
-    const struct sockaddr *address;
-    socklen_t size;
-    int type;
-    int passed; /* handed over by the service manager; -1: each worker opens its own */
-};
-
-/* Finds out how a bind is had, and whether it can be. */
-static int prepare_bind(struct daemon *daemon, struct bind_address *bind, char why[NET_MAX_ERROR])
-{
-    bind->passed = systemd_take(daemon->systemd, bind->address, bind->type);
-    if (bind->passed < 0)
-        return net_check_free(bind->address, bind->size, bind->type, why);
-    return net_adopt(bind->passed, bind->address, bind->type, why);
-}
-
-/* Workers share a socket that was handed over: another beside it may take privileges that we do not have. */
-static int open_bind(const struct bind_address *bind, char why[NET_MAX_ERROR])
-{
-    if (bind->passed < 0)
-        return net_open(bind->address, bind->size, bind->type, why);
-    int fd = fcntl(bind->passed, F_DUPFD_CLOEXEC, 0);
-    if (fd >= 0)
-        return fd;
-    snprintf(why, NET_MAX_ERROR, "%s", strerror(errno));
-    return ERR_SYSTEM;
-}
-
-static int open_pair(struct worker *worker, size_t tier_index, const struct bind_address binds[2],
-                     char why[NET_MAX_ERROR])
-{
-    int udp = open_bind(&binds[0], why);
-    if (udp < 0)
-        return udp;
-    int tcp = open_bind(&binds[1], why);
-    if (tcp < 0) {
-        close(udp);
-        return tcp;
-    }
-    return worker_listen(worker, tier_index, udp, tcp) ? ERR_OK : ERR_MEMORY;
-}
-
-/* One UDP and one TCP socket per worker at one address of one tier. */
-static int listen_at(struct daemon *daemon, size_t tier_index, const struct config_address *address,
-                     char ret_error[DAEMON_MAX_ERROR])
-{
-    char why[NET_MAX_ERROR] = "out of memory";
-    const struct sockaddr *sa = (const struct sockaddr *)&address->addr;
-    struct bind_address binds[] = {
-        {.address = sa, .size = address->addr_size, .type = SOCK_DGRAM, .passed = -1},
-        {.address = sa, .size = address->addr_size, .type = SOCK_STREAM, .passed = -1},
-    };
-    int error = prepare_bind(daemon, &binds[0], why);
-    if (!error)
-        error = prepare_bind(daemon, &binds[1], why);
-    for (size_t i = 0; i < daemon->worker_count && !error; i++)
-        error = open_pair(daemon->workers[i], tier_index, binds, why);
-    for (size_t i = 0; i < 2; i++)
-        if (binds[i].passed >= 0)
-            close(binds[i].passed);
-    if (error)
-        snprintf(ret_error, DAEMON_MAX_ERROR, "tiers[%zu].listen: %s: %s", tier_index,
-                 address->text, why);
-    return error;
-}
-
-static int listen_everywhere(struct daemon *daemon, char ret_error[DAEMON_MAX_ERROR])
-{
-    for (size_t i = 0; i < daemon->tier_count; i++) {
-        const struct config_tier *tier = &daemon->config->tiers[i];
-        for (size_t k = 0; k < tier->listen_count; k++) {
-            int error = listen_at(daemon, i, &tier->listen[k], ret_error);
-            if (error)
-                return error;
-        }
-    }
-    systemd_report_left(daemon->systemd);
-    return ERR_OK;
-}
-
-static int start_feed(struct daemon *daemon, char ret_error[DAEMON_MAX_ERROR])
+int daemon_start_feed(struct daemon *daemon, char ret_error[CONFIG_MAX_ERROR])
 {
     const struct config_feed *feed = daemon->config->feed;
     if (!feed)
         return ERR_OK;
     char why[FEED_MAX_ERROR];
-    daemon->feed = feed_start(
-        &(struct feed_options){
-            .brokers = feed->brokers,
-            .topic = feed->updates,
-            .properties = feed->rdkafka,
-            .property_count = feed->rdkafka_count,
-            .lease_ms = feed->lease_ms,
-            .settle_ms = feed->settle_ms,
-            .applier = daemon->applier,
-            .positions = daemon->positions,
-            .delay_ms = feed->link ? feed->link->delay_ms : 0,
-            .jitter_ms = feed->link ? feed->link->jitter_ms : 0,
-            .loss = feed->link ? feed->link->loss : 0,
-            .report = report_feed,
-        },
-        why);
+    struct feed_options options = check_feed_options(feed);
+    options.applier = daemon->applier;
+    options.positions = daemon->positions;
+    options.delay_ms = feed->link ? feed->link->delay_ms : 0;
+    options.jitter_ms = feed->link ? feed->link->jitter_ms : 0;
+    options.loss = feed->link ? feed->link->loss : 0;
+    options.report = report_feed;
+    daemon->feed = feed_start(&options, why);
     if (daemon->feed)
         return ERR_OK;
-    snprintf(ret_error, DAEMON_MAX_ERROR, "feed: %.480s", why);
+    config_fault(daemon->config, ret_error, "feed", "%s", why);
     return ERR_KAFKA;
 }
 
-static int start_workers(struct daemon *daemon, char ret_error[DAEMON_MAX_ERROR])
+int daemon_start_workers(struct daemon *daemon, char ret_error[CONFIG_MAX_ERROR])
 {
     for (size_t i = 0; i < daemon->worker_count; i++) {
         if (worker_start(daemon->workers[i]) != ERR_OK) {
-            snprintf(ret_error, DAEMON_MAX_ERROR, "cannot start worker %zu", i);
+            config_fault(daemon->config, ret_error, "workers", "cannot start worker %zu", i);
             return ERR_SYSTEM;
         }
     }
@@ -337,9 +231,9 @@ static uint64_t horizon_ms(const struct config *config)
     return (config->feed ? config->feed->lease_ms : 0) + MORE_MS;
 }
 
-static int assemble(struct daemon *daemon, char ret_error[DAEMON_MAX_ERROR])
+static int assemble(struct daemon *daemon, char ret_error[CONFIG_MAX_ERROR])
 {
-    snprintf(ret_error, DAEMON_MAX_ERROR, "out of memory");
+    config_fault(daemon->config, ret_error, NULL, "out of memory");
     daemon->validity = make_validity(daemon->config->feed);
     daemon->plain_validity = make_validity(NULL);
     if (!daemon->validity || !daemon->plain_validity || !make_tiers(daemon))
@@ -358,16 +252,19 @@ static int assemble(struct daemon *daemon, char ret_error[DAEMON_MAX_ERROR])
     });
     if (!daemon->applier || !make_workers(daemon))
         return ERR_MEMORY;
-    int error = listen_everywhere(daemon, ret_error);
     daemon->warmer = (struct warmer){
         .tiers = daemon->tiers,
         .tier_count = daemon->tier_count,
         .workers = daemon->workers,
         .worker_count = daemon->worker_count,
     };
-    if (!error)
-        error = start_feed(daemon, ret_error);
-    return error ? error : start_workers(daemon, ret_error);
+    daemon->listeners =
+        listeners_open(&(struct listeners_options){.config = daemon->config,
+                                                   .workers = daemon->workers,
+                                                   .worker_count = daemon->worker_count,
+                                                   .systemd = daemon->systemd},
+                       ret_error);
+    return daemon->listeners ? ERR_OK : ERR_SYSTEM;
 }
 
 static uint64_t clock_ms(clockid_t clock)
@@ -383,13 +280,13 @@ static uint64_t slept_ms(void)
     return clock_ms(MONO_CLOCK) - clock_ms(CLOCK_MONOTONIC);
 }
 
-struct daemon *daemon_start(const char *config_path, struct config *config, struct systemd *systemd,
-                            char ret_error[DAEMON_MAX_ERROR])
+struct daemon *daemon_open(const char *config_path, struct config *config, struct systemd *systemd,
+                           char ret_error[CONFIG_MAX_ERROR])
 {
     struct daemon *daemon = calloc(1, sizeof *daemon);
     if (!daemon) {
+        config_fault(config, ret_error, NULL, "out of memory");
         config_free(config);
-        snprintf(ret_error, DAEMON_MAX_ERROR, "out of memory");
         return NULL;
     }
     log_libevent();
@@ -408,11 +305,9 @@ struct daemon *daemon_start(const char *config_path, struct config *config, stru
 
 static struct config *load_checked(const char *path, char ret_error[CONFIG_MAX_ERROR])
 {
-    char why[DAEMON_MAX_ERROR];
     struct config *config = config_load(path, ret_error);
-    if (!config || daemon_check(config, why) == ERR_OK)
+    if (!config || check_reload(config, ret_error) == ERR_OK)
         return config;
-    snprintf(ret_error, CONFIG_MAX_ERROR, "%.128s: %.380s", path, why);
     config_free(config);
     return NULL;
 }
@@ -499,6 +394,7 @@ void daemon_stop(struct daemon *daemon)
     for (size_t i = 0; i < daemon->worker_count; i++)
         worker_join(daemon->workers[i]);
     feed_stop(daemon->feed);
+    listeners_free(daemon->listeners);
     for (size_t i = 0; i < daemon->worker_count; i++)
         worker_free(daemon->workers[i]);
     applier_free(daemon->applier);

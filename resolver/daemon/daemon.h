@@ -14,6 +14,7 @@
 #include "config/config.h"
 #include "invalidation/apply.h"
 #include "invalidation/feed.h"
+#include "resolver/daemon/listeners.h"
 #include "resolver/daemon/systemd.h"
 #include "resolver/daemon/tier.h"
 #include "resolver/daemon/warmer.h"
@@ -22,8 +23,6 @@
 #ifndef FRESHET_VERSION
 #define FRESHET_VERSION "0.1.0"
 #endif
-
-enum { DAEMON_MAX_ERROR = 512 };
 
 struct daemon {
     char *config_path;
@@ -38,6 +37,7 @@ struct daemon {
     struct store **stores; /* of the tiers that subscribe, for the applier */
     size_t store_count;
     size_t tier_count;
+    struct listeners *listeners;
     struct worker **workers;
     size_t worker_count;
     struct warmer warmer;
@@ -47,17 +47,15 @@ struct daemon {
 };
 
 /*
- * What only the programs can tell of a config that config_load() has taken: whether its `local` records are
- * records. ERR_OK; else ERR_CONFIG with one line in `ret_error`.
+ * Opens the sockets, or takes those that `systemd` was handed over. Takes over `config`, also on failure. NULL with one
+ * line in `ret_error`.
  */
-MUST_CHECK int daemon_check(const struct config *config, char ret_error[DAEMON_MAX_ERROR]);
+struct daemon *daemon_open(const char *config_path, struct config *config, struct systemd *systemd,
+                           char ret_error[CONFIG_MAX_ERROR]);
 
-/*
- * Opens the sockets, or takes those that `systemd` was handed over, and starts the threads. Takes over `config`,
- * also on failure. NULL with one line in `ret_error`.
- */
-struct daemon *daemon_start(const char *config_path, struct config *config, struct systemd *systemd,
-                            char ret_error[DAEMON_MAX_ERROR]);
+/* Starts the feed, if there is one; and then the workers. ERR_OK, or another with one line in `ret_error`. */
+MUST_CHECK int daemon_start_feed(struct daemon *daemon, char ret_error[CONFIG_MAX_ERROR]);
+MUST_CHECK int daemon_start_workers(struct daemon *daemon, char ret_error[CONFIG_MAX_ERROR]);
 
 /* Whether each worker has been through its loop since this was asked last. Logs those that have not. */
 bool daemon_is_alive(const struct daemon *daemon);

@@ -2,18 +2,25 @@
  * freshetd.c - the program: options, config, signals.
  */
 #include <getopt.h>
+#include <libgen.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <event2/event.h>
 
+#include "resolver/daemon/check.h"
 #include "resolver/daemon/control.h"
 #include "resolver/daemon/daemon.h"
 #include "resolver/daemon/limits.h"
 #include "resolver/daemon/log.h"
 #include "resolver/daemon/metrics.h"
+#include "resolver/daemon/privileges.h"
+#include "resolver/daemon/sandbox.h"
 #include "resolver/daemon/sched.h"
 
 struct options {
@@ -27,7 +34,9 @@ static void print_help(void)
          "A caching DNS resolver that a Kafka topic of record changes keeps fresh.\n"
          "\n"
          "  -c, --config=FILE  the configuration (YAML; see config/OPTIONS.md)\n"
-         "  -n, --check        check the configuration and exit\n"
+         "  -n, --check        check the configuration and exit: whether a start would go well. "
+         "Left\n"
+         "                     out is what passes by itself, such as an address in use\n"
          "  -h, --help         show this and exit\n"
          "  -V, --version      show the version and exit\n"
          "\n"
@@ -84,14 +93,19 @@ struct program {
     struct daemon *daemon;
     struct control *control;
     struct metrics *metrics;
-    struct limits *limits; /* says what was refused */
+    struct limits *limits;    /* says what was refused */
+    struct identity identity; /* who it becomes */
     struct event *signals[3];
     struct event *clock;    /* looks whether the machine has slept */
     struct event *hosts;    /* looks whether hosts files have changed */
     struct event *watchdog; /* tells the service manager that we are alive; NULL: it does not ask */
 };
 
-enum { CLOCK_LOOK_SECONDS = 1, HOSTS_LOOK_SECONDS = 5, STATUS_SIZE = 256 };
+enum {
+    CLOCK_LOOK_SECONDS = 1 /* and for addresses that are waited for */,
+    HOSTS_LOOK_SECONDS = 5,
+    STATUS_SIZE = 256
+};
 
 static void tell_ready(const struct program *program)
 {
@@ -132,6 +146,7 @@ static void on_clock(evutil_socket_t fd, short what, void *arg)
     (void)fd, (void)what;
     struct program *program = arg;
     daemon_look_at_clock(program->daemon);
+    listeners_retry(program->daemon->listeners);
 }
 
 /* Calls `look` every so many seconds. NULL: no memory. */
@@ -182,22 +197,106 @@ static bool watch_signals(struct program *program)
     return true;
 }
 
-/* Opens what the main thread serves. The control socket comes first: a running instance is noticed by it. */
-static bool open_services(struct program *program, char error[CONTROL_MAX_ERROR])
+/* The directory of the control socket, such as /run/freshet, is gone after each boot. */
+static void make_directory_of(const char *path, const struct identity *identity)
+{
+    char copy[PATH_MAX];
+    snprintf(copy, sizeof copy, "%s", path);
+    const char *directory = dirname(copy);
+    if (mkdir(directory, 0755) == 0 && identity->wanted)
+        (void)!chown(directory, identity->uid, identity->gid);
+}
+
+static bool open_control(struct program *program, char error[CONFIG_MAX_ERROR])
 {
     const struct config *config = program->daemon->config;
-    if (config->control) {
-        program->control = control_open(program->base, program->daemon, config->control, error);
-        if (!program->control)
-            return false;
+    char why[CONTROL_MAX_ERROR];
+    if (!config->control)
+        return true;
+    make_directory_of(config->control, &program->identity);
+    program->control = control_open(program->base, program->daemon, config->control, why);
+    if (!program->control) {
+        config_fault(config, error, NULL, "%s", why);
+        return false;
     }
-    if (config->metrics) {
-        program->metrics = metrics_open(program->base, program->daemon, config->metrics, error);
-        if (!program->metrics)
-            return false;
+    if (program->identity.wanted)
+        (void)!lchown(config->control, program->identity.uid, program->identity.gid);
+    return true;
+}
+
+static bool open_metrics(struct program *program, char error[CONFIG_MAX_ERROR])
+{
+    const struct config *config = program->daemon->config;
+    char why[METRICS_MAX_ERROR];
+    if (!config->metrics)
+        return true;
+    program->metrics = metrics_open(program->base, program->daemon, config->metrics, why);
+    if (!program->metrics)
+        config_fault(config, error, NULL, "%s", why);
+    return program->metrics != NULL;
+}
+
+/* What runs programs cannot be sandboxed: librdkafka has kinit renew its ticket by one. */
+static bool runs_programs(const struct config *config)
+{
+    for (size_t i = 0; config->feed && i < config->feed->rdkafka_count; i++)
+        if (strncmp(config->feed->rdkafka[i], "sasl.mechanism", strlen("sasl.mechanism")) == 0 &&
+            strcasestr(config->feed->rdkafka[i], "GSSAPI"))
+            return true;
+    return false;
+}
+
+static void enter_sandbox(const struct config *config)
+{
+    char why[SANDBOX_MAX_ERROR];
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    return; /* a sanitizer looks at other processes, and is one at the end */
+#endif
+    if (!config->sandbox)
+        return;
+    if (runs_programs(config))
+        log_line(LOG_LEVEL_WARNING, "msg=\"no sandbox: GSSAPI starts programs\"");
+    else if (sandbox_enter(why) != ERR_OK)
+        log_line(LOG_LEVEL_WARNING, "msg=\"no sandbox\" why=\"%s\"", why);
+    else
+        log_line(LOG_LEVEL_INFO, "msg=\"system calls are bounded\"");
+}
+
+/*
+ * Gives up what only a start needs. librdkafka reads its keys and certificates when the feed starts: before that, where
+ * they may be for root's eyes only; its threads become somebody else with us. Who stays root by name gives his powers
+ * up first, since each thread has powers of its own.
+ */
+static bool settle_down(struct program *program, char error[CONFIG_MAX_ERROR])
+{
+    struct daemon *daemon = program->daemon;
+    char why[PRIVILEGES_MAX_ERROR];
+    bool early = program->identity.wanted;
+    if (early && daemon_start_feed(daemon, error) != ERR_OK)
+        return false;
+    if (privileges_drop(&program->identity, listeners_want_low_port(daemon->listeners), why) !=
+        ERR_OK) {
+        config_fault(daemon->config, error, NULL, "%s", why);
+        return false;
     }
-    program->limits = limits_new(program->base, program->daemon);
-    return program->limits != NULL;
+    if (!early && daemon_start_feed(daemon, error) != ERR_OK)
+        return false;
+    enter_sandbox(daemon->config);
+    return true;
+}
+
+/* The control socket comes first: a running instance is noticed by it. */
+static bool start(struct program *program, char error[CONFIG_MAX_ERROR])
+{
+    const struct config *config = program->daemon->config;
+    char why[PRIVILEGES_MAX_ERROR];
+    if (privileges_find(config->user, config->group, &program->identity, why) != ERR_OK) {
+        config_fault(config, error, "user", "%s", why);
+        return false;
+    }
+    return open_control(program, error) && open_metrics(program, error) && watch_signals(program) &&
+           watch_time(program) && watch_workers(program) && settle_down(program, error) &&
+           daemon_start_workers(program->daemon, error) == ERR_OK;
 }
 
 static void close_program(struct program *program)
@@ -223,12 +322,12 @@ static void close_program(struct program *program)
 static void announce(const struct daemon *daemon)
 {
     const struct config *config = daemon->config;
+    if (check_secret_is_shown(config))
+        log_line(LOG_LEVEL_WARNING, "msg=\"a secret stands in the configuration, which others may "
+                                    "read: file: in its place takes it from a file\"");
     if (config->experiment)
         log_line(LOG_LEVEL_WARNING, "msg=\"an experiment: distances may be simulated\"");
-    for (size_t i = 0; i < config->tier_count; i++)
-        for (size_t k = 0; k < config->tiers[i].listen_count; k++)
-            log_line(LOG_LEVEL_INFO, "msg=listening tier=%s address=%s", config->tiers[i].name,
-                     config->tiers[i].listen[k].text);
+    listeners_announce(daemon->listeners, config);
     log_line(LOG_LEVEL_INFO,
              "msg=ready version=" FRESHET_VERSION " pid=%d workers=%zu tiers=%zu "
              "feed=%s",
@@ -238,21 +337,21 @@ static void announce(const struct daemon *daemon)
 
 static int run(const char *config_path, struct config *config)
 {
-    char error[DAEMON_MAX_ERROR] = "out of memory";
+    char error[CONFIG_MAX_ERROR] = "out of memory";
     int status = EXIT_FAILURE;
     struct program program = {.base = event_base_new(), .systemd = systemd_open()};
     signal(SIGPIPE, SIG_IGN);
-    sched_shorten();
-    program.daemon = daemon_start(config_path, config, program.systemd, error);
+    sched_shorten(); /* for the threads that are started here */
+    program.daemon = daemon_open(config_path, config, program.systemd, error);
+    bool up = program.daemon && program.base && start(&program, error);
     sched_usual(); /* the others go first */
-    if (program.daemon && program.base && open_services(&program, error) &&
-        watch_signals(&program) && watch_time(&program) && watch_workers(&program)) {
+    if (up) {
         announce(program.daemon);
         tell_ready(&program);
         event_base_dispatch(program.base);
         status = EXIT_SUCCESS;
     } else {
-        fprintf(stderr, "freshetd: %s: %s\n", config_path, error);
+        fprintf(stderr, "freshetd: %s\n", error);
     }
     close_program(&program);
     return status;
@@ -266,13 +365,8 @@ int main(int argc, char **argv)
         return status;
     char error[CONFIG_MAX_ERROR];
     struct config *config = config_load(options.config_path, error);
-    if (!config) {
+    if (!config || check_machine(config, error) != ERR_OK) {
         fprintf(stderr, "freshetd: %s\n", error);
-        return EXIT_FAILURE;
-    }
-    char why[DAEMON_MAX_ERROR];
-    if (daemon_check(config, why) != ERR_OK) {
-        fprintf(stderr, "freshetd: %s: %s\n", options.config_path, why);
         config_free(config);
         return EXIT_FAILURE;
     }

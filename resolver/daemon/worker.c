@@ -28,6 +28,13 @@ struct warming {
     struct answer_key key;
 };
 
+/* Sockets that were opened while it runs. */
+struct opening {
+    struct opening *next;
+    size_t tier_index;
+    int udp_fd, tcp_fd;
+};
+
 struct endpoint {
     struct endpoint *next;
     struct udp_listener *udp;
@@ -60,6 +67,7 @@ struct worker {
     bool reload_wanted;
     bool stop_wanted;
     uint64_t grace_ms;
+    struct opening *openings;
     struct warming *warmings;
     size_t warming_count;
 };
@@ -221,6 +229,36 @@ static void schedule_warming(struct worker *worker)
     event_add(worker->warm, &(struct timeval){.tv_usec = us});
 }
 
+static bool listen_here(struct worker *worker, size_t tier_index, int udp_fd, int tcp_fd)
+{
+    struct tier_worker *tier_worker = &worker->tier_workers[tier_index];
+    struct endpoint *endpoint = calloc(1, sizeof *endpoint);
+    if (!endpoint) {
+        close(udp_fd);
+        close(tcp_fd);
+        return false;
+    }
+    endpoint->udp = udp_new(worker->base, udp_fd, tier_worker);
+    if (!endpoint->udp) {
+        free(endpoint);
+        close(tcp_fd);
+        return false;
+    }
+    LL_PREPEND(worker->endpoints, endpoint);
+    return tcp_pool_listen(worker->tcp, tcp_fd, tier_worker);
+}
+
+static void listen_late(struct worker *worker, struct opening *openings)
+{
+    struct opening *opening, *next;
+    LL_FOREACH_SAFE (openings, opening, next) {
+        if (!listen_here(worker, opening->tier_index, opening->udp_fd, opening->tcp_fd))
+            log_line(LOG_LEVEL_ERROR, "msg=\"not listening: no memory\" tier=%s",
+                     worker->options.tiers[opening->tier_index]->name);
+        free(opening);
+    }
+}
+
 static void woken(evutil_socket_t fd, short what, void *arg)
 {
     (void)what;
@@ -234,8 +272,11 @@ static void woken(evutil_socket_t fd, short what, void *arg)
     uint64_t grace_ms = worker->grace_ms;
     bool reload = worker->reload_wanted, stop = worker->stop_wanted;
     bool warm = worker->warmings != NULL;
+    struct opening *openings = worker->openings;
+    worker->openings = NULL;
     worker->reload_wanted = worker->stop_wanted = false;
     pthread_mutex_unlock(&worker->lock);
+    listen_late(worker, openings);
     if (warm)
         schedule_warming(worker);
     if (reload)
@@ -310,23 +351,27 @@ struct worker *worker_new(const struct worker_options *options)
     return worker;
 }
 
+static void wake(struct worker *worker)
+{
+    (void)eventfd_write(worker->wake_fd, 1);
+}
+
 bool worker_listen(struct worker *worker, size_t tier_index, int udp_fd, int tcp_fd)
 {
-    struct tier_worker *tier_worker = &worker->tier_workers[tier_index];
-    struct endpoint *endpoint = calloc(1, sizeof *endpoint);
-    if (!endpoint) {
+    if (!worker->running)
+        return listen_here(worker, tier_index, udp_fd, tcp_fd);
+    struct opening *opening = malloc(sizeof *opening);
+    if (!opening) {
         close(udp_fd);
         close(tcp_fd);
         return false;
     }
-    endpoint->udp = udp_new(worker->base, udp_fd, tier_worker);
-    if (!endpoint->udp) {
-        free(endpoint);
-        close(tcp_fd);
-        return false;
-    }
-    LL_PREPEND(worker->endpoints, endpoint);
-    return tcp_pool_listen(worker->tcp, tcp_fd, tier_worker);
+    *opening = (struct opening){.tier_index = tier_index, .udp_fd = udp_fd, .tcp_fd = tcp_fd};
+    pthread_mutex_lock(&worker->lock);
+    LL_PREPEND(worker->openings, opening);
+    pthread_mutex_unlock(&worker->lock);
+    wake(worker);
+    return true;
 }
 
 static void *run(void *arg)
@@ -345,11 +390,6 @@ int worker_start(struct worker *worker)
     worker->running = pthread_create(&worker->thread, NULL, run, worker) == 0;
     pthread_sigmask(SIG_SETMASK, &old, NULL);
     return worker->running ? ERR_OK : ERR_SYSTEM;
-}
-
-static void wake(struct worker *worker)
-{
-    (void)eventfd_write(worker->wake_fd, 1);
 }
 
 void worker_reload(struct worker *worker, const struct worker_settings *settings)
@@ -444,6 +484,12 @@ void worker_free(struct worker *worker)
         event_free(worker->drain);
     if (worker->warm)
         event_free(worker->warm);
+    struct opening *opening, *next_opening;
+    LL_FOREACH_SAFE (worker->openings, opening, next_opening) {
+        close(opening->udp_fd);
+        close(opening->tcp_fd);
+        free(opening);
+    }
     struct warming *warming, *next_warming;
     LL_FOREACH_SAFE (worker->warmings, warming, next_warming)
         free(warming);

@@ -36,7 +36,7 @@ struct worker_options {
 /* Built, not running. NULL: no memory. */
 struct worker *worker_new(const struct worker_options *options);
 
-/* Serves tier `tier_index` on a bound UDP socket and a listening TCP socket; takes both over. */
+/* Serves tier `tier_index` on a bound UDP socket and a listening TCP socket; takes both over. While it runs, too. */
 bool worker_listen(struct worker *worker, size_t tier_index, int udp_fd, int tcp_fd);
 
 /* Starts the thread. Returns 0 or ERR_SYSTEM. */

@@ -7,6 +7,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#ifndef IPV6_FREEBIND
+#define IPV6_FREEBIND 78 /* linux/in6.h; Linux 4.15 */
+#endif
+
 enum {
     BUFFER_BYTES = 4 * 1024 * 1024, /* a burst waits here while a batch is worked on */
     BACKLOG = 512,
@@ -56,13 +60,30 @@ static bool want_packet_info(int fd, const struct sockaddr *address)
     return set_on(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO) == 0;
 }
 
-static bool prepare(int fd, const struct sockaddr *address, socklen_t size, int type, bool share)
+/* Whose is a socket that is being made? */
+enum purpose {
+    PURPOSE_SERVE, /* one of several workers'; its address may come later */
+    PURPOSE_ALONE, /* to see that it is nobody else's */
+    PURPOSE_HERE,  /* likewise, and that the address is of this machine */
+};
+
+static bool bind_early(int fd, sa_family_t family)
 {
+    if (family == AF_INET)
+        return set_on(fd, IPPROTO_IP, IP_FREEBIND) == 0;
+    return set_on(fd, IPPROTO_IPV6, IPV6_FREEBIND) == 0;
+}
+
+static bool prepare(int fd, const struct sockaddr *address, socklen_t size, int type,
+                    enum purpose purpose)
+{
+    if (purpose != PURPOSE_HERE)
+        (void)bind_early(fd, address->sa_family); /* without it, what is not there says so */
     if (address->sa_family == AF_INET6 && set_on(fd, IPPROTO_IPV6, IPV6_V6ONLY) != 0)
         return false;
     if (type == SOCK_STREAM && set_on(fd, SOL_SOCKET, SO_REUSEADDR) != 0)
         return false;
-    if (share && set_on(fd, SOL_SOCKET, SO_REUSEPORT) != 0)
+    if (purpose == PURPOSE_SERVE && set_on(fd, SOL_SOCKET, SO_REUSEPORT) != 0)
         return false;
     if (type == SOCK_DGRAM && !want_packet_info(fd, address))
         return false;
@@ -71,31 +92,50 @@ static bool prepare(int fd, const struct sockaddr *address, socklen_t size, int 
     return type == SOCK_DGRAM || listen(fd, BACKLOG) == 0;
 }
 
-static int open_socket(const struct sockaddr *address, socklen_t size, int type, bool share,
-                       char ret_error[NET_MAX_ERROR])
+/* Whether it may be had one day. */
+static int error_of(int why)
+{
+    switch (why) {
+    case EADDRNOTAVAIL:
+    case EAFNOSUPPORT:
+    case EPFNOSUPPORT:
+    case EPROTONOSUPPORT:
+    case ENODEV:
+        return ERR_NOT_FOUND;
+    default:
+        return ERR_SYSTEM;
+    }
+}
+
+static int open_socket(const struct sockaddr *address, socklen_t size, int type,
+                       enum purpose purpose, char ret_error[NET_MAX_ERROR])
 {
     int fd = socket(address->sa_family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd >= 0 && prepare(fd, address, size, type, share)) {
+    if (fd >= 0 && prepare(fd, address, size, type, purpose)) {
         if (type == SOCK_DGRAM)
             tune(fd, address->sa_family);
         return fd;
     }
-    snprintf(ret_error, NET_MAX_ERROR, "%s", strerror(errno));
+    int why = errno;
+    snprintf(ret_error, NET_MAX_ERROR, "%s", strerror(why));
     if (fd >= 0)
         close(fd);
-    return ERR_SYSTEM;
+    errno = why;
+    return error_of(why);
 }
 
 int net_open(const struct sockaddr *address, socklen_t size, int type,
              char ret_error[NET_MAX_ERROR])
 {
-    return open_socket(address, size, type, true, ret_error);
+    return open_socket(address, size, type, PURPOSE_SERVE, ret_error);
 }
 
 int net_check_free(const struct sockaddr *address, socklen_t size, int type,
                    char ret_error[NET_MAX_ERROR])
 {
-    int fd = open_socket(address, size, type, false, ret_error);
+    int fd = open_socket(address, size, type, PURPOSE_HERE, ret_error);
+    if (fd == ERR_NOT_FOUND && errno == EADDRNOTAVAIL)
+        fd = open_socket(address, size, type, PURPOSE_ALONE, ret_error);
     if (fd < 0)
         return fd;
     close(fd);

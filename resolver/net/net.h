@@ -14,12 +14,17 @@ enum { NET_MAX_ERROR = 256 };
 
 /*
  * Whether nobody has a socket of `type` at `address` yet. SO_REUSEPORT, by which our workers share a port, would
- * let a second freshetd share it as well; so this is asked first, without it.
+ * let a second freshetd share it as well; so this is asked first, without it. ERR_OK, with a line in `ret_error` if the
+ * address is not one of this machine yet: a socket may wait for it there. ERR_NOT_FOUND with a line: its family or
+ * interface is not there. ERR_SYSTEM with a line, errno says why.
  */
 MUST_CHECK int net_check_free(const struct sockaddr *address, socklen_t size, int type,
                               char ret_error[NET_MAX_ERROR]);
 
-/* A bound, non-blocking socket of `type` (SOCK_DGRAM, or SOCK_STREAM and listening), or ERR_SYSTEM with a line. */
+/*
+ * A bound, non-blocking socket of `type` (SOCK_DGRAM, or SOCK_STREAM and listening), also at an address that this
+ * machine does not have yet; or ERR_NOT_FOUND, ERR_SYSTEM with a line.
+ */
 MUST_CHECK int net_open(const struct sockaddr *address, socklen_t size, int type,
                         char ret_error[NET_MAX_ERROR]);
 

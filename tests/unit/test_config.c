@@ -15,8 +15,8 @@
 #include "tests/unit/config_texts.h"
 
 #define TOP_KEYS                                                                                   \
-    "workers, control, metrics, log, tcp_clients, tcp_idle, resolve_timeout, experiment, feed, "   \
-    "tiers"
+    "workers, control, metrics, log, tcp_clients, tcp_idle, resolve_timeout, user, group, "        \
+    "sandbox, experiment, feed, tiers"
 #define LABEL    "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" /* 63 bytes */
 #define LABEL_62 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 

@@ -1,0 +1,204 @@
+#include "resolver/daemon/check.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <libgen.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "resolver/answer/local.h"
+#include "resolver/daemon/listeners.h"
+#include "resolver/daemon/privileges.h"
+#include "resolver/net/net.h"
+
+enum {
+    MAX_KEY = 96,
+    MARK_BYTES = 16, /* of a change that is remembered; cache/marks.h */
+    MIB = 1 << 20,
+};
+
+/* ---- records ------------------------------------------------------------------------------------ */
+
+static int check_records(const struct config *config, char ret_error[CONFIG_MAX_ERROR])
+{
+    for (size_t i = 0; i < config->tier_count; i++) {
+        char why[LOCAL_MAX_ERROR], key[MAX_KEY];
+        const struct config_tier *tier = &config->tiers[i];
+        const struct local_options options = {.records = tier->local,
+                                              .record_count = tier->local_count};
+        if (local_check(&options, why) == ERR_OK)
+            continue;
+        /* "[3]: what is wrong" */
+        size_t index = strcspn(why, ":");
+        snprintf(key, sizeof key, "tiers[%zu].local%.*s", i, (int)(index < 32 ? index : 32), why);
+        config_fault(config, ret_error, key, "%s", why[index] ? why + index + 2 : why);
+        return ERR_CONFIG;
+    }
+    return ERR_OK;
+}
+
+/* ---- memory ------------------------------------------------------------------------------------- */
+
+/* What caches are allowed to grow to has to be there. */
+static int check_memory(const struct config *config, char ret_error[CONFIG_MAX_ERROR])
+{
+    const long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
+    const uint64_t all = pages > 0 && page > 0 ? (uint64_t)pages * (uint64_t)page : UINT64_MAX;
+    uint64_t sum = config->feed ? config->feed->marks * MARK_BYTES : 0;
+    char key[MAX_KEY];
+    if (sum > all) {
+        config_fault(config, ret_error, "feed.marks",
+                     "%" PRIu64 " take %" PRIu64 "MiB, and this machine has %" PRIu64
+                     "MiB; expected less",
+                     config->feed->marks, sum / MIB, all / MIB);
+        return ERR_CONFIG;
+    }
+    for (size_t i = 0; i < config->tier_count; i++) {
+        sum += config->tiers[i].cache.size;
+        if (sum <= all)
+            continue;
+        snprintf(key, sizeof key, "tiers[%zu].cache.size", i);
+        config_fault(config, ret_error, key,
+                     "%" PRIu64 "MiB, with what stands before it %" PRIu64
+                     "MiB, and this machine has %" PRIu64 "MiB; expected less",
+                     config->tiers[i].cache.size / MIB, sum / MIB, all / MIB);
+        return ERR_CONFIG;
+    }
+    return ERR_OK;
+}
+
+/* ---- the feed ----------------------------------------------------------------------------------- */
+
+struct feed_options check_feed_options(const struct config_feed *feed)
+{
+    return (struct feed_options){
+        .brokers = feed->brokers,
+        .topic = feed->updates,
+        .properties = feed->rdkafka,
+        .property_count = feed->rdkafka_count,
+        .lease_ms = feed->lease_ms,
+        .settle_ms = feed->settle_ms,
+    };
+}
+
+static int check_feed(const struct config *config, char ret_error[CONFIG_MAX_ERROR])
+{
+    char why[FEED_MAX_ERROR], key[MAX_KEY] = "feed.rdkafka";
+    size_t property;
+    if (!config->feed)
+        return ERR_OK;
+    const struct feed_options options = check_feed_options(config->feed);
+    if (feed_check(&options, &property, why) == ERR_OK)
+        return ERR_OK;
+    if (property < options.property_count)
+        snprintf(key, sizeof key, "feed.rdkafka[%zu]", property);
+    config_fault(config, ret_error, key, "%s; expected properties of librdkafka", why);
+    return ERR_CONFIG;
+}
+
+/* A value that came from a file of its own does not stand in the text. */
+static bool stands_in_text(const struct config *config, const char *property)
+{
+    const char *value = strchr(property, '=');
+    return value && feed_property_is_secret(property) &&
+           memmem(config->source, config->source_size, property, strlen(property));
+}
+
+bool check_secret_is_shown(const struct config *config)
+{
+    struct stat info;
+    if (!config->feed || stat(config->path, &info) != 0 || !(info.st_mode & S_IROTH))
+        return false;
+    for (size_t i = 0; i < config->feed->rdkafka_count; i++)
+        if (stands_in_text(config, config->feed->rdkafka[i]))
+            return true;
+    return false;
+}
+
+/* ---- who, and where ------------------------------------------------------------------------------- */
+
+static int check_user(const struct config *config, char ret_error[CONFIG_MAX_ERROR])
+{
+    char why[PRIVILEGES_MAX_ERROR];
+    struct identity ignored;
+    if (privileges_find(config->user, NULL, &ignored, why) != ERR_OK)
+        config_fault(config, ret_error, "user", "\"%s\": %s", config->user, why);
+    else if (privileges_find(config->user, config->group, &ignored, why) != ERR_OK)
+        config_fault(config, ret_error, "group", "\"%s\": %s", config->group, why);
+    else
+        return ERR_OK;
+    return ERR_CONFIG;
+}
+
+/* The last directory of the path is made where it is missing; the one above is not. */
+static const char *why_no_socket(const char *path)
+{
+    struct stat info;
+    char copy[PATH_MAX], above[PATH_MAX];
+    if (lstat(path, &info) == 0 && !S_ISSOCK(info.st_mode))
+        return "is there already and is no socket";
+    snprintf(copy, sizeof copy, "%s", path);
+    const char *directory = dirname(copy);
+    if (access(directory, F_OK) != 0) {
+        snprintf(above, sizeof above, "%s", directory);
+        directory = dirname(above);
+    }
+    if (stat(directory, &info) != 0)
+        return strerror(errno);
+    if (!S_ISDIR(info.st_mode))
+        return strerror(ENOTDIR);
+    return access(directory, W_OK | X_OK) == 0 ? NULL : strerror(errno);
+}
+
+static int check_control(const struct config *config, char ret_error[CONFIG_MAX_ERROR])
+{
+    const char *why = config->control ? why_no_socket(config->control) : NULL;
+    if (!why)
+        return ERR_OK;
+    config_fault(config, ret_error, "control", "%s: %s", config->control, why);
+    return ERR_CONFIG;
+}
+
+static int check_metrics(const struct config *config, char ret_error[CONFIG_MAX_ERROR])
+{
+    const struct config_address *address = config->metrics;
+    int fd = -1, on = 1, why = 0;
+    if (!address)
+        return ERR_OK;
+    fd = socket(address->addr.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
+        bind(fd, (const struct sockaddr *)&address->addr, address->addr_size) != 0)
+        why = errno;
+    if (fd >= 0)
+        close(fd);
+    if (why == 0 || why == EADDRINUSE)
+        return ERR_OK;
+    config_fault(config, ret_error, "metrics", "%s: %s", address->text, strerror(why));
+    return ERR_CONFIG;
+}
+
+/* ---- the whole ------------------------------------------------------------------------------------ */
+
+int check_reload(const struct config *config, char ret_error[CONFIG_MAX_ERROR])
+{
+    int error = check_records(config, ret_error);
+    return error ? error : check_memory(config, ret_error);
+}
+
+int check_machine(const struct config *config, char ret_error[CONFIG_MAX_ERROR])
+{
+    int error = check_reload(config, ret_error);
+    if (!error)
+        error = check_feed(config, ret_error);
+    if (!error)
+        error = check_user(config, ret_error);
+    if (!error)
+        error = check_control(config, ret_error);
+    if (!error)
+        error = check_metrics(config, ret_error);
+    return error ? error : listeners_check(config, ret_error);
+}

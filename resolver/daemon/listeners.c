@@ -1,0 +1,288 @@
+#include "resolver/daemon/listeners.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "resolver/daemon/log.h"
+#include "resolver/net/net.h"
+
+enum { LOW_PORTS = 1024, MAX_KEY = 64 };
+
+/* One that is waited for. */
+struct pending {
+    size_t tier_index;
+    char *tier, *text;
+    struct sockaddr_storage addr;
+    socklen_t size;
+};
+
+struct listeners {
+    struct worker *const *workers;
+    size_t worker_count;
+    size_t pending_count;
+    struct pending *pending;
+};
+
+/* One address and one type of socket, as each worker gets it. */
+struct bind_address {
+    const struct sockaddr *address;
+    socklen_t size;
+    int type;
+    int passed; /* handed over by the service manager; -1: each worker opens its own */
+};
+
+/* ---- one address ------------------------------------------------------------------------------ */
+
+/* A link-local address belongs to an interface, which is known by its number while it is there. */
+static int find_interface(const char *text, struct sockaddr_storage *addr, char why[NET_MAX_ERROR])
+{
+    struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)addr;
+    const char *zone = strchr(text, '%');
+    char name[IF_NAMESIZE];
+    if (addr->ss_family != AF_INET6 || !zone || in6->sin6_scope_id != 0)
+        return ERR_OK;
+    snprintf(name, sizeof name, "%.*s", (int)strcspn(zone + 1, "]"), zone + 1);
+    in6->sin6_scope_id = if_nametoindex(name);
+    if (in6->sin6_scope_id != 0)
+        return ERR_OK;
+    snprintf(why, NET_MAX_ERROR, "no such interface");
+    return ERR_NOT_FOUND;
+}
+
+/* Workers share a socket that was handed over: another beside it may take privileges that we do not have. */
+static int open_bind(const struct bind_address *bind, char why[NET_MAX_ERROR])
+{
+    if (bind->passed < 0)
+        return net_open(bind->address, bind->size, bind->type, why);
+    int fd = fcntl(bind->passed, F_DUPFD_CLOEXEC, 0);
+    if (fd >= 0)
+        return fd;
+    snprintf(why, NET_MAX_ERROR, "%s", strerror(errno));
+    return ERR_SYSTEM;
+}
+
+static int open_pair(struct worker *worker, size_t tier_index, const struct bind_address binds[2],
+                     char why[NET_MAX_ERROR])
+{
+    int udp = open_bind(&binds[0], why);
+    if (udp < 0)
+        return udp;
+    int tcp = open_bind(&binds[1], why);
+    if (tcp < 0) {
+        close(udp);
+        return tcp;
+    }
+    return worker_listen(worker, tier_index, udp, tcp) ? ERR_OK : ERR_MEMORY;
+}
+
+/* Finds out how a bind is had, and whether it can be. */
+static int prepare_bind(struct systemd *systemd, struct bind_address *bind, char why[NET_MAX_ERROR])
+{
+    bind->passed = systemd_take(systemd, bind->address, bind->type);
+    if (bind->passed < 0)
+        return net_check_free(bind->address, bind->size, bind->type, why);
+    return net_adopt(bind->passed, bind->address, bind->type, why);
+}
+
+/*
+ * One UDP and one TCP socket per worker. ERR_OK; ERR_NOT_FOUND with the reason in `why`: there is nothing to be had now;
+ * another error. With ERR_OK and a reason, it is the address of nobody yet.
+ */
+static int open_address(struct listeners *listeners, struct systemd *systemd,
+                        const struct pending *wanted, char why[NET_MAX_ERROR])
+{
+    struct sockaddr_storage addr = wanted->addr;
+    const struct sockaddr *sa = (const struct sockaddr *)&addr;
+    struct bind_address binds[] = {
+        {.address = sa, .size = wanted->size, .type = SOCK_DGRAM, .passed = -1},
+        {.address = sa, .size = wanted->size, .type = SOCK_STREAM, .passed = -1},
+    };
+    int error = find_interface(wanted->text, &addr, why);
+    for (size_t i = 0; i < 2 && !error; i++)
+        error = prepare_bind(systemd, &binds[i], why);
+    for (size_t i = 0; i < listeners->worker_count && !error; i++)
+        error = open_pair(listeners->workers[i], wanted->tier_index, binds, why);
+    for (size_t i = 0; i < 2; i++)
+        if (binds[i].passed >= 0)
+            close(binds[i].passed);
+    return error;
+}
+
+/* ---- all of them -------------------------------------------------------------------------------- */
+
+static struct pending wanted_at(const struct config *config, size_t tier, size_t listen)
+{
+    const struct config_address *address = &config->tiers[tier].listen[listen];
+    return (struct pending){
+        .tier_index = tier,
+        .tier = config->tiers[tier].name,
+        .text = address->text,
+        .addr = address->addr,
+        .size = address->addr_size,
+    };
+}
+
+static bool wait_for(struct listeners *listeners, const struct pending *wanted)
+{
+    struct pending *more =
+        realloc(listeners->pending, (listeners->pending_count + 1) * sizeof *more);
+    if (!more)
+        return false;
+    listeners->pending = more;
+    struct pending *pending = &more[listeners->pending_count];
+    *pending = *wanted;
+    pending->tier = strdup(wanted->tier);
+    pending->text = strdup(wanted->text);
+    if (pending->tier && pending->text) {
+        listeners->pending_count++;
+        return true;
+    }
+    free(pending->tier);
+    free(pending->text);
+    return false;
+}
+
+static int refuse(const struct config *config, size_t tier, size_t listen, const char *why,
+                  char ret_error[CONFIG_MAX_ERROR])
+{
+    char key[MAX_KEY];
+    snprintf(key, sizeof key, "tiers[%zu].listen[%zu]", tier, listen);
+    config_fault(config, ret_error, key, "%s: %s", config->tiers[tier].listen[listen].text, why);
+    return ERR_CONFIG;
+}
+
+static int open_one(struct listeners *listeners, const struct listeners_options *options,
+                    size_t tier, size_t listen, char ret_error[CONFIG_MAX_ERROR])
+{
+    char why[NET_MAX_ERROR] = "";
+    const struct pending wanted = wanted_at(options->config, tier, listen);
+    int error = open_address(listeners, options->systemd, &wanted, why);
+    if (!error && why[0])
+        log_line(LOG_LEVEL_WARNING,
+                 "msg=\"an address is not there yet: it is answered on once it is\" tier=%s "
+                 "address=%s why=\"%s\"",
+                 wanted.tier, wanted.text, why);
+    if (!error)
+        return ERR_OK;
+    if (error != ERR_NOT_FOUND)
+        return refuse(options->config, tier, listen, why[0] ? why : "out of memory", ret_error);
+    if (!wait_for(listeners, &wanted))
+        return refuse(options->config, tier, listen, "out of memory", ret_error);
+    log_line(LOG_LEVEL_WARNING,
+             "msg=\"an address cannot be had yet: it is waited for\" tier=%s address=%s "
+             "why=\"%s\"",
+             wanted.tier, wanted.text, why);
+    return ERR_OK;
+}
+
+struct listeners *listeners_open(const struct listeners_options *options,
+                                 char ret_error[CONFIG_MAX_ERROR])
+{
+    const struct config *config = options->config;
+    struct listeners *listeners = calloc(1, sizeof *listeners);
+    if (!listeners) {
+        config_fault(config, ret_error, NULL, "out of memory");
+        return NULL;
+    }
+    listeners->workers = options->workers;
+    listeners->worker_count = options->worker_count;
+    for (size_t i = 0; i < config->tier_count; i++)
+        for (size_t k = 0; k < config->tiers[i].listen_count; k++)
+            if (open_one(listeners, options, i, k, ret_error) != ERR_OK) {
+                listeners_free(listeners);
+                return NULL;
+            }
+    systemd_report_left(options->systemd);
+    return listeners;
+}
+
+static bool is_pending(const struct listeners *listeners, size_t tier, const char *text)
+{
+    for (size_t i = 0; i < listeners->pending_count; i++)
+        if (listeners->pending[i].tier_index == tier &&
+            strcmp(listeners->pending[i].text, text) == 0)
+            return true;
+    return false;
+}
+
+void listeners_announce(const struct listeners *listeners, const struct config *config)
+{
+    for (size_t i = 0; i < config->tier_count; i++)
+        for (size_t k = 0; k < config->tiers[i].listen_count; k++)
+            if (!is_pending(listeners, i, config->tiers[i].listen[k].text))
+                log_line(LOG_LEVEL_INFO, "msg=listening tier=%s address=%s", config->tiers[i].name,
+                         config->tiers[i].listen[k].text);
+}
+
+static void drop_pending(struct listeners *listeners, size_t i)
+{
+    free(listeners->pending[i].tier);
+    free(listeners->pending[i].text);
+    listeners->pending[i] = listeners->pending[--listeners->pending_count];
+}
+
+void listeners_retry(struct listeners *listeners)
+{
+    for (size_t i = listeners->pending_count; i-- > 0;) {
+        char why[NET_MAX_ERROR] = "";
+        const struct pending *pending = &listeners->pending[i];
+        int error = open_address(listeners, NULL, pending, why);
+        if (error == ERR_NOT_FOUND)
+            continue;
+        log_line(error ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO,
+                 "msg=\"%s\" tier=%s address=%s why=\"%s\"",
+                 error ? "an address that was waited for is not to be had" : "listening",
+                 pending->tier, pending->text, why);
+        drop_pending(listeners, i);
+    }
+}
+
+static bool is_low_port(const struct sockaddr_storage *addr)
+{
+    /* sin6_port lies in the same place */
+    return ntohs(((const struct sockaddr_in *)addr)->sin_port) < LOW_PORTS;
+}
+
+bool listeners_want_low_port(const struct listeners *listeners)
+{
+    for (size_t i = 0; i < listeners->pending_count; i++)
+        if (is_low_port(&listeners->pending[i].addr))
+            return true;
+    return false;
+}
+
+void listeners_free(struct listeners *listeners)
+{
+    if (!listeners)
+        return;
+    while (listeners->pending_count > 0)
+        drop_pending(listeners, 0);
+    free(listeners->pending);
+    free(listeners);
+}
+
+/* ---- what can be known before ------------------------------------------------------------------- */
+
+int listeners_check(const struct config *config, char ret_error[CONFIG_MAX_ERROR])
+{
+    for (size_t i = 0; i < config->tier_count; i++)
+        for (size_t k = 0; k < config->tiers[i].listen_count; k++) {
+            char why[NET_MAX_ERROR] = "";
+            struct pending wanted = wanted_at(config, i, k);
+            const struct sockaddr *sa = (const struct sockaddr *)&wanted.addr;
+            if (find_interface(wanted.text, &wanted.addr, why) != ERR_OK)
+                continue;
+            int error = net_check_free(sa, wanted.size, SOCK_DGRAM, why);
+            if (error == ERR_OK)
+                error = net_check_free(sa, wanted.size, SOCK_STREAM, why);
+            if (error == ERR_SYSTEM && errno != EADDRINUSE)
+                return refuse(config, i, k, why, ret_error);
+        }
+    return ERR_OK;
+}

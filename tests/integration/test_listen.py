@@ -1,0 +1,91 @@
+"""Addresses to listen on that are not there when freshetd starts: of another host, of an interface that comes later, of
+IPv6 where that is off. In a network of the test's own, which has but a loopback."""
+
+import os
+import subprocess
+
+import pytest
+
+import freshet
+import process
+
+NAME = "www.example.com."
+
+pytestmark = pytest.mark.skipif(os.getuid() != 0, reason="needs root, for a network of its own")
+
+
+@pytest.fixture
+def network():
+    """A network namespace; network(COMMAND...) runs a command in it."""
+    name = f"freshet-{os.getpid()}"
+    subprocess.run(["ip", "netns", "add", name], check=True)
+
+    def inside(*command, check=True):
+        return subprocess.run(["ip", "netns", "exec", name, *command], capture_output=True, text=True,
+                              timeout=20, check=check)
+    inside.name = name
+    inside("ip", "link", "set", "lo", "up")
+    yield inside
+    subprocess.run(["ip", "netns", "del", name], check=True)
+
+
+@pytest.fixture
+def start(network, freshetd, monkeypatch):
+    """A freshetd in that network, whose name is local: all it takes is to be reached."""
+    program = freshet.program
+
+    def begin(*listen, **top):
+        wrapper = os.path.join(process.run_directory("wrap"), "freshetd")
+        with open(wrapper, "w", encoding="ascii") as file:
+            file.write(f'#!/bin/sh\nexec ip netns exec {network.name} {program("freshetd")} "$@"\n')
+        os.chmod(wrapper, 0o755)
+        monkeypatch.setattr(freshet, "program", lambda name: wrapper if name == "freshetd" else program(name))
+        return freshetd({"tiers": [{"name": "os", "listen": list(listen), "local": [f"{NAME} 60 IN A 192.0.2.1"],
+                                    "upstream": {"forward": ["127.0.0.1:9"]}}], **top})
+    return begin
+
+
+def answers(network, address, port=53, *options):
+    asked = network("dig", f"@{address}", "-p", str(port), "+short", "+tries=1", "+timeout=1", *options,
+                    NAME, check=False)
+    return asked.stdout.strip() == "192.0.2.1"
+
+
+def test_an_address_that_comes_later(network, start):
+    daemon = start("127.0.0.1:53", "10.9.9.9:53", "[2001:db8::9]:53", workers=2)
+    assert answers(network, "127.0.0.1") and not answers(network, "10.9.9.9")
+    assert len(daemon.records(msg="an address is not there yet: it is answered on once it is")) == 2
+    network("ip", "addr", "add", "10.9.9.9/24", "dev", "lo")
+    network("ip", "addr", "add", "2001:db8::9/64", "dev", "lo", "nodad")
+    for options in ([], ["+tcp"]):
+        assert answers(network, "10.9.9.9", 53, *options) and answers(network, "2001:db8::9", 53, *options)
+    network("ip", "addr", "del", "10.9.9.9/24", "dev", "lo")
+    network("ip", "addr", "add", "10.9.9.9/24", "dev", "lo")
+    assert answers(network, "10.9.9.9"), "gone and back"
+
+
+def test_ipv6_that_is_off(network, start):
+    network("sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=1")
+    start("127.0.0.1:53", "[::1]:53")
+    assert answers(network, "127.0.0.1") and not answers(network, "::1")
+    network("sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=0")
+    process.eventually(lambda: answers(network, "::1"))
+
+
+@pytest.mark.parametrize("user", [None, "nobody"])
+def test_an_interface_that_comes_later(network, start, user):
+    daemon = start("127.0.0.1:53", "[fe80::9%vpn0]:53", workers=2, **({"user": user} if user else {}))
+    assert daemon.records(msg="an address cannot be had yet: it is waited for")[0]["why"] == "no such interface"
+    network("ip", "link", "add", "vpn0", "type", "veth", "peer", "name", "vpn1")
+    network("ip", "link", "set", "vpn1", "up")
+    network("ip", "link", "set", "vpn0", "up")
+    network("ip", "addr", "add", "fe80::9/64", "dev", "vpn0", "nodad")
+    daemon.wait_log("msg=\"listening\" tier=os address=[fe80::9%vpn0]:53")
+    assert answers(network, "fe80::9%vpn0") and answers(network, "fe80::9%vpn0", 53, "+tcp")
+
+
+def test_nothing_to_listen_on_is_no_end(network, start):
+    daemon = start("10.9.9.9:53", "[fe80::9%vpn0]:53")
+    assert daemon.status()["ok"]
+    network("ip", "addr", "add", "10.9.9.9/24", "dev", "lo")
+    assert answers(network, "10.9.9.9")
