@@ -319,9 +319,19 @@ static void act(struct feed *f, enum liveness_action action, const struct log_re
     publish_state(f);
 }
 
+static void note_hosts(struct feed *f, const char hosts[LOG_MAX_HOSTS])
+{
+    pthread_mutex_lock(&f->lock);
+    if (hosts[0])
+        memcpy(f->status.hosts, hosts, LOG_MAX_HOSTS);
+    pthread_mutex_unlock(&f->lock);
+}
+
 static void take_reading(struct feed *f)
 {
     const struct log_reading *reading = watermarks_take(f->reader);
+    if (reading)
+        note_hosts(f, reading->hosts);
     if (reading)
         act(f, liveness_read(&f->liveness, reading, f->trouble, now()), reading);
 }

@@ -78,8 +78,9 @@ struct feed_status {
     uint64_t marked;             /* scopes marked */
     uint64_t resets;             /* times the position was taken anew and all zones invalidated */
     uint64_t refused[FEED_ERROR_KINDS]; /* by -enum error */
-    int64_t last_apply_us; /* the newest change set took so long to apply; -1: none yet */
-    int64_t last_delay_us; /* its age when applied, by its "time" and this host's clock */
+    int64_t last_apply_us;     /* the newest change set took so long to apply; -1: none yet */
+    int64_t last_delay_us;     /* its age when applied, by its "time" and this host's clock */
+    char hosts[LOG_MAX_HOSTS]; /* what the brokers last called themselves, separated by commas */
     size_t partition_count;
     struct feed_position positions[LOG_MAX_PARTITIONS];
 };

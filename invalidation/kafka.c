@@ -411,6 +411,23 @@ int kafka_offsets_since(rd_kafka_t *client, const char *topic, int64_t since_ms,
     return result;
 }
 
+void kafka_broker_hosts(rd_kafka_t *client, int timeout_ms, char *hosts)
+{
+    const struct rd_kafka_metadata *metadata = NULL;
+    size_t used = 0;
+    if (rd_kafka_metadata(client, 0, NULL, &metadata, timeout_ms) != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return;
+    hosts[0] = '\0';
+    for (int k = 0; k < metadata->broker_cnt; k++) {
+        const char *host = metadata->brokers[k].host;
+        const size_t length = strlen(host);
+        if (used + length + 2 > LOG_MAX_HOSTS)
+            break;
+        used += (size_t)snprintf(hosts + used, LOG_MAX_HOSTS - used, "%s%s", used ? "," : "", host);
+    }
+    rd_kafka_metadata_destroy(metadata);
+}
+
 void kafka_learn_topic(rd_kafka_t *client, const char *topic, int timeout_ms)
 {
     char error[KAFKA_MAX_ERROR];

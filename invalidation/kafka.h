@@ -107,6 +107,9 @@ MUST_CHECK int kafka_first_since(rd_kafka_t *client, const char *topic, int32_t 
 MUST_CHECK int kafka_offsets_since(rd_kafka_t *client, const char *topic, int64_t since_ms,
                                    int timeout_ms, int64_t *offsets, size_t count);
 
+/* Whoever wants to know what the brokers call themselves: `hosts` of LOG_MAX_HOSTS bytes, separated by commas. */
+void kafka_broker_hosts(rd_kafka_t *client, int timeout_ms, char *hosts);
+
 /* Makes `client` learn the leaders of `topic` now, for up to `timeout_ms`. In vain is no failure. */
 void kafka_learn_topic(rd_kafka_t *client, const char *topic, int timeout_ms);
 

@@ -12,7 +12,7 @@
 
 #include "cache/stamp.h"
 
-enum { LOG_MAX_PARTITIONS = 1024, LOG_MAX_ERROR = 512 };
+enum { LOG_MAX_PARTITIONS = 1024, LOG_MAX_ERROR = 512, LOG_MAX_HOSTS = 1024 };
 
 struct log_ends {
     size_t count;                       /* partitions, numbered 0.. */
@@ -25,6 +25,8 @@ struct log_reading {
     struct mono asked; /* before the first request left */
     int code; /* 0; or ERR_NOT_FOUND (no such topic), ERR_TIMEOUT, ... with a line in `error` */
     char error[LOG_MAX_ERROR];
+    char hosts
+        [LOG_MAX_HOSTS]; /* what the brokers call themselves, separated by commas; "" when not told */
     struct log_ends ends; /* with code 0 */
 };
 

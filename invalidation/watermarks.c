@@ -80,6 +80,8 @@ static void ask(struct watermarks *reader)
     found->asked = now();
     found->code =
         kafka_topic_ends(reader->client, reader->topic, ASK_MS, &found->ends, found->error);
+    if (!found->hosts[0]) /* whoever leads may be out of reach just because of his name */
+        kafka_broker_hosts(reader->client, ASK_MS, found->hosts);
     if (found->code == 0)
         found->code = ask_witness(reader);
     if (found->code == 0)

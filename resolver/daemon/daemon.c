@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "dns/name.h"
+#include "resolver/daemon/brokers.h"
 #include "resolver/daemon/check.h"
 #include "resolver/daemon/descriptors.h"
 #include "resolver/daemon/log.h"
@@ -344,6 +345,24 @@ void daemon_look_at_clock(struct daemon *daemon)
     log_line(LOG_LEVEL_INFO, "msg=\"the machine has slept\" seconds=%" PRIu64, more_ms / 1000);
     for (size_t i = 0; i < daemon->worker_count; i++)
         worker_look_at_clock(daemon->workers[i]);
+}
+
+void daemon_look_past_brokers(struct daemon *daemon)
+{
+    struct feed_status status;
+    if (!daemon->feed)
+        return;
+    feed_status(daemon->feed, &status);
+    if (status.state == FEED_LIVE || status.state == FEED_CATCHUP)
+        return;
+    const struct brokers_caches caches = {daemon->tiers, daemon->tier_count, daemon->workers,
+                                          daemon->worker_count};
+    size_t count = brokers_look_past(&caches, daemon->config->feed->brokers) +
+                   brokers_look_past(&caches, status.hosts);
+    if (count > 0)
+        log_line(LOG_LEVEL_DEBUG,
+                 "msg=\"no feed: what is held of its brokers is fetched again\" answers=%zu",
+                 count);
 }
 
 bool daemon_is_alive(const struct daemon *daemon)

@@ -63,6 +63,9 @@ bool daemon_is_alive(const struct daemon *daemon);
 /* Looks whether the machine has slept; then what was due meanwhile is done now. About once a second. Logs. */
 void daemon_look_at_clock(struct daemon *daemon);
 
+/* While the feed is not there, what is held of its brokers' names is fetched again. Every few seconds. */
+void daemon_look_past_brokers(struct daemon *daemon);
+
 /* Reads the config file again and takes over what can change in a running process; caches stay. Logs. */
 void daemon_reload(struct daemon *daemon);
 

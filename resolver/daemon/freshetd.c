@@ -97,12 +97,14 @@ struct program {
     struct identity identity; /* who it becomes */
     struct event *signals[3];
     struct event *clock;    /* looks whether the machine has slept */
+    struct event *brokers;  /* looks past the cache for them */
     struct event *hosts;    /* looks whether hosts files have changed */
     struct event *watchdog; /* tells the service manager that we are alive; NULL: it does not ask */
 };
 
 enum {
-    CLOCK_LOOK_SECONDS = 1 /* and for addresses that are waited for */,
+    CLOCK_LOOK_SECONDS = 1, /* and for addresses that are waited for */
+    BROKERS_LOOK_SECONDS = 2,
     HOSTS_LOOK_SECONDS = 5,
     STATUS_SIZE = 256
 };
@@ -134,6 +136,13 @@ static void on_reload(evutil_socket_t signal, short what, void *arg)
     tell_ready(program);
 }
 
+static void on_brokers(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd, (void)what;
+    struct program *program = arg;
+    daemon_look_past_brokers(program->daemon);
+}
+
 static void on_hosts(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd, (void)what;
@@ -163,7 +172,8 @@ static bool watch_time(struct program *program)
 {
     program->clock = every(program, CLOCK_LOOK_SECONDS, on_clock);
     program->hosts = every(program, HOSTS_LOOK_SECONDS, on_hosts);
-    return program->clock && program->hosts;
+    program->brokers = every(program, BROKERS_LOOK_SECONDS, on_brokers);
+    return program->clock && program->hosts && program->brokers;
 }
 
 static void on_watchdog(evutil_socket_t fd, short what, void *arg)
@@ -310,6 +320,8 @@ static void close_program(struct program *program)
             event_free(program->signals[i]);
     if (program->clock)
         event_free(program->clock);
+    if (program->brokers)
+        event_free(program->brokers);
     if (program->hosts)
         event_free(program->hosts);
     if (program->watchdog)

@@ -763,3 +763,35 @@ def test_unreachable_brokers_make_a_plain_cache(upstream, freshetd):
     began = time.monotonic()
     daemon.stop()
     assert time.monotonic() - began < 3
+
+
+# --- what a path in the configuration, or of it, may turn into
+
+
+@pytest.mark.parametrize("kind", ["fifo", "directory", "device", "endless", "large", "gone"])
+def test_no_file_holds_up_a_reload_or_the_end(upstream, freshetd, kind):
+    daemon = freshetd(freshet.stub([upstream], workers=1))
+    path = os.path.join(daemon.directory, "freshet.yaml")
+    os.unlink(path)
+    {"fifo": lambda: os.mkfifo(path), "directory": lambda: os.mkdir(path),
+     "device": lambda: os.symlink("/dev/null", path), "endless": lambda: os.symlink("/dev/zero", path),
+     "large": lambda: os.close(os.open(path, os.O_CREAT | os.O_WRONLY)) or os.truncate(path, 1 << 40),
+     "gone": lambda: None}[kind]()
+    daemon.sighup()
+    assert addresses(ask(daemon, "www.example.com.")) == ["192.0.2.1"]
+    daemon.wait_log("reload refused, running on", within=5)
+    began = time.monotonic()
+    daemon.stop()
+    assert time.monotonic() - began < 2
+
+
+def test_a_configuration_from_a_pipe(run):
+    """As a shell's <(...) has it."""
+    text = json.dumps(minimal())
+    shell = subprocess.run(["bash", "-c", f'{freshet.program("freshetd")} -n -c <(cat)'], input=text,
+                           capture_output=True, text=True, timeout=10, check=False)
+    assert (shell.returncode, shell.stdout, shell.stderr) == (0, "", "")
+    shell = subprocess.run(["bash", "-c", f'{freshet.program("freshetd")} -n -c <(sleep 5)'],
+                           capture_output=True, text=True, timeout=10, check=False,
+                           start_new_session=True)
+    assert shell.returncode == 1 and "is a pipe that does not come to its end" in shell.stderr
