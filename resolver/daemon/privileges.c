@@ -100,7 +100,7 @@ int privileges_drop(const struct identity *identity, bool keep_low_ports,
     int error = become(identity, ret_error);
     if (error)
         return error;
-    if (!set_capabilities(kept))
+    if (!set_capabilities(kept) && root)
         return fail("capset", ret_error);
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
         return fail("no_new_privs", ret_error);

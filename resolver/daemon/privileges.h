@@ -30,7 +30,10 @@ struct identity {
 MUST_CHECK int privileges_find(const char *user, const char *group, struct identity *ret,
                                char ret_error[PRIVILEGES_MAX_ERROR]);
 
-/* Gives up what is not needed any more. ERR_OK, or ERR_SYSTEM with a line: it must not go on then. */
+/*
+ * Gives up what is not needed any more. ERR_OK, or ERR_SYSTEM with a line: root must not go on then. Who was not root
+ * keeps the capabilities that a filter of system calls does not let him give back.
+ */
 MUST_CHECK int privileges_drop(const struct identity *identity, bool keep_low_ports,
                                char ret_error[PRIVILEGES_MAX_ERROR]);
 

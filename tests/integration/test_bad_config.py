@@ -2,6 +2,7 @@
 which file and line, under which key, and what is wrong. And what -n takes, starts."""
 
 import os
+import random
 import re
 import shutil
 import subprocess
@@ -244,3 +245,46 @@ def test_samples_start(run, freshetd, rundir, sample):  # noqa: F811
         file.write(text)
     assert run("-n", "-c", path) == (0, "", "")
     assert "msg=ready" in freshetd(text).log
+
+
+def mutated(text, random):
+    """A line gone, twice, moved, or with another's end: most of these are wrong, and some are not."""
+    lines = [line for line in text.splitlines() if line.strip() and not line.strip().startswith("#")]
+    at, other = random.randrange(len(lines)), random.randrange(len(lines))
+    kind = random.choice(["drop", "double", "swap", "graft", "digit"])
+    if kind == "drop":
+        del lines[at]
+    elif kind == "double":
+        lines.insert(at, lines[at])
+    elif kind == "swap":
+        lines[at], lines[other] = lines[other], lines[at]
+    elif kind == "graft":
+        lines[at] = lines[at].split(":")[0] + ":" + lines[other].partition(":")[2]
+    else:
+        lines[at] = re.sub(r"\d", lambda digit: random.choice("0123456789"), lines[at])
+    return "\n".join(lines) + "\n"
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_what_is_taken_starts_whatever_it_is(run, rundir, seed):  # noqa: F811
+    """Samples with an accident. What -n takes reaches the point of being ready; what it refuses does not start."""
+    chance = random.Random(seed)
+    with open(f"config/{chance.choice(['stub', 'regional', 'hierarchy'])}.yaml", encoding="utf-8") as file:
+        text = file.read()
+    text = re.sub(r"(?m)^( *listen: \[|metrics: ).*?(\]?)$",
+                  lambda found: f'{found[1]}"127.0.0.1:{process.free_port()}"{found[2]}', text)
+    text = text.replace("/run/freshet", rundir).replace("./stub.sock", f"{rundir}/c.sock")
+    text = mutated(text, chance).replace("GiB", "MiB")
+    path = os.path.join(rundir, "sample.yaml")
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
+    checked = run("-n", "-c", path)
+    if checked.code != 0:
+        assert run("-c", path) == checked
+        return
+    program = process.Process("freshetd", [freshet.program("freshetd"), "-c", path], rundir)
+    try:
+        program.wait_ready(lambda: "msg=ready" in program.output() or "in use" in program.output(), within=10)
+    except process.NotReady:
+        assert "in use" in program.output(), text
+    program.stop()
