@@ -157,6 +157,7 @@ static const char *const allowed[] = {
     "unlink",
     "unlinkat",
     "umask",
+    "flock",
     "fadvise64",
     /* who and where it is */
     "getuid",
