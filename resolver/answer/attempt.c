@@ -179,18 +179,20 @@ static bool is_usable(const struct message *message)
            message->rcode == RCODE_YXDOMAIN;
 }
 
-/* What a response says of EDNS at the server. With OPT in it, an error is about the question (RFC 6891 7). */
+/*
+ * What a response says of EDNS at the server. With OPT in it, an error is about the question (RFC 6891 7). An answer without
+ * is no reason not to ask with it: that costs nothing, and it may be only this one.
+ */
 static void learn_edns(struct attempt *attempt, const struct message *message, struct mono now)
 {
-    const bool usable = is_usable(message);
     const bool refuses = message->rcode == RCODE_NOTIMP || message->rcode == RCODE_FORMERR;
     struct server *server = server_of(attempt);
     if (message->edns.present) {
         server->edns = mono_add(now, EDNS_MS);
         server->no_edns = (struct lack){.name = 0};
     } else if (!knows_edns(server, now) &&
-               (attempt->payload > 0 ? usable || refuses
-                                     : usable && attempt->standing->silences > 1)) {
+               (attempt->payload > 0 ? refuses
+                                     : is_usable(message) && attempt->standing->silences > 1)) {
         lack_note(&server->no_edns, name_of(attempt), now);
     }
 }
@@ -201,6 +203,7 @@ static struct attempt_result weigh_error(const struct message *message, struct a
     const bool about_edns = message->rcode == RCODE_NOTIMP || message->rcode == RCODE_FORMERR ||
                             message->rcode == RCODE_BADVERS;
     int ede = ede_of(message, EDE_NO_REACHABLE_AUTHORITY);
+    attempt->standing->refused |= message->rcode == RCODE_REFUSED;
     if (about_edns || (!message->edns.present && !knows_edns(server_of(attempt), now)))
         return without_edns(attempt, ede);
     return useless(ede);
@@ -383,7 +386,9 @@ static void choose_manner(struct attempt *attempt, struct mono now)
     const bool by_udp = standing->no_tcp || standing->slow_tcp;
     attempt->lower =
         lack_is_believed(&server->no_spelling, now) || (standing->misspelled && by_udp);
-    if (!standing->misspelled && !standing->truncated) {
+    if (standing->refused && !by_udp) {
+        attempt->way = EXCHANGE_TCP;
+    } else if (!standing->misspelled && !standing->truncated) {
         ask_for_less(attempt, now);
     } else if (standing->truncated && by_udp && !standing->large) {
         attempt->payload = EDNS_LARGE_UDP;
@@ -439,10 +444,10 @@ void attempt_probe(struct attempts *attempts, struct servers *servers, size_t in
 {
     static const struct question root = {.name_size = 1, .type = TYPE_NS, .class = CLASS_IN};
     const struct question *canary = &servers->items[index].server->canary;
-    const struct question *questions[] = {&root, canary};
+    const struct question *questions[] = {canary, &root};
     const struct inquiry_options shape = {.deadline = mono_add(micro_ms(now), PROBE_MS)};
     struct standing standing = {.silences = 0};
-    for (size_t i = 0; i < (canary->name_size > 0 ? 2 : 1); i++) {
+    for (size_t i = canary->name_size > 0 ? 0 : 1; i < 2; i++) {
         struct attempt *attempt = attempt_send(attempts,
                                                &(struct attempt_order){
                                                    .servers = servers,

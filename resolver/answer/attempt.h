@@ -17,6 +17,7 @@
  *      TCP has all of it            TC by TCP as well                        another server: what is incomplete is no answer
  *      a response says what it      no question in it                        taken when it is an error: somebody could not
  *        responds to                                                         read the query
+ *      several queries at once      REFUSED, which may be a limit            over TCP, when all servers were asked
  *      DNSSEC records (DO)          no OPT in the response                   used, and kept by nobody (attempt_result)
  *      it knows the answer (RD)     a referral                               another server
  *
@@ -46,6 +47,7 @@ struct standing {
     uint8_t silences; /* queries that it did not answer in the time it usually takes */
     uint8_t useless;  /* the owner's: responses of no use */
     bool misspelled;  /* the question came back in another spelling */
+    bool refused;     /* by rcode; those who limit queries by UDP may answer them by TCP */
     bool truncated;   /* by UDP there is only a part */
     bool no_tcp;
     bool slow_tcp; /* it may come to something yet */

@@ -9,6 +9,8 @@
 
 enum {
     KEPT = 2048,               /* fetches whose memory waits for the next */
+    FAILED = 1024,             /* questions that nobody has answered, remembered */
+    FAILED_MS = 1000,          /* for so long (RFC 9520 3.2) */
     BEHIND_FIRST_PAUSE_MS = 1, /* before a source that is behind is asked again; then doubled */
     BEHIND_LAST_PAUSE_MS = 16, /* past this, its answer is taken for what it is */
     BEHIND_WINDOW_MS = 32,     /* what we applied longer ago it will not have in a moment */
@@ -31,8 +33,15 @@ struct fetch {
     uint32_t pause_ms;         /* the next rest */
 };
 
+/* A question that nobody has answered in time. */
+struct failed {
+    uint64_t hash;
+    struct mono until; /* not asked again before */
+};
+
 struct fetcher {
     struct wheel *wheel;
+    struct failed failed[FAILED]; /* by hash */
     const struct validity *validity;
     struct composer *composer;
     struct pool fetches;
@@ -93,6 +102,37 @@ static void finish(struct fetch *fetch, struct answer *answer, struct micro now)
 static void fail(struct fetch *fetch, int ede, struct micro now)
 {
     finish(fetch, compose_failure(fetch->fetcher->composer, &fetch->question, ede), now);
+}
+
+/* And whom it goes to. */
+static uint64_t hash_question(const struct fetch *fetch)
+{
+    const struct question *question = &fetch->question;
+    return validity_hash(fetch->fetcher->validity, question->name, question->name_size) ^
+           question->type ^ (uintptr_t)fetch->request.source;
+}
+
+/*
+ * Nobody has answered in time. That is not kept, as what somebody says is: whoever asks next would be told of a silence that
+ * may be over. His question leaves when a kept failure would have gone, and he waits for that. Those who are given more
+ * time in `done` do not.
+ */
+static void run_out_of_time(struct fetch *fetch, int ede, struct micro now)
+{
+    struct fetcher *fetcher = fetch->fetcher;
+    const struct failed failed = {hash_question(fetch), mono_add(micro_ms(now), FAILED_MS)};
+    struct answer *failure = compose_failure(fetcher->composer, &fetch->question, ede);
+    failure->ttl = 0;
+    finish(fetch, failure, now);
+    fetcher->failed[failed.hash % FAILED] = failed;
+}
+
+/* The moment before which the question should not be asked; in the past where nothing speaks against it. */
+static struct mono first_time(const struct fetch *fetch)
+{
+    const uint64_t hash = hash_question(fetch);
+    const struct failed *failed = &fetch->fetcher->failed[hash % FAILED];
+    return failed->hash == hash ? failed->until : (struct mono){0};
 }
 
 /* ---- asking --------------------------------------------------------------------------------- */
@@ -174,7 +214,7 @@ static void rested(struct wheel_timer *timer, struct micro now)
 {
     struct fetch *fetch = (struct fetch *)timer;
     if (mono_reached(micro_ms(now), fetch->request.deadline))
-        fail(fetch, EDE_NO_REACHABLE_AUTHORITY, now);
+        run_out_of_time(fetch, EDE_NO_REACHABLE_AUTHORITY, now);
     else
         ask(fetch, now);
 }
@@ -274,6 +314,10 @@ static void go_on(struct fetch *fetch, struct micro now)
 static void replied(void *arg, const struct source_reply *reply)
 {
     struct fetch *fetch = arg;
+    if (!reply->message && mono_reached(micro_ms(reply->now), fetch->request.deadline)) {
+        run_out_of_time(fetch, reply->ede, reply->now);
+        return;
+    }
     if (!reply->message) {
         fail(fetch, reply->ede, reply->now);
         return;
@@ -319,6 +363,11 @@ struct fetch *fetch_start(struct fetcher *fetcher, const struct fetch_request *r
         fetch_cancel(fetch);
         return NULL;
     }
-    ask(fetch, now);
+    const struct mono first = first_time(fetch), deadline = request->deadline;
+    if (mono_reached(micro_ms(now), first))
+        ask(fetch, now);
+    else
+        wheel_start(fetcher->wheel, &fetch->rest, first.ms < deadline.ms ? first : deadline,
+                    micro_ms(now));
     return fetch;
 }

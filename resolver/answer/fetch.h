@@ -6,6 +6,9 @@
  *                    |           |  +-- stops half way: ask for where it stands, maybe somebody else
  *                    +-----------+----- not to be believed yet: from the beginning, after a pause
  *
+ * A question that nobody has answered in time is not asked again for a second (RFC 9520 3.2): who asks for it waits for that
+ * and then for the answer, since a silence may be over by then.
+ *
  * A fetch always ends: with an answer, or at its deadline with SERVFAIL and the reason (RFC 8914). What asking takes is
  * the source's business (source.h); what of a response is an answer, that of the chain (chain.h); how it becomes one, of
  * compose.h.
@@ -56,8 +59,8 @@ struct fetch_request {
     struct fetch_counters *counters; /* borrowed */
     struct mono deadline;
     /*
-     * Called once, from the loop; the fetch is gone after it. `answer` is always there: a failure is a SERVFAIL
-     * with TTL_FAILURE_SECONDS to live. Its bytes are good inside the call. TTLs are as received.
+     * Called once, from the loop; the fetch is gone after it. `answer` is always there: a failure is a SERVFAIL with
+     * TTL_FAILURE_SECONDS to live; or none, when time has run out. Its bytes are good inside the call. TTLs are as received.
      */
     void (*done)(void *arg, struct answer *answer, struct micro now);
     void *arg;

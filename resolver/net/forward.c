@@ -198,7 +198,7 @@ static size_t question_end(const uint8_t *bytes, size_t size)
 }
 
 /*
- * What c-ares is shown of a response: whose it is, and that it has failed, of which it makes nothing. One without any
+ * What c-ares is shown of a response, if it is one: whose it is, and that it has failed, of which it makes nothing. One without any
  * question is an error of somebody who could not read it: that of the query stands for it. Returns the size, or 0.
  */
 static size_t write_stub(const uint8_t *bytes, size_t size, const struct udp_query *udp_query,
@@ -212,7 +212,7 @@ static size_t write_stub(const uint8_t *bytes, size_t size, const struct udp_que
         size = udp_query->size;
     }
     size_t end = question_end(bytes, size);
-    if (!(flags & FLAG_QR) || end == 0 || end > room)
+    if ((flags & (FLAG_QR | FLAG_OPCODE)) != FLAG_QR || end == 0 || end > room)
         return 0;
     memcpy(buffer, bytes, end);
     wire_put_u16(buffer + FLAGS_AT, FLAG_QR | FLAG_RD | FLAG_RA | RCODE_SERVFAIL);

@@ -245,7 +245,8 @@ static void look_again(evutil_socket_t fd, short what, void *arg)
 static bool is_response_to(const uint8_t *bytes, size_t size, const struct exchange_request *query)
 {
     enum { FLAGS_AT = 2, COUNT_AT = 4 };
-    if (size < DNS_HEADER_SIZE || wire_get_u16(bytes) != wire_get_u16(query->bytes))
+    if (size < DNS_HEADER_SIZE || wire_get_u16(bytes) != wire_get_u16(query->bytes) ||
+        (wire_get_u16(bytes + FLAGS_AT) & (FLAG_QR | FLAG_OPCODE)) != FLAG_QR)
         return false;
     if (wire_get_u16(bytes + COUNT_AT) == 0)
         return wire_get_u16(bytes + FLAGS_AT) & FLAG_RCODE;

@@ -166,11 +166,11 @@ def test_lost_packets(upstream, daemon, lost):
 def test_every_answer_has_a_deadline(upstream, freshetd):
     upstream.script("*", s.drop())
     daemon = freshetd(freshet.stub([upstream], resolve_timeout="700ms"))
-    for _ in ("first", "joined late"):
+    for _ in ("first", "again"):
         began = time.monotonic()
         response = ask(daemon, "www.example.com.")
         assert rcode(response) == "SERVFAIL" and ede(response) == [22]
-    assert time.monotonic() - began < 0.1, "the failure is kept"
+        assert 0.6 < time.monotonic() - began < 1.2
     began = time.monotonic()
     replies = wire.ask_all(daemon, names(300))
     assert len(replies) == 300
@@ -499,7 +499,7 @@ def test_a_forwarder_that_leaves_opt_out(upstream, daemon):
     upstream.script("*", lambda *args: (plain if args[1].edns else full)(*args))
     for name in names(50):
         assert addresses(ask(daemon, name)) == ["192.0.2.99"]
-    assert upstream.count() == 50 and sum(query.edns for query in upstream.queries) == 2
+    assert upstream.count() == 50 and all(query.edns for query in upstream.queries)
 
 
 def test_a_forwarder_from_before_everything(upstream, daemon):

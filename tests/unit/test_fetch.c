@@ -19,6 +19,7 @@ static struct fixture {
     struct fetch *fetch;
     bool one_source;
     uint64_t deadline_ms;
+    struct mono deadline; /* of the newest */
     bool starting;
     size_t done;
     struct mono at;
@@ -80,6 +81,7 @@ static void start_of_type(const char *name, uint16_t type, bool dnssec_ok)
     struct question question = fake_question(name, type);
     f.starting = true;
     f.done = 0;
+    f.deadline = mono_add(world_ms(&f.world), f.deadline_ms);
     f.fetch = fetch_start(f.fetcher,
                           &(struct fetch_request){
                               .question = &question,
@@ -88,7 +90,7 @@ static void start_of_type(const char *name, uint16_t type, bool dnssec_ok)
                               .source = choose(NULL, question.name, question.type),
                               .choose = f.one_source ? NULL : choose,
                               .counters = &f.counters,
-                              .deadline = mono_add(world_ms(&f.world), f.deadline_ms),
+                              .deadline = f.deadline,
                               .done = done,
                               .arg = &f,
                           },
@@ -106,7 +108,7 @@ static void expect_servfail(int ede)
     assert_int_equal(f.done, 1);
     assert_int_equal(f.answer.flags & FLAG_RCODE, RCODE_SERVFAIL);
     assert_int_equal(f.answer.ede, ede);
-    assert_int_equal(f.answer.ttl, TTL_FAILURE_SECONDS);
+    assert_int_equal(f.answer.ttl, mono_reached(f.at, f.deadline) ? 0 : TTL_FAILURE_SECONDS);
     assert_int_equal(f.answer.body_size, 0);
 }
 
@@ -487,6 +489,33 @@ static void a_pause_ends_at_the_deadline(void **state)
     assert_int_equal(f.at.ms - began.ms, SOON_MS);
 }
 
+/* What nobody has answered is not kept, and not asked for a second: who asks for it waits, and is not told of the past. */
+static void after_a_silence_there_is_a_pause(void **state)
+{
+    (void)state;
+    static const struct fake_reply reply = {.answer = {"www.example.com. 60 A 192.0.2.1"}};
+    start("www.example.com.");
+    world_pass(&f.world, f.deadline_ms);
+    fake_source_fail(&f.here, EDE_NO_REACHABLE_AUTHORITY);
+    expect_servfail(EDE_NO_REACHABLE_AUTHORITY);
+    world_pass(&f.world, 300);
+    start("other.example.com.");
+    assert_int_equal(fake_source_waiting(&f.here), 1);
+    fake_source_reply(&f.here,
+                      &(struct fake_reply){.answer = {"other.example.com. 60 A 192.0.2.1"}});
+    start("www.example.com.");
+    assert_int_equal(fake_source_waiting(&f.here), 0);
+    world_pass(&f.world, 699);
+    assert_int_equal(fake_source_waiting(&f.here), 0);
+    world_pass(&f.world, 1);
+    assert_int_equal(fake_source_waiting(&f.here), 1);
+    fake_source_reply(&f.here, &reply);
+    expect_answers(1, 60);
+    start("www.example.com.");
+    fake_source_reply(&f.here, &reply);
+    expect_answers(1, 60);
+}
+
 static void cancelled_it_is_silent(void **state)
 {
     (void)state;
@@ -540,6 +569,7 @@ int main(void)
         TEST(behind_in_the_middle_of_a_chain_it_starts_over),
         TEST(one_that_does_not_say_how_far_it_is_is_not_asked_again),
         TEST(a_pause_ends_at_the_deadline),
+        TEST(after_a_silence_there_is_a_pause),
         TEST(cancelled_it_is_silent),
         TEST(without_memory_there_is_no_fetch_or_no_answer),
     };

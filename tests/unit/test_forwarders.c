@@ -334,34 +334,29 @@ static void a_formerr_with_edns_says_nothing_of_edns(void **state)
     assert_true(f.fakes[0].last.edns);
 }
 
-static void a_response_without_edns_is_used_and_remembered(void **state)
+/* That costs nothing, and signatures may be had for other names. */
+static void a_response_without_edns_is_used_and_no_reason_to_ask_without(void **state)
 {
     (void)state;
     struct fake_reply plain = good;
     plain.without_edns = true;
     open_with(1);
-    ask();
-    fake_server_respond(&f.fakes[0], &plain);
-    assert_true(f.usable && !f.unheeded);
-    for (size_t i = 0; i < 3; i++) { /* one name, however often */
-        ask_anew();
-        assert_true(f.fakes[0].last.edns);
-        fake_server_respond(&f.fakes[0], &plain);
+    for (size_t i = 0; i < 5; i++) {
+        ask_for_another(&plain);
+        assert_true(f.usable && !f.unheeded && f.fakes[0].last.edns);
     }
-    ask_for_another(&plain);
-    ask_anew();
-    assert_false(f.fakes[0].last.edns);
 }
 
-/* Others have shown that it knows EDNS: whoever makes answers without cannot turn it off for all. */
+/* Others have shown that it knows EDNS: whoever makes it refuse it cannot turn it off for all. */
 static void what_others_show_counts_for_more(void **state)
 {
     (void)state;
-    struct fake_reply plain = good;
-    plain.without_edns = true;
+    const struct fake_reply refusal = {.rcode = RCODE_FORMERR, .without_edns = true};
     open_with(1);
     for (size_t i = 0; i < 20; i++) {
-        ask_for_another(i % 7 == 0 ? &good : &plain);
+        ask_for_another(i % 7 == 0 ? &good : &refusal);
+        if (i % 7 != 0)
+            fake_server_respond(&f.fakes[0], &good);
         world_pass(&f.world, 1000);
     }
     ask_anew();
@@ -749,6 +744,72 @@ static void who_is_down_is_not_waited_for(void **state)
     expect_failure(f.ede, 0);
 }
 
+static bool is_root(const struct fake_query *query)
+{
+    return query->question.type == TYPE_NS && query->question.name_size == 1;
+}
+
+/* A name that nobody has asked for yet; the second server answers it, the first does not. */
+static void ask_for_a_new_one(void)
+{
+    static size_t next;
+    static char text[32];
+    snprintf(text, sizeof text, "new%zu.example.com.", next++);
+    name = text;
+    ask_anew();
+    for (size_t ms = 0; fake_server_waiting(&f.fakes[1]) == 0; ms++) {
+        world_pass(&f.world, 1);
+        assert_true(ms < 2000);
+    }
+    world_pass(&f.world, 20);
+    while (fake_server_waiting(&f.fakes[1]) > 0)
+        fake_server_respond(&f.fakes[1], &good);
+    assert_true(f.usable);
+    world_pass(&f.world, 50);
+    name = "www.example.com.";
+}
+
+/* What it has answered before and what is nobody's: clients' names neither put a server down nor bring it back. */
+static void a_doubtful_server_is_asked_something_of_our_own(void **state)
+{
+    (void)state;
+    open_with(2);
+    for (size_t i = 0; i < 20; i++) {
+        ask_anew();
+        world_pass(&f.world, 1);
+        fake_server_respond(fake_server_waiting(&f.fakes[0]) > 0 ? &f.fakes[0] : &f.fakes[1],
+                            &good);
+    }
+    size_t rounds = 0;
+    for (; !is_root(&f.fakes[0].last); rounds++) {
+        ask_for_a_new_one();
+        assert_true(rounds < 400);
+    }
+    assert_true(rounds >= 4);
+    /* It does not answer that: from now on it is asked nothing else. */
+    for (size_t i = 0; i < 20; i++)
+        ask_for_a_new_one();
+    const size_t count = f.fakes[0].count;
+    for (size_t i = 0; i < 100; i++) {
+        ask_for_a_new_one();
+        assert_true(is_root(&f.fakes[0].last));
+    }
+    assert_in_range(f.fakes[0].count - count, 1, 6);
+    /* Until it does. */
+    for (size_t before = f.fakes[0].count; f.fakes[0].count == before;) {
+        world_pass(&f.world, 100);
+        ask_anew();
+    }
+    while (fake_server_waiting(&f.fakes[0]) > 1)
+        fake_server_fail(&f.fakes[0], ERR_TIMEOUT);
+    fake_server_respond(&f.fakes[0], &good);
+    rounds = 0;
+    for (; is_root(&f.fakes[0].last); rounds++) {
+        ask_for_a_new_one();
+        assert_true(rounds < 400);
+    }
+}
+
 /* One silence is not the end while others may be asked. */
 static void after_a_silence_others_are_asked(void **state)
 {
@@ -830,7 +891,7 @@ int main(void)
         TEST(a_server_without_edns_is_asked_without),
         TEST(any_error_may_be_because_of_edns),
         TEST(a_formerr_with_edns_says_nothing_of_edns),
-        TEST(a_response_without_edns_is_used_and_remembered),
+        TEST(a_response_without_edns_is_used_and_no_reason_to_ask_without),
         TEST(what_others_show_counts_for_more),
         TEST(silence_is_a_reason_to_ask_for_less),
         TEST(the_last_way_is_tcp),
@@ -851,6 +912,7 @@ int main(void)
         TEST(a_deadline_that_has_passed_is_told_from_the_loop),
         TEST(a_refusal_is_the_end_only_of_who_was_never_there),
         TEST(who_is_down_is_not_waited_for),
+        TEST(a_doubtful_server_is_asked_something_of_our_own),
         TEST(after_a_silence_others_are_asked),
         TEST(the_next_question_is_a_new_start),
         TEST(closed_it_hears_no_more),
