@@ -138,11 +138,12 @@ static void check(struct round *round)
         else if (result != STORE_HIT || memcmp(address, wanted, sizeof wanted) != 0)
             round->wrong++;
     }
-    /* As many sets as were made have been applied, each once. */
+    /* As many sets as were made have been applied, each once; and brought their data but where another name's mark was in the way. */
+    const uint64_t due = round->held ? changes : 0;
     struct apply_zone_status status;
     if (!applier_zone_status(round->cache.applier, 0, &status) ||
         status.sets != round->texts.count || status.duplicates > 0 || status.stale > 0 ||
-        round->installed != (round->held ? changes : 0))
+        round->installed > due || round->installed + round->dropped < due)
         round->wrong++;
 }
 

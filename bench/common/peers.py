@@ -325,10 +325,10 @@ class Child:
 class Peer(Child):
     """One of PROGRAMS, with what the use puts into its configuration."""
 
-    def __init__(self, key, lines="", zones="", ready=None, port=None, cores=None, **fields):
+    def __init__(self, key, lines="", zones="", ready=None, port=None, cores=None, prefix=(), **fields):
         self.key, (self.title, program, self._file, self._config, argv, _) = key, PROGRAMS[key]
         self._parts, self._fields = {"lines": lines, "zones": zones}, {"threads": "-4", **fields}
-        super().__init__(program, [find(program), *argv], port, cores, ready and (lambda: ready(self)))
+        super().__init__(program, [*prefix, find(program), *argv], port, cores, ready and (lambda: ready(self)))
 
     def fill(self, text, **fields):
         return super().fill(text, file=os.path.join(self.directory, self._file), **self._fields, **fields)
@@ -339,16 +339,16 @@ class Peer(Child):
             file.write(self.fill(self._config, **parts))
 
 
-def forwarder(key, upstream, cores=None, size=512 << 20, entries=None, ready=None, more=""):
+def forwarder(key, upstream, cores=None, size=512 << 20, entries=None, ready=None, more="", prefix=()):
     """Forwards everything, to one port or to any of several. `size`: bytes for all of its caches; `entries`, where a
-    cache is counted in these; `more`: zones that go elsewhere."""
+    cache is counted in these; `more`: zones that go elsewhere; `prefix`: a command that runs it."""
     if not isinstance(upstream, int):
         upstream = BETWEEN[key].join(map(str, upstream))
     lines, zones = FORWARDING.get(key, ("", ""))
     entries = entries or (DNSMASQ_ENTRIES if key == "dnsmasq" else 2_000_000)
     mib = max(1, size >> 20)
     return Peer(key, lines, zones + more, cores=cores, zone=".", upstream=upstream, size=size, mib=mib,
-                half_mib=max(1, mib // 2), entries=entries, threads="-n1", ready=ready)
+                half_mib=max(1, mib // 2), entries=entries, threads="-n1", ready=ready, prefix=prefix)
 
 
 def _has(zone):

@@ -13,7 +13,6 @@ two more a scripted one: slow.example.com. takes two seconds, huge.example.com. 
 """
 
 import argparse
-import contextlib
 import json
 import os
 import re
@@ -66,26 +65,15 @@ class Upstreams:
         self.odd.stop()
 
 
-def start(key, upstreams, **tier):
-    port = upstreams.quick.address[1]
+def start(key, upstreams, limit=None, **tier):
+    """With so many descriptors, where a `limit` is given."""
+    port, prefix = upstreams.quick.address[1], ["prlimit", f"--nofile={limit}:{limit}"] if limit else []
     if key == "unbound":
-        return peers.forwarder("unbound", port, size=64 * MIB, ready=lambda server: os.path.exists(server.control_path),
+        return peers.forwarder("unbound", port, size=64 * MIB, prefix=prefix, ready=lambda server: os.path.exists(server.control_path),
                                more="".join(MORE_ZONES.format(name=name, port=at) for name, at in upstreams.zones.items()))
     section = {**freshet.tier("os", [("127.0.0.1", port)], size="64MiB"), **tier, "zones": [
         {"name": name, "forward": [f"127.0.0.1:{at}"]} for name, at in upstreams.zones.items()]}
-    return freshet.Freshetd({"tiers": [section]}, log="info")
-
-
-@contextlib.contextmanager
-def descriptors(count):
-    """What is started within has so many; for root, who may have more again afterwards."""
-    before = resource.getrlimit(resource.RLIMIT_NOFILE)
-    try:
-        if count:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (count, count))
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    return freshet.Freshetd({"tiers": [section]}, log="info", prefix=prefix)
 
 
 class ByTcp(threading.Thread):
@@ -175,8 +163,7 @@ ATTACKS = [  # name, attack(server) -> context, descriptors, whether Unbound has
 def trial(key, attack, limit, seconds):
     upstreams = Upstreams()
     try:
-        with descriptors(limit):
-            server = start(key, upstreams)
+        server = start(key, upstreams, limit)
         try:
             calm, watch = others(server, seconds), Watch(server.pid)
             log = len(server.log) if key == "freshet" else 0

@@ -66,3 +66,7 @@ def group(name):
         servers = servers if isinstance(servers, tuple) else (servers,)
         CASES.append(Case(name, title, sentence, servers, asks or (Ask(),), together, options))
     return case
+
+
+# Cases that nobody gets right, and that are no aim.
+HARD = {}

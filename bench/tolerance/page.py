@@ -51,7 +51,7 @@ def write(cases, keys, results, titles, picture):
     directory = os.path.join(paths.ROOT, freshet.build_directory(), "tolerance")
     os.makedirs(directory, exist_ok=True)
     lines, summary = rows(cases, keys, results, titles), behind(cases, keys, results, titles)
-    text = table.markdown(lines) + "\n\n" + "\n".join(summary) + "\n"
+    text = table.markdown(lines) + "\n\n- a failure where there is an answer   ! what is not so\n\n" + "\n".join(summary) + "\n"
     print("\n" + text)
     with open(os.path.join(directory, "tolerance.txt"), "w", encoding="utf-8") as file:
         file.write(text)
@@ -59,7 +59,7 @@ def write(cases, keys, results, titles, picture):
         json.dump([{"group": case.group, "name": case.name, "sentence": case.sentence, "results": {
             key: dataclasses.asdict(one) for key, one in results[case].items()}} for case in cases], file, indent=1)
     html_page.write(os.path.join(directory, "tolerance.html"), "Odd servers, networks and clients", [
-        "<h1>Odd servers, networks and clients</h1>", "<p>What a client was told, and after how long; ! marks what is not so.</p>",
+        "<h1>Odd servers, networks and clients</h1>", "<p>What a client was told, and after how long; - marks a failure where there is an answer, ! what is not so.</p>",
         html_page.table([["input", "what it is", *lines[0][1:]], *(
             [line[0], case.sentence, *line[1:]] for case, line in zip(cases, lines[1:]))]),
         "<pre>" + "\n".join(summary) + "</pre>"])

@@ -6,6 +6,7 @@ import table
 from asking import BAD, FALSE, GOOD
 
 RANK = {GOOD: 0, BAD: 1, FALSE: 2}
+MARKS = {GOOD: "", BAD: "- ", FALSE: "! "}
 SLACK, FACTOR = 0.5, 2  # slower is who takes so many seconds more, and so many times as long
 
 
@@ -16,7 +17,7 @@ class Result:
     seconds: float
 
     def shown(self):
-        return f"{'!' if self.verdict == FALSE else ''}{self.text} {table.time(self.seconds * 1e6)}"
+        return f"{MARKS[self.verdict]}{self.text} {table.time(self.seconds * 1e6)}"
 
 
 def judged(told):

@@ -283,9 +283,10 @@ static void answered_by_udp(void *arg, int status, int timeouts, unsigned char *
     struct forward *forward = sending->forward;
     struct udp_query *udp_query = &sending->udp_query;
     /* None for a response that came in by another port: c-ares does not look at ports. */
-    const struct udp_response *udp_response = ports_response(forward->ports, udp_query);
+    const struct udp_response *found = ports_response(forward->ports, udp_query);
+    const struct udp_response udp_response = found ? *found : (struct udp_response){.size = 0};
     const bool late = sending->overdue || status == ARES_ETIMEOUT || status == ARES_EDESTRUCTION;
-    const bool refused = status != ARES_SUCCESS || !udp_response || udp_query->refused;
+    const bool refused = status != ARES_SUCCESS || !found || udp_query->refused;
     ports_done(forward->ports, udp_query);
     const bool leaving = forward->leaving == sending;
     struct exchange_request *request = sending_end(sending);
@@ -294,7 +295,7 @@ static void answered_by_udp(void *arg, int status, int timeouts, unsigned char *
     else if (late || refused)
         tell(request, late ? ERR_TIMEOUT : ERR_SYSTEM, NULL, 0);
     else
-        tell(request, ERR_OK, udp_response->bytes, udp_response->size);
+        tell(request, ERR_OK, udp_response.bytes, udp_response.size);
 }
 
 static void send_by_udp(struct forward *forward, struct exchange_request *request)

@@ -41,8 +41,8 @@ class Daemon(freshet.Freshetd):
     """A freshetd started in another network or with another environment, and told of no end."""
 
     def __init__(self, config, prefix=(), environment=None):
-        self._prefix, self._more = list(prefix), dict(environment or {})
-        super().__init__(config, log="info")
+        self._more = dict(environment or {})
+        super().__init__(config, log="info", prefix=prefix)
 
     def start(self):
         argv = [*self._prefix, freshet.program("freshetd"), "-c", self._config_path]

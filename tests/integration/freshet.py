@@ -102,10 +102,11 @@ class Freshetd:
     config  a dict, written as JSON (which is YAML); `control`, `metrics` and each tier's `listen`
             are filled in where missing, with free loopback ports. Or YAML text, in which $control,
             $metrics and $listen stand for these.
+    prefix  a command that runs it, such as one that puts it into another network
     files   the limit of open files, soft and hard
     """
 
-    def __init__(self, config, arguments=(), log="debug", files=None):
+    def __init__(self, config, arguments=(), log="debug", prefix=(), files=None):
         self.directory = process.run_directory("daemon")
         self.control_path = os.path.join(self.directory, "control.sock")
         self.metrics_address = ("127.0.0.1", process.free_port())
@@ -113,7 +114,7 @@ class Freshetd:
         self._default_listen = ("127.0.0.1", process.free_port())
         self._log_level = log
         self._arguments = list(arguments)
-        self._before = ["prlimit", f"--nofile={files}"] if files else []
+        self._prefix = [*prefix, *(["prlimit", f"--nofile={files}"] if files else [])]
         self._config_path = os.path.join(self.directory, "freshet.yaml")
         self._stopped = True
         self._process = None
@@ -159,7 +160,7 @@ class Freshetd:
 
     def start(self):
         """Starts it, again after stop() or kill(), with the same configuration file."""
-        argv = [*self._before, program("freshetd"), "-c", self._config_path, *self._arguments]
+        argv = [*self._prefix, program("freshetd"), "-c", self._config_path, *self._arguments]
         seen = len(self.log)
         self._process = process.Process("freshetd", argv, self.directory, environment())
         self._stopped = False

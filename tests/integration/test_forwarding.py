@@ -267,9 +267,9 @@ def test_answers_count_on_the_port_of_their_query_only(upstream, daemon):
         for asked in waiting:
             fake = wire.records(b"\xc0\0\2\x42")(server, asked).wire()
             for port in {other.source[1] for other in waiting} - {asked.source[1]}:
-                server._send_udp(fake, ("127.0.0.1", port))  # pylint: disable=protected-access
+                server._send_udp(fake, ("127.0.0.1", port), None)  # pylint: disable=protected-access
         for asked in waiting:
-            server._send_udp(wire.records(A)(server, asked).wire(), asked.source)  # pylint: disable=protected-access
+            server._send_udp(wire.records(A)(server, asked).wire(), asked.source, None)  # pylint: disable=protected-access
         everybody.set()
         server.script("*", wire.records(A))
         return None
