@@ -24,6 +24,9 @@
 
 enum { ANSWER_MAX_TTLS = 4096 };
 
+/* Among an answer's flags, in the place of RA, which each reply has anyway: its RRset may be rotated (rotation.h). */
+enum { FLAG_ROTATES = FLAG_RA };
+
 /* Where an answer came from, for people: n is the n-th upstream a tier has ever had. */
 enum { ORIGIN_FEED = 0, ORIGIN_MAX = 254, ORIGIN_NONE = 255 };
 
@@ -38,7 +41,7 @@ enum hand {
 
 /* An answer outside a store. Borrows its bytes; its scopes are its own. */
 struct answer {
-    uint16_t flags;     /* AD and RCODE; the rest is made for each reply */
+    uint16_t flags;     /* AD, RCODE, FLAG_ROTATES; the rest is made for each reply */
     uint16_t counts[3]; /* by enum section */
     bool negative;      /* NXDOMAIN or NODATA */
     bool uncacheable;   /* whatever its TTL */

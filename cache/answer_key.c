@@ -58,6 +58,14 @@ uint64_t answer_key_client(const struct answer_key *key)
     return client;
 }
 
+void answer_key_of_name(const struct answer_key *key, struct answer_key *ret_key)
+{
+    *ret_key = *key;
+    wire_put_u16(ret_key->bytes, 0);
+    /* What a client's number has added to the hash stays. */
+    ret_key->hash ^= mixed_hash(0, key->bytes) ^ mixed_hash(0, ret_key->bytes);
+}
+
 uint64_t answer_key_hash(const struct validity *validity, const uint8_t *key_bytes,
                          size_t name_size)
 {

@@ -69,6 +69,9 @@ void answer_key_for_client(const struct answer_key *shared, uint64_t client,
 /* Whose answer it is; 0: everybody's. */
 uint64_t answer_key_client(const struct answer_key *key);
 
+/* The key of the question's name with no type, which no question has, for the same client. */
+void answer_key_of_name(const struct answer_key *key, struct answer_key *ret_key);
+
 /* The hash of a key of which only the bytes are there, and that of its name. */
 uint64_t answer_key_hash(const struct validity *validity, const uint8_t *key_bytes,
                          size_t name_size);

@@ -29,7 +29,7 @@ void entry_write(struct entry *entry, const struct answer_key *key, const struct
         .zone = dependencies->zone,
         .born_ms = born.ms,
         .scope_count = dependencies->count,
-        .flags = answer->flags & (FLAG_AD | FLAG_RCODE),
+        .flags = answer->flags & (FLAG_AD | FLAG_RCODE | FLAG_ROTATES),
         .ttl = answer->ttl < ENTRY_MOST_SECONDS ? answer->ttl : ENTRY_MOST_SECONDS,
         .elsewhere = units < ENTRY_ELSEWHERE_MOST ? units : ENTRY_ELSEWHERE_MOST,
         .counts = {answer->counts[0], answer->counts[1], answer->counts[2]},

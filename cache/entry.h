@@ -55,7 +55,7 @@ struct entry {
     uint64_t zone : 20;
     uint64_t born_ms : 48;
     uint64_t scope_count : 8;
-    uint64_t flags : 8;        /* AD and RCODE */
+    uint64_t flags : 8;        /* AD, RCODE, FLAG_ROTATES */
     uint64_t ttl : 24;         /* seconds from born */
     uint64_t stale_until : 24; /* seconds from born; it stands in for a dead upstream; 0: not */
     uint64_t
@@ -70,7 +70,7 @@ static_assert(offsetof(struct entry, size8) == offsetof(struct ring_block, size8
                   offsetof(struct entry, dead) == offsetof(struct ring_block, dead),
               "an entry is a block of a ring");
 static_assert(DEPENDENCIES_MAX <= UINT8_MAX, "scope_count holds it");
-static_assert((FLAG_AD | FLAG_RCODE) <= UINT8_MAX, "flags hold them");
+static_assert((FLAG_AD | FLAG_RCODE | FLAG_ROTATES) <= UINT8_MAX, "flags hold them");
 
 /* Bytes of the largest there can be. */
 enum {

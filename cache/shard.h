@@ -17,6 +17,7 @@
 #include "cache/entry.h"
 #include "cache/index.h"
 #include "cache/life.h"
+#include "cache/rotation.h"
 #include "cache/store.h"
 
 /* What holds a shard's entries. */
@@ -129,6 +130,9 @@ static inline enum store_result shard_give(const struct shard *shard, struct ent
         body_age_ttls(look->buffer, entry_ttl_offsets(entry), entry_ttl_count(entry),
                       (uint32_t)(age_ms / 1000), life_ttl_cap(&shard->rules, entry, look->child));
     }
+    /* By a number of hits that no client's pattern of questions keeps step with. */
+    if (ret->flags & FLAG_ROTATES)
+        rotate_body(entry, look->buffer, shard->counters.hits * UINT64_C(0x9e3779b97f4a7c15) >> 33);
     return STORE_HIT;
 }
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cache/absent.h"
 #include "cache/shard.h"
 #include "cache/shared.h"
 
@@ -90,14 +91,17 @@ enum store_result store_get(struct store *store, const struct store_look *look,
     struct shard *shard = shard_lock_of(&store->shards, look->key->hash);
     struct entry *entry = shard_find(shard, look->key);
     enum store_result result = entry ? shard_judge(shard, entry, look->key, look->now) : STORE_MISS;
-    bool elsewhere = result != STORE_HIT && shared_stands_in(shard, entry, look->key);
-    const uint64_t born_ms = elsewhere ? entry->born_ms : 0;
-    if (result == STORE_HIT)
+    if (result == STORE_HIT) {
         result = shard_give(shard, entry, look, ret);
-    if (!elsewhere)
         shard_count(shard, result);
+        shard_unlock(shard);
+        return result;
+    }
+    bool elsewhere = shared_stands_in(shard, entry, look->key);
+    const uint64_t born_ms = elsewhere ? entry->born_ms : 0;
     shard_unlock(shard);
-    return elsewhere ? shared_get(&store->shards, look, result, born_ms, ret) : result;
+    return elsewhere ? shared_get(&store->shards, look, result, born_ms, ret)
+                     : absent_get(&store->shards, look, result, ret);
 }
 
 bool store_revive(struct store *store, const struct answer_key *key, struct mono now)
@@ -112,7 +116,7 @@ bool store_revive(struct store *store, const struct answer_key *key, struct mono
     bool revived = entry && life_revive(&shard->rules, entry, key->name_hash, now);
     shard->counters.revived += revived;
     shard_unlock(shard);
-    return revived;
+    return revived || absent_revive(&store->shards, key, now);
 }
 
 bool store_was_hot(struct store *store, const struct answer_key *key, struct mono now)
@@ -149,6 +153,8 @@ bool store_put(struct store *store, const struct answer_key *key, const struct a
                     &(struct put){.kind = PUT_FETCHED, .stamp = stamp, .now = now, .born = now});
     if (kept && of_client)
         shared_leave_place(&store->shards, key, answer, stamp, now);
+    if (kept)
+        absent_note(&store->shards, key, answer, stamp, now);
     return kept;
 }
 
@@ -158,6 +164,7 @@ void store_outdate(struct store *store, const struct answer_key *key, struct mon
     struct shard *shard = shard_lock_of(&store->shards, key->hash);
     shard_outdate(shard, key, asked, now);
     shard_unlock(shard);
+    absent_outdate(&store->shards, key, asked, now);
 }
 
 bool store_replace(struct store *store, const struct answer_key *key, const struct answer *answer,

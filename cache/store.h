@@ -64,7 +64,7 @@ struct store_hit {
 };
 
 /*
- * Looks up a key and on a hit copies the body to `buffer` (`room` bytes) with its TTLs as of `now`; those of
+ * Looks up a key, or an NXDOMAIN that is held for its name (absent.h), and on a hit copies the body to `buffer` (`room` bytes) with its TTLs as of `now`; those of
  * subscribed zones are capped by the policy's client_ttl. `ret` is filled on STORE_HIT and STORE_TRUNCATED.
  */
 struct store_look {

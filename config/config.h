@@ -69,6 +69,7 @@ struct config_tier {
     struct config_cache cache;
     bool subscribe;  /* with a feed: changes evict and replace; false: TTLs alone */
     bool per_client; /* each client has answers of its own */
+    bool trust_ad;   /* what the upstream says it has validated, clients are told */
     char *above;     /* name of a tier of this file to ask; NULL: one of the next two has entries */
     struct config_address *forward;
     size_t forward_count;

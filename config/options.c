@@ -260,6 +260,18 @@ static const struct option options[] = {
      NUMBER_FIELD(config_tier, per_client),
      .text = "Whether each client has a cache of its own, as browsers do. Clients are told apart "
              "by their DNS cookie (RFC 7873), or by their address; they share `cache.size`."},
+    {.key = "trust_ad",
+     .scope = SCOPE_TIER,
+     .kind = OPTION_BOOL,
+     .reload = OPTION_RELOAD,
+     .preset = "true",
+     NUMBER_FIELD(config_tier, trust_ad),
+     .text =
+         "Whether clients that ask for it (AD or DO in the query) are told that the upstream has "
+         "validated an answer (AD, RFC 6840 5.8). It is as good as the upstream and the way to it: "
+         "`false` "
+         "where either is not to be trusted. Answers that came with a change are never said to "
+         "be."},
     {.key = "cache",
      .scope = SCOPE_TIER,
      .inner = SCOPE_CACHE,

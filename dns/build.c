@@ -12,6 +12,7 @@ void build_start(struct builder *builder, uint8_t *buffer, size_t size)
 
     builder->out = wire_writer(buffer, size < DNS_MAX_MESSAGE ? size : DNS_MAX_MESSAGE);
     builder->suffix_count = 0;
+    builder->closed = false;
     builder->ttl_count = 0;
     memset(builder->counts, 0, sizeof(builder->counts));
     header = wire_reserve(&builder->out, DNS_HEADER_SIZE);
@@ -78,12 +79,14 @@ static bool written_name_is(const uint8_t *message, size_t offset, const uint8_t
 }
 
 /* Offset of an earlier name equal to `name`, or 0 (no name stands inside the header). */
-static uint16_t find_suffix(const struct builder *builder, const uint8_t *name, uint16_t tag)
+static uint16_t find_suffix(struct builder *builder, const uint8_t *name, uint16_t tag)
 {
     for (size_t i = 0; i < builder->suffix_count; i++) {
         if (builder->suffix_tags[i] == tag &&
-            written_name_is(builder->out.base, builder->suffixes[i], name))
+            written_name_is(builder->out.base, builder->suffixes[i], name)) {
+            builder->suffix_used[i] = true;
             return builder->suffixes[i];
+        }
     }
     return 0;
 }
@@ -91,8 +94,9 @@ static uint16_t find_suffix(const struct builder *builder, const uint8_t *name, 
 /* Remembers that a name stands at `offset`, while there is room and a pointer can reach it. */
 static void add_suffix(struct builder *builder, size_t offset, uint16_t tag)
 {
-    if (offset >= POINTER_LIMIT || builder->suffix_count == BUILD_MAX_SUFFIXES)
+    if (offset >= POINTER_LIMIT || builder->closed || builder->suffix_count == BUILD_MAX_SUFFIXES)
         return;
+    builder->suffix_used[builder->suffix_count] = false;
     builder->suffixes[builder->suffix_count] = (uint16_t)offset;
     builder->suffix_tags[builder->suffix_count++] = tag;
 }
@@ -164,7 +168,8 @@ static bool count_record(struct builder *builder, enum section section)
     return true;
 }
 
-void build_record(struct builder *builder, enum section section, const struct record *record)
+static void put_record(struct builder *builder, enum section section, const struct record *record,
+                       bool movable)
 {
     struct wire_writer *out = &builder->out;
     size_t length_at;
@@ -180,9 +185,30 @@ void build_record(struct builder *builder, enum section section, const struct re
     wire_write_u32(out, record->ttl);
     length_at = out->at;
     wire_write_u16(out, 0);
+    builder->closed = movable;
     write_rdata(builder, record);
+    builder->closed = false;
     if (!out->failed)
         wire_put_u16(out->base + length_at, (uint16_t)(out->at - length_at - 2));
+}
+
+void build_record(struct builder *builder, enum section section, const struct record *record)
+{
+    put_record(builder, section, record, false);
+}
+
+void build_movable(struct builder *builder, enum section section, const struct record *record)
+{
+    put_record(builder, section, record, true);
+}
+
+bool build_stands_alone(const struct builder *builder, size_t from, size_t to)
+{
+    for (size_t i = 0; i < builder->suffix_count; i++) {
+        if (builder->suffix_used[i] && builder->suffixes[i] >= from && builder->suffixes[i] < to)
+            return false;
+    }
+    return true;
 }
 
 void build_opt(struct builder *builder, uint16_t udp_size, uint8_t rcode_high, bool dnssec_ok,

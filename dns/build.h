@@ -22,6 +22,8 @@ struct builder {
     uint16_t suffix_count;
     uint16_t suffixes[BUILD_MAX_SUFFIXES];    /* offsets of names a pointer may name */
     uint16_t suffix_tags[BUILD_MAX_SUFFIXES]; /* their hashes: most mismatches end here */
+    bool suffix_used[BUILD_MAX_SUFFIXES];     /* a pointer leads there */
+    bool closed;                              /* names written are not pointed to */
     uint16_t ttl_count;
     uint16_t ttl_offsets[BUILD_MAX_RECORDS]; /* from the message's first byte, ascending */
 };
@@ -37,6 +39,14 @@ void build_question(struct builder *builder, const struct question *question);
  * failed and build_finish() says so.
  */
 void build_record(struct builder *builder, enum section section, const struct record *record);
+
+/*
+ * As build_record(), for a record that will change places with others: no later name is compressed to one in its RDATA.
+ * Afterwards build_stands_alone() tells of such records whether nothing has been compressed to any name from offset
+ * `from` to `to` of the message.
+ */
+void build_movable(struct builder *builder, enum section section, const struct record *record);
+bool build_stands_alone(const struct builder *builder, size_t from, size_t to);
 
 /*
  * Appends an OPT record (counts as additional). `rcode_high` are the upper 8 bits of the RCODE.

@@ -223,36 +223,55 @@ static void find_repeated(struct applier *applier, const struct change *change)
                           sorted[i]->size) == 0;
 }
 
-/* The answer a SET carries; its body is in applier->wire behind the question. */
-static bool build_answer(struct applier *applier, const struct change *change, struct answer *ret)
+/* The question, and the records of a SET behind it. Returns the size, or less than 0. */
+static int build_set(struct applier *applier, const struct change *change, bool movable,
+                     size_t *ret_start)
 {
     struct builder *builder = &applier->builder;
     struct question question = {
         .type = change->type, .class = CLASS_IN, .name_size = (uint8_t)name_size(change->name)};
     memcpy(question.name, change->name, question.name_size);
+    build_start(builder, applier->wire, sizeof applier->wire);
+    build_question(builder, &question);
+    *ret_start = builder->out.at;
+    for (size_t i = 0; i < change->rdata_count; i++) {
+        const struct record record = {
+            .owner = change->name,
+            .rdata = change->rdata[i].bytes,
+            .rdata_size = change->rdata[i].size,
+            .ttl = change->ttl,
+            .type = change->type,
+            .class = CLASS_IN,
+        };
+        if (applier->again[i])
+            continue;
+        if (movable)
+            build_movable(builder, SECTION_ANSWER, &record);
+        else
+            build_record(builder, SECTION_ANSWER, &record);
+    }
+    return build_finish(builder, 0, 0);
+}
+
+/* The answer a SET carries; its body is in applier->wire behind the question. */
+static bool build_answer(struct applier *applier, const struct change *change, struct answer *ret)
+{
+    const struct builder *builder = &applier->builder;
+    size_t start;
     if (change->rdata_count > BUILD_MAX_RECORDS)
         return false;
     find_repeated(applier, change);
-    build_start(builder, applier->wire, sizeof applier->wire);
-    build_question(builder, &question);
-    size_t start = builder->out.at;
-    for (size_t i = 0; i < change->rdata_count; i++)
-        if (!applier->again[i])
-            build_record(builder, SECTION_ANSWER,
-                         &(struct record){
-                             .owner = change->name,
-                             .rdata = change->rdata[i].bytes,
-                             .rdata_size = change->rdata[i].size,
-                             .ttl = change->ttl,
-                             .type = change->type,
-                             .class = CLASS_IN,
-                         });
-    int size = build_finish(builder, 0, 0);
+    int size = build_set(applier, change, true, &start);
+    if (size < 0 || size > DNS_CLASSIC_UDP - DNS_OPT_SIZE) /* too long for some client */
+        size = build_set(applier, change, false, &start);
     if (size < 0)
         return false;
     for (size_t i = 0; i < builder->ttl_count; i++)
         applier->ttl_offsets[i] = (uint16_t)(builder->ttl_offsets[i] - start);
     *ret = (struct answer){
+        .flags = builder->counts[0] > 1 && build_stands_alone(builder, start, (size_t)size)
+                     ? FLAG_ROTATES
+                     : 0,
         .counts = {builder->counts[0], 0, 0},
         .origin = ORIGIN_FEED,
         .ttl = change->ttl,

@@ -115,6 +115,17 @@ static const struct record *find_dname(const struct chain *chain, const struct m
     return NULL;
 }
 
+/* Whether the chain has come by a name already. */
+static bool was_at(const struct chain *chain, const uint8_t *name)
+{
+    for (size_t i = 0; i < chain->selection.count; i++) {
+        const struct record *record = &chain->selection.items[i].record;
+        if (record->type == TYPE_CNAME && name_equal(record->owner, name))
+            return true;
+    }
+    return false;
+}
+
 static void move_to(struct chain *chain, const uint8_t *target)
 {
     uint8_t copy[NAME_MAX_SIZE];
@@ -267,7 +278,7 @@ static bool refers(const struct message *m)
 static enum chain_end negative_end(struct chain *chain, const struct message *m, bool linked)
 {
     bool soa = select_soa(chain, m);
-    if (!soa && linked)
+    if (!soa && linked && m->rcode != RCODE_NXDOMAIN)
         return CHAIN_CONTINUES;
     if (!soa && refers(m))
         return CHAIN_REFERRAL;
@@ -297,7 +308,7 @@ static enum chain_end follow(struct chain *chain, const struct message *m)
             return negative_end(chain, m, linked);
         if (link == LINK_TOO_LONG)
             return end_with_data(chain, m, RCODE_YXDOMAIN);
-        if (chain->links > CHAIN_MAX_LINKS)
+        if (chain->links > CHAIN_MAX_LINKS || was_at(chain, chain->name))
             return CHAIN_BROKEN;
         if (chain->type == TYPE_CNAME) /* the one that a DNAME implies is what was asked for */
             return end_with_data(chain, m, RCODE_NOERROR);

@@ -52,6 +52,9 @@ struct reply_shape {
     const uint8_t *option; /* as it goes into OPT; taken before the lookup */
     bool edns;
     bool dnssec_ok;
+    bool told_ad; /* AD means something to the client (RFC 6840 5.8), and may be told */
+    /* ANY was asked: what the body is about is whether there is a CNAME, and more need not be said (RFC 8482 4). */
+    bool any;
 };
 
 #endif

@@ -12,6 +12,7 @@ struct composer {
     struct answer answer;
     uint8_t canonical[NAME_MAX_SIZE]; /* the question's name: the answer's dependencies borrow it */
     uint16_t ttl_offsets[ANSWER_MAX_TTLS];
+    size_t start; /* where the body begins in `wire` */
     uint8_t wire[DNS_MAX_MESSAGE];
 };
 
@@ -97,18 +98,51 @@ bool compose_shows_cut(const struct composer *composer, const struct message *me
 
 /* ---- the bytes ------------------------------------------------------------------------------ */
 
-/* Returns the size of the message, or less than 0. */
+/* The records of the RRset asked for: how many, and where they stand in the message. */
+struct set {
+    size_t count, from, to;
+};
+
+/* Returns the size of the message, or less than 0. With `movable`, the set is built to be rotated. */
 static int build_body(struct composer *composer, const struct composition *composition,
-                      size_t *ret_start)
+                      bool movable, struct set *ret_set)
 {
     struct builder *builder = &composer->builder;
-    const struct selection *selection = &composition->chain->selection;
+    const struct chain *chain = composition->chain;
+    *ret_set = (struct set){0};
     build_start(builder, composer->wire, sizeof composer->wire);
     build_question(builder, composition->question);
-    *ret_start = builder->out.at;
-    for (size_t i = 0; i < selection->count; i++)
-        build_record(builder, selection->items[i].section, &selection->items[i].record);
+    composer->start = builder->out.at;
+    for (size_t i = 0; i < chain->selection.count; i++) {
+        const struct selected *item = &chain->selection.items[i];
+        if (item->section != SECTION_ANSWER || item->record.type != chain->type) {
+            build_record(builder, item->section, &item->record);
+            continue;
+        }
+        if (ret_set->count++ == 0)
+            ret_set->from = builder->out.at;
+        if (movable)
+            build_movable(builder, item->section, &item->record);
+        else
+            build_record(builder, item->section, &item->record);
+        ret_set->to = builder->out.at;
+    }
     return build_finish(builder, 0, 0);
+}
+
+/*
+ * As build_body(). What would be too long for some client is built as short as can be, even if it stays as it is then.
+ * `ret_rotates`: its set may be rotated.
+ */
+static int build(struct composer *composer, const struct composition *composition,
+                 bool *ret_rotates)
+{
+    struct set set;
+    int size = build_body(composer, composition, true, &set);
+    if (set.count > 1 && (size < 0 || size > DNS_CLASSIC_UDP - DNS_OPT_SIZE))
+        size = build_body(composer, composition, false, &set);
+    *ret_rotates = set.count > 1 && build_stands_alone(&composer->builder, set.from, set.to);
+    return size;
 }
 
 /* What the answer may live by; 0 where nothing tells. */
@@ -157,13 +191,15 @@ struct answer *compose_answer(struct composer *composer, const struct compositio
 {
     const struct builder *builder = &composer->builder;
     struct answer *answer = &composer->answer;
-    size_t start;
-    int size = build_body(composer, composition, &start);
+    bool rotates;
+    int size = build(composer, composition, &rotates);
+    const size_t start = composer->start;
     if (size < 0)
         return NULL;
     for (size_t i = 0; i < builder->ttl_count; i++)
         composer->ttl_offsets[i] = (uint16_t)(builder->ttl_offsets[i] - start);
     describe(composer, composition);
+    answer->flags |= rotates ? FLAG_ROTATES : 0;
     memcpy(answer->counts, builder->counts, sizeof answer->counts);
     answer->body = composer->wire + start;
     answer->body_size = (size_t)size - start;

@@ -68,29 +68,16 @@ static int refusal(const struct query *query, int *ret_ede)
     return query->flags & FLAG_RD ? RCODE_NOERROR : RCODE_REFUSED;
 }
 
-/* ANY gets one small record instead of everything (RFC 8482 4.2). */
-static size_t reply_any(const struct query *query, const struct query_input *input, uint8_t *reply)
+/* Whoever asks for ANY is told of a CNAME, or that there is none (reply.h). */
+static uint16_t type_to_look_up(const struct question_view *question)
 {
-    static const uint8_t hinfo[] = {
-        0xc0, DNS_HEADER_SIZE,
-        0,    TYPE_HINFO,
-        0,    CLASS_IN,
-        0,    0,
-        0x0e, 0x10,
-        0,    9,
-        7,    'R',
-        'F',  'C',
-        '8',  '4',
-        '8',  '2',
-        0,
-    };
-    struct reply_shape shape = reply_shape_of(query, input->stream);
-    size_t question_end = copy_question(query, input, reply);
-    memcpy(reply + question_end, hinfo, sizeof hinfo);
-    wire_put_u16(reply + question_end + 4, query->question.class);
-    return reply_finish(
-        reply, question_end, &shape,
-        &(struct reply_content){.counts = {1, 0, 0}, .body_size = sizeof hinfo, .ede = EDE_NONE});
+    return question->type == TYPE_ANY ? TYPE_CNAME : question->type;
+}
+
+static void question_to_look_up(const struct query *query, struct question *ret)
+{
+    question_copy(&query->question, ret);
+    ret->type = type_to_look_up(&query->question);
 }
 
 /* A query past its checks, with what its reply needs. */
@@ -154,7 +141,7 @@ static size_t wait_for_it(struct tier_worker *tier_worker, const struct asked *a
                           uint8_t *reply)
 {
     struct question question;
-    question_copy(&asked->query->question, &question);
+    question_to_look_up(asked->query, &question);
     struct waiter_terms terms = {
         .key = asked->key,
         .question = &question,
@@ -173,7 +160,7 @@ static size_t wait_for_it(struct tier_worker *tier_worker, const struct asked *a
 static void refresh(struct tier_worker *tier_worker, const struct asked *asked)
 {
     struct question question;
-    question_copy(&asked->query->question, &question);
+    question_to_look_up(asked->query, &question);
     inflight_prefetch(tier_worker->inflight, asked->key, &question, asked->input->now,
                       tier_worker->resolve_timeout_ms);
 }
@@ -205,7 +192,7 @@ static size_t reply_local(struct tier_worker *tier_worker, const struct asked *a
 {
     struct reply_content content;
     struct question question;
-    question_copy(&asked->query->question, &question);
+    question_to_look_up(asked->query, &question);
     size_t question_end = asked->query->question_end;
     const struct local_query local = {
         .question = &question,
@@ -249,6 +236,7 @@ static size_t answer(struct tier_worker *tier_worker, const struct query_read *r
     asked.input = input;
     asked.key = &read->key;
     asked.shape = reply_shape_of(query, input->stream);
+    asked.shape.told_ad = asked.shape.told_ad && tier_worker->trust_ad;
     if (query->edns.options_size > 0)
         take_position(tier_worker, &asked);
     if (tier_worker->local &&
@@ -307,7 +295,7 @@ void query_read(struct tier_worker *tier_worker, const struct query_input *input
               &(struct key_parts){
                   .name = question->name,
                   .name_size = question->name_size,
-                  .type = question->type,
+                  .type = type_to_look_up(question),
                   .class = question->class,
                   .dnssec_ok = ret->query.edns.dnssec_ok,
                   .checking_disabled = ret->query.flags & FLAG_CD,
@@ -330,7 +318,5 @@ size_t query_answer(struct tier_worker *tier_worker, const struct query_input *i
         counter_add(&tier_worker->counters.refused, 1);
         return reply_error(query, input, read->rcode, read->ede, reply);
     }
-    if (query->question.type == TYPE_ANY)
-        return reply_any(query, input, reply);
     return answer(tier_worker, read, input, reply);
 }

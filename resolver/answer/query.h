@@ -33,6 +33,7 @@ struct tier_worker {
     struct inflight *inflight;
     uint64_t resolve_timeout_ms;
     bool per_client;                  /* each client has answers of its own */
+    bool trust_ad;                    /* clients are told what the upstream has validated */
     struct network_list position_for; /* who is told our position */
     /* Told of each; `name` is canonical. NULL: nobody is. */
     void (*misfit)(void *arg, enum misfit misfit, const union address *child, const uint8_t *name);

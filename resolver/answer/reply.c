@@ -11,6 +11,8 @@ struct reply_shape reply_shape_of(const struct query *query, bool stream)
         .flags = query->flags,
         .edns = query->edns.present,
         .dnssec_ok = query->edns.dnssec_ok,
+        .told_ad = query->edns.dnssec_ok || query->flags & FLAG_AD,
+        .any = query->question.type == TYPE_ANY,
         .limit = DNS_CLASSIC_UDP,
     };
     if (stream)
@@ -78,16 +80,77 @@ static uint16_t reply_flags(const struct reply_shape *shape, const struct reply_
 {
     uint16_t flags = FLAG_QR | FLAG_RA | (shape->flags & (FLAG_OPCODE | FLAG_RD | FLAG_CD)) |
                      (content->flags & FLAG_RCODE);
-    /* "Validated" is said to those who show that they understand it (RFC 6840 5.8). */
-    if (content->flags & FLAG_AD && (shape->dnssec_ok || shape->flags & FLAG_AD))
+    if (content->flags & FLAG_AD && shape->told_ad)
         flags |= FLAG_AD;
     if (content->truncated)
         flags |= FLAG_TC;
     return flags;
 }
 
-size_t reply_finish(uint8_t *reply, size_t question_end, const struct reply_shape *shape,
-                    const struct reply_content *content)
+/* The TTL of a body's first record, an SOA; 0 where there is none: then nobody keeps what is made of it. */
+static uint32_t first_ttl(const uint8_t *body, size_t size)
+{
+    struct wire_reader reader = wire_reader(body, size);
+    uint8_t length;
+    while ((length = wire_read_u8(&reader)) > 0 && length < 0xc0)
+        wire_read(&reader, length);
+    wire_read(&reader, length > 0 ? 5 : 4); /* a pointer's second byte; type, class */
+    return wire_read_u32(&reader);
+}
+
+/* One small record in place of everything (RFC 8482 4.2). */
+static void put_hinfo(uint8_t *body, const uint8_t *class, uint32_t ttl)
+{
+    static const uint8_t hinfo[] = {
+        0xc0, DNS_HEADER_SIZE,
+        0,    TYPE_HINFO,
+        0,    0,
+        0,    0,
+        0,    0,
+        0,    9,
+        7,    'R',
+        'F',  'C',
+        '8',  '4',
+        '8',  '2',
+        0,
+    };
+    memcpy(body, hinfo, sizeof hinfo);
+    memcpy(body + 4, class, sizeof(uint16_t));
+    wire_put_u32(body + 6, ttl);
+}
+
+enum { HINFO_SIZE = 21, HINFO_TTL = 3600 };
+
+/* Of names whose changes are told, no longer than what says that there is no CNAME. */
+static uint32_t hinfo_ttl(const uint8_t *body, const struct reply_content *content)
+{
+    if (content->outside && !content->behind)
+        return HINFO_TTL;
+    const uint32_t ttl = content->truncated ? 0 : first_ttl(body, content->body_size);
+    return ttl < HINFO_TTL ? ttl : HINFO_TTL;
+}
+
+/*
+ * The body tells of the CNAME of a name that was asked for ANY. If there is one, that is the answer; so is that there is
+ * no such name; for all others it is a HINFO. The question says ANY again.
+ */
+static void answer_any(uint8_t *reply, size_t question_end, struct reply_content *content)
+{
+    uint8_t *body = reply + question_end;
+    wire_put_u16(body - 4, TYPE_ANY);
+    if (content->flags & FLAG_RCODE || content->rcode_high > 0 ||
+        content->counts[SECTION_ANSWER] > 0)
+        return;
+    put_hinfo(body, body - 2, hinfo_ttl(body, content));
+    content->body_size = HINFO_SIZE;
+    content->truncated = false;
+    content->counts[SECTION_ANSWER] = 1;
+    content->counts[SECTION_AUTHORITY] = content->counts[SECTION_ADDITIONAL] = 0;
+    content->flags &= (uint16_t)~FLAG_AD; /* nobody has signed it */
+}
+
+static size_t finish(uint8_t *reply, size_t question_end, const struct reply_shape *shape,
+                     const struct reply_content *content)
 {
     static const uint16_t no_counts[3];
     const uint16_t *counts = content->truncated ? no_counts : content->counts;
@@ -104,4 +167,14 @@ size_t reply_finish(uint8_t *reply, size_t question_end, const struct reply_shap
     wire_put_u16(reply + 8, counts[SECTION_AUTHORITY]);
     wire_put_u16(reply + 10, additional);
     return size;
+}
+
+size_t reply_finish(uint8_t *reply, size_t question_end, const struct reply_shape *shape,
+                    const struct reply_content *content)
+{
+    if (!shape->any)
+        return finish(reply, question_end, shape, content);
+    struct reply_content any = *content;
+    answer_any(reply, question_end, &any);
+    return finish(reply, question_end, shape, &any);
 }

@@ -2,7 +2,8 @@
  * reply.h - the last step: header and OPT around a body, for one client. Pure; no I/O.
  *
  * A reply is laid out in the buffer it is sent from: 12 bytes of header, the question as the client spelled
- * it, the body, OPT if the client sent one.
+ * it, the body, OPT if the client sent one. Who asks for ANY gets the CNAME of the name, or that it does not exist, or
+ * else a HINFO record that stands for all there is (RFC 8482 4.2): the body is that of the question for a CNAME.
  */
 #ifndef FRESHET_RESOLVER_ANSWER_REPLY_H
 #define FRESHET_RESOLVER_ANSWER_REPLY_H

@@ -124,6 +124,7 @@ static bool set_addresses(struct tier *tier, const struct config_tier *config)
     tier->used_count = 0;
     tier->parents = config->parent_count > 0 || (config->above && tier->subscribed);
     atomic_store_explicit(&tier->warm, config->cache.warm, memory_order_relaxed);
+    atomic_store_explicit(&tier->trust_ad, config->trust_ad, memory_order_relaxed);
     tier->address_count =
         config->above ? take_above(tier, config->above)
         : tier->parents
@@ -272,6 +273,11 @@ void tier_is_full(void *arg, const struct inflight_holder *holder)
     log_at(&tier->full, LOG_LEVEL_WARNING,
            "msg=\"no room, the oldest of the biggest holder goes\" tier=%s what=%s %s=%s",
            tier->name, what, client ? "client" : "holder", client ? who : "upstream");
+}
+
+bool tier_trusts_ad(const struct tier *tier)
+{
+    return atomic_load_explicit(&tier->trust_ad, memory_order_relaxed);
 }
 
 bool tier_is_warm(const struct tier *tier)

@@ -49,7 +49,7 @@ struct tier {
     struct link_options link; /* the distance to the upstream, where one is simulated */
     /* the forwarders or parents in use now, and who is told our position */
     bool parents;
-    _Atomic bool warm;
+    _Atomic bool warm, trust_ad;
     size_t address_count;
     struct tier_address addresses[SERVERS_MAX];
     size_t zone_count;
@@ -81,6 +81,9 @@ struct tier_ways {
 
 /* A worker's own view of the upstreams in use. NULL: no memory. */
 struct routes *tier_routes(struct tier *tier, const struct tier_ways *ways);
+
+/* Whether clients are told what the upstream has validated. */
+bool tier_trusts_ad(const struct tier *tier);
 
 /* Whether answers in use that a change evicts are to be fetched again at once. */
 bool tier_is_warm(const struct tier *tier);

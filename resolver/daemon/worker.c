@@ -103,6 +103,7 @@ static bool tier_worker_open(struct worker *worker, size_t i)
         tier->subscribed ? &worker->options.follows : &worker->options.follows_not;
     tier_worker->store = tier->store;
     tier_worker->per_client = tier->per_client;
+    tier_worker->trust_ad = tier_trusts_ad(tier);
     tier_worker->validity = follows->validity;
     tier_worker->positions = follows->positions;
     tier_networks(tier, &tier_worker->position_for);
@@ -179,6 +180,7 @@ static void take_settings(struct worker *worker, const struct worker_settings *s
         struct tier_worker *tier_worker = &worker->tier_workers[i];
         struct tier *tier = worker->options.tiers[i];
         tier_worker->resolve_timeout_ms = settings->resolve_timeout_ms;
+        tier_worker->trust_ad = tier_trusts_ad(tier);
         tier_networks(tier, &tier_worker->position_for);
         local_unref(tier_worker->local);
         tier_worker->local = tier_local(tier);

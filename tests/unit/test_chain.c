@@ -264,19 +264,6 @@ static void nxdomain_with_data_is_handed_on(void **state)
     chain_free(&chain);
 }
 
-/* NXDOMAIN is about the last name of a chain; without a SOA that name is asked for by itself. */
-static void an_end_without_soa_is_asked_for(void **state)
-{
-    (void)state;
-    struct chain chain;
-    ask("www.example.com.", TYPE_A);
-    response.rcode = RCODE_NXDOMAIN;
-    with(SECTION_ANSWER, "www.example.com.", 100, "CNAME", "www.example.net.");
-    chain_start(&chain, &response.question, false);
-    assert_int_equal(chain_follow(&chain, done()), CHAIN_CONTINUES);
-    chain_free(&chain);
-}
-
 /* Asked for a CNAME below a DNAME, the one that it implies is the answer, whether the server has put it there or not. */
 static void a_cname_below_a_dname_is_an_answer(void **state)
 {
@@ -518,7 +505,6 @@ int main(void)
         TEST(a_dname_that_makes_the_name_too_long_is_yxdomain),
         TEST(yxdomain_without_a_dname_is_told),
         TEST(nxdomain_with_data_is_handed_on),
-        TEST(an_end_without_soa_is_asked_for),
         TEST(a_cname_below_a_dname_is_an_answer),
         TEST(a_zone_above_is_another_s),
         TEST(chains_may_have_twenty_links),

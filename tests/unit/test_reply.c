@@ -132,12 +132,82 @@ static void validated_is_said_to_those_who_understand(void **state)
     struct reply_shape shape = shape_for(&(struct query_shape){.edns = true}, 0, false);
     finish(&shape, &content);
     assert_false(f.message->flags & FLAG_AD);
-    shape.flags |= FLAG_AD;
+    f.parsed.flags |= FLAG_AD;
+    shape = reply_shape_of(&f.parsed, false);
     finish(&shape, &content);
     assert_true(f.message->flags & FLAG_AD);
+    shape.told_ad = false; /* the upstream is not trusted with it */
+    finish(&shape, &content);
+    assert_false(f.message->flags & FLAG_AD);
     shape = shape_for(&(struct query_shape){.edns = true, .dnssec_ok = true}, 0, false);
     finish(&shape, &content);
     assert_true(f.message->flags & FLAG_AD);
+}
+
+/* A body in the place of the one that finish() puts, as the answer to a question for a CNAME; asked is ANY. */
+static void finish_any(const struct reply_content *content, const uint8_t *bytes)
+{
+    struct reply_shape shape = shape_for(&(struct query_shape){.edns = true}, 0, false);
+    size_t end = f.parsed.question_end;
+    f.parsed.question.type = TYPE_ANY;
+    shape = reply_shape_of(&f.parsed, false);
+    assert_true(shape.any);
+    memcpy(f.reply + DNS_HEADER_SIZE, f.query + DNS_HEADER_SIZE, end - DNS_HEADER_SIZE);
+    wire_put_u16(f.reply + end - 4, TYPE_CNAME);
+    if (bytes)
+        memcpy(f.reply + end, bytes, content->body_size);
+    size_t size = reply_finish(f.reply, end, &shape, content);
+    assert_int_equal(message_parse(f.message, f.reply, size), ERR_OK);
+    assert_int_equal(f.message->question.type, TYPE_ANY);
+    assert_true(f.message->edns.present);
+}
+
+static void expect_hinfo(uint32_t ttl)
+{
+    assert_int_equal(f.message->rcode, RCODE_NOERROR);
+    assert_int_equal(f.message->flags & FLAG_AD, 0);
+    assert_int_equal(f.message->answer_count, 1);
+    assert_int_equal(f.message->authority_count, 0);
+    assert_int_equal(f.message->records[0].type, TYPE_HINFO);
+    assert_int_equal(f.message->records[0].ttl, ttl);
+    assert_memory_equal(f.message->records[0].rdata, "\7RFC8482", 9);
+    assert_true(name_equal(f.message->records[0].owner, f.question.name));
+}
+
+/* RFC 8482 4.2: HINFO where the name is there and no alias, and nowhere else. */
+static void any_is_one_small_record(void **state)
+{
+    (void)state;
+    static const uint8_t cname[] = {0xc0, 12, 0,  TYPE_CNAME, 0, CLASS_IN, 0,
+                                    0,    0,  60, 0,          2, 0xc0,     16};
+    static const uint8_t soa[] = {
+        7, 'E', 'x', 'a', 'm', 'p', 'l', 'e', 0xc0, 24, 0, TYPE_SOA, 0, 1, 0, 0, 0, 9, 0, 22, 0,
+        0, 0,   0,   0,   1,   0,   0,   0,   2,    0,  0, 0,        3, 0, 0, 0, 4, 0, 0, 0,  5};
+    struct reply_content none = {
+        .flags = FLAG_AD, .counts = {0, 1, 0}, .body_size = sizeof soa, .ede = EDE_NONE};
+    finish_any(&none, soa);
+    expect_hinfo(9); /* no longer than the SOA says, where a change may come */
+    none.outside = true;
+    finish_any(&none, soa);
+    expect_hinfo(3600);
+    none.truncated = true;
+    finish_any(&none, NULL);
+    expect_hinfo(3600);
+    finish_any(&(struct reply_content){.ede = EDE_NONE}, NULL);
+    expect_hinfo(0);
+    none = (struct reply_content){
+        .flags = RCODE_NXDOMAIN, .counts = {0, 1, 0}, .body_size = sizeof soa, .ede = EDE_NONE};
+    finish_any(&none, soa);
+    assert_int_equal(f.message->rcode, RCODE_NXDOMAIN);
+    assert_int_equal(f.message->authority_count, 1);
+    finish_any(
+        &(struct reply_content){.counts = {1, 0, 0}, .body_size = sizeof cname, .ede = EDE_NONE},
+        cname);
+    assert_int_equal(f.message->answer_count, 1);
+    assert_int_equal(f.message->records[0].type, TYPE_CNAME);
+    finish_any(&(struct reply_content){.flags = RCODE_SERVFAIL, .ede = EDE_NONE}, NULL);
+    assert_int_equal(f.message->rcode, RCODE_SERVFAIL);
+    assert_int_equal(f.message->answer_count, 0);
 }
 
 static void an_error_comes_with_its_reason(void **state)
@@ -213,6 +283,7 @@ int main(void)
         TEST(a_client_gets_no_more_than_it_takes),
         TEST(what_does_not_fit_is_left_out_and_said),
         TEST(validated_is_said_to_those_who_understand),
+        TEST(any_is_one_small_record),
         TEST(an_error_comes_with_its_reason),
         TEST(a_child_is_told_our_position),
         TEST(options_never_pass_the_limit),

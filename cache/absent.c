@@ -1,0 +1,63 @@
+#include "cache/absent.h"
+
+#include "dns/type.h"
+
+static bool speaks_for_name(const struct answer_key *key, const struct answer *answer)
+{
+    return (answer->flags & FLAG_RCODE) == RCODE_NXDOMAIN && answer->negative &&
+           answer->counts[SECTION_ANSWER] == 0 && wire_get_u16(key->bytes) != TYPE_DS;
+}
+
+void absent_note(const struct shards *shards, const struct answer_key *key,
+                 const struct answer *answer, struct stamp stamp, struct mono now)
+{
+    struct answer_key name;
+    if (answer_is_failure(answer))
+        return;
+    answer_key_of_name(key, &name);
+    struct shard *shard = shard_lock_of(shards, name.hash);
+    struct entry *held = shard_find(shard, &name);
+    if (speaks_for_name(key, answer))
+        shard_put(shard, &name, answer,
+                  &(struct put){.kind = PUT_FETCHED, .stamp = stamp, .now = now, .born = now});
+    else if (held && wire_get_u16(key->bytes) != TYPE_DS)
+        shard_remove(shard, held);
+    shard_unlock(shard);
+}
+
+enum store_result absent_get(const struct shards *shards, const struct store_look *look,
+                             enum store_result result, struct store_hit *ret)
+{
+    struct answer_key name;
+    answer_key_of_name(look->key, &name);
+    struct shard *shard = shard_lock_of(shards, name.hash);
+    struct entry *entry =
+        wire_get_u16(look->key->bytes) == TYPE_DS ? NULL : shard_find(shard, &name);
+    if (entry && shard_judge(shard, entry, &name, look->now) == STORE_HIT)
+        result = shard_give(shard, entry, look, ret);
+    shard_count(shard, result);
+    shard_unlock(shard);
+    return result;
+}
+
+void absent_outdate(const struct shards *shards, const struct answer_key *key, struct mono asked,
+                    struct mono now)
+{
+    struct answer_key name;
+    answer_key_of_name(key, &name);
+    struct shard *shard = shard_lock_of(shards, name.hash);
+    shard_outdate(shard, &name, asked, now);
+    shard_unlock(shard);
+}
+
+bool absent_revive(const struct shards *shards, const struct answer_key *key, struct mono now)
+{
+    struct answer_key name;
+    answer_key_of_name(key, &name);
+    struct shard *shard = shard_lock_of(shards, name.hash);
+    struct entry *entry = wire_get_u16(key->bytes) == TYPE_DS ? NULL : shard_find(shard, &name);
+    bool revived = entry && life_revive(&shard->rules, entry, name.name_hash, now);
+    shard->counters.revived += revived;
+    shard_unlock(shard);
+    return revived;
+}

@@ -1,0 +1,38 @@
+/*
+ * absent.h - names that do not exist, for whatever type they are asked (RFC 2308 5).
+ *
+ * NXDOMAIN is kept under its question, where a change may bring the data of it, and once more under the name with no
+ * type. There a question that is not held, or no more, finds it. It is judged like any other answer: by its TTL, and by the
+ * scopes of its name.
+ *
+ * Not so with DS: that question goes to the servers of the zone above, which may know a name that those of its own zone
+ * do not, or the other way round.
+ */
+#ifndef FRESHET_CACHE_ABSENT_H
+#define FRESHET_CACHE_ABSENT_H
+
+#include "cache/shard.h"
+
+/*
+ * After an answer to the question of `key` was kept: keeps it for the name as well if that does not exist, and gives up
+ * what was kept there if it does.
+ */
+void absent_note(const struct shards *shards, const struct answer_key *key,
+                 const struct answer *answer, struct stamp stamp, struct mono now);
+
+/* As store_get(), where that has found nothing to give but `result`; counts what became of it. */
+enum store_result absent_get(const struct shards *shards, const struct store_look *look,
+                             enum store_result result, struct store_hit *ret);
+
+/* As store_outdate() and store_revive(), for the name of a question. */
+void absent_outdate(const struct shards *shards, const struct answer_key *key, struct mono asked,
+                    struct mono now);
+bool absent_revive(const struct shards *shards, const struct answer_key *key, struct mono now);
+
+/* Whether a key is that of a name with no type. */
+static inline bool absent_has_key(const uint8_t *key_bytes)
+{
+    return wire_get_u16(key_bytes) == 0;
+}
+
+#endif
