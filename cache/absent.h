@@ -29,10 +29,4 @@ void absent_outdate(const struct shards *shards, const struct answer_key *key, s
                     struct mono now);
 bool absent_revive(const struct shards *shards, const struct answer_key *key, struct mono now);
 
-/* Whether a key is that of a name with no type. */
-static inline bool absent_has_key(const uint8_t *key_bytes)
-{
-    return wire_get_u16(key_bytes) == 0;
-}
-
 #endif

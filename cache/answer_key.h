@@ -71,6 +71,10 @@ uint64_t answer_key_client(const struct answer_key *key);
 
 /* The key of the question's name with no type, which no question has, for the same client. */
 void answer_key_of_name(const struct answer_key *key, struct answer_key *ret_key);
+static inline bool answer_key_is_of_name(const uint8_t *key_bytes)
+{
+    return wire_get_u16(key_bytes) == 0;
+}
 
 /* The hash of a key of which only the bytes are there, and that of its name. */
 uint64_t answer_key_hash(const struct validity *validity, const uint8_t *key_bytes,

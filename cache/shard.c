@@ -47,11 +47,25 @@ void segment_free(struct segment *segment)
     ring_free(&segment->ring);
 }
 
+/* Those that people are told of. */
+static uint64_t answers_of(const struct shard *shard)
+{
+    return shard->counters.entries - shard->counters.absent;
+}
+
+/* One entry more, or less. */
+static void count_entry(struct shard *shard, const uint8_t *key, int64_t difference)
+{
+    shard->counters.entries += (uint64_t)difference;
+    if (answer_key_is_of_name(key))
+        shard->counters.absent += (uint64_t)difference;
+}
+
 void shard_remove(struct shard *shard, struct entry *entry)
 {
     index_remove(&shard->segment.index, hash_of(shard, entry), ref_of(&shard->segment, entry));
     entry->dead = true;
-    shard->counters.entries--;
+    count_entry(shard, entry_key(entry), -1);
 }
 
 /* Moves the oldest entry to the head; it has to be hit again for another second chance. */
@@ -77,8 +91,8 @@ static bool make_way(struct shard *shard, struct mono now, int *left)
         return true;
     }
     if (!oldest->dead) {
+        shard->counters.evicted += !answer_key_is_of_name(entry_key(oldest));
         shard_remove(shard, oldest);
-        shard->counters.evicted++;
     }
     ring_drop(&shard->segment.ring);
     return true;
@@ -167,7 +181,7 @@ static void move_entries(struct shard *shard, const struct segment *from)
         memcpy(entry, old, (size_t)old->size8 * RING_UNIT);
         if (index_insert(&shard->segment.index, hash_of(shard, entry),
                          ref_of(&shard->segment, entry)))
-            shard->counters.entries++;
+            count_entry(shard, entry_key(entry), 1);
         else
             entry->dead = true;
     }
@@ -185,10 +199,10 @@ void shard_change(struct shard *shard, struct segment *segment, size_t limit)
     shard->counters.size = limit;
     if (!old.ring.base)
         return;
-    uint64_t before = shard->counters.entries, evicted = shard->counters.evicted;
-    shard->counters.entries = 0;
+    uint64_t before = answers_of(shard), evicted = shard->counters.evicted;
+    shard->counters.entries = shard->counters.absent = 0;
     move_entries(shard, &old);
-    shard->counters.evicted = evicted + before - shard->counters.entries;
+    shard->counters.evicted = evicted + before - answers_of(shard);
     segment_free(&old);
 }
 
@@ -227,7 +241,7 @@ static struct entry *shard_place(struct shard *shard, const struct answer_key *k
                                  struct entry *old, struct mono now)
 {
     if (old) {
-        shard->counters.replaced++;
+        shard->counters.replaced += !answer_key_is_of_name(key->bytes);
         if (old->size8 >= size8 && old->size8 <= size8 + SLACK_SIZE8)
             return old;
         shard_remove(shard, old);
@@ -239,7 +253,7 @@ static struct entry *shard_place(struct shard *shard, const struct answer_key *k
         entry->dead = true;
         return NULL;
     }
-    shard->counters.entries++;
+    count_entry(shard, key->bytes, 1);
     return entry;
 }
 
@@ -309,6 +323,6 @@ bool shard_put(struct shard *shard, const struct answer_key *key, const struct a
     entry_write(entry, key, answer, put->stamp, put->born, state);
     if (entry->elsewhere < elsewhere)
         entry->elsewhere = elsewhere;
-    shard->counters.inserted++;
+    shard->counters.inserted += !answer_key_is_of_name(key->bytes);
     return true;
 }

@@ -294,4 +294,5 @@ void store_count(struct store *store, struct store_counters *ret)
             ((uint64_t *)ret)[k] += ((const uint64_t *)&shard->counters)[k];
         shard_unlock(shard);
     }
+    ret->entries -= ret->absent;
 }

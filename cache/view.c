@@ -3,13 +3,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cache/absent.h"
+#include "cache/shard.h"
 
 /* Not one that only keeps a place, nor what is there once more for the other types of its name. */
 static bool is_answer(const struct entry *entry)
 {
     return (entry->state & (ENTRY_SHARED | ENTRY_PUSHED)) != ENTRY_SHARED &&
-           !absent_has_key(entry_key(entry));
+           !answer_key_is_of_name(entry_key(entry));
 }
 
 static void show_entry(const struct validity *validity, const struct entry *entry, struct mono now,

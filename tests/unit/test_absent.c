@@ -134,6 +134,8 @@ static void an_absent_name_has_no_other_type(void **state)
     store_count(f.store, &counters);
     assert_int_equal(counters.hits, 6);
     assert_int_equal(counters.misses, 4);
+    assert_int_equal(counters.entries, 2);
+    assert_int_equal(counters.absent, 2);
 }
 
 /* Whoever asks otherwise, or for themselves, has their own. */
