@@ -22,6 +22,7 @@
 #include "bench/common/freshet_cache.h"
 #include "dns/build.h"
 #include "resolver/answer/query.h"
+#include "resolver/daemon/clients.h"
 
 enum { NAMES = 1000, ROUNDS = 20 };
 
@@ -68,6 +69,8 @@ static void prepare(struct bench *bench, size_t i)
     (void)kept;
 }
 
+static const struct transport transport; /* nothing waits, so nothing is sent */
+
 static void open_bench(struct bench *bench)
 {
     const bool opened = cache_open(
@@ -79,8 +82,12 @@ static void open_bench(struct bench *bench)
         .store = bench->cache.store,
         .validity = bench->cache.validity,
         .local = local_new(&(struct local_options){.special_use = true}),
+        .admission = clients_admission(&(struct config_tier){.clients = {.rate_limit = 1}}),
     };
-    assert(bench->tier_worker.local);
+    assert(bench->tier_worker.local && bench->tier_worker.admission);
+    bench->client.transport = &transport;
+    bench->client.peer.in = (struct sockaddr_in){.sin_family = AF_INET,
+                                                 .sin_addr = {htonl(0xc0a80107)}}; /* 192.168.1.7 */
     for (size_t i = 0; i < NAMES; i++)
         prepare(bench, i);
 }
@@ -193,6 +200,7 @@ int main(void)
         all_good = all_good && good == (size_t)NAMES * ROUNDS;
     }
     local_unref(bench.tier_worker.local);
+    admission_unref(bench.tier_worker.admission);
     cache_close(&bench.cache);
     return all_good ? EXIT_SUCCESS : EXIT_FAILURE;
 }

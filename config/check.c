@@ -6,6 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "config/clients.h"
 #include "config/units.h"
 
 static bool same_address(const struct config_address *one, const struct config_address *two)
@@ -478,7 +479,8 @@ bool check_config(const struct config *config, struct fault *fault)
         if (!check_name(config, i, fault) || !check_ttls(config, i, fault) ||
             !check_listen(config, i, fault) || !check_upstream(config, i, fault) ||
             !check_reachable(config, i, fault) || !check_tier_zones(config, i, fault) ||
-            !check_zone_names(config, i, fault) || !check_needs_feed(config, i, fault))
+            !check_zone_names(config, i, fault) || !check_needs_feed(config, i, fault) ||
+            !clients_check(config, i, fault))
             return false;
     if (!check_metrics(config, fault) || !check_links(config, fault))
         return false;

@@ -46,6 +46,21 @@ struct config_network {
     char *text;
 };
 
+/* Who may ask, and how much. */
+struct config_clients {
+    struct config_network
+        *allow; /* none written: loopback, private networks, those of the machine */
+    size_t allow_count;
+    struct config_network *refuse;
+    size_t refuse_count;
+    struct config_network *drop;
+    size_t drop_count;
+    uint32_t rate_limit; /* UDP replies a second to one network; 0: no limit */
+    bool require_cookies;
+    char **cookie_secrets; /* 32 hexadecimal digits each; none: one is made up at the start */
+    size_t cookie_secret_count;
+};
+
 /* A simulated distance: what happens to a message on its way. */
 struct config_link {
     uint64_t delay_ms;
@@ -75,7 +90,8 @@ struct config_tier {
     size_t forward_count;
     struct config_address *parent; /* freshet tiers on the same feed, asked for their position */
     size_t parent_count;
-    struct config_link *link;            /* to those; NULL: none */
+    struct config_link *link; /* to those; NULL: none */
+    struct config_clients clients;
     struct config_network *position_for; /* who is told our position; none written: loopback */
     size_t position_for_count;
     struct config_zone *zones;

@@ -272,6 +272,13 @@ static const struct option options[] = {
          "`false` "
          "where either is not to be trusted. Answers that came with a change are never said to "
          "be."},
+    {.key = "clients",
+     .scope = SCOPE_TIER,
+     .inner = SCOPE_CLIENTS,
+     .kind = OPTION_MAPPING,
+     .reload = OPTION_INSIDE,
+     FIELD(config_tier, clients),
+     .text = "Who may ask, and how much."},
     {.key = "cache",
      .scope = SCOPE_TIER,
      .inner = SCOPE_CACHE,
@@ -337,6 +344,71 @@ static const struct option options[] = {
          "Records, as a zone file has them: `printer.lan. 3600 IN A 192.0.2.9`. They are all "
          "there is of their name, whatever the DNS has; names below it are not touched. A CNAME "
          "leads to another name of this list."},
+
+    {.key = "allow",
+     .scope = SCOPE_CLIENTS,
+     .kind = OPTION_NETWORKS,
+     .reload = OPTION_RELOAD,
+     .min = 1,
+     .max = 4096,
+     LIST_FIELD(config_clients, allow, allow_count),
+     .text =
+         "Networks whose queries are answered. Of several networks in the three lists that have a "
+         "client, the smallest decides; whoever is in none is refused. Left out: loopback, private "
+         "networks (RFC 1918, RFC 4193, link-local), those that the machine's own interfaces are "
+         "in, and `position_for`. `[0.0.0.0/0, \"::/0\"]` makes an open resolver: then set "
+         "`rate_limit`."},
+    {.key = "refuse",
+     .scope = SCOPE_CLIENTS,
+     .kind = OPTION_NETWORKS,
+     .reload = OPTION_RELOAD,
+     .min = 1,
+     .max = 4096,
+     LIST_FIELD(config_clients, refuse, refuse_count),
+     .text = "Networks whose queries are answered REFUSED, with EDE 18 (RFC 8914 4.19)."},
+    {.key = "drop",
+     .scope = SCOPE_CLIENTS,
+     .kind = OPTION_NETWORKS,
+     .reload = OPTION_RELOAD,
+     .min = 1,
+     .max = 4096,
+     LIST_FIELD(config_clients, drop, drop_count),
+     .text = "Networks whose queries are not answered at all."},
+    {.key = "rate_limit",
+     .scope = SCOPE_CLIENTS,
+     .kind = OPTION_NUMBER,
+     .reload = OPTION_RELOAD,
+     .max = 1000000,
+     .preset = "0",
+     NUMBER_FIELD(config_clients, rate_limit),
+     .text =
+         "UDP replies a second to one network (IPv4 /24, IPv6 /56). Past it every other query gets "
+         "a "
+         "truncated reply, so that who is really there asks by TCP, and the rest none. Not for "
+         "loopback and private networks, nor for clients with a valid DNS cookie. `0`: no limit."},
+    {.key = "require_cookies",
+     .scope = SCOPE_CLIENTS,
+     .kind = OPTION_BOOL,
+     .reload = OPTION_RELOAD,
+     .preset = "false",
+     NUMBER_FIELD(config_clients, require_cookies),
+     .text = "Whether UDP queries without a valid DNS cookie (RFC 7873) are answered BADCOOKIE, or "
+             "truncated where the client sends no cookie at all. Not for loopback and private "
+             "networks."},
+    {.key = "cookie_secrets",
+     .scope = SCOPE_CLIENTS,
+     .kind = OPTION_TEXTS,
+     .reload = OPTION_RELOAD,
+     .min = 1,
+     .max = 4,
+     LIST_FIELD(config_clients, cookie_secrets, cookie_secret_count),
+     .text = "Secrets of DNS cookies, 32 hexadecimal digits each: for servers behind one address, "
+             "which have to "
+             "take each other's cookies (RFC 9018). Cookies are made with the first, and taken "
+             "with all: a "
+             "new one is added behind first, then comes first, then the old one goes. Left out: "
+             "one is made up at "
+             "the start."},
 
     {.key = "size",
      .scope = SCOPE_CACHE,
@@ -631,6 +703,7 @@ static const struct section sections[SCOPE_COUNT] = {
     [SCOPE_TOP] = {"Top level", "", "The process as a whole."},
     [SCOPE_FEED] = {"`feed`", "feed.", "Where changes come from, and for which zones."},
     [SCOPE_TIER] = {"`tiers`", "tiers[].", "A list; each entry is one cache with its listeners."},
+    [SCOPE_CLIENTS] = {"`tiers[].clients`", "tiers[].clients.", "Who may ask, and how much."},
     [SCOPE_CACHE] = {"`tiers[].cache`", "tiers[].cache.", "What a tier keeps, and for how long."},
     [SCOPE_UPSTREAM] = {"`tiers[].upstream`", "tiers[].upstream.", "What a tier asks."},
     [SCOPE_ZONE] = {"`tiers[].zones`", "tiers[].zones[].",

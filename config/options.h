@@ -27,6 +27,7 @@ enum option_scope {
     SCOPE_TOP,
     SCOPE_FEED,
     SCOPE_TIER,
+    SCOPE_CLIENTS,
     SCOPE_CACHE,
     SCOPE_UPSTREAM,
     SCOPE_ZONE,

@@ -50,6 +50,8 @@ struct reply_shape {
     uint16_t
         option_size; /* of an EDNS option to send along: our position, for a child tier; or 0 */
     const uint8_t *option; /* as it goes into OPT; taken before the lookup */
+    const uint8_t
+        *cookie; /* the option that answers the client's, COOKIE_OPTION_SIZE bytes; or NULL */
     bool edns;
     bool dnssec_ok;
     bool told_ad; /* AD means something to the client (RFC 6840 5.8), and may be told */

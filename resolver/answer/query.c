@@ -16,16 +16,22 @@ static size_t copy_question(const struct query *query, const struct query_input 
     return query->question_end;
 }
 
-static size_t reply_error(const struct query *query, const struct query_input *input, int rcode,
-                          int ede, uint8_t *reply)
+static size_t reply_failure(const struct query *query, const struct query_input *input,
+                            const struct reply_shape *shape, int rcode, int ede, uint8_t *reply)
 {
-    struct reply_shape shape = reply_shape_of(query, input->stream);
     struct reply_content content = {
         .flags = (uint16_t)(rcode & FLAG_RCODE),
         .rcode_high = (uint16_t)(rcode >> 4),
         .ede = ede,
     };
-    return reply_finish(reply, copy_question(query, input, reply), &shape, &content);
+    return reply_finish(reply, copy_question(query, input, reply), shape, &content);
+}
+
+static size_t reply_error(const struct query *query, const struct query_input *input, int rcode,
+                          int ede, uint8_t *reply)
+{
+    struct reply_shape shape = reply_shape_of(query, input->stream);
+    return reply_failure(query, input, &shape, rcode, ede, reply);
 }
 
 static size_t reply_unparsed(struct tier_worker *tier_worker, const struct query *query,
@@ -88,6 +94,7 @@ struct asked {
     struct reply_shape shape;
     struct stamp arrived;
     uint8_t position[POSITION_MAX_SIZE]; /* our position, for a child */
+    uint8_t cookie[COOKIE_OPTION_SIZE];  /* for whoever sent one */
 };
 
 static void tell_misfit(const struct tier_worker *tier_worker, const struct asked *asked,
@@ -135,6 +142,18 @@ static void take_position(struct tier_worker *tier_worker, struct asked *asked)
     counter_add(&tier_worker->counters.position_asked, 1);
     asked->shape.option = asked->position;
     asked->shape.option_size = (uint16_t)position_write_claim(&claim, asked->position);
+}
+
+/* Answers the client's cookie with one of ours. */
+static void take_cookie(const struct tier_worker *tier_worker, struct asked *asked,
+                        const struct cookie_view *cookie)
+{
+    const struct admission *admission = tier_worker->admission;
+    if (!cookie->bytes || !admission)
+        return;
+    cookie_write(&admission->secrets, cookie, &asked->input->client->peer, admission->unix_now(),
+                 asked->cookie);
+    asked->shape.cookie = asked->cookie;
 }
 
 static size_t wait_for_it(struct tier_worker *tier_worker, const struct asked *asked,
@@ -237,8 +256,10 @@ static size_t answer(struct tier_worker *tier_worker, const struct query_read *r
     asked.key = &read->key;
     asked.shape = reply_shape_of(query, input->stream);
     asked.shape.told_ad = asked.shape.told_ad && tier_worker->trust_ad;
-    if (query->edns.options_size > 0)
+    if (query->edns.options_size > 0) {
         take_position(tier_worker, &asked);
+        take_cookie(tier_worker, &asked, &read->cookie);
+    }
     if (tier_worker->local &&
         local_may_have(tier_worker->local, query->question.name, query->question.name_size)) {
         size_t size = reply_local(tier_worker, &asked, reply);
@@ -248,30 +269,14 @@ static size_t answer(struct tier_worker *tier_worker, const struct query_read *r
     return look_up(tier_worker, &asked, reply);
 }
 
-enum { COOKIE_SIZE = 8 };
-
-/* The first eight bytes of the COOKIE option, the client's own part (RFC 7873 4); NULL: there is none. */
-static const uint8_t *client_cookie(const struct edns *edns)
-{
-    struct wire_reader reader = wire_reader(edns->options, edns->options_size);
-    while (wire_left(&reader) > 0) {
-        uint16_t code = wire_read_u16(&reader), size = wire_read_u16(&reader);
-        const uint8_t *bytes = wire_read(&reader, size);
-        if (code == EDNS_OPTION_COOKIE && bytes && size >= COOKIE_SIZE)
-            return bytes;
-    }
-    return NULL;
-}
-
 /* Who asks, as a number that is never 0. */
 static uint64_t client_number(const struct tier_worker *tier_worker,
-                              const struct query_input *input, const struct edns *edns)
+                              const struct query_input *input, const struct cookie_view *cookie)
 {
     const union address *peer = &input->client->peer;
-    const uint8_t *cookie = edns->options_size > 0 ? client_cookie(edns) : NULL;
     uint64_t number;
-    if (cookie)
-        number = validity_hash(tier_worker->validity, cookie, COOKIE_SIZE);
+    if (cookie->bytes)
+        number = validity_hash(tier_worker->validity, cookie->bytes, COOKIE_CLIENT_SIZE);
     else if (peer->family == AF_INET)
         number = validity_hash(tier_worker->validity, (const uint8_t *)&peer->in.sin_addr,
                                sizeof peer->in.sin_addr);
@@ -286,25 +291,105 @@ void query_read(struct tier_worker *tier_worker, const struct query_input *input
 {
     const struct question_view *question = &ret->query.question;
     ret->error = query_parse(input->bytes, input->size, &ret->query);
+    ret->cookie.bytes = NULL;
+    if (ret->error == ERR_OK && ret->query.edns.options_size > 0)
+        ret->error = cookie_find(&ret->query.edns, &ret->cookie);
     if (ret->error != ERR_OK)
         return;
     ret->rcode = refusal(&ret->query, &ret->ede);
     if (ret->rcode != RCODE_NOERROR)
         return;
-    store_key(tier_worker->store,
-              &(struct key_parts){
-                  .name = question->name,
-                  .name_size = question->name_size,
-                  .type = type_to_look_up(question),
-                  .class = question->class,
-                  .dnssec_ok = ret->query.edns.dnssec_ok,
-                  .checking_disabled = ret->query.flags & FLAG_CD,
-                  .client = tier_worker->per_client
-                                ? client_number(tier_worker, input, &ret->query.edns)
-                                : 0,
-              },
-              &ret->key);
+    store_key(
+        tier_worker->store,
+        &(struct key_parts){
+            .name = question->name,
+            .name_size = question->name_size,
+            .type = type_to_look_up(question),
+            .class = question->class,
+            .dnssec_ok = ret->query.edns.dnssec_ok,
+            .checking_disabled = ret->query.flags & FLAG_CD,
+            .client = tier_worker->per_client ? client_number(tier_worker, input, &ret->cookie) : 0,
+        },
+        &ret->key);
     store_expect(tier_worker->store, &ret->key);
+}
+
+/* ---- whoever is not answered as others are --------------------------------------------------- */
+
+/* Cut short: whoever is really there asks again by TCP. */
+static size_t reply_short(const struct query *query, const struct query_input *input,
+                          uint8_t *reply)
+{
+    struct reply_shape shape = reply_shape_of(query, input->stream);
+    return reply_finish(reply, copy_question(query, input, reply), &shape,
+                        &(struct reply_content){.truncated = true, .ede = EDE_NONE});
+}
+
+static size_t reply_bad_cookie(const struct tier_worker *tier_worker, const struct query_read *read,
+                               const struct query_input *input, uint8_t *reply)
+{
+    uint8_t cookie[COOKIE_OPTION_SIZE];
+    const struct admission *admission = tier_worker->admission;
+    struct reply_shape shape = reply_shape_of(&read->query, input->stream);
+    cookie_write(&admission->secrets, &read->cookie, &input->client->peer, admission->unix_now(),
+                 cookie);
+    shape.cookie = cookie;
+    return reply_failure(&read->query, input, &shape, RCODE_BADCOOKIE, EDE_NONE, reply);
+}
+
+/* Every other query past the rate gets something. */
+static size_t reply_later(struct tier_worker *tier_worker, const struct query_read *read,
+                          const struct query_input *input, uint8_t *reply)
+{
+    counter_add(&tier_worker->counters.limited, 1);
+    if (read->error != ERR_OK || counter_get(&tier_worker->counters.limited) % 2)
+        return 0;
+    counter_add(&tier_worker->counters.slipped, 1);
+    return reply_short(&read->query, input, reply);
+}
+
+static enum admitted judge(const struct tier_worker *tier_worker, const struct query_read *read,
+                           const struct query_input *input, enum access access)
+{
+    if (access == ACCESS_DROP)
+        return ADMITTED_DROP;
+    if (access == ACCESS_REFUSE)
+        return ADMITTED_NOT;
+    if (input->stream)
+        return ADMITTED;
+    return admission_of_public(tier_worker->admission, &read->cookie, &input->client->peer,
+                               input->now);
+}
+
+/* Whether the query was dealt with, and has `ret_size` bytes for an answer. */
+static bool turn_away(struct tier_worker *tier_worker, const struct query_read *read,
+                      const struct query_input *input, enum access access, uint8_t *reply,
+                      size_t *ret_size)
+{
+    const bool readable = read->error == ERR_OK;
+    *ret_size = 0;
+    switch (judge(tier_worker, read, input, access)) {
+    case ADMITTED_DROP:
+        counter_add(&tier_worker->counters.clients_dropped, 1);
+        return true;
+    case ADMITTED_NOT:
+        counter_add(&tier_worker->counters.clients_refused, 1);
+        if (readable)
+            *ret_size = reply_error(&read->query, input, RCODE_REFUSED, EDE_PROHIBITED, reply);
+        return true;
+    case ADMITTED_LATER:
+        *ret_size = reply_later(tier_worker, read, input, reply);
+        return true;
+    case ADMITTED_PROVE:
+        if (!readable)
+            return false;
+        counter_add(&tier_worker->counters.bad_cookies, 1);
+        *ret_size = read->cookie.bytes ? reply_bad_cookie(tier_worker, read, input, reply)
+                                       : reply_short(&read->query, input, reply);
+        return true;
+    default:
+        return false;
+    }
 }
 
 size_t query_answer(struct tier_worker *tier_worker, const struct query_input *input,
@@ -312,6 +397,13 @@ size_t query_answer(struct tier_worker *tier_worker, const struct query_input *i
 {
     const struct query *query = &read->query;
     counter_add(&tier_worker->counters.queries, 1);
+    if (tier_worker->admission) {
+        size_t size;
+        enum access access = admission_access(tier_worker->admission, &input->client->peer);
+        if (access != ACCESS_ALLOW && !input->client->transport->inside &&
+            turn_away(tier_worker, read, input, access, reply, &size))
+            return size;
+    }
     if (read->error != ERR_OK)
         return reply_unparsed(tier_worker, query, input, read->error, reply);
     if (read->rcode != RCODE_NOERROR) {

@@ -13,6 +13,7 @@
 #include "cache/store.h"
 #include "resolver/answer/client.h"
 #include "invalidation/position.h"
+#include "resolver/answer/admission.h"
 #include "resolver/answer/inflight.h"
 #include "resolver/answer/local.h"
 #include "resolver/answer/network.h"
@@ -34,6 +35,7 @@ struct tier_worker {
     uint64_t resolve_timeout_ms;
     bool per_client;                  /* each client has answers of its own */
     bool trust_ad;                    /* clients are told what the upstream has validated */
+    struct admission *admission;      /* what clients must pass; a reference. NULL: all may ask */
     struct network_list position_for; /* who is told our position */
     /* Told of each; `name` is canonical. NULL: nobody is. */
     void (*misfit)(void *arg, enum misfit misfit, const union address *child, const uint8_t *name);
@@ -41,6 +43,8 @@ struct tier_worker {
     struct local *local; /* answered before the cache is asked; NULL: nothing is */
     struct {
         struct counter queries, malformed, refused, dropped, truncated, local;
+        /* By the access list; past the rate; of those, cut short; without the cookie that is required. */
+        struct counter clients_refused, clients_dropped, limited, slipped, bad_cookies;
         struct counter position_asked, position_ignored; /* by children; by others, or malformed */
     } counters;
 };
@@ -59,6 +63,7 @@ struct query_read {
     struct answer_key key; /* where the query goes on to the cache */
     int error;             /* of query_parse() */
     int rcode, ede;        /* why it is refused, or NOERROR */
+    struct cookie_view cookie;
 };
 
 /*
@@ -72,6 +77,13 @@ void query_read(struct tier_worker *tier_worker, const struct query_input *input
                 struct query_read *ret);
 size_t query_answer(struct tier_worker *tier_worker, const struct query_input *input,
                     const struct query_read *read, uint8_t *reply);
+
+/* Whether nothing that comes from there is answered. */
+static inline bool query_is_dropped(const struct tier_worker *tier_worker,
+                                    const union address *peer)
+{
+    return tier_worker->admission && admission_access(tier_worker->admission, peer) == ACCESS_DROP;
+}
 
 /* Both steps. */
 static inline size_t query_handle(struct tier_worker *tier_worker, const struct query_input *input,

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "invalidation/position.h"
+#include "resolver/answer/cookie.h"
 
 struct reply_shape reply_shape_of(const struct query *query, bool stream)
 {
@@ -25,7 +26,8 @@ struct reply_shape reply_shape_of(const struct query *query, bool stream)
 
 size_t reply_room(const struct reply_shape *shape, size_t question_end)
 {
-    size_t taken = question_end + (shape->edns ? DNS_OPT_SIZE + shape->option_size : 0);
+    size_t taken = question_end + (shape->edns ? DNS_OPT_SIZE + shape->option_size : 0) +
+                   (shape->cookie ? COOKIE_OPTION_SIZE : 0);
     return shape->limit > taken ? shape->limit - taken : 0;
 }
 
@@ -44,13 +46,17 @@ static size_t write_options(uint8_t *at, size_t room, const struct reply_shape *
                             const struct reply_content *content)
 {
     size_t size = 0;
+    if (shape->cookie && room >= COOKIE_OPTION_SIZE) {
+        memcpy(at, shape->cookie, COOKIE_OPTION_SIZE);
+        size = COOKIE_OPTION_SIZE;
+    }
     /* Where it does not fit, nothing does: the reply is truncated, and comes again over TCP. */
-    if (shape->option_size > 0 && !content->behind && room >= shape->option_size) {
-        memcpy(at, shape->option, shape->option_size);
-        position_describe(at, &(struct position_claim){.provisional = content->provisional,
-                                                       .vouched = content->vouched,
-                                                       .outside = content->outside});
-        size = shape->option_size;
+    if (shape->option_size > 0 && !content->behind && room >= size + shape->option_size) {
+        memcpy(at + size, shape->option, shape->option_size);
+        position_describe(at + size, &(struct position_claim){.provisional = content->provisional,
+                                                              .vouched = content->vouched,
+                                                              .outside = content->outside});
+        size += shape->option_size;
     }
     if (content->ede != EDE_NONE && room >= size + EDE_OPTION_SIZE) {
         write_ede(at + size, content->ede);
@@ -64,7 +70,7 @@ static size_t write_opt(uint8_t *at, size_t room, const struct reply_shape *shap
                         const struct reply_content *content)
 {
     size_t options = 0;
-    if (shape->option_size > 0 || content->ede != EDE_NONE)
+    if (shape->option_size > 0 || shape->cookie || content->ede != EDE_NONE)
         options = write_options(at + DNS_OPT_SIZE, room - DNS_OPT_SIZE, shape, content);
     at[0] = 0;
     wire_put_u16(at + 1, TYPE_OPT);

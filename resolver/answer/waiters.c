@@ -67,9 +67,13 @@ uint64_t waiters_who(const union address *peer, bool network)
 }
 
 /* False: no memory. */
-static bool copy_option(struct waiter *waiter)
+static bool copy_options(struct waiter *waiter)
 {
     waiter->option = NULL;
+    if (waiter->shape.cookie) {
+        memcpy(waiter->cookie, waiter->shape.cookie, sizeof waiter->cookie);
+        waiter->shape.cookie = waiter->cookie;
+    }
     if (waiter->shape.option_size == 0)
         return true;
     waiter->option = malloc(waiter->shape.option_size);
@@ -100,7 +104,7 @@ struct waiter *waiters_add(struct waiters *waiters, const struct waiter_terms *t
     waiter->deadline = terms->deadline;
     waiter->own = answer_key_client(terms->key);
     write_question(waiter, terms->question);
-    if (!copy_option(waiter)) {
+    if (!copy_options(waiter)) {
         pool_put(&waiters->pool, waiter);
         return NULL;
     }

@@ -12,6 +12,7 @@
 
 #include "cache/store.h"
 #include "resolver/answer/client.h"
+#include "resolver/answer/cookie.h"
 #include "resolver/answer/micro.h"
 #include "resolver/answer/quota.h"
 
@@ -32,6 +33,7 @@ struct waiter {
     struct mono deadline;
     uint64_t own;    /* whose cache the answer goes to, where each client has one; 0: everybody's */
     uint8_t *option; /* a copy of that in `shape`; or NULL */
+    uint8_t cookie[COOKIE_OPTION_SIZE]; /* likewise, if it has one */
     uint16_t question_size;
     uint8_t question[NAME_MAX_SIZE + 4]; /* as spelled: name, type, class */
 };

@@ -11,6 +11,7 @@
 #include "dns/name.h"
 #include "resolver/daemon/brokers.h"
 #include "resolver/daemon/check.h"
+#include "resolver/daemon/clients.h"
 #include "resolver/daemon/descriptors.h"
 #include "resolver/daemon/log.h"
 #include "resolver/net/clock.h"
@@ -150,6 +151,15 @@ static bool make_local(struct daemon *daemon, const struct config *config, size_
     return local != NULL;
 }
 
+/* False: no memory; the tier keeps what it has. */
+static bool make_admission(struct daemon *daemon, const struct config *config, size_t i)
+{
+    struct admission *admission = clients_admission(&config->tiers[i]);
+    if (admission)
+        tier_set_admission(daemon->tiers[i], admission);
+    return admission != NULL;
+}
+
 /* ---- assembly ------------------------------------------------------------------------------- */
 
 static bool make_tiers(struct daemon *daemon)
@@ -168,7 +178,7 @@ static bool make_tiers(struct daemon *daemon)
         if (daemon->tiers[i]->subscribed)
             daemon->stores[daemon->store_count++] = daemon->tiers[i]->store;
         daemon->tier_count++;
-        if (!make_local(daemon, config, i))
+        if (!make_local(daemon, config, i) || !make_admission(daemon, config, i))
             return false;
     }
     return true;
@@ -394,8 +404,9 @@ void daemon_reload(struct daemon *daemon)
     log_set_level(log_level_from_text(wanted->log));
     for (size_t i = 0; i < daemon->tier_count; i++) {
         tier_configure(daemon->tiers[i], &wanted->tiers[i]);
-        if (!make_local(daemon, wanted, i))
-            log_line(LOG_LEVEL_ERROR, "msg=\"local names not reloaded: no memory\" tier=%s",
+        if (!make_local(daemon, wanted, i) || !make_admission(daemon, wanted, i))
+            log_line(LOG_LEVEL_ERROR,
+                     "msg=\"local names or clients not reloaded: no memory\" tier=%s",
                      daemon->tiers[i]->name);
     }
     reload_workers(daemon, wanted);

@@ -168,6 +168,7 @@ void tier_free(struct tier *tier)
     store_free(tier->store);
     kin_free(tier->kin);
     local_unref(tier->local);
+    admission_unref(tier->admission);
     free(tier->zones);
     for (size_t i = 0; i < tier->origin_count; i++)
         free(tier->origins[i]);
@@ -307,6 +308,23 @@ struct local *tier_local(struct tier *tier)
     struct local *local = tier->local ? local_ref(tier->local) : NULL;
     pthread_mutex_unlock(&tier->lock);
     return local;
+}
+
+void tier_set_admission(struct tier *tier, struct admission *admission)
+{
+    pthread_mutex_lock(&tier->lock);
+    struct admission *old = tier->admission;
+    tier->admission = admission;
+    pthread_mutex_unlock(&tier->lock);
+    admission_unref(old);
+}
+
+struct admission *tier_admission(struct tier *tier)
+{
+    pthread_mutex_lock(&tier->lock);
+    struct admission *admission = tier->admission ? admission_ref(tier->admission) : NULL;
+    pthread_mutex_unlock(&tier->lock);
+    return admission;
 }
 
 const char *tier_origin_text(struct tier *tier, uint8_t origin)

@@ -12,6 +12,7 @@
 
 #include "cache/store.h"
 #include "config/config.h"
+#include "resolver/answer/admission.h"
 #include "resolver/answer/inflight.h"
 #include "resolver/answer/local.h"
 #include "resolver/answer/network.h"
@@ -59,7 +60,8 @@ struct tier {
     struct network_list position_for;
     struct log_place full; /* for who has most under way */
     struct kin *kin;
-    struct local *local; /* a reference; NULL before it is set */
+    struct local *local;         /* a reference; NULL before it is set */
+    struct admission *admission; /* likewise */
 };
 
 /* `validity` has the zones that the tier subscribes to. NULL: no memory. */
@@ -96,6 +98,11 @@ void tier_networks(struct tier *tier, struct network_list *ret);
 
 /* Names answered without cache and upstreams, from here on; takes over the reference. */
 void tier_set_local(struct tier *tier, struct local *local);
+
+/* What clients must pass, from here on; takes over the reference. */
+void tier_set_admission(struct tier *tier, struct admission *admission);
+/* The same, with a reference for the caller; NULL before it is set. */
+struct admission *tier_admission(struct tier *tier);
 
 /* These names, with a reference for the caller; NULL when none were set. */
 struct local *tier_local(struct tier *tier);

@@ -110,6 +110,7 @@ static bool tier_worker_open(struct worker *worker, size_t i)
     tier_worker->misfit = kin_misfit;
     tier_worker->misfit_arg = tier->kin;
     tier_worker->local = tier_local(tier);
+    tier_worker->admission = tier_admission(tier);
     tier_worker->resolve_timeout_ms = worker->options.settings.resolve_timeout_ms;
     struct routes *routes = routes_of(worker, i);
     if (!routes)
@@ -184,6 +185,8 @@ static void take_settings(struct worker *worker, const struct worker_settings *s
         tier_networks(tier, &tier_worker->position_for);
         local_unref(tier_worker->local);
         tier_worker->local = tier_local(tier);
+        admission_unref(tier_worker->admission);
+        tier_worker->admission = tier_admission(tier);
         struct routes *routes = routes_of(worker, i);
         if (!routes) {
             log_line(LOG_LEVEL_ERROR, "msg=\"forwarders not reloaded: no memory\" tier=%s",
@@ -458,6 +461,7 @@ static void free_tier_workers(struct worker *worker)
     for (size_t i = 0; worker->tier_workers && i < worker->options.tier_count; i++) {
         inflight_free(worker->tier_workers[i].inflight);
         local_unref(worker->tier_workers[i].local);
+        admission_unref(worker->tier_workers[i].admission);
     }
     known_servers_free(worker->known);
     free(worker->tier_workers);
@@ -514,6 +518,11 @@ void worker_count(const struct worker *worker, size_t tier_index, struct tier_co
         .dropped = counter_get(&tier_worker->counters.dropped),
         .truncated = counter_get(&tier_worker->counters.truncated),
         .local = counter_get(&tier_worker->counters.local),
+        .clients_refused = counter_get(&tier_worker->counters.clients_refused),
+        .clients_dropped = counter_get(&tier_worker->counters.clients_dropped),
+        .limited = counter_get(&tier_worker->counters.limited),
+        .slipped = counter_get(&tier_worker->counters.slipped),
+        .bad_cookies = counter_get(&tier_worker->counters.bad_cookies),
         .jobs = counter_get(&inflight->jobs),
         .joined = counter_get(&inflight->joined),
         .superseded = counter_get(&inflight->superseded),

@@ -380,6 +380,11 @@ static void on_taken(void *arg, int fd, const struct sockaddr *peer, socklen_t s
 {
     struct listener *listener = arg;
     struct tcp_pool *pool = listener->pool;
+    if (query_is_dropped(listener->tier_worker, (const union address *)peer)) {
+        counter_add(&listener->tier_worker->counters.clients_dropped, 1);
+        close(fd);
+        return;
+    }
     struct connection *connection =
         has_room(pool) ? connection_new(listener, fd, peer, size) : NULL;
     if (!connection) {

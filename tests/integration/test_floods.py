@@ -4,6 +4,8 @@ import socket
 import threading
 import time
 
+import dns.edns
+import dns.exception
 import dns.message
 import dns.query
 import pytest
@@ -12,7 +14,7 @@ import freshet
 import process
 import wire
 from process import eventually
-from query import addresses
+from query import addresses, rcode
 
 SANITIZED = freshet.build_directory() != "build"
 FLOOD = 2_000 if SANITIZED else 8_000  # queries a second
@@ -59,10 +61,10 @@ class Flood:
         self._thread.join()
 
 
-def ask_from(server, name, source=OTHER, **options):
+def ask_from(server, name, source=OTHER, timeout=5, **options):
     host, port = getattr(server, "address", server)
     query = dns.message.make_query(name, "A", **options)
-    return dns.query.udp(query, host, port=port, timeout=5, source=source)
+    return dns.query.udp(query, host, port=port, timeout=timeout, source=source)
 
 
 def silent_zone(healthy, silent, **cache):
@@ -89,3 +91,71 @@ def test_random_names_under_a_silent_zone(freshetd, scripted, silent):
     assert daemon.records(msg="no room, the oldest of the biggest holder goes",
                           zone="silent.example.")
     assert len(daemon.records(msg="questions under way make room for others")) < 60
+
+
+# --- who may ask
+
+
+def test_the_access_list(freshetd, scripted):
+    scripted.set("www.example.com.", "A", "192.0.2.1")
+    config = freshet.stub([scripted])
+    config["tiers"][0]["clients"] = {
+        "allow": ["127.0.0.0/8"], "refuse": ["127.0.0.16/28"], "drop": ["127.0.0.20/31"]}
+    daemon = freshetd(config)
+    assert addresses(ask_from(daemon, "www.example.com.", "127.0.0.2")) == ["192.0.2.1"]
+    refused = ask_from(daemon, "www.example.com.", "127.0.0.17", use_edns=0)
+    assert rcode(refused) == "REFUSED" and not refused.answer
+    assert [int(option.code) for option in refused.options] == [dns.edns.EDECode.PROHIBITED]
+    with pytest.raises(dns.exception.Timeout):
+        ask_from(daemon, "www.example.com.", "127.0.0.20", timeout=0.3)
+    with socket.create_connection(daemon.address, source_address=("127.0.0.21", 0)) as stream:
+        stream.settimeout(5)
+        assert stream.recv(1) == b""
+    assert daemon.metric("freshet_clients_refused_total") == 1
+    assert daemon.metric("freshet_clients_dropped_total") == 2
+    config["tiers"][0]["clients"] = {"drop": ["127.0.0.2"]}
+    daemon.configure(config)
+    daemon.sighup()
+    daemon.wait_log("msg=reloaded")
+    assert addresses(ask_from(daemon, "www.example.com.", "127.0.0.20")) == ["192.0.2.1"]
+    with pytest.raises(dns.exception.Timeout):
+        ask_from(daemon, "www.example.com.", timeout=0.3)
+
+
+COOKIE = 10  # the EDNS option (RFC 7873)
+
+
+def cookie_of(response):
+    (option,) = [option for option in response.options if option.otype == COOKIE]
+    return option.data
+
+
+def ask_with_cookie(daemon, data):
+    return ask_from(daemon, "www.example.com.", options=[dns.edns.GenericOption(COOKIE, data)])
+
+
+def test_cookies(freshetd, scripted):
+    scripted.set("www.example.com.", "A", "192.0.2.1")
+    config = freshet.stub([scripted])
+    secrets = ["e5e973e5a6b2a43f48e7dc849e37bfcf", "dd3bdf9344b678b185a6f5cb60fca715"]
+    config["tiers"][0]["clients"] = {"cookie_secrets": secrets}
+    daemon = freshetd(config)
+    miss, hit = (cookie_of(ask_with_cookie(daemon, b"01234567")) for _ in range(2))
+    for cookie in (miss, hit, cookie_of(ask_with_cookie(daemon, miss))):
+        assert len(cookie) == 24 and cookie.startswith(b"01234567\1\0\0\0")
+    assert rcode(ask_with_cookie(daemon, b"0123456")) == "FORMERR"
+    assert not ask_from(daemon, "www.example.com.", use_edns=0).options
+
+
+@pytest.mark.parametrize("clients, wrong", [
+    ({"allow": ["10.0.0.0/8"], "drop": ["10.0.0.0/8"]}, "clients.drop[0]"),
+    ({"cookie_secrets": ["e5e973e5"]}, "clients.cookie_secrets[0]"),
+    ({"refuse": ["10.0.0.1/8"]}, "clients.refuse[0]"),
+    ({"rate_limit": -1}, "clients.rate_limit"),
+])
+def test_clients_that_make_no_sense(clients, wrong, scripted, freshetd):
+    config = freshet.stub([scripted])
+    config["tiers"][0]["clients"] = clients
+    with pytest.raises(process.NotReady) as failure:
+        freshetd(config)
+    assert wrong in str(failure.value) and "e5e973e5" not in str(failure.value)

@@ -265,7 +265,7 @@ static void test_unknown_key(void **state)
          "settle, marks, rdkafka, link"},
         {"tiers:\n- name: a\n  listen: [\"::1\"]\n  cahce: {}\n",
          "4: tiers[0].cahce: unknown key; known here: name, listen, subscribe, per_client, "
-         "trust_ad, cache, upstream, "
+         "trust_ad, clients, cache, upstream, "
          "position_for, zones, special_use, hosts, local"},
         {"tiers:\n- name: a\n  listen:\n  - ::1\n  " UPSTREAM "\n- name: b\n  cache:\n"
          "    sise: 1\n",

@@ -166,6 +166,7 @@ static int teardown(void **state)
 {
     (void)state;
     inflight_free(f.tier.inflight);
+    admission_unref(f.tier.admission);
     assert_int_equal(f.flood.holds, 0);
     assert_int_equal(f.others.holds, 0);
     fake_source_close(&f.source);
@@ -406,6 +407,74 @@ static void the_fetch_is_shared_and_the_answer_is_not(void **state)
     assert_int_equal(f.others.holds, 1);
 }
 
+/* ---- who may ask ---------------------------------------------------------------------------- */
+
+enum { PUBLIC = 0xc6336464 }; /* 198.51.100.100 */
+
+static uint32_t unix_now(void)
+{
+    return 1559731985;
+}
+
+static void guard(const struct admission_options *options)
+{
+    static const struct access_rule rules[] = {
+        {.family = AF_INET, .bits = 8, .bytes = {10}, .access = ACCESS_ALLOW},
+        {.family = AF_INET, .bits = 8, .bytes = {10}, .access = ACCESS_NEAR},
+        {.family = AF_INET, .bits = 24, .bytes = {198, 51, 100}, .access = ACCESS_ALLOW},
+        {.family = AF_INET, .bits = 16, .bytes = {10, 9}, .access = ACCESS_DROP},
+    };
+    struct admission_options all = *options;
+    all.rules = rules;
+    all.rule_count = sizeof rules / sizeof *rules;
+    all.secrets.count = 1;
+    all.unix_now = unix_now;
+    f.tier.admission = admission_new(&all);
+    assert_non_null(f.tier.admission);
+}
+
+static void strangers_are_refused(void **state)
+{
+    (void)state;
+    guard(&(struct admission_options){.rule_count = 0});
+    ask(&f.flood, 0xcb007101, "www.example.net."); /* 203.0.113.1 */
+    assert_int_equal(f.message->rcode, RCODE_REFUSED);
+    assert_int_equal(f.flood.ede, EDE_PROHIBITED);
+    ask(&f.flood, 0x0a090001, "www.example.net.");
+    assert_int_equal(f.flood.replies, 1);
+    assert_int_equal(f.other.asked, 0);
+    expect_others_served();
+    assert_int_equal(counter_get(&f.tier.counters.clients_refused), 1);
+    assert_int_equal(counter_get(&f.tier.counters.clients_dropped), 1);
+}
+
+static void the_public_is_limited_and_neighbours_are_not(void **state)
+{
+    (void)state;
+    guard(&(struct admission_options){.rate_limit = 20});
+    expect_others_served();
+    for (size_t i = 0; i < 100; i++) {
+        ask(&f.flood, PUBLIC, "www.example.net.");
+        ask(&f.others, OTHER, "www.example.net.");
+    }
+    assert_int_equal(f.others.right, 101);
+    assert_int_equal(f.flood.right, 20);
+    assert_int_equal(f.flood.replies, 20 + 40); /* every other one with TC */
+    assert_int_equal(counter_get(&f.tier.counters.limited), 80);
+    assert_int_equal(counter_get(&f.tier.counters.slipped), 40);
+}
+
+static void without_cookies_it_is_sent_to_tcp(void **state)
+{
+    (void)state;
+    guard(&(struct admission_options){.require_cookies = true});
+    expect_others_served();
+    ask(&f.flood, PUBLIC, "www.example.net.");
+    assert_int_equal(f.flood.right, 0);
+    assert_true(f.message->flags & FLAG_TC);
+    assert_int_equal(counter_get(&f.tier.counters.bad_cookies), 1);
+}
+
 int main(void)
 {
 #define TEST(f)  cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -424,6 +493,9 @@ int main(void)
         STALE(stale_answers_for_those_who_waited_too),
         TEST(giving_up_answers_all_at_once),
         TEST(the_fetch_is_shared_and_the_answer_is_not),
+        TEST(strangers_are_refused),
+        TEST(the_public_is_limited_and_neighbours_are_not),
+        TEST(without_cookies_it_is_sent_to_tcp),
     };
     return cmocka_run_group_tests_name("crowds", tests, NULL, NULL);
 }
