@@ -661,6 +661,24 @@ static void without_a_stale_one_there_is_the_deadline(void **state)
     assert_int_equal(f.clients[0].rcode, RCODE_SERVFAIL);
 }
 
+static void at_the_end_all_who_wait_are_answered(void **state)
+{
+    (void)state;
+    hold_a_stale_one();
+    ask(0, "www.example.com.");
+    ask(1, "other.example.com.");
+    ask(2, "other.example.com.");
+    expect_waiting(1);
+    inflight_give_up(f.tier.inflight, micro_ms(f.world.now));
+    expect_version(0, 1);
+    assert_int_equal(f.clients[0].ede, EDE_STALE_ANSWER);
+    for (size_t i = 1; i < 3; i++) {
+        assert_int_equal(f.clients[i].replies, 1);
+        assert_int_equal(f.clients[i].rcode, RCODE_SERVFAIL);
+    }
+    assert_int_equal(inflight_waiters(f.tier.inflight), 0);
+}
+
 static void test_p1_what_a_change_has_touched_is_not_stale_but_gone(void **state)
 {
     (void)state;
@@ -729,6 +747,7 @@ int main(void)
         STALE(a_stale_answer_is_better_than_none),
         STALE(clients_do_not_wait_long_when_there_is_a_stale_one),
         STALE(without_a_stale_one_there_is_the_deadline),
+        STALE(at_the_end_all_who_wait_are_answered),
         STALE(test_p1_what_a_change_has_touched_is_not_stale_but_gone),
         STALE(test_p4_what_settled_is_not_revived),
         TEST(without_memory_for_a_fetch_it_is_refused),
