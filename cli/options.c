@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "cli/text.h"
+#include "config/secrets.h"
 
 #define DEFAULT_TOPIC   "dns.updates"
 #define DEFAULT_CONTROL "/run/freshet/control.sock"
@@ -205,8 +206,8 @@ static bool set_timeout(struct options *o, const char *value)
 static bool add_property(struct options *o, char *value)
 {
     const char *equals = strchr(value, '=');
-    if (!equals || equals == value)
-        return bad_value(o, "property", value, "NAME=VALUE");
+    if (!equals || equals == value) /* it may be a secret that lost its name */
+        return bad_value(o, "property", "...", "NAME=VALUE");
     char **grown = realloc(o->properties, (o->property_count + 1) * sizeof *grown);
     if (!grown) {
         complain(o, "%s", strerror(ENOMEM));
@@ -422,14 +423,20 @@ static bool count_operands(const struct options *o)
 static bool merge_properties(struct options *o, const struct config_feed *feed)
 {
     const size_t said = o->property_count;
-    if (feed->rdkafka_count == 0)
+    char error[CONFIG_MAX_ERROR];
+    if (feed->rdkafka_count == 0 || !(o->command->accepts & OPT_KAFKA))
         return true;
+    o->secrets = secrets_read(o->config, error);
+    if (!o->secrets) {
+        complain(o, "%s", error);
+        return false;
+    }
     char **merged = calloc(feed->rdkafka_count + said, sizeof *merged);
     if (!merged) {
         complain(o, "%s", strerror(ENOMEM));
         return false;
     }
-    memcpy(merged, feed->rdkafka, feed->rdkafka_count * sizeof *merged);
+    memcpy(merged, o->secrets, feed->rdkafka_count * sizeof *merged);
     if (said > 0)
         memcpy(merged + feed->rdkafka_count, o->properties, said * sizeof *merged);
     free(o->properties);
@@ -493,5 +500,6 @@ bool options_parse(const struct command *command, int argc, char **argv, struct 
 void options_free(struct options *options)
 {
     config_free(options->config);
+    secrets_free(options->secrets);
     free(options->properties);
 }

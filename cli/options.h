@@ -70,6 +70,7 @@ struct options {
     const char *config_path;
     const char *brokers;
     const char *topic;
+    char **secrets;    /* those of the config, with their values; NULL: not needed */
     char **properties; /* "name=value", of the config first, then of -X */
     size_t property_count;
     const char *zone;

@@ -113,7 +113,7 @@ struct config_feed {
     uint64_t lease_ms;
     uint64_t settle_ms; /* how long a change may take to reach every authoritative server */
     uint64_t marks;     /* capacity of the marks table, in scopes */
-    char **rdkafka;     /* "property=value", checked for the '=' only */
+    char **rdkafka; /* "property=value", checked for the '=' only; read them by config/secrets.h */
     size_t rdkafka_count;
     struct config_link *link; /* NULL: none */
 };

@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "config/config.h"
-#include "config/file.h"
 #include "config/network.h"
 
 enum {
@@ -15,9 +14,7 @@ enum {
     MAX_LABEL = 63,                      /* bytes (RFC 1035 2.3.4) */
     MAX_RANGE = 2 * UNITS_MAX_TEXT + 16, /* bytes of option_range() */
     MAX_ENTRY = 4096,                    /* bytes of a text in a list */
-    MAX_SECRET = 65536,                  /* bytes: a key, with the certificates above it */
-    MAX_PATH = 4096,                     /* bytes with the NUL */
-    MAX_BROKER = 300,                    /* likewise */
+    MAX_BROKER = 300,                    /* bytes with the NUL */
     MAX_NAME_WIRE = 255, /* bytes with the length bytes and the root (RFC 1035 2.3.4) */
 };
 
@@ -214,8 +211,6 @@ static bool check_zone(const struct input *input)
     return true;
 }
 
-/* ---- librdkafka's properties, and where those that are secret are read from --------------------- */
-
 /* What cannot be read as a property may be a secret that lost its name: it is not shown. */
 static bool check_property(const struct input *input)
 {
@@ -232,65 +227,6 @@ static bool check_property(const struct input *input)
                 "another",
                 option_own_properties[i]);
     return true;
-}
-
-/* A name without a slash is that of a credential, as a service manager passes them (systemd.exec(5)). */
-static bool secret_path(const struct input *input, const char *name, char path[MAX_PATH])
-{
-    const char *directory = strchr(name, '/') ? NULL : getenv("CREDENTIALS_DIRECTORY");
-    char quote[FAULT_MAX_QUOTE];
-    int length = MAX_PATH;
-    if (!strchr(name, '/') && !directory)
-        return fault_set(input->fault, input->key,
-                         "file:%s names a credential, and $CREDENTIALS_DIRECTORY is not set; "
-                         "expected a path, or a service with LoadCredential=",
-                         fault_plain(name, quote));
-    if (name[0])
-        length = snprintf(path, MAX_PATH, "%s%s%s", directory ? directory : "",
-                          directory ? "/" : "", name);
-    if (length < MAX_PATH)
-        return true;
-    return fault_set(input->fault, input->key, "file: without a path of 1 to %d bytes",
-                     MAX_PATH - 1);
-}
-
-/* Reads the value of "property=file:PATH"; an end of line at its end is none of it. */
-static bool read_secret(const struct input *input, const char *name, char **ret_value)
-{
-    char path[MAX_PATH], quote[FAULT_MAX_QUOTE];
-    size_t size;
-    if (!secret_path(input, name, path))
-        return false;
-    enum file_result result = file_read(path, MAX_SECRET, ret_value, &size);
-    if (result != FILE_OK)
-        return fault_set(input->fault, input->key, "%s %s; expected a file with the value",
-                         fault_quote(path, quote), file_result_text(result));
-    while (size > 0 && ((*ret_value)[size - 1] == '\n' || (*ret_value)[size - 1] == '\r'))
-        (*ret_value)[--size] = '\0';
-    if (size > 0 && strlen(*ret_value) == size)
-        return true;
-    free(*ret_value);
-    return fault_set(input->fault, input->key, "%s is %s; expected a file with the value",
-                     fault_quote(path, quote), size ? "not a text" : "empty");
-}
-
-static bool parse_property(const struct input *input, char **field)
-{
-    static const char prefix[] = "file:";
-    const char *value = strchr(input->text, '=') + 1;
-    char *secret;
-    if (strncmp(value, prefix, sizeof prefix - 1) != 0) {
-        *field = strdup(input->text);
-        return *field ? true : fault_memory(input->fault);
-    }
-    if (!read_secret(input, value + sizeof prefix - 1, &secret))
-        return false;
-    int length = asprintf(field, "%.*s%s", (int)(value - input->text), input->text, secret);
-    free(secret);
-    if (length >= 0)
-        return true;
-    *field = NULL;
-    return fault_memory(input->fault);
 }
 
 /* ---- brokers --------------------------------------------------------------------------------- */
@@ -364,8 +300,6 @@ static bool parse_text(const struct input *input, char **field)
 {
     if (!check_text(input))
         return false;
-    if (input->option->kind == OPTION_PROPERTIES)
-        return parse_property(input, field);
     *field = strdup(input->text);
     return *field ? true : fault_memory(input->fault);
 }

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "config/secrets.h"
 #include "resolver/answer/local.h"
 #include "resolver/daemon/listeners.h"
 #include "resolver/daemon/privileges.h"
@@ -73,12 +74,12 @@ static int check_memory(const struct config *config, char ret_error[CONFIG_MAX_E
 
 /* ---- the feed ----------------------------------------------------------------------------------- */
 
-struct feed_options check_feed_options(const struct config_feed *feed)
+struct feed_options check_feed_options(const struct config_feed *feed, char *const *properties)
 {
     return (struct feed_options){
         .brokers = feed->brokers,
         .topic = feed->updates,
-        .properties = feed->rdkafka,
+        .properties = properties,
         .property_count = feed->rdkafka_count,
         .lease_ms = feed->lease_ms,
         .settle_ms = feed->settle_ms,
@@ -91,8 +92,13 @@ static int check_feed(const struct config *config, char ret_error[CONFIG_MAX_ERR
     size_t property;
     if (!config->feed)
         return ERR_OK;
-    const struct feed_options options = check_feed_options(config->feed);
-    if (feed_check(&options, &property, why) == ERR_OK)
+    char **properties = secrets_read(config, ret_error);
+    if (!properties)
+        return ERR_CONFIG;
+    const struct feed_options options = check_feed_options(config->feed, properties);
+    int error = feed_check(&options, &property, why);
+    secrets_free(properties);
+    if (error == ERR_OK)
         return ERR_OK;
     if (property < options.property_count)
         snprintf(key, sizeof key, "feed.rdkafka[%zu]", property);
@@ -100,12 +106,10 @@ static int check_feed(const struct config *config, char ret_error[CONFIG_MAX_ERR
     return ERR_CONFIG;
 }
 
-/* A value that came from a file of its own does not stand in the text. */
-static bool stands_in_text(const struct config *config, const char *property)
+static bool stands_in_text(const char *property)
 {
-    const char *value = strchr(property, '=');
-    return value && feed_property_is_secret(property) &&
-           memmem(config->source, config->source_size, property, strlen(property));
+    const char *value = strchr(property, '=') + 1;
+    return feed_property_is_secret(property) && strncmp(value, "file:", 5) != 0;
 }
 
 bool check_secret_is_shown(const struct config *config)
@@ -114,7 +118,7 @@ bool check_secret_is_shown(const struct config *config)
     if (!config->feed || stat(config->path, &info) != 0 || !(info.st_mode & S_IROTH))
         return false;
     for (size_t i = 0; i < config->feed->rdkafka_count; i++)
-        if (stands_in_text(config, config->feed->rdkafka[i]))
+        if (stands_in_text(config->feed->rdkafka[i]))
             return true;
     return false;
 }

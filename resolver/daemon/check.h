@@ -21,7 +21,7 @@ MUST_CHECK int check_reload(const struct config *config, char ret_error[CONFIG_M
 /* Whether a password or key stands in the configuration itself, and others than its owner and group may read that. */
 bool check_secret_is_shown(const struct config *config);
 
-/* The feed's own options of a config that has one, without the applier and what else is the daemon's. */
-struct feed_options check_feed_options(const struct config_feed *feed);
+/* The feed's own options of a config that has one, with properties of secrets_read(): without what is the daemon's. */
+struct feed_options check_feed_options(const struct config_feed *feed, char *const *properties);
 
 #endif

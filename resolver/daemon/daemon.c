@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "config/secrets.h"
 #include "dns/name.h"
 #include "resolver/daemon/brokers.h"
 #include "resolver/daemon/check.h"
@@ -210,7 +211,10 @@ int daemon_start_feed(struct daemon *daemon, char ret_error[CONFIG_MAX_ERROR])
     if (!feed)
         return ERR_OK;
     char why[FEED_MAX_ERROR];
-    struct feed_options options = check_feed_options(feed);
+    char **properties = secrets_read(daemon->config, ret_error);
+    if (!properties)
+        return ERR_CONFIG;
+    struct feed_options options = check_feed_options(feed, properties);
     options.applier = daemon->applier;
     options.positions = daemon->positions;
     options.delay_ms = feed->link ? feed->link->delay_ms : 0;
@@ -218,6 +222,7 @@ int daemon_start_feed(struct daemon *daemon, char ret_error[CONFIG_MAX_ERROR])
     options.loss = feed->link ? feed->link->loss : 0;
     options.report = report_feed;
     daemon->feed = feed_start(&options, why);
+    secrets_free(properties);
     if (daemon->feed)
         return ERR_OK;
     config_fault(daemon->config, ret_error, "feed", "%s", why);

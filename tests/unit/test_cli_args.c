@@ -221,7 +221,7 @@ static void wrong_lines_are_refused_by_name(void **state)
         snprintf(line, sizeof line, "--listen %s", no_listen[i]);
         refused(&command, line, "freshet test: --listen ");
     }
-    refused(&command, "-X acks", "freshet test: --property \"acks\" is not NAME=VALUE\n");
+    refused(&command, "-X acks", "freshet test: --property \"...\" is not NAME=VALUE\n");
     refused(&command, "-c /nonexistent/f.yaml a", "freshet test: /nonexistent/f.yaml: ");
 }
 

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "config/file.h"
+#include "config/secrets.h"
 #include "tests/unit/config_texts.h"
 
 static char directory[] = "/tmp/freshet-test-XXXXXX";
@@ -109,16 +110,24 @@ static void takes(const char *value, const char *expected)
     char text[512];
     snprintf(text, sizeof text, FEED("rdkafka: [\"sasl.password=%s\"]"), value);
     struct config *config = parse(text);
-    assert_string_equal(config->feed->rdkafka[0], expected);
+    char error[CONFIG_MAX_ERROR] = "", **properties = secrets_read(config, error);
+    if (!properties)
+        fail_msg("%s", error);
+    assert_string_equal(properties[0], expected);
+    secrets_free(properties);
     config_free(config);
 }
 
 static void refuses(const char *value, const char *expected)
 {
-    char text[512], line[CONFIG_MAX_ERROR];
+    char text[512], line[CONFIG_MAX_ERROR], error[CONFIG_MAX_ERROR];
     snprintf(text, sizeof text, FEED("rdkafka: [\"sasl.password=%s\"]"), value);
     snprintf(line, sizeof line, "t.yaml:2: feed.rdkafka[0]: %s", expected);
-    refused_bytes(text, strlen(text), line);
+    struct config *config =
+        parse(text); /* whoever does not need the value does not need the file */
+    assert_null(secrets_read(config, error));
+    assert_string_equal(error, line);
+    config_free(config);
 }
 
 static void test_secret_in_a_file(void **state)
