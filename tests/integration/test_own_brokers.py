@@ -8,6 +8,7 @@ import pytest
 
 import changes
 import freshet
+import kafka_cluster
 import process
 from process import eventually
 from query import addresses, ask
@@ -34,11 +35,11 @@ def resolver_of_itself(freshetd, rundir, monkeypatch):
     find = freshet.program
     monkeypatch.setattr(freshet, "program", lambda name: f"{rundir}/freshetd" if name == "freshetd" else find(name))
 
-    def start(upstream, topic, **cache):
-        tier = freshet.tier("os", [upstream], **cache)
+    def start(upstream, topic, brokers=None):
+        tier = freshet.tier("os", [upstream])
         tier["listen"] = [f"{address}:53", f"127.0.0.1:{process.free_port()}"]
         feed = freshet.feed(topic, ["example.com."], lease="1s")
-        feed["brokers"] = f"{BROKER.rstrip('.')}:{topic.bootstrap.rsplit(':', 1)[1]}"
+        feed["brokers"] = brokers or f"{BROKER.rstrip('.')}:{topic.bootstrap.rsplit(':', 1)[1]}"
         return freshetd({"tiers": [tier], "feed": feed})
     return start
 
@@ -56,6 +57,25 @@ def test_a_wrong_address_of_a_broker_is_looked_past(resolver_of_itself, scripted
     eventually(lambda: state(daemon) == "live", within=20, what="it finds its broker by itself")
     asked = scripted.count(BROKER)
     assert addresses(ask(daemon, BROKER)) == ["127.0.0.1"] and scripted.count(BROKER) == asked, "held again"
+
+
+def test_so_is_that_of_a_broker_that_only_brokers_know(resolver_of_itself, scripted, kafka):
+    """The configuration has an address; what leads the partitions calls itself by a name."""
+    if not isinstance(kafka, kafka_cluster.KafkaBroker):
+        pytest.skip("needs a Kafka broker of its own (KAFKA unset)")
+    own = kafka_cluster.KafkaBroker()
+    try:
+        topic = own.topic()
+        own.halt()
+        own.start_as(BROKER.rstrip("."))
+        scripted.set(BROKER, "A", OUT_OF_REACH, ttl=86400)
+        daemon = resolver_of_itself(scripted, topic, brokers=own.bootstrap)
+        eventually(lambda: scripted.count(BROKER) >= 1, within=20)
+        assert state(daemon) == "cold"
+        scripted.set(BROKER, "A", "127.0.0.1", ttl=86400)
+        eventually(lambda: state(daemon) == "live", within=30)
+    finally:
+        own.stop()
 
 
 def test_so_is_no_such_name(resolver_of_itself, scripted, topic):
