@@ -35,7 +35,7 @@
     X(ERR_NOT_FOUND, -23, "not found")                                                             \
     X(ERR_MUST, -24, "a field that must be understood is not known")                               \
     X(ERR_RELATIVE, -25, "a name without its final dot")                                           \
-    X(ERR_NOT_ASCII, -26, "a name that is not ASCII: say its xn-- form, or \\DDD for a byte")
+    X(ERR_NOT_ASCII, -26, "a name that is not ASCII: its A-labels (xn--) are meant")
 
 enum error {
 #define X(name, number, text) name = number,

@@ -3,8 +3,9 @@
 The authority is scripted, so that each test knows exactly which questions went upstream.
 """
 
+import os
+import subprocess
 import threading
-import time
 import time
 
 import pytest
@@ -345,6 +346,10 @@ BAD = {
         changes.set_("n1.example.com.", "A", 60, "192.0.2.300")])),
     "name outside the zone": changes.encode(changes.change_set("example.com.", [
         changes.set_("n1.example.net.", "A", 60, "192.0.2.1")])),
+    "a name without its final dot": changes.encode(changes.change_set("example.com.", [
+        changes.set_("n1.example.com.", "MX", 60, "10 mail")])),
+    "a name that is not ASCII: its A-labels (xn--) are meant": changes.encode(changes.change_set("example.com.", [
+        changes.set_("bücher.example.com.", "A", 60, "192.0.2.1")])),
     "a field that must be understood is not known": changes.encode(changes.change_set("example.com.", [
         dict(changes.set_("n1.example.com.", "A", 60, "192.0.2.9"), variant="eu")], must=["variant"])),
     "a field is missing or of the wrong kind": changes.encode(
@@ -370,6 +375,27 @@ def test_p9_what_cannot_be_applied_invalidates_its_zone(resolver, reason):
     assert addresses(resolver.ask("n1.example.com.")) == ["192.0.2.101"]
     assert resolver.daemon.metric("freshet_feed_refused_total", reason=reason) == 1
     assert resolver.daemon.status()["feed"]["state"] == "live"
+
+
+def test_other_letters_on_the_command_line_are_a_labels(resolver):
+    """The name that every resolver is asked for is the one that is changed, looked at and evicted."""
+    def tool(*words):
+        place = [] if words[0] in ("lookup", "evict") else [
+            "--brokers", resolver.topic.bootstrap, "--topic", resolver.topic.name, "--zone", "example.com"]
+        control = [] if place else ["--control", resolver.daemon.control_path]
+        return subprocess.run([os.path.join(freshet.build_directory(), "freshet"), *words, *place, *control],
+                              capture_output=True, text=True, check=False)
+
+    resolver.authority.set("xn--bcher-kva.example.com.", "A", "192.0.2.1")
+    assert addresses(resolver.ask("xn--bcher-kva.example.com.")) == ["192.0.2.1"]
+    assert "xn--bcher-kva" in tool("lookup", "bücher.example.com", "A").stdout
+    done = tool("set", "BÜCHER.example.com", "A", "3600", "192.0.2.2")
+    assert done.returncode == 0 and "xn--bcher-kva.example.com." in done.stdout
+    eventually(lambda: addresses(resolver.ask("xn--bcher-kva.example.com.")) == ["192.0.2.2"])
+    assert resolver.fetches("xn--bcher-kva.example.com.") == 1
+    assert tool("evict", "bücher.example.com").stdout.startswith("evicted xn--bcher-kva.example.com.: 1")
+    refused = tool("set", "mail.example.com", "MX", "60", "10 mail")
+    assert refused.returncode == 2 and '"mail" has no final dot' in refused.stderr
 
 
 # --- promise 8: where a set comes from
