@@ -365,7 +365,7 @@ static int lock_directory(const char *path)
     snprintf(copy, sizeof copy, "%s", path);
     int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     for (int i = 0; fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) != 0; i++) {
-        if (i == LOCK_TRIES) {
+        if (errno != EWOULDBLOCK || i == LOCK_TRIES) {
             close(fd);
             return -1;
         }

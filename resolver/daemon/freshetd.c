@@ -295,6 +295,12 @@ static bool settle_down(struct program *program, char error[CONFIG_MAX_ERROR])
     return true;
 }
 
+static bool watch_limits(struct program *program)
+{
+    program->limits = limits_new(program->base, program->daemon);
+    return program->limits != NULL;
+}
+
 /* The control socket comes first: a running instance is noticed by it. */
 static bool start(struct program *program, char error[CONFIG_MAX_ERROR])
 {
@@ -306,7 +312,7 @@ static bool start(struct program *program, char error[CONFIG_MAX_ERROR])
     }
     return open_control(program, error) && open_metrics(program, error) && watch_signals(program) &&
            watch_time(program) && watch_workers(program) && settle_down(program, error) &&
-           daemon_start_workers(program->daemon, error) == ERR_OK;
+           daemon_start_workers(program->daemon, error) == ERR_OK && watch_limits(program);
 }
 
 static void close_program(struct program *program)

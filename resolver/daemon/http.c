@@ -72,6 +72,16 @@ static void serve(struct visitor *visitor, bool send)
     evbuffer_free(body);
 }
 
+/* A proxy's way to say it has the host in front (RFC 9112 3.2.2). */
+static const char *without_host(const char *path)
+{
+    static const char scheme[] = "http://";
+    if (strncasecmp(path, scheme, strlen(scheme)) != 0)
+        return path;
+    path += strlen(scheme);
+    return path + strcspn(path, "/");
+}
+
 /* "GET /metrics?x=y HTTP/1.1" */
 static void answer_line(struct visitor *visitor, char *line)
 {
@@ -81,6 +91,7 @@ static void answer_line(struct visitor *visitor, char *line)
         refuse(visitor, "400 Bad Request");
         return;
     }
+    path = without_host(path);
     bool get = strcmp(method, "GET") == 0;
     size_t size = strcspn(path, "?");
     const char *ours = visitor->http->page.path;

@@ -401,13 +401,16 @@ static void on_taken(void *arg, int fd, const struct sockaddr *peer, socklen_t s
     bufferevent_enable(connection->stream, EV_READ | EV_WRITE);
 }
 
-/* Out of descriptors: the next one shall find one. */
+/* Out of descriptors: those who come next shall find some. */
 static void on_rests(void *arg, int error)
 {
     (void)error;
     struct listener *listener = arg;
-    counter_add(&listener->pool->counters.rests, 1);
-    (void)make_room(listener->pool);
+    struct tcp_pool *pool = listener->pool;
+    size_t some = holders_count(pool->holders) / 4;
+    counter_add(&pool->counters.rests, 1);
+    while (make_room(pool) && some-- > 0)
+        continue;
 }
 
 /* ---- the pool */

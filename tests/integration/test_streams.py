@@ -229,7 +229,7 @@ def test_out_of_descriptors(upstream, freshetd):
         assert cpu_seconds(daemon) - cpu < 1
         assert sum(over_tcp(daemon) for _ in range(10)) >= 8
     assert daemon.metric("freshet_tcp_rests_total") > 0
-    assert daemon.records(counter="freshet_tcp_rests_total")
+    daemon.wait_log("counter=freshet_tcp_rests_total")
 
 
 def test_clients_leave_descriptors_for_misses(upstream, freshetd):
@@ -311,6 +311,7 @@ def test_head_and_odd_requests(upstream, freshetd):
     assert head.split()[1] == b"200" and b"Content-Length: " in head and not body
     for text, status in ((b"GET /metricsx HTTP/1.1", b"404"), (b"GET /metric HTTP/1.1", b"404"),
                          (b"DELETE /metrics HTTP/1.1", b"405"), (b"GET /metrics", b"400"), (b"", b"400"),
+                         (b"GET http://localhost/metrics HTTP/1.1", b"200"), (b"GET http://x HTTP/1.1", b"404"),
                          (b"GET  /metrics HTTP/1.1", b"400"), (b"\0\1\2", b"400")):
         assert request(text + b"\r\n\r\n").split()[1] == status
 
@@ -349,8 +350,8 @@ def second(config_path):
                           capture_output=True, text=True)
 
 
-def configuration(rundir, daemon):
-    path = os.path.join(rundir, "second.yaml")
+def configuration(rundir, daemon, name="second.yaml"):
+    path = os.path.join(rundir, name)
     config = freshet.stub([("127.0.0.1", 1)], workers=1, control=daemon.control_path)
     config["tiers"][0]["listen"] = [f"127.0.0.1:{process.free_port()}"]
     with open(path, "w", encoding="utf-8") as file:
@@ -370,6 +371,26 @@ def test_a_second_instance_beside_a_stopped_one(upstream, freshetd, rundir, queu
         os.kill(daemon.pid, signal.SIGCONT)
     process.eventually(lambda: is_served(daemon), what="it goes on")
     assert result.returncode == 1 and "another instance is running" in result.stderr
+
+
+def test_of_two_that_start_at_once_one_runs(upstream, freshetd, rundir):
+    """Over a socket that was left behind, which both would remove."""
+    daemon = few_places(freshetd, upstream)
+    daemon.kill()
+    paths = [configuration(rundir, daemon, f"{n}.yaml") for n in range(2)]
+    for _ in range(5):
+        started = [subprocess.Popen([freshet.program("freshetd"), "-c", path], stderr=subprocess.PIPE, text=True)
+                   for path in paths]
+        try:
+            process.eventually(lambda: any(one.poll() is not None for one in started), what="one gives up")
+            process.eventually(lambda: is_served(daemon), what="the other runs")
+            (loser,) = [one for one in started if one.poll() is not None]
+            assert loser.returncode == 1 and "another instance is running" in loser.stderr.read()
+        finally:
+            for one in started:
+                one.kill()
+                one.wait()
+                one.stderr.close()
 
 
 def test_who_stops_leaves_the_socket_of_another(upstream, freshetd):
