@@ -35,6 +35,7 @@ struct fetch_counters {
     struct counter behind;      /* answers of a parent that lacked a change of something in them */
     struct counter no_position; /* answers without a usable position: those of any cache */
     struct counter uncached;    /* answers handed on with TTL 0 because of either */
+    struct counter unheeded;    /* the same, as they may lack the DNSSEC records that were wanted */
 };
 
 /* What the fetches of one worker share: scratch memory, used inside one callback at a time. */

@@ -373,8 +373,8 @@ class Scripted:
     """
 
     def __init__(self, zones=("example.com.", "example.net."), v6=False, negative_ttl=60, udp=True,
-                 tcp=True, port=None):
-        self.host = "::1" if v6 else "127.0.0.1"
+                 tcp=True, port=None, host=None):
+        self.host = host or ("::1" if v6 else "127.0.0.1")
         self.address = (self.host, port or process.free_port(self.host))
         self.zones = [zone.lower() for zone in zones]
         self.negative_ttl = negative_ttl
@@ -576,7 +576,7 @@ class Scripted:
         self._udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
         self._udp.setblocking(False)
         if udp:
-            self._udp.bind(self.address)
+            self._udp.bind(socket.getaddrinfo(*self.address)[0][4])
             self._loop.add_reader(self._udp, self._read_udp)
         self._tcp = self._loop.run_until_complete(asyncio.start_server(
             self._serve_tcp, self.host, self.address[1], backlog=512)) if tcp else None

@@ -2,6 +2,7 @@
 
 import random
 import socket
+import subprocess
 import threading
 import time
 
@@ -15,6 +16,7 @@ import process
 import scripted as s
 import wire
 from query import addresses, ask, rcode
+from test_clients import enter_new_network, why_not_permitted
 from test_forwarding import A, ede, names
 
 
@@ -375,3 +377,36 @@ def test_ds_is_asked_of_the_parent(scripted, second, freshetd):
     assert addresses(ask(daemon, "sub.example.com.", "DS"))
     assert addresses(ask(daemon, "sub.example.com.")) == ["192.0.2.1"]
     assert second.count("sub.example.com.", "DS") == 0
+
+
+# --- an address that is one of an interface
+
+
+@pytest.fixture
+def link_local():
+    """A link-local address on the loopback device of a network of our own."""
+    reason = why_not_permitted()
+    if reason:
+        pytest.skip(f"needs network namespaces: {reason}")
+    leave = enter_new_network()
+    try:
+        for words in ("link set lo up", "addr add fe80::53/64 dev lo nodad"):
+            subprocess.run(["ip", *words.split()], check=True)
+        yield "fe80::53%lo"
+    finally:
+        leave()
+
+
+def test_a_link_local_server(link_local, freshetd):
+    """By UDP and, where the answer is truncated, by TCP on the same link."""
+    server = s.Scripted(host=link_local, port=process.free_port("::1"))
+    try:
+        daemon = stub(freshetd, (link_local, server.address[1]))
+        server.set("www.example.com.", "A", "192.0.2.1")
+        server.set("big.example.com.", "A", *[f"192.0.2.{n}" for n in range(200)])
+        assert addresses(ask(daemon, "www.example.com.")) == ["192.0.2.1"]
+        assert len(addresses(ask(daemon, "big.example.com.", tcp=True))) == 200
+        assert [query.transport for query in server.queries] == ["udp", "udp", "tcp"]
+    finally:
+        server.stop()
+        daemon.close()
