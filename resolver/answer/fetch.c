@@ -295,9 +295,9 @@ static void succeed(struct fetch *fetch, enum chain_end end, const struct source
         }
         counter_add(&counters->uncached, 1);
         disown(answer);
-    } else if (
-        fetch
-            ->unheeded) { /* what is kept for those who want DNSSEC records was asked for with them */
+    } else if (fetch->unheeded) {
+        /* What is kept for those who want DNSSEC records was asked for with them. */
+        counter_add(&counters->unheeded, 1);
         disown(answer);
     }
     finish(fetch, answer, reply->now);

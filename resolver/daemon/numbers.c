@@ -71,6 +71,10 @@ static const struct number tier_list[] = {
      "Answers of a parent whose position says nothing of them.", WORKER(parent_no_position)},
     {"parent_uncached", "parent_uncached_total", "Answers not kept for either.",
      WORKER(parent_uncached)},
+    {"without_edns", "without_edns_total",
+     "Answers not kept: DNSSEC records were wanted, and the upstream answered without EDNS.",
+     WORKER(without_edns),
+     "answers are not kept: DNSSEC records were wanted, and the upstream answers without EDNS"},
 };
 const struct numbers numbers_of_tier = LIST(tier_list);
 

@@ -538,6 +538,7 @@ void worker_count(const struct worker *worker, size_t tier_index, struct tier_co
         .parent_behind = counter_get(&inflight->fetch.behind),
         .parent_no_position = counter_get(&inflight->fetch.no_position),
         .parent_uncached = counter_get(&inflight->fetch.uncached),
+        .without_edns = counter_get(&inflight->fetch.unheeded),
     };
 }
 

@@ -72,7 +72,7 @@ struct tier_counters {
     uint64_t clients_refused, clients_dropped, limited, slipped, bad_cookies;
     uint64_t provisional;
     uint64_t position_asked, position_ignored;
-    uint64_t parent_behind, parent_no_position, parent_uncached;
+    uint64_t parent_behind, parent_no_position, parent_uncached, without_edns;
 };
 void worker_count(const struct worker *worker, size_t tier_index, struct tier_counters *ret);
 const struct tcp_pool_counters *worker_tcp_counters(const struct worker *worker);

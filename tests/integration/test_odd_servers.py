@@ -269,6 +269,7 @@ def test_one_answer_decides_nothing(scripted, freshetd):
         scripted.set(name, "A", "192.0.2.1")
     scripted.script("odd.example.com.", s.sequence(s.without_opt(), s.lookup))
     assert addresses(ask(daemon, "odd.example.com.", want_dnssec=True)) == ["192.0.2.1"]
+    process.eventually(lambda: daemon.metric("freshet_without_edns_total", tier="os") == 1)
     assert addresses(ask(daemon, "odd.example.com.", want_dnssec=True)) == ["192.0.2.1"]
     assert scripted.count("odd.example.com.") == 2
     assert addresses(ask(daemon, "odd.example.com.", want_dnssec=True)) == ["192.0.2.1"]
