@@ -183,7 +183,8 @@ integration-newest: all $(HELPERS)
 # libFuzzer on sanitizer builds, FUZZ_SECONDS each, from the committed corpora.
 FUZZ_SECONDS ?= 15
 FUZZ_FLAGS   := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -O1 -g
-FUZZ_SOURCES := $(foreach layer,invalidation cache dns config,$(call sources,$(layer)))
+FUZZ_SOURCES := $(foreach layer,invalidation cache dns config,$(call sources,$(layer))) \
+    $(addprefix resolver/answer/,chain.c selection.c compose.c)
 FUZZ_OBJECTS := $(FUZZ_SOURCES:%.c=build/fuzz/obj/%.o)
 
 build/fuzz/obj/%.o: %.c Makefile

@@ -298,6 +298,7 @@ struct parse {
     size_t count;                     /* records so far */
     struct record broken[BROKEN_MAX]; /* owner and type of those of the answer section */
     size_t broken_count;
+    size_t left_out; /* broken records of the other sections */
 };
 
 /*
@@ -329,6 +330,8 @@ static int parse_record(struct parse *parse, const struct record_fixed *fixed, c
         if (parse->broken_count == BROKEN_MAX)
             return ERR_RDATA;
         parse->broken[parse->broken_count++] = record;
+    } else if (error == ERR_RDATA) {
+        parse->left_out++;
     }
     return error == ERR_RDATA ? 0 : error;
 }
@@ -412,8 +415,9 @@ static int parse_sections(struct parse *parse, const struct header *header)
     if (error < 0)
         return error;
     error = parse_section(parse, authorities, SECTION_AUTHORITY, &message->authority_count);
-    if ((error < 0 || message->authority_count < authorities) && needs_authority(message, header))
+    if ((error < 0 || parse->left_out > 0) && needs_authority(message, header))
         return error < 0 ? error : ERR_RDATA;
+    message->authority_whole = error == 0 && parse->left_out == 0;
     if (error == 0)
         parse_section(parse, header->additionals, SECTION_ADDITIONAL, &message->additional_count);
     for (size_t i = 0; i < parse->broken_count; i++) {
@@ -444,7 +448,7 @@ int message_parse(struct message *message, const uint8_t *bytes, size_t size)
     parse.reader = wire_reader(bytes, size);
     parse.arena = wire_writer(message->arena, message->arena_size);
     parse.message = message;
-    parse.count = parse.broken_count = 0;
+    parse.count = parse.broken_count = parse.left_out = 0;
     header = read_header(&parse.reader);
     message->id = header.id;
     message->flags = header.flags;
@@ -453,6 +457,7 @@ int message_parse(struct message *message, const uint8_t *bytes, size_t size)
     message->question.class = 0;
     message->edns = (struct edns){.present = false};
     message->answer_count = message->authority_count = message->additional_count = 0;
+    message->authority_whole = false;
     int error = parse_body(&parse, &header);
     message->rcode = (uint16_t)(message->edns.extended_rcode << 4 | (header.flags & FLAG_RCODE));
     return error;

@@ -142,8 +142,9 @@ struct message {
     struct edns edns;
     struct record *records; /* in order of sections, OPT left out */
     uint16_t answer_count, authority_count, additional_count;
-    uint8_t *arena;    /* owned: uncompressed names and RDATA */
-    size_t arena_size; /* capacity, bytes */
+    bool authority_whole; /* nothing of it was left out for being broken */
+    uint8_t *arena;       /* owned: uncompressed names and RDATA */
+    size_t arena_size;    /* capacity, bytes */
     size_t record_capacity;
 };
 

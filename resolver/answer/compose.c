@@ -84,6 +84,8 @@ static int depend(struct composer *composer, const struct composition *compositi
 bool compose_shows_cut(const struct composer *composer, const struct message *message)
 {
     const struct record *records = message_authorities(message);
+    if (!message->authority_whole)
+        return true; /* it may */
     for (size_t i = 0; i < message->authority_count; i++) {
         uint8_t owner[NAME_MAX_SIZE];
         if (records[i].type != TYPE_SOA && records[i].type != TYPE_NS)

@@ -517,6 +517,12 @@ static void response_with_a_broken_end(void **state)
     put_record(BYTES("\300\20"), TYPE_NS, 1, BYTES("\377\377"));
     put_record(BYTES("\300\20"), TYPE_NS, 1, BYTES("\300\20"));
     expect_counts(1, 1, 0);
+    assert_false(message->authority_whole);
+    answer_with(0, 1, 1);
+    put_record(BYTES("\300\20"), TYPE_NS, 1, BYTES("\300\20"));
+    put_record(BYTES("\300\20"), TYPE_A, 1, BYTES("\1\2\3"));
+    expect_counts(1, 1, 0);
+    assert_true(message->authority_whole);
 }
 
 /* A record of the answer section that is not on the way from the question may be broken; others may not. */
