@@ -53,6 +53,13 @@ def fails(message):
     return GOOD if failed(message) else FALSE
 
 
+def passed_on(message):
+    """One record, also if it is of a form that this library does not read."""
+    if failed(message):
+        return BAD
+    return GOOD if len(message.answer) + len(message.errors) == 1 else FALSE
+
+
 def either(*rights):
     """The first that says GOOD, or what the last says."""
     def right(message):
@@ -177,7 +184,8 @@ def _udp(address, query, wire, deadline):
                 reply = sock.recv(65535)
             except TimeoutError:
                 continue
-            message = dns.message.from_wire(reply, ignore_trailing=True, raise_on_truncation=False)
+            message = dns.message.from_wire(reply, ignore_trailing=True, raise_on_truncation=False,
+                                            continue_on_error=True)
             if message.id == query.id:
                 return message
 

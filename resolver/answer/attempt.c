@@ -23,6 +23,7 @@ struct attempts {
     struct pool pool;
     struct entropy *entropy;
     struct message *message;
+    uint8_t response[DNS_MAX_MESSAGE];
 };
 
 struct attempts *attempts_new(struct entropy *entropy)
@@ -250,10 +251,27 @@ static struct attempt_result read_failure(struct attempt *attempt, int status)
     return (struct attempt_result){.end = status == ERR_SYSTEM ? ATTEMPT_REFUSED : ATTEMPT_SILENT};
 }
 
+/*
+ * Reads it with the question's name in lower case, in a copy: names that are compressed to it would be given to clients in
+ * the spelling that was made up for the query. The message's question is as it came.
+ */
+static int parse_response(struct attempts *attempts, const struct exchange_response *response)
+{
+    struct message *message = attempts->message;
+    uint8_t *copy = attempts->response;
+    memcpy(copy, response->bytes, response->size);
+    for (size_t at = DNS_HEADER_SIZE; at < response->size && copy[at] != 0; at++)
+        copy[at] = name_fold(copy[at]);
+    int error = message_parse(message, copy, response->size);
+    if (error == ERR_OK)
+        memcpy(message->question.name, response->bytes + DNS_HEADER_SIZE,
+               message->question.name_size);
+    return error;
+}
+
 static struct attempt_result read_response(struct attempt *attempt,
                                            const struct exchange_response *response)
 {
-    struct message *message = attempt->attempts->message;
     const struct mono now = micro_ms(response->now);
     if (attempt->way == EXCHANGE_TCP)
         attempt->standing->tcp = (struct mono){0};
@@ -263,8 +281,8 @@ static struct attempt_result read_response(struct attempt *attempt,
         return useless(EDE_INVALID_DATA);
     if (wire_get_u16(response->bytes + FLAGS_AT) & FLAG_TC)
         return truncated(attempt);
-    if (message_parse(message, response->bytes, response->size) == ERR_OK)
-        return weigh(message, attempt, now);
+    if (parse_response(attempt->attempts, response) == ERR_OK)
+        return weigh(attempt->attempts->message, attempt, now);
     return knows_edns(server_of(attempt), now) ? useless(EDE_INVALID_DATA)
                                                : without_edns(attempt, EDE_INVALID_DATA);
 }

@@ -282,6 +282,8 @@ static enum chain_end negative_end(struct chain *chain, const struct message *m,
         return CHAIN_CONTINUES;
     if (!soa && refers(m))
         return CHAIN_REFERRAL;
+    if (!soa && m->rcode == RCODE_NOERROR && m->answer_count > 0 && !linked)
+        return CHAIN_BROKEN; /* it has an answer to something, and not to this */
     chain->has_soa = soa;
     select_proofs(chain, m);
     chain->rcode = m->rcode;

@@ -326,6 +326,22 @@ static void chains_may_have_twenty_links(void **state)
     }
 }
 
+/* What cannot be used is no sign that there is nothing. */
+static void an_answer_to_something_else_is_no_answer(void **state)
+{
+    (void)state;
+    for (int soas = 0; soas < 2; soas++) {
+        struct chain chain;
+        ask("www.example.com.", TYPE_A);
+        with(SECTION_ANSWER, "other.example.com.", 100, "A", "192.0.2.66");
+        if (soas)
+            with(SECTION_AUTHORITY, "example.com.", 3600, "SOA", soa);
+        chain_start(&chain, &response.question, false);
+        assert_int_equal(chain_follow(&chain, done()), soas ? CHAIN_NODATA : CHAIN_BROKEN);
+        chain_free(&chain);
+    }
+}
+
 /* RFC 2308 2.2: no NODATA is made of what only says who else knows. */
 static void a_referral_is_no_answer(void **state)
 {
@@ -508,6 +524,7 @@ int main(void)
         TEST(a_cname_below_a_dname_is_an_answer),
         TEST(a_zone_above_is_another_s),
         TEST(chains_may_have_twenty_links),
+        TEST(an_answer_to_something_else_is_no_answer),
         TEST(a_referral_is_no_answer),
         TEST(what_is_there_twice_is_taken_once),
         TEST(signatures_are_sorted_back),
