@@ -57,7 +57,7 @@ enum {
 };
 
 /* EDNS options (RFC 6891 6.1.2) and Extended DNS Error codes (RFC 8914 4) in use. */
-enum { EDNS_OPTION_COOKIE = 10, EDNS_OPTION_EDE = 15 };
+enum { EDNS_OPTION_COOKIE = 10, EDNS_OPTION_TCP_KEEPALIVE = 11, EDNS_OPTION_EDE = 15 };
 enum {
     EDE_NONE = -1,
     EDE_OTHER = 0,

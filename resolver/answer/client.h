@@ -52,6 +52,8 @@ struct reply_shape {
     const uint8_t *option; /* as it goes into OPT; taken before the lookup */
     const uint8_t
         *cookie; /* the option that answers the client's, COOKIE_OPTION_SIZE bytes; or NULL */
+    uint16_t
+        keepalive; /* by TCP, to who asked: how long it may be idle, in 100 ms (RFC 7828); or 0 */
     bool edns;
     bool dnssec_ok;
     bool told_ad; /* AD means something to the client (RFC 6840 5.8), and may be told */

@@ -156,6 +156,19 @@ static void take_cookie(const struct tier_worker *tier_worker, struct asked *ask
     asked->shape.cookie = asked->cookie;
 }
 
+/* Tells who asks for it how long the connection may be idle (RFC 7828 3.3.2); 0 is no time of ours. */
+static void take_keepalive(struct asked *asked)
+{
+    const struct edns *edns = &asked->query->edns;
+    struct wire_reader reader = wire_reader(edns->options, edns->options_size);
+    while (wire_left(&reader) > 0) {
+        uint16_t code = wire_read_u16(&reader), size = wire_read_u16(&reader);
+        (void)wire_read(&reader, size);
+        if (code == EDNS_OPTION_TCP_KEEPALIVE)
+            asked->shape.keepalive = asked->input->keepalive;
+    }
+}
+
 static size_t wait_for_it(struct tier_worker *tier_worker, const struct asked *asked,
                           uint8_t *reply)
 {
@@ -259,6 +272,8 @@ static size_t answer(struct tier_worker *tier_worker, const struct query_read *r
     if (query->edns.options_size > 0) {
         take_position(tier_worker, &asked);
         take_cookie(tier_worker, &asked, &read->cookie);
+        if (input->keepalive > 0)
+            take_keepalive(&asked);
     }
     if (tier_worker->local &&
         local_may_have(tier_worker->local, query->question.name, query->question.name_size)) {

@@ -53,7 +53,8 @@ struct query_input {
     const uint8_t *bytes;
     size_t size;
     const struct client *client;
-    bool stream; /* over TCP */
+    bool stream;        /* over TCP */
+    uint16_t keepalive; /* how long its connection may be idle, in 100 ms; 0: it has none */
     struct micro now;
 };
 

@@ -31,14 +31,14 @@ size_t reply_room(const struct reply_shape *shape, size_t question_end)
     return shape->limit > taken ? shape->limit - taken : 0;
 }
 
-enum { EDE_OPTION_SIZE = 6 };
+enum { NUMBER_OPTION_SIZE = 6 };
 
-/* RFC 8914 2. */
-static void write_ede(uint8_t *at, int ede)
+/* An option whose data is a number: EDE (RFC 8914 2), the keepalive (RFC 7828 3.1). */
+static void write_number(uint8_t *at, uint16_t option, uint16_t number)
 {
-    wire_put_u16(at, EDNS_OPTION_EDE);
-    wire_put_u16(at + 2, sizeof(uint16_t));
-    wire_put_u16(at + 4, (uint16_t)ede);
+    wire_put_u16(at, option);
+    wire_put_u16(at + 2, sizeof number);
+    wire_put_u16(at + 4, number);
 }
 
 /* The options behind an OPT record, as far as there is room. Returns the bytes written. */
@@ -58,9 +58,13 @@ static size_t write_options(uint8_t *at, size_t room, const struct reply_shape *
                                                               .outside = content->outside});
         size += shape->option_size;
     }
-    if (content->ede != EDE_NONE && room >= size + EDE_OPTION_SIZE) {
-        write_ede(at + size, content->ede);
-        size += EDE_OPTION_SIZE;
+    if (content->ede != EDE_NONE && room >= size + NUMBER_OPTION_SIZE) {
+        write_number(at + size, EDNS_OPTION_EDE, (uint16_t)content->ede);
+        size += NUMBER_OPTION_SIZE;
+    }
+    if (shape->keepalive > 0 && room >= size + NUMBER_OPTION_SIZE) {
+        write_number(at + size, EDNS_OPTION_TCP_KEEPALIVE, shape->keepalive);
+        size += NUMBER_OPTION_SIZE;
     }
     return size;
 }
@@ -70,7 +74,7 @@ static size_t write_opt(uint8_t *at, size_t room, const struct reply_shape *shap
                         const struct reply_content *content)
 {
     size_t options = 0;
-    if (shape->option_size > 0 || shape->cookie || content->ede != EDE_NONE)
+    if ((shape->option_size | shape->keepalive) > 0 || shape->cookie || content->ede != EDE_NONE)
         options = write_options(at + DNS_OPT_SIZE, room - DNS_OPT_SIZE, shape, content);
     at[0] = 0;
     wire_put_u16(at + 1, TYPE_OPT);

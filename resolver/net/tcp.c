@@ -191,6 +191,26 @@ static const uint8_t *next_message(struct evbuffer *input, size_t *ret_size)
     return evbuffer_pullup(input, (ev_ssize_t)(LENGTH_SIZE + size)) + LENGTH_SIZE;
 }
 
+/* How long one may be idle: all of the time until half of the places are taken, then less and less (RFC 7766 6.2.3). */
+static uint64_t patience_ms(const struct tcp_pool *pool)
+{
+    uint64_t all = pool->limits.idle_ms, places = pool->limits.clients;
+    uint64_t taken = holders_count(pool->holders), least = all / LOOKS;
+    if (taken * 2 <= places)
+        return all;
+    uint64_t ms = taken < places ? all * 2 * (places - taken) / places : 0;
+    return ms > least ? ms : least;
+}
+
+/* In the units of RFC 7828 3.1; the least is 1, as 0 asks the client to close. */
+static uint16_t keepalive_of(uint64_t ms)
+{
+    uint64_t tenths = ms / 100;
+    if (tenths > UINT16_MAX)
+        return UINT16_MAX;
+    return tenths > 0 ? (uint16_t)tenths : 1;
+}
+
 static void handle_message(struct connection *connection, const uint8_t *bytes, size_t size)
 {
     struct tcp_pool *pool = connection->pool;
@@ -199,6 +219,7 @@ static void handle_message(struct connection *connection, const uint8_t *bytes, 
         .size = size,
         .client = &connection->client,
         .stream = true,
+        .keepalive = keepalive_of(patience_ms(pool)),
         .now = micro_now(),
     };
     counter_add(&pool->counters.queries, 1);
@@ -286,17 +307,6 @@ static void on_event(struct bufferevent *stream, short what, void *arg)
 static struct timeval timeval_of(uint64_t ms)
 {
     return (struct timeval){.tv_sec = (time_t)(ms / 1000), .tv_usec = (long)(ms % 1000) * 1000};
-}
-
-/* How long one may be idle: all of the time until half of the places are taken, then less and less (RFC 7766 6.2.3). */
-static uint64_t patience_ms(const struct tcp_pool *pool)
-{
-    uint64_t all = pool->limits.idle_ms, places = pool->limits.clients;
-    uint64_t taken = holders_count(pool->holders), least = all / LOOKS;
-    if (taken * 2 <= places)
-        return all;
-    uint64_t ms = taken < places ? all * 2 * (places - taken) / places : 0;
-    return ms > least ? ms : least;
 }
 
 static void on_look(evutil_socket_t fd, short what, void *arg)

@@ -7,7 +7,7 @@
  *   bytes         `held` per worker, of queries that are not whole and answers that are not sent; past it the connection goes
  *                 for whose client most of them wait. A connection is not read on while TCP_MAX_OUTPUT of its own wait.
  *   time          idle for the idle time, it is closed; so is a message that takes longer to arrive, and a client that takes
- *                 nothing for so long. When more than half of the places are taken the time shrinks, to a tenth (RFC 9210 4.2).
+ *                 nothing for so long. Who asks is told the time (RFC 7828). When more than half of the places are taken the time shrinks, to a tenth (RFC 9210 4.2).
  *   queries       TCP_MAX_PIPELINE per connection that wait for an answer; then it is not read
  *
  * A client that has sent its last query and closed its side still gets the answers.

@@ -10,6 +10,7 @@ import struct
 import subprocess
 import time
 
+import dns.edns
 import dns.message
 import dns.rcode
 import pytest
@@ -20,6 +21,7 @@ import scripted as scripts
 from query import ask
 
 MEBI = 1 << 20
+ROOM = MEBI if freshet.build_directory() == "build" else 4 * MEBI  # sanitizers keep what is freed
 SLOW = "slow.example.com."
 BIG = "big.example.com."
 
@@ -150,6 +152,24 @@ def test_zero_lengths_and_comers_and_goers(upstream, freshetd):
                        what="no connection is left")
 
 
+def test_who_asks_is_told_how_long_it_may_be_idle(upstream, freshetd):
+    """RFC 7828: only by TCP, hits and misses, and less when places are few."""
+    keepalive = dns.edns.GenericOption(dns.edns.OptionType(11), b"")
+    daemon = few_places(freshetd, upstream, tcp_idle="20s")
+
+    def told(name, **options):
+        return [option.data for option in ask(daemon, name, **options).options if option.otype == 11]
+
+    for _ in range(2):
+        assert told("www.example.com.", tcp=True, options=[keepalive]) == [b"\0\xc8"]
+    assert told("www.example.com.", options=[keepalive]) == []
+    assert told("www.example.com.", tcp=True) == []
+    assert told("missing.example.com.", tcp=True, options=[keepalive]) == [b"\0\xc8"]
+    with connections(daemon.address, 37):
+        process.eventually(lambda: 0 < int.from_bytes(told("www.example.com.", tcp=True, options=[keepalive])[0], "big") < 120,
+                           what="the time shrinks")
+
+
 # --- bytes
 
 
@@ -166,7 +186,7 @@ def test_who_asks_much_and_reads_nothing(upstream, freshetd):
             for sock in held:
                 send(sock, wire(BIG, "TXT") * 20)
             assert over_tcp(daemon)
-            assert daemon.rss() - before < 64 * MEBI
+            assert daemon.rss() - before < 64 * ROOM
         print(f"RSS grew by {(daemon.rss() - before) / MEBI:.0f} MiB")
 
 
@@ -186,7 +206,7 @@ def test_late_answers_are_bounded_as_well(upstream, freshetd):
         process.eventually(lambda: daemon.metric("freshet_tcp_for_bytes_total") > 0, 5,
                            what="some are closed")
         assert over_tcp(daemon)
-        assert daemon.rss() - before < 96 * MEBI
+        assert daemon.rss() - before < 96 * ROOM
         print(f"RSS grew by {(daemon.rss() - before) / MEBI:.0f} MiB")
     daemon.wait_log("counter=freshet_tcp_for_bytes_total")
 
@@ -273,7 +293,7 @@ def test_requests_without_end(upstream, freshetd, first, more, status):
     for _ in range(3):
         got = pour(daemon.metrics_address, first, more, 64)
         assert not got or got.split()[1] == status  # it may be reset before it has read that
-    assert daemon.rss() - before < 4 * MEBI
+    assert daemon.rss() - before < 4 * ROOM
     assert cpu_seconds(daemon) - cpu < 1
     assert daemon.metrics()
 
@@ -336,7 +356,7 @@ def test_a_control_line_without_end(upstream, freshetd):
             with contextlib.suppress(OSError):
                 sock.sendall(b"x" * 4 * MEBI)
         assert daemon.status()["ok"]
-        assert daemon.rss() - before < 16 * MEBI
+        assert daemon.rss() - before < 16 * ROOM
 
 
 def is_served(daemon):

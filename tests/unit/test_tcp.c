@@ -159,6 +159,25 @@ static bool is_closed(int fd)
     return n == 0 || (n < 0 && errno == ECONNRESET);
 }
 
+/* Within a second, on however busy a machine. */
+static bool ends(int fd)
+{
+    for (int i = 0; i < 200; i++)
+        if (is_closed(fd))
+            return true;
+    return false;
+}
+
+/* Asks what is answered at once, and takes the answer. */
+static void ask(int fd, uint16_t id)
+{
+    int got = 0;
+    send_query(fd, id, true);
+    for (int i = 0; i < 200 && got == 0; i++)
+        got = read_replies(fd, id);
+    assert_int_equal(got, 1);
+}
+
 static void many_messages_in_one_piece(void **state)
 {
     (void)state;
@@ -267,14 +286,12 @@ static void the_quietest_makes_room(void **state)
     int fds[PLACES + 1];
     for (size_t i = 0; i < PLACES; i++) {
         fds[i] = dial();
-        send_query(fds[i], 1, true);
+        ask(fds[i], 1);
     }
-    send_query(fds[0], 2, true); /* now fds[1] is the quietest */
+    ask(fds[0], 2); /* now fds[1] is the quietest */
     fds[PLACES] = dial();
-    send_query(fds[PLACES], 3, true);
-    assert_int_equal(read_replies(fds[PLACES], 3), 1);
-    assert_int_equal(read_replies(fds[1], 1), 1);
-    assert_true(is_closed(fds[1]));
+    ask(fds[PLACES], 3);
+    assert_true(ends(fds[1]));
     assert_int_equal(counter_get(&tcp_pool_counters(f.pool)->idle_for_room), 1);
     for (size_t i = 0; i <= PLACES; i++)
         close(fds[i]);
@@ -287,10 +304,11 @@ static void the_longest_stuck_makes_room(void **state)
     int fds[PLACES + 1];
     for (size_t i = 0; i <= PLACES; i++) {
         fds[i] = dial();
-        send_query(fds[i], 4, i < PLACES ? false : true);
+        send_query(fds[i], 4, i == PLACES);
+        for (int k = 0; k < 200 && i < PLACES && inflight_waiters(f.tier.inflight) <= i; k++)
+            turn(5);
     }
-    assert_int_equal(read_replies(fds[PLACES], 4), 1);
-    assert_true(is_closed(fds[0]));
+    assert_true(ends(fds[0]));
     assert_int_equal(counter_get(&tcp_pool_counters(f.pool)->busy_for_room), 1);
     answer();
     for (size_t i = 1; i < PLACES; i++)
