@@ -282,10 +282,13 @@ static bool settle_down(struct program *program, char error[CONFIG_MAX_ERROR])
     struct daemon *daemon = program->daemon;
     char why[PRIVILEGES_MAX_ERROR];
     bool early = program->identity.wanted;
-    if (early && daemon_start_feed(daemon, error) != ERR_OK)
+    int failed = privileges_gain_none(why);
+    if (!failed && early && daemon_start_feed(daemon, error) != ERR_OK)
         return false;
-    if (privileges_drop(&program->identity, listeners_want_low_port(daemon->listeners), why) !=
-        ERR_OK) {
+    if (!failed)
+        failed =
+            privileges_drop(&program->identity, listeners_want_low_port(daemon->listeners), why);
+    if (failed) {
         config_fault(daemon->config, error, NULL, "%s", why);
         return false;
     }

@@ -90,6 +90,11 @@ static int become(const struct identity *identity, char error[PRIVILEGES_MAX_ERR
     return ERR_OK;
 }
 
+int privileges_gain_none(char ret_error[PRIVILEGES_MAX_ERROR])
+{
+    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 ? ERR_OK : fail("no_new_privs", ret_error);
+}
+
 int privileges_drop(const struct identity *identity, bool keep_low_ports,
                     char ret_error[PRIVILEGES_MAX_ERROR])
 {
@@ -102,8 +107,6 @@ int privileges_drop(const struct identity *identity, bool keep_low_ports,
         return error;
     if (!set_capabilities(kept) && root)
         return fail("capset", ret_error);
-    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
-        return fail("no_new_privs", ret_error);
     if (root && geteuid() == 0)
         log_line(LOG_LEVEL_WARNING, "msg=\"runs as root, if without root's powers: `user` in the "
                                     "configuration names somebody else\"");

@@ -30,6 +30,9 @@ struct identity {
 MUST_CHECK int privileges_find(const char *user, const char *group, struct identity *ret,
                                char ret_error[PRIVILEGES_MAX_ERROR]);
 
+/* Nothing that is started from here on gains any: for this thread and those that it starts. ERR_OK, or ERR_SYSTEM. */
+MUST_CHECK int privileges_gain_none(char ret_error[PRIVILEGES_MAX_ERROR]);
+
 /*
  * Gives up what is not needed any more. ERR_OK, or ERR_SYSTEM with a line: root must not go on then. Who was not root
  * keeps the capabilities that a filter of system calls does not let him give back.

@@ -64,6 +64,8 @@ def test_a_broker_that_speaks_something_else(upstream, freshetd):
         expect_alive(freshetd(config))
 
 
+@pytest.mark.skipif("thread" in freshet.build_directory(),
+                    reason="librdkafka 2.0 leaves a thread behind (its issue 4362)")
 def test_a_topic_that_goes_away(upstream, freshetd, fresh_topic):
     daemon = freshetd(freshet.stub([upstream], fresh_topic))
     eventually(lambda: daemon.status()["feed"]["state"] == "live", within=20)

@@ -199,6 +199,7 @@ int main(void)
 """
 
 
+@pytest.mark.skipif(not SANDBOXED, reason="sanitizers are not sandboxed")
 def test_kerberos_turns_the_sandbox_off(run_start):
     log = run_start(rdkafka=["security.protocol=sasl_plaintext", "sasl.mechanisms=GSSAPI",
                              "sasl.kerberos.keytab=/nowhere"])
