@@ -1,11 +1,9 @@
 #include "cache/absent.h"
 
-#include "dns/type.h"
-
 static bool speaks_for_name(const struct answer_key *key, const struct answer *answer)
 {
     return (answer->flags & FLAG_RCODE) == RCODE_NXDOMAIN && answer->negative &&
-           answer->counts[SECTION_ANSWER] == 0 && wire_get_u16(key->bytes) != TYPE_DS;
+           answer->counts[SECTION_ANSWER] == 0 && absent_answers(key);
 }
 
 void absent_note(const struct shards *shards, const struct answer_key *key,
@@ -20,7 +18,7 @@ void absent_note(const struct shards *shards, const struct answer_key *key,
     if (speaks_for_name(key, answer))
         shard_put(shard, &name, answer,
                   &(struct put){.kind = PUT_FETCHED, .stamp = stamp, .now = now, .born = now});
-    else if (held && wire_get_u16(key->bytes) != TYPE_DS)
+    else if (held && absent_answers(key))
         shard_remove(shard, held);
     shard_unlock(shard);
 }
@@ -31,8 +29,7 @@ enum store_result absent_get(const struct shards *shards, const struct store_loo
     struct answer_key name;
     answer_key_of_name(look->key, &name);
     struct shard *shard = shard_lock_of(shards, name.hash);
-    struct entry *entry =
-        wire_get_u16(look->key->bytes) == TYPE_DS ? NULL : shard_find(shard, &name);
+    struct entry *entry = absent_answers(look->key) ? shard_find(shard, &name) : NULL;
     if (entry && shard_judge(shard, entry, &name, look->now) == STORE_HIT)
         result = shard_give(shard, entry, look, ret);
     shard_count(shard, result);
@@ -55,7 +52,7 @@ bool absent_revive(const struct shards *shards, const struct answer_key *key, st
     struct answer_key name;
     answer_key_of_name(key, &name);
     struct shard *shard = shard_lock_of(shards, name.hash);
-    struct entry *entry = wire_get_u16(key->bytes) == TYPE_DS ? NULL : shard_find(shard, &name);
+    struct entry *entry = absent_answers(key) ? shard_find(shard, &name) : NULL;
     bool revived = entry && life_revive(&shard->rules, entry, name.name_hash, now);
     shard->counters.revived += revived;
     shard_unlock(shard);

@@ -12,6 +12,13 @@
 #define FRESHET_CACHE_ABSENT_H
 
 #include "cache/shard.h"
+#include "dns/type.h"
+
+/* Whether what is held for its name may answer a question. */
+static inline bool absent_answers(const struct answer_key *key)
+{
+    return wire_get_u16(key->bytes) != TYPE_DS;
+}
 
 /*
  * After an answer to the question of `key` was kept: keeps it for the name as well if that does not exist, and gives up

@@ -3,13 +3,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cache/shard.h"
+#include "cache/absent.h"
 
-/* Not one that only keeps a place, nor what is there once more for the other types of its name. */
+/* Not one that only keeps a place. */
 static bool is_answer(const struct entry *entry)
 {
-    return (entry->state & (ENTRY_SHARED | ENTRY_PUSHED)) != ENTRY_SHARED &&
-           !answer_key_is_of_name(entry_key(entry));
+    return (entry->state & (ENTRY_SHARED | ENTRY_PUSHED)) != ENTRY_SHARED;
 }
 
 static void show_entry(const struct validity *validity, const struct entry *entry, struct mono now,
@@ -39,21 +38,33 @@ static void show_entry(const struct validity *validity, const struct entry *entr
 
 /* ---- one ---- */
 
-bool view_entry(const struct store *store, const struct answer_key *key, struct mono now,
-                view_fn *show, void *arg)
+/* Copies the entry of a key. False: there is none. */
+static bool copy_entry(const struct store *store, const struct answer_key *key,
+                       struct entry *ret_copy)
 {
-    struct entry *copy = malloc(ENTRY_MAX_BYTES);
-    if (!copy)
-        return false;
     struct shard *shard = shard_lock_of(store_shards(store), key->hash);
-    const struct validity *validity = shard->rules.validity;
     const struct entry *entry = shard_find(shard, key);
     bool is_seen = entry && is_answer(entry);
     if (is_seen)
-        memcpy(copy, entry, entry_bytes(entry));
+        memcpy(ret_copy, entry, entry_bytes(entry));
     shard_unlock(shard);
+    return is_seen;
+}
+
+bool view_entry(const struct store *store, const struct answer_key *key, struct mono now,
+                view_fn *show, void *arg)
+{
+    struct answer_key name;
+    struct entry *copy = malloc(ENTRY_MAX_BYTES);
+    if (!copy)
+        return false;
+    bool is_seen = copy_entry(store, key, copy);
+    if (!is_seen && absent_answers(key)) {
+        answer_key_of_name(key, &name);
+        is_seen = copy_entry(store, &name, copy);
+    }
     if (is_seen)
-        show_entry(validity, copy, now, show, arg);
+        show_entry(shard_of(store_shards(store), key->hash)->rules.validity, copy, now, show, arg);
     free(copy);
     return is_seen;
 }
@@ -119,7 +130,8 @@ bool view_walk_next(struct view_walk *walk, struct mono now, view_fn *show, void
     size_t used = copy_some(walk, shard);
     for (size_t at = 0; at < used;) {
         const struct entry *entry = (const struct entry *)(walk->copies + at);
-        if (is_answer(entry))
+        /* Not what is there once more for the other types of a name. */
+        if (is_answer(entry) && !answer_key_is_of_name(entry_key(entry)))
             show_entry(shard->rules.validity, entry, now, show, arg);
         at += entry_bytes(entry);
     }

@@ -34,7 +34,7 @@ struct view {
 
 typedef void view_fn(void *arg, const struct view *view);
 
-/* Shows the entry of `key`, if it is held. Counts as no hit. False: it is not, or there is no memory for a copy. */
+/* Shows the entry of `key`, or what is held for its name (absent.h), if there is one. Counts as no hit. False: it is not, or there is no memory for a copy. */
 bool view_entry(const struct store *store, const struct answer_key *key, struct mono now,
                 view_fn *show, void *arg);
 

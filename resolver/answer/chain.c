@@ -160,8 +160,8 @@ static void select_implied(struct chain *chain, const struct record *dname, cons
 enum link { LINK_NONE, LINK_FOLLOWED, LINK_TOO_LONG };
 
 /*
- * A DNAME link is the DNAME and the CNAME it implies. The server's own CNAME is taken when it says the same; where
- * there is none, or another, one is made. A name that would be too long ends the chain (RFC 6672 2.2).
+ * A DNAME link is the DNAME and the CNAME it implies, with its TTL, whatever the server says: one of RFC 2672 gives it TTL 0,
+ * others leave it out. A name that would be too long ends the chain (RFC 6672 2.2).
  */
 static enum link follow_dname(struct chain *chain, const struct message *m,
                               const struct record *dname)
@@ -171,11 +171,7 @@ static enum link follow_dname(struct chain *chain, const struct message *m,
     select_signatures(chain, SECTION_ANSWER, m, dname->owner, TYPE_DNAME);
     if (name_substitute(chain->name, dname->owner, dname->rdata, target) < 0)
         return LINK_TOO_LONG;
-    const struct record *cname = find_cname(chain, m);
-    if (cname && name_equal(cname->rdata, target))
-        select_record(chain, SECTION_ANSWER, cname);
-    else
-        select_implied(chain, dname, target);
+    select_implied(chain, dname, target);
     move_to(chain, target);
     return LINK_FOLLOWED;
 }

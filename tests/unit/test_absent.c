@@ -241,6 +241,11 @@ static void people_see_it_once(void **state)
         continue;
     view_walk_free(walk);
     assert_int_equal(seen, 1);
+    struct answer_key key = key_of("a.example.com.", TYPE_MX, ANYBODY);
+    assert_true(view_entry(f.store, &key, at(1), count_view, &seen));
+    key = key_of("a.example.com.", TYPE_DS, ANYBODY);
+    assert_false(view_entry(f.store, &key, at(1), count_view, &seen));
+    assert_int_equal(seen, 2);
     uint8_t name[NAME_MAX_SIZE];
     assert_true(name_from_text("a.example.com.", name) > 0);
     assert_int_equal(store_drop(f.store, name, false), 2);
