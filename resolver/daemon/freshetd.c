@@ -246,14 +246,25 @@ static bool open_metrics(struct program *program, char error[CONFIG_MAX_ERROR])
     return program->metrics != NULL;
 }
 
-/* What runs programs cannot be sandboxed: librdkafka has kinit renew its ticket by one. */
+/* The last value of librdkafka's property, by a name that its aliases start with too; NULL: it has its default. */
+static const char *property(const struct config_feed *feed, const char *name)
+{
+    const char *value = NULL;
+    for (size_t i = 0; i < feed->rdkafka_count; i++)
+        if (strncmp(feed->rdkafka[i], name, strlen(name)) == 0)
+            value = strchr(feed->rdkafka[i], '=') + 1;
+    return value;
+}
+
+/* What runs programs cannot be sandboxed: for GSSAPI, the default of SASL, librdkafka has kinit renew its ticket. */
 static bool runs_programs(const struct config *config)
 {
-    for (size_t i = 0; config->feed && i < config->feed->rdkafka_count; i++)
-        if (strncmp(config->feed->rdkafka[i], "sasl.mechanism", strlen("sasl.mechanism")) == 0 &&
-            strcasestr(config->feed->rdkafka[i], "GSSAPI"))
-            return true;
-    return false;
+    if (!config->feed)
+        return false;
+    const char *protocol = property(config->feed, "security.protocol");
+    const char *mechanism = property(config->feed, "sasl.mechanism");
+    return protocol && strcasestr(protocol, "sasl") &&
+           (!mechanism || strcasestr(mechanism, "GSSAPI"));
 }
 
 static void enter_sandbox(const struct config *config)
@@ -362,7 +373,8 @@ static int run(const char *config_path, struct config *config)
     int status = EXIT_FAILURE;
     struct program program = {.base = event_base_new(), .systemd = systemd_open()};
     signal(SIGPIPE, SIG_IGN);
-    sched_shorten(); /* for the threads that are started here */
+    signal(SIGHUP, SIG_IGN); /* until it can be served: what there is to read is being read */
+    sched_shorten();         /* for the threads that are started here */
     program.daemon = daemon_open(config_path, config, program.systemd, error);
     bool up = program.daemon && program.base && start(&program, error);
     sched_usual(); /* the others go first */

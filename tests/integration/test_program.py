@@ -321,6 +321,23 @@ def test_who_still_waits_at_the_end_is_told_so(upstream, freshetd):
         daemon.stop()
 
 
+@pytest.mark.parametrize("order", [1, -1], ids=["below first", "above first"])
+def test_who_waits_for_a_tier_above_is_told_too(upstream, freshetd, order):
+    upstream.script("*", s.drop())
+    tiers = [{"name": "os", "upstream": {"tier": "regional"}}, freshet.tier("regional", [upstream])][::order]
+    daemon = freshetd({"tiers": tiers, "resolve_timeout": "30s"})
+    with wire.connected(daemon.addresses["os"]) as below, wire.connected(daemon.addresses["regional"]) as above:
+        for n, sock in enumerate((below, above)):
+            sock.settimeout(5)
+            sock.send(wire.query_bytes("www.example.com.", identity=n))
+        upstream.wait_count(1)
+        stop_in_background(daemon)
+        for n, sock in enumerate((below, above)):
+            answer = sock.recv(512)
+            assert answer[1] == n and answer[3] & 15 == 2
+        daemon.stop()
+
+
 def test_what_is_held_is_answered_until_the_end(upstream, daemon):
     upstream.script("never.example.com.", s.drop())
     ask(daemon, "www.example.com.")
