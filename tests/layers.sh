@@ -93,6 +93,11 @@ complain "only resolver/ and the Kafka threads read clocks" "$(
     grep -nE '\b(clock_gettime|gettimeofday|time) *\(' dns/*.c cache/*.c invalidation/*.c config/*.c |
         grep -vE '^invalidation/(feed|publish|tail|kafka|watermarks|dev_broker)\.c')"
 
+# A machine that sleeps stops CLOCK_MONOTONIC: it is for waits that a library makes, and for the service manager.
+complain "moments are of MONO_CLOCK (cache/stamp.h)" "$(
+    grep -rn 'CLOCK_MONOTONIC\b' --include='*.[ch]' cache invalidation resolver | grep -vE \
+        '^(cache/stamp\.h|invalidation/(publish|tail|watermarks)\.c|resolver/daemon/(daemon|systemd)\.c)')"
+
 # The same holds for the query itself, which sends nothing either: addresses are all it knows of sockets.
 complain "resolver/answer/ has no clock and no socket" "$(
     grep -nE '\b(clock_gettime|gettimeofday|time|mono_now|micro_now|socket|connect|recv[a-z]*|send(to|m?msg)|poll|select)\(' \

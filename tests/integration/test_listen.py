@@ -90,3 +90,43 @@ def test_nothing_to_listen_on_is_no_end(network, start):
     assert daemon.status()["ok"]
     network("ip", "addr", "add", "10.9.9.9/24", "dev", "lo")
     assert answers(network, "10.9.9.9")
+
+
+NO_IPV6 = r"""
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+int socket(int family, int type, int protocol)
+{
+    if (family == AF_INET6 && access(getenv("NO_IPV6"), F_OK) == 0) {
+        errno = EAFNOSUPPORT;
+        return -1;
+    }
+    return (int)syscall(SYS_socket, family, type, protocol);
+}
+"""
+
+
+@pytest.mark.skipif(freshet.build_directory() != "build", reason="a sanitizer's library wants to be loaded first")
+def test_a_kernel_that_knows_no_ipv6_yet(network, start, rundir, monkeypatch):
+    """As one whose module comes late; a library preloaded stands for it."""
+    marker, source, library = (os.path.join(rundir, name) for name in ("none", "none.c", "none.so"))
+    with open(source, "w", encoding="ascii") as file:
+        file.write(NO_IPV6)
+    subprocess.run(["gcc", "-shared", "-fPIC", "-o", library, source], check=True)
+    os.mkdir(marker)
+    monkeypatch.setenv("LD_PRELOAD", library)
+    monkeypatch.setenv("NO_IPV6", marker)
+    daemon = start("127.0.0.1:53", "[::1]:53", user="nobody")
+    monkeypatch.delenv("LD_PRELOAD")
+    os.chmod(rundir, 0o755)
+    why = daemon.records(msg="an address cannot be had yet: it is waited for")[0]["why"]
+    assert why == "Address family not supported by protocol"
+    assert "capabilities=net_bind_service" in daemon.log, "port 53 is to be had yet"
+    assert answers(network, "127.0.0.1") and not answers(network, "::1")
+    os.rmdir(marker)
+    process.eventually(lambda: answers(network, "::1") and answers(network, "::1", 53, "+tcp"))
