@@ -92,7 +92,7 @@ struct program {
     struct systemd *systemd;
     struct daemon *daemon;
     struct control *control;
-    struct metrics *metrics;
+    struct http *metrics;
     struct limits *limits;    /* says what was refused */
     struct identity identity; /* who it becomes */
     struct event *signals[3];
@@ -332,7 +332,7 @@ static bool start(struct program *program, char error[CONFIG_MAX_ERROR])
 static void close_program(struct program *program)
 {
     control_close(program->control);
-    metrics_close(program->metrics);
+    http_free(program->metrics);
     limits_free(program->limits);
     daemon_stop(program->daemon);
     for (size_t i = 0; i < 3; i++)

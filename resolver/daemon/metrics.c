@@ -9,13 +9,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "resolver/daemon/http.h"
 #include "resolver/net/clock.h"
 #include "resolver/daemon/numbers.h"
-
-struct metrics {
-    struct http *http;
-};
 
 static void head(struct evbuffer *out, const char *name, const char *help)
 {
@@ -143,35 +138,22 @@ static int listen_at(const struct config_address *address)
     return -1;
 }
 
-struct metrics *metrics_open(struct event_base *base, struct daemon *daemon,
-                             const struct config_address *address,
-                             char ret_error[METRICS_MAX_ERROR])
+struct http *metrics_open(struct event_base *base, struct daemon *daemon,
+                          const struct config_address *address, char ret_error[METRICS_MAX_ERROR])
 {
-    struct metrics *metrics = calloc(1, sizeof *metrics);
-    int fd = metrics ? listen_at(address) : -1;
+    int fd = listen_at(address);
     if (fd < 0) {
         snprintf(ret_error, METRICS_MAX_ERROR, "metrics: %s: %s", address->text, strerror(errno));
-        free(metrics);
         return NULL;
     }
-    metrics->http = http_new(base, fd,
-                             &(struct http_page){
-                                 .path = "/metrics",
-                                 .type = "text/plain; version=0.0.4",
-                                 .write = write_page,
-                                 .arg = daemon,
-                             });
-    if (metrics->http)
-        return metrics;
-    snprintf(ret_error, METRICS_MAX_ERROR, "metrics: out of memory");
-    metrics_close(metrics);
-    return NULL;
-}
-
-void metrics_close(struct metrics *metrics)
-{
-    if (!metrics)
-        return;
-    http_free(metrics->http);
-    free(metrics);
+    struct http *http = http_new(base, fd,
+                                 &(struct http_page){
+                                     .path = "/metrics",
+                                     .type = "text/plain; version=0.0.4",
+                                     .write = write_page,
+                                     .arg = daemon,
+                                 });
+    if (!http)
+        snprintf(ret_error, METRICS_MAX_ERROR, "metrics: out of memory");
+    return http;
 }

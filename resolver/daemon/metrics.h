@@ -9,15 +9,12 @@
 #include <event2/event.h>
 
 #include "resolver/daemon/daemon.h"
+#include "resolver/daemon/http.h"
 
 enum { METRICS_MAX_ERROR = 256 };
 
-struct metrics;
-
-/* NULL with one line in `ret_error`. */
-struct metrics *metrics_open(struct event_base *base, struct daemon *daemon,
-                             const struct config_address *address,
-                             char ret_error[METRICS_MAX_ERROR]);
-void metrics_close(struct metrics *metrics);
+/* NULL with one line in `ret_error`; else to be freed by http_free(). */
+struct http *metrics_open(struct event_base *base, struct daemon *daemon,
+                          const struct config_address *address, char ret_error[METRICS_MAX_ERROR]);
 
 #endif

@@ -1,6 +1,7 @@
 #include "resolver/daemon/numbers.h"
 
 #include "resolver/answer/counter.h"
+#include "resolver/net/net.h"
 
 #define LIST(rows)                                                                                 \
     {                                                                                              \
@@ -131,6 +132,8 @@ static const struct number tcp_list[] = {
      "TCP connections are closed: half a message for too long, or no answer taken"},
     {NULL, "tcp_rests_total", "Times there was no descriptor for a TCP client.", TCP(rests),
      "no descriptor for a TCP client: accepting rests for 100 ms"},
+    {NULL, "upstream_no_socket_total", "Times there was no socket for a query upstream.",
+     TCP(no_socket), "no socket for queries upstream: out of descriptors or memory"},
 };
 const struct numbers numbers_of_tcp = LIST(tcp_list);
 
@@ -164,7 +167,7 @@ void numbers_take_upstream(const struct server_stats *stats, struct upstream_num
 
 void numbers_take_tcp(const struct daemon *daemon, struct tcp_numbers *ret)
 {
-    *ret = (struct tcp_numbers){.accepted = 0};
+    *ret = (struct tcp_numbers){.no_socket = net_sockets_missed()};
     for (size_t i = 0; i < daemon->worker_count; i++) {
         const struct tcp_pool_counters *tcp = worker_tcp_counters(daemon->workers[i]);
         ret->accepted += counter_get(&tcp->accepted);

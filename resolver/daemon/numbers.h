@@ -52,10 +52,11 @@ extern const struct numbers numbers_of_feed;
 /* A zone of the feed: struct apply_zone_status itself. No metrics: there may be tens of thousands. */
 extern const struct numbers numbers_of_zone;
 
-/* TCP listeners, of all workers. */
+/* TCP listeners, of all workers; and the sockets that were not there for a query upstream. */
 struct tcp_numbers {
     uint64_t accepted, connections, queries, turned_away;
     uint64_t idle_for_room, busy_for_room, for_bytes, slow, rests;
+    uint64_t no_socket;
 };
 extern const struct numbers numbers_of_tcp;
 void numbers_take_tcp(const struct daemon *daemon, struct tcp_numbers *ret);

@@ -162,6 +162,21 @@ int net_adopt(int fd, const struct sockaddr *address, int type, char ret_error[N
     return ERR_SYSTEM;
 }
 
+static _Atomic uint64_t sockets_missed;
+
+int net_socket(sa_family_t family, int type)
+{
+    int fd = socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        sockets_missed++;
+    return fd;
+}
+
+uint64_t net_sockets_missed(void)
+{
+    return sockets_missed;
+}
+
 void net_finish(int fd)
 {
     enum { PIECES = 16 };

@@ -1,11 +1,12 @@
 /*
- * net.h - opens the sockets a tier listens on.
+ * net.h - opens the sockets a tier listens on, and those towards upstreams.
  */
 #ifndef FRESHET_RESOLVER_NET_NET_H
 #define FRESHET_RESOLVER_NET_NET_H
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/socket.h>
 
 #include "dns/error.h"
@@ -33,6 +34,13 @@ MUST_CHECK int net_open(const struct sockaddr *address, socklen_t size, int type
  */
 MUST_CHECK int net_adopt(int fd, const struct sockaddr *address, int type,
                          char ret_error[NET_MAX_ERROR]);
+
+/*
+ * A non-blocking socket towards an upstream, not connected; -1 with errno. Those that could not be had are counted, over
+ * all threads: out of descriptors, whoever asks upstream sees no more than an upstream that fails.
+ */
+int net_socket(sa_family_t family, int type);
+uint64_t net_sockets_missed(void);
 
 /*
  * Before a TCP socket is closed: ends our side and reads what is there. If it were closed with that unread, the kernel

@@ -8,6 +8,7 @@
 #include <utlist.h>
 
 #include "resolver/answer/entropy.h"
+#include "resolver/net/net.h"
 
 enum {
     FLAGS_AT = 2, /* in a message */
@@ -55,7 +56,7 @@ static void readable(evutil_socket_t fd, short what, void *arg);
 
 static int port_connect(const struct ports *ports)
 {
-    int fd = socket(ports->address.ss_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int fd = net_socket(ports->address.ss_family, SOCK_DGRAM);
     if (fd < 0)
         return -1;
     /* Connected, the kernel hears nobody else and tells of refusals; and it picks the port, at random. */

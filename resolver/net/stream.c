@@ -15,6 +15,7 @@
 #include "dns/message.h"
 #include "resolver/answer/pool.h"
 #include "resolver/net/clock.h"
+#include "resolver/net/net.h"
 
 enum {
     LENGTH_SIZE = 2,              /* before each message (RFC 1035 4.2.2) */
@@ -109,7 +110,7 @@ static void happened(struct bufferevent *events, short what, void *arg);
 
 static int open_socket(const struct stream *stream)
 {
-    int fd = socket(stream->address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int fd = net_socket(stream->address.ss_family, SOCK_STREAM);
     if (fd < 0)
         return -1;
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));

@@ -262,6 +262,18 @@ def test_clients_leave_descriptors_for_misses(upstream, freshetd):
         assert over_tcp(daemon)
 
 
+def test_no_descriptor_for_a_miss_is_told(upstream, freshetd):
+    daemon = few_places(freshetd, upstream, resolve_timeout="1s")
+    assert over_tcp(daemon)
+    time.sleep(0.2)
+    limit_files(daemon, 3, 1000)
+    assert ask(daemon, "miss.example.com.").rcode() == dns.rcode.SERVFAIL
+    assert ask(daemon, "www.example.com.").answer
+    daemon.wait_log("counter=freshet_upstream_no_socket_total")
+    limit_files(daemon, 1000)
+    assert ask(daemon, "miss2.example.com.").rcode() == dns.rcode.NXDOMAIN
+
+
 # --- metrics
 
 
