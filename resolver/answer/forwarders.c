@@ -7,16 +7,16 @@
 #include "resolver/answer/pool.h"
 
 enum {
-    KEPT = 2048,    /* inquiries whose memory waits for the next */
-    USELESS = 3,    /* responses of no use from one server: then it is not asked any more */
-    OFTEN_MS = 400, /* pauses grow up to this, */
-    SHORT_MS = 60,
+    KEPT = 2048,       /* inquiries whose memory waits for the next */
+    USELESS = 3,       /* responses of no use from one server: then it is not asked any more */
+    OFTEN_MS = 400,    /* pauses grow up to this, */
     SHARE = 8,         /* to this part of the time that has passed, */
     SELDOM_MS = 1600,  /* or, when many wait, up to this: a millisecond for each */
+    SHORT_MS = 60,     /* after a query by TCP where others by UDP do as well */
     ROUSED = 2,        /* how often a question is asked at once because a server is back */
     ROUSED_PER_MS = 8, /* questions that are */
     JUST_NOW_MS = 50,  /* a query as new as that may be answered without */
-    SENT_MOST = 64,
+    SENT_MOST = 64,    /* queries for one question, whatever its time */
 };
 
 struct asking;
@@ -45,7 +45,7 @@ struct asking {
     uint16_t sent; /* queries, for this question */
     uint16_t roused;
     int16_t
-        back; /* the server to ask when the timer rings, since it is back; -1: whoever is next */
+        back; /* the timer rings for this server, which answers again; -1: for whoever is next */
     int ede;  /* why nothing came of it so far */
     struct standing standings[SERVERS_MAX];
 };
