@@ -188,3 +188,47 @@ size_t reply_finish(uint8_t *reply, size_t question_end, const struct reply_shap
     answer_any(reply, question_end, &any);
     return finish(reply, question_end, shape, &any);
 }
+
+/* Past a name as it lies in a message. */
+static void skip_name(struct wire_reader *reader)
+{
+    enum { POINTER = 0xc0 };
+    uint8_t label;
+    while ((label = wire_read_u8(reader)) != 0) {
+        if (label >= POINTER) {
+            (void)wire_read_u8(reader);
+            return;
+        }
+        (void)wire_read(reader, label);
+    }
+}
+
+size_t reply_cut(uint8_t *reply, size_t size)
+{
+    struct wire_reader reader = wire_reader(reply, size);
+    (void)wire_read(&reader, DNS_HEADER_SIZE);
+    if (reader.failed || wire_get_u16(reply + 2) & FLAG_TC)
+        return 0;
+    if (wire_get_u16(reply + 4) > 0) {
+        skip_name(&reader);
+        (void)wire_read(&reader, 4);
+    }
+    size_t question_end = reader.at, opt = size;
+    unsigned records = wire_get_u16(reply + 6) + wire_get_u16(reply + 8) + wire_get_u16(reply + 10);
+    while (records-- > 0 && !reader.failed) {
+        size_t at = reader.at;
+        skip_name(&reader);
+        uint16_t type = wire_read_u16(&reader);
+        (void)wire_read(&reader, 6); /* class, TTL */
+        (void)wire_read(&reader, wire_read_u16(&reader));
+        if (type == TYPE_OPT)
+            opt = at;
+    }
+    if (reader.failed)
+        return 0;
+    memmove(reply + question_end, reply + opt, size - opt);
+    wire_put_u16(reply + 2, wire_get_u16(reply + 2) | FLAG_TC);
+    memset(reply + 6, 0, 6);
+    wire_put_u16(reply + 10, opt < size);
+    return question_end + size - opt;
+}

@@ -35,4 +35,10 @@ struct reply_content {
 size_t reply_finish(uint8_t *reply, size_t question_end, const struct reply_shape *shape,
                     const struct reply_content *content);
 
+/*
+ * Cuts a reply of ours down to what any way can carry: the question and OPT, with TC set. Returns its size now, in the same
+ * place; 0: it was cut already, or is no reply of ours.
+ */
+size_t reply_cut(uint8_t *reply, size_t size);
+
 #endif

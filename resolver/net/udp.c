@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "resolver/answer/reply.h"
 #include "resolver/net/clock.h"
 
 enum {
@@ -86,6 +87,17 @@ static void address_reply(struct msghdr *header, const struct client *client, ui
     memcpy(CMSG_DATA(c), &client->local.in, size);
 }
 
+/* More than the interface takes at a time, and fragments are not sent: it goes out cut short (RFC 9715 3.1). */
+static bool cut_message(struct udp_listener *listener, struct msghdr *header)
+{
+    size_t size = reply_cut(header->msg_iov->iov_base, header->msg_iov->iov_len);
+    if (size == 0)
+        return false;
+    header->msg_iov->iov_len = size;
+    counter_add(&listener->tier_worker->counters.truncated, 1);
+    return true;
+}
+
 static void send_batch(struct udp_listener *listener, struct mmsghdr *out, size_t count)
 {
     size_t sent = 0;
@@ -93,6 +105,8 @@ static void send_batch(struct udp_listener *listener, struct mmsghdr *out, size_
         int n = sendmmsg(listener->fd, out + sent, (unsigned)(count - sent), MSG_DONTWAIT);
         if (n > 0) {
             sent += (size_t)n;
+        } else if (errno == EMSGSIZE && cut_message(listener, &out[sent].msg_hdr)) {
+            continue;
         } else if (errno != EINTR) {
             /* The first one cannot be sent (no route, buffer full): the others still may. */
             counter_add(&listener->tier_worker->counters.dropped, 1);

@@ -11,11 +11,13 @@ import os
 import re
 import subprocess
 
+import dns.flags
 import pytest
 
 import freshet
 import knot
 import process
+import query
 
 NAME_SERVERS = ("127.0.0.53", "::1")
 CLONE_NEWNET = 0x40000000
@@ -274,3 +276,19 @@ def test_nothing_is_left_mounted(resolv_conf):
         assert file.read() != inside
     with open("/proc/self/mounts", encoding="utf-8") as file:
         assert "freshet-resolv" not in file.read()
+
+
+def test_more_than_the_interface_takes(network, scripted, freshetd):
+    """Replies never go out in fragments: one too large for the interface comes cut short (RFC 9715)."""
+    texts = ['"' + letter * 200 + '"' for letter in "abcde"]
+    scripted.set("big.example.com.", "TXT", *texts)
+    daemon = freshetd(freshet.stub([scripted]))
+    run("ip", "link", "set", "lo", "mtu", "1000")
+    try:
+        for _ in range(2):  # fetched, and held
+            reply = query.ask(daemon, "big.example.com.", "TXT", timeout=2)
+            assert reply.flags & dns.flags.TC and not reply.answer and reply.edns == 0
+        whole = query.ask(daemon, "big.example.com.", "TXT", tcp=True)
+        assert query.addresses(whole) == texts
+    finally:
+        run("ip", "link", "set", "lo", "mtu", "65536")

@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "resolver/answer/cookie.h"
 #include "resolver/answer/reply.h"
 #include "tests/unit/fake/world.h"
 
@@ -274,6 +275,33 @@ static void a_reply_may_have_no_question(void **state)
     assert_int_equal(wire_get_u16(f.reply + 2) & FLAG_RCODE, RCODE_FORMERR);
 }
 
+/* For a way that takes less than the client does. */
+static void a_reply_can_be_cut_afterwards(void **state)
+{
+    (void)state;
+    static const uint8_t cookie[COOKIE_OPTION_SIZE] = {0, EDNS_OPTION_COOKIE, 0, 24, 1};
+    for (int edns = 0; edns < 2; edns++) {
+        struct reply_shape shape =
+            shape_for(&(struct query_shape){.id = 9, .edns = edns}, 0, false);
+        shape.cookie = edns ? cookie : NULL;
+        size_t size = finish(&shape, &(struct reply_content){.counts = {1, 0, 0},
+                                                             .body_size = sizeof body,
+                                                             .ede = edns ? EDE_OTHER : EDE_NONE});
+        size_t cut = reply_cut(f.reply, size);
+        assert_int_equal(cut, size - sizeof body);
+        assert_int_equal(message_parse(f.message, f.reply, cut), ERR_OK);
+        assert_true(f.message->flags & FLAG_TC);
+        assert_int_equal(f.message->answer_count, 0);
+        assert_int_equal(f.message->edns.present, edns);
+        assert_int_equal(f.message->edns.options_size, edns ? sizeof cookie + 6 : 0);
+        assert_int_equal(reply_cut(f.reply, cut), 0); /* it can only be cut once */
+    }
+    for (size_t size = 0; size < DNS_HEADER_SIZE + 20; size++) {
+        f.reply[2] &= (uint8_t) ~(FLAG_TC >> 8);
+        assert_true(reply_cut(f.reply, size) <= size); /* whatever it is */
+    }
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -288,6 +316,7 @@ int main(void)
         TEST(a_child_is_told_our_position),
         TEST(options_never_pass_the_limit),
         TEST(a_reply_may_have_no_question),
+        TEST(a_reply_can_be_cut_afterwards),
     };
     return cmocka_run_group_tests_name("reply", tests, NULL, NULL);
 }
