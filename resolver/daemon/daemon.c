@@ -34,8 +34,7 @@ static void report_feed(void *arg, enum feed_severity severity, const char *text
     log_line(levels[severity], "%s", text);
 }
 
-/* As many as are wanted, or as there can be descriptors for. */
-static size_t tcp_clients(const struct config *config)
+static struct descriptors_need descriptors_of(const struct config *config)
 {
     struct descriptors_need need = {
         .limit = descriptors_raise(),
@@ -44,6 +43,13 @@ static size_t tcp_clients(const struct config *config)
     };
     for (size_t i = 0; i < config->tier_count; i++)
         need.listeners += config->tiers[i].listen_count;
+    return need;
+}
+
+/* As many as are wanted, or as there can be descriptors for. */
+static size_t tcp_clients(const struct config *config)
+{
+    const struct descriptors_need need = descriptors_of(config);
     size_t clients = descriptors_clients(&need);
     if (clients < config->tcp_clients)
         log_limited(LOG_LEVEL_WARNING,
@@ -56,8 +62,10 @@ static size_t tcp_clients(const struct config *config)
 
 static struct worker_settings settings_of(const struct config *config)
 {
+    const struct descriptors_need need = descriptors_of(config);
     return (struct worker_settings){
         .tcp = {.clients = tcp_clients(config), .idle_ms = config->tcp_idle_ms, .held = TCP_HELD},
+        .ports = descriptors_ports(&need),
         .resolve_timeout_ms = config->resolve_timeout_ms,
     };
 }

@@ -36,6 +36,13 @@ size_t descriptors_clients(const struct descriptors_need *need)
     return need->clients < most ? need->clients : most;
 }
 
+size_t descriptors_ports(const struct descriptors_need *need)
+{
+    enum { LEAST = 4 };
+    size_t most = need->limit / KEPT_PART / 2 / need->workers;
+    return most > LEAST ? most : LEAST;
+}
+
 size_t descriptors_wanted(const struct descriptors_need *need)
 {
     size_t all = fixed(need) + need->workers * need->clients;

@@ -25,6 +25,9 @@ struct descriptors_need {
  */
 size_t descriptors_clients(const struct descriptors_need *need);
 
+/* How many ports towards upstreams a worker may have open, four at least: half of what is kept. Pure. */
+size_t descriptors_ports(const struct descriptors_need *need);
+
 /* The limit at which all that are wanted fit. Pure. */
 size_t descriptors_wanted(const struct descriptors_need *need);
 

@@ -134,6 +134,8 @@ static const struct number tcp_list[] = {
      "no descriptor for a TCP client: accepting rests for 100 ms"},
     {NULL, "upstream_no_socket_total", "Times there was no socket for a query upstream.",
      TCP(no_socket), "no socket for queries upstream: out of descriptors or memory"},
+    {NULL, "ports_shared_total", "Queries to upstreams by a port that was used enough.",
+     TCP(ports_shared), "ports towards upstreams are used longer: too many wait for answers"},
 };
 const struct numbers numbers_of_tcp = LIST(tcp_list);
 
@@ -179,6 +181,7 @@ void numbers_take_tcp(const struct daemon *daemon, struct tcp_numbers *ret)
         ret->for_bytes += counter_get(&tcp->for_bytes);
         ret->slow += counter_get(&tcp->slow);
         ret->rests += counter_get(&tcp->rests);
+        ret->ports_shared += worker_ports_shared(daemon->workers[i]);
     }
 }
 

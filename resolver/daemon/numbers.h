@@ -57,6 +57,7 @@ struct tcp_numbers {
     uint64_t accepted, connections, queries, turned_away;
     uint64_t idle_for_room, busy_for_room, for_bytes, slow, rests;
     uint64_t no_socket;
+    uint64_t ports_shared; /* not of listeners, but of what is left for the ways out */
 };
 extern const struct numbers numbers_of_tcp;
 void numbers_take_tcp(const struct daemon *daemon, struct tcp_numbers *ret);

@@ -194,7 +194,7 @@ static struct exchange *open_exchange(const struct tier_ways *ways,
 {
     struct exchange *exchange = address->address.family == AF_UNSPEC
                                     ? inside_new(ways->base, ways->above)
-                                    : forward_new(ways->base, &address->address.sa);
+                                    : forward_new(ways->base, &address->address.sa, ways->ports);
     return address->link ? link_new(ways->base, exchange, address->link) : exchange;
 }
 

@@ -79,6 +79,7 @@ struct tier_ways {
     struct known_servers *known;
     struct tier_worker *above; /* of the tier that this one asks; NULL: it asks servers */
     struct positions *positions;
+    struct ports_budget *ports;
 };
 
 /* A worker's own view of the upstreams in use. NULL: no memory. */

@@ -12,6 +12,7 @@
 #include "resolver/net/clock.h"
 #include "resolver/daemon/log.h"
 #include "resolver/net/clockwork.h"
+#include "resolver/net/ports.h"
 #include "resolver/net/udp.h"
 
 enum {
@@ -47,6 +48,7 @@ struct worker {
     struct event_base *base;
     struct clockwork *clockwork;
     struct entropy entropy;
+    struct ports_budget ports;
     struct attempts *attempts;
     struct known_servers *known;
     struct event *sweep;              /* of servers that nobody asks any more */
@@ -92,6 +94,7 @@ static struct routes *routes_of(struct worker *worker, size_t i)
                                  .known = worker->known,
                                  .above = tier_worker_above(worker, tier),
                                  .positions = tier_worker->positions,
+                                 .ports = &worker->ports,
                              });
 }
 
@@ -177,6 +180,7 @@ static void start_draining(struct worker *worker, uint64_t grace_ms)
 static void take_settings(struct worker *worker, const struct worker_settings *settings)
 {
     tcp_pool_configure(worker->tcp, &settings->tcp);
+    worker->ports.most = settings->ports;
     for (size_t i = 0; i < worker->options.tier_count; i++) {
         struct tier_worker *tier_worker = &worker->tier_workers[i];
         struct tier *tier = worker->options.tiers[i];
@@ -347,6 +351,7 @@ struct worker *worker_new(const struct worker_options *options)
     if (!worker)
         return NULL;
     worker->options = *options;
+    worker->ports.most = options->settings.ports;
     worker->wake_fd = -1;
     pthread_mutex_init(&worker->lock, NULL);
     if (!build(worker)) {
@@ -540,6 +545,11 @@ void worker_count(const struct worker *worker, size_t tier_index, struct tier_co
         .parent_uncached = counter_get(&inflight->fetch.uncached),
         .without_edns = counter_get(&inflight->fetch.unheeded),
     };
+}
+
+uint64_t worker_ports_shared(const struct worker *worker)
+{
+    return counter_get(&worker->ports.shared);
 }
 
 const struct tcp_pool_counters *worker_tcp_counters(const struct worker *worker)

@@ -16,6 +16,7 @@ struct worker;
 /* What a reload may change. */
 struct worker_settings {
     struct tcp_limits tcp;
+    size_t ports; /* towards upstreams, open at a time */
     uint64_t resolve_timeout_ms;
 };
 
@@ -76,5 +77,7 @@ struct tier_counters {
 };
 void worker_count(const struct worker *worker, size_t tier_index, struct tier_counters *ret);
 const struct tcp_pool_counters *worker_tcp_counters(const struct worker *worker);
+/* Queries to upstreams that had to share a port, as there may be no more. */
+uint64_t worker_ports_shared(const struct worker *worker);
 
 #endif

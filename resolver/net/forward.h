@@ -24,8 +24,10 @@
 #include <sys/socket.h>
 
 #include "resolver/answer/exchange.h"
+#include "resolver/net/ports.h"
 
-/* NULL: no memory. The address is copied. */
-struct exchange *forward_new(struct event_base *base, const struct sockaddr *address);
+/* NULL: no memory. The address is copied; the budget of ports is borrowed, or NULL. */
+struct exchange *forward_new(struct event_base *base, const struct sockaddr *address,
+                             struct ports_budget *budget);
 
 #endif

@@ -67,9 +67,16 @@ static int port_connect(const struct ports *ports)
     return fd;
 }
 
+static bool may_open(const struct ports *ports)
+{
+    const struct ports_budget *budget = ports->options.budget;
+    return ports->count < PORTS_MOST &&
+           (!budget || ports->count < PORTS_TAKING || budget->open < budget->most);
+}
+
 static struct port *port_open(struct ports *ports)
 {
-    int fd = ports->count < PORTS_MOST ? port_connect(ports) : -1;
+    int fd = may_open(ports) ? port_connect(ports) : -1;
     if (fd < 0)
         return NULL;
     struct port *port = malloc(sizeof *port);
@@ -89,6 +96,8 @@ static struct port *port_open(struct ports *ports)
     port->dirty = port->refused = false;
     port->index = (uint16_t)ports->count;
     ports->all[ports->count++] = port;
+    if (ports->options.budget)
+        ports->options.budget->open++;
     return port;
 }
 
@@ -108,6 +117,8 @@ static void port_close(struct port *port)
     port_retire(port);
     ports->all[port->index] = ports->all[--ports->count];
     ports->all[port->index]->index = port->index;
+    if (ports->options.budget)
+        ports->options.budget->open--;
     event_free(port->readable);
     close(port->fd);
     free(port);
@@ -202,6 +213,8 @@ static struct port *port_reuse(struct ports *ports)
 {
     struct port *port =
         ports->count ? ports->all[entropy_below(&ports->entropy, (uint32_t)ports->count)] : NULL;
+    if (ports->options.budget)
+        counter_add(&ports->options.budget->shared, 1);
     return port && port->count < PORTS_MOST_ON ? port : NULL;
 }
 

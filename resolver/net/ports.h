@@ -24,6 +24,7 @@
 
 #include "dns/error.h"
 #include "dns/message.h"
+#include "resolver/answer/counter.h"
 
 enum {
     PORTS_TAKING = 4,           /* open ports that share the queries of a moment */
@@ -56,7 +57,18 @@ struct udp_query {
     uint8_t *bytes; /* the caller's */
 };
 
+/*
+ * How many ports the upstreams of a worker may have open, all together: those of a silent one must not use up the
+ * descriptors of the others. PORTS_TAKING each may have in any case.
+ */
+struct ports_budget {
+    size_t most;
+    size_t open;           /* now */
+    struct counter shared; /* queries that had to go by a port that would have taken no more */
+};
+
 struct ports_options {
+    struct ports_budget *budget; /* borrowed; NULL: no bound but PORTS_MOST */
     struct event_base *base;
     const struct sockaddr *address; /* copied */
     /* Something is there for ports_next(); from the loop. */

@@ -93,6 +93,20 @@ def test_random_names_under_a_silent_zone(freshetd, scripted, silent):
     assert len(daemon.records(msg="questions under way make room for others")) < 60
 
 
+@pytest.mark.timeout(120)
+def test_silent_upstreams_do_not_use_up_the_descriptors(freshetd, scripted, silent):
+    """Of those that a small limit leaves, every upstream can have some."""
+    config = silent_zone(scripted, silent)
+    config["tcp_clients"] = 10
+    daemon = freshetd(config, log="info", files=256)
+    with Flood(daemon, "silent.example.", 2000):
+        eventually(lambda: daemon.metric("freshet_upstream_sent_total") > 15_000, within=60)
+        for i in range(100):
+            name = f"n{i}.example.com."
+            scripted.set(name, "A", "192.0.2.1")
+            assert addresses(ask_from(daemon, name)) == ["192.0.2.1"], f"query {i}"
+
+
 # --- who may ask
 
 

@@ -207,6 +207,41 @@ static void a_port_takes_only_so_many(void **state)
     assert_in_range(count_ports(0), 1280 / PORTS_QUERIES, PORTS_MOST);
 }
 
+/* Silent upstreams leave the others theirs: past the budget an upstream has the few that each may have. */
+static void past_the_budget_ports_are_used_longer(void **state)
+{
+    (void)state;
+    struct ports_budget budget = {.most = 10};
+    ports_free(f.ports);
+    f.ports = ports_new(&(struct ports_options){.budget = &budget,
+                                                .base = f.base,
+                                                .address = (struct sockaddr *)&f.address,
+                                                .arrived = arrived});
+    for (uint16_t i = 0; i < 1280; i++) {
+        queue(i);
+        turn();
+    }
+    assert_int_equal(budget.open, 10);
+    assert_true(counter_get(&budget.shared) > 0);
+    budget.most = 0; /* somebody else has them all */
+    struct ports *others = ports_new(&(struct ports_options){
+        .budget = &budget, .base = f.base, .address = (struct sockaddr *)&f.address});
+    struct udp_query query = {.bytes = f.asked[0].query.bytes, .size = f.asked[0].query.size};
+    assert_int_equal(ports_send(others, &query), ERR_OK);
+    assert_int_equal(budget.open, 11);
+    ports_done(others, &query);
+    turn();
+    ports_free(others);
+    assert_int_equal(budget.open, 10);
+    serve();
+    for (size_t i = 0; i < f.count; i++)
+        ports_done(f.ports, &f.asked[i].query);
+    f.count = 0;
+    ports_free(f.ports);
+    assert_int_equal(budget.open, 0);
+    f.ports = NULL;
+}
+
 /* With nothing outstanding a port is closed: quiet times see a new one for every query. */
 static void a_drained_port_is_closed(void **state)
 {
@@ -347,6 +382,7 @@ int main(void)
         TEST(a_response_finds_its_query),
         TEST(queries_share_a_few_ports),
         TEST(a_port_takes_only_so_many),
+        TEST(past_the_budget_ports_are_used_longer),
         TEST(a_drained_port_is_closed),
         TEST(a_response_counts_on_its_own_port_only),
         TEST(what_is_no_message_is_dropped),
