@@ -61,7 +61,9 @@ static const struct option options[] = {
      .max = 1000000,
      .preset = "1000",
      NUMBER_FIELD(config, tcp_clients),
-     .text = "TCP connections at a time, for each worker."},
+     .text = "TCP connections at a time, for each worker, as far as the limit of open files "
+             "allows. When all are taken, "
+             "the client that holds most makes room."},
     {.key = "tcp_idle",
      .scope = SCOPE_TOP,
      .kind = OPTION_MILLISECONDS,
@@ -70,7 +72,9 @@ static const struct option options[] = {
      .max = SECONDS(3600),
      .preset = "10s",
      NUMBER_FIELD(config, tcp_idle_ms),
-     .text = "A TCP connection that stays silent for this long is closed (RFC 7766 6.2.3)."},
+     .text = "A TCP connection that stays silent for this long is closed (RFC 7766 6.2.3); sooner "
+             "while more "
+             "than half of the places are taken."},
     {.key = "resolve_timeout",
      .scope = SCOPE_TOP,
      .kind = OPTION_MILLISECONDS,

@@ -112,6 +112,14 @@ def test_slow_queries_on_every_place(upstream, freshetd, sources):
     assert len(daemon.records(counter=closed[0])) <= 5 and len(daemon.records(counter=closed[1])) <= 5
 
 
+def test_ipv6_clients_are_networks_too(upstream, freshetd):
+    daemon = freshetd({"workers": 1, "tcp_clients": 20, "tiers": [
+        {**freshet.tier("os", [upstream]), "listen": [f"[::1]:{process.free_port('::1')}"]}]})
+    with connections(daemon.address, 30, lambda n: "::1", lambda n: wire(SLOW)):
+        assert all(over_tcp(daemon, source="::1") for _ in range(10))
+        assert daemon.metric("freshet_tcp_connections") <= 20
+
+
 def test_one_who_waits_is_not_closed_for_a_crowd(upstream, freshetd):
     """The places of one client are room for others, and not the other way round."""
     gate = scripts.Gate()
