@@ -117,6 +117,16 @@ def test_a_broken_record_of_another_name_among_the_answers(daemon, upstream):
     assert addresses(ask(daemon, "www.example.com.")) == ["192.0.2.1"]
 
 
+@pytest.mark.parametrize("beside", [
+    s.answer("other.example.com. 60 A 192.0.2.66"), wire.records(b"\xc0\0\2\x42", rclass=3)],
+    ids=["another name", "another class"])
+def test_an_answer_to_something_else(daemon, upstream, beside):
+    """It is no sign that there is nothing."""
+    upstream.script("*", beside)
+    response = ask(daemon, "www.example.com.")
+    assert rcode(response) == "SERVFAIL" and ede(response) == [24]
+
+
 # --- DNAME, YXDOMAIN, NXDOMAIN with data
 
 
