@@ -138,6 +138,27 @@ static int check_user(const struct config *config, char ret_error[CONFIG_MAX_ERR
     return ERR_CONFIG;
 }
 
+/* Hosts files are looked at for as long as it runs, by whom it has become. */
+static int check_hosts(const struct config *config, char ret_error[CONFIG_MAX_ERROR])
+{
+    char why[PRIVILEGES_MAX_ERROR], key[MAX_KEY];
+    struct identity identity;
+    if (privileges_find(config->user, config->group, &identity, why) != ERR_OK)
+        return ERR_OK; /* check_user() has said so */
+    for (size_t i = 0; i < config->tier_count; i++)
+        for (size_t k = 0; k < config->tiers[i].host_count; k++) {
+            const char *path = config->tiers[i].hosts[k];
+            if (privileges_may_read(&identity, path))
+                continue;
+            snprintf(key, sizeof key, "tiers[%zu].hosts[%zu]", i, k);
+            config_fault(config, ret_error, key,
+                         "%s: user may not read it; expected a file that it may, to see changes",
+                         path);
+            return ERR_CONFIG;
+        }
+    return ERR_OK;
+}
+
 /* The last directory of the path is made where it is missing; the one above is not. */
 static const char *why_no_socket(const char *path)
 {
@@ -197,9 +218,11 @@ int check_machine(const struct config *config, char ret_error[CONFIG_MAX_ERROR])
 {
     int error = check_reload(config, ret_error);
     if (!error)
-        error = check_feed(config, ret_error);
-    if (!error)
         error = check_user(config, ret_error);
+    if (!error)
+        error = check_hosts(config, ret_error);
+    if (!error)
+        error = check_feed(config, ret_error);
     if (!error)
         error = check_control(config, ret_error);
     if (!error)

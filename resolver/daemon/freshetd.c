@@ -324,6 +324,8 @@ static bool start(struct program *program, char error[CONFIG_MAX_ERROR])
         config_fault(config, error, "user", "%s", why);
         return false;
     }
+    if (!privileges_may_read(&program->identity, config->path))
+        log_line(LOG_LEVEL_WARNING, "msg=\"no reload: `user` may not read the configuration\"");
     return open_control(program, error) && open_metrics(program, error) && watch_signals(program) &&
            watch_time(program) && watch_workers(program) && settle_down(program, error) &&
            daemon_start_workers(program->daemon, error) == ERR_OK && watch_limits(program);

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "resolver/daemon/log.h"
@@ -88,6 +89,22 @@ static int become(const struct identity *identity, char error[PRIVILEGES_MAX_ERR
         return fail("setresuid", error);
     (void)prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0);
     return ERR_OK;
+}
+
+bool privileges_may_read(const struct identity *identity, const char *path)
+{
+    char ignored[PRIVILEGES_MAX_ERROR];
+    int status = 0;
+    if (!identity->wanted || geteuid() != 0)
+        return true;
+    pid_t child = fork();
+    if (child == 0) {
+        int error = become(identity, ignored);
+        _exit(error == ERR_OK && access(path, R_OK) != 0 && errno == EACCES);
+    }
+    if (child < 0 || waitpid(child, &status, 0) != child)
+        return true;
+    return !WIFEXITED(status) || WEXITSTATUS(status) == 0;
 }
 
 int privileges_gain_none(char ret_error[PRIVILEGES_MAX_ERROR])

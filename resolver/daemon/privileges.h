@@ -30,6 +30,12 @@ struct identity {
 MUST_CHECK int privileges_find(const char *user, const char *group, struct identity *ret,
                                char ret_error[PRIVILEGES_MAX_ERROR]);
 
+/*
+ * Whether somebody may read a file: seen by a process that becomes him, so call this before there are threads. True as
+ * well where there is no such file, or it cannot be found out.
+ */
+bool privileges_may_read(const struct identity *identity, const char *path);
+
 /* Nothing that is started from here on gains any: for this thread and those that it starts. ERR_OK, or ERR_SYSTEM. */
 MUST_CHECK int privileges_gain_none(char ret_error[PRIVILEGES_MAX_ERROR]);
 

@@ -123,6 +123,9 @@ TABLE = {
     "no such user": (top("user: nobody-of-that-name"), 2,
                      'user: "nobody-of-that-name": no such user; expected one of this machine'),
     "no such group": (top("group: nobody-of-that-name"), 2, 'group: "nobody-of-that-name": no such group'),
+    "hosts that the user may not read": (
+        tier("hosts: [/etc/hosts, $dir/secret/hosts]") + "user: nobody\n", 5,
+        "tiers[0].hosts[1]: $dir/secret/hosts: user may not read it"),
     # the feed
     "no brokers": (feed("", brokers=""), 3, 'feed.brokers: "" is empty'),
     "a broker's port": (feed("", brokers="kafka:99999"), 3, "is no list of brokers"),
@@ -159,6 +162,9 @@ def filled(rundir):
     with open(os.path.join(rundir, "file"), "w", encoding="ascii") as file:
         file.write("neither key nor socket\n")
     os.mkfifo(os.path.join(rundir, "fifo"))
+    os.mkdir(os.path.join(rundir, "secret"), 0o700)
+    with open(os.path.join(rundir, "secret", "hosts"), "w", encoding="ascii") as file:
+        file.write("192.0.2.1 one\n")
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") >> 20
     words = {"$port": str(process.free_port()), "$dir": rundir, "$third": str(memory // 3)}
 

@@ -64,6 +64,15 @@ def test_it_becomes_who_it_is_told_to(upstream, freshetd, rundir, topic, cli, fe
     assert not os.path.exists(control), "it may remove what is in a directory of its own"
 
 
+def test_a_configuration_that_the_user_may_not_read(upstream, freshetd):
+    """It starts, says that there is no reload, and a reload that is tried all the same is refused."""
+    daemon = freshetd(freshet.stub([upstream], user="nobody"))  # its directory is root's alone
+    assert "no reload: `user` may not read the configuration" in daemon.log
+    daemon.sighup()
+    daemon.wait_log("reload refused, running on")
+    assert addresses(ask(daemon, NAME)) == ["192.0.2.1"]
+
+
 def test_root_without_a_user_keeps_the_name_alone(upstream, freshetd):
     daemon = freshetd(freshet.stub([upstream], workers=2))
     assert addresses(ask(daemon, NAME)) == ["192.0.2.1"]
