@@ -103,6 +103,7 @@ class Ask:
     how: str = "udp"      # or "tcp", "pieces", "half-closed"
     within: float = GIVEN_UP
     silence: bool = False  # no reply at all is right
+    loose: bool = False    # records of a form that dnspython does not read are no fault: see passed_on()
 
     @property
     def full(self):
@@ -128,7 +129,8 @@ def ask(address, question):
     query, began = question.query(), time.monotonic()
     wire = question.wire(query.to_wire()) if question.wire else query.to_wire()
     try:
-        message = _exchange(address, question, query, wire, began + question.within)
+        message = dns.message.from_wire(_exchange(address, question, query, wire, began + question.within),
+                                        ignore_trailing=True, continue_on_error=question.loose)
         verdict, text = question.right(message), _told(message)
     except (dns.exception.Timeout, TimeoutError):
         verdict, text = (GOOD if question.silence else BAD), "silence"
@@ -162,10 +164,10 @@ def _told(message):
 def _exchange(address, question, query, wire, deadline):
     if question.how != "udp":
         return _tcp(address, question.how, wire, deadline)
-    message = _udp(address, query, wire, deadline)
-    if message.flags & dns.flags.TC and not question.wire:
+    reply = _udp(address, query, wire, deadline)
+    if len(reply) > 2 and reply[2] & dns.flags.TC >> 8 and not question.wire:
         return _tcp(address, "tcp", wire, deadline)
-    return message
+    return reply
 
 
 def _udp(address, query, wire, deadline):
@@ -184,10 +186,8 @@ def _udp(address, query, wire, deadline):
                 reply = sock.recv(65535)
             except TimeoutError:
                 continue
-            message = dns.message.from_wire(reply, ignore_trailing=True, raise_on_truncation=False,
-                                            continue_on_error=True)
-            if message.id == query.id:
-                return message
+            if struct.unpack_from("!H", reply)[0] == query.id:
+                return reply
 
 
 def _tcp(address, how, wire, deadline):
@@ -200,7 +200,7 @@ def _tcp(address, how, wire, deadline):
             time.sleep(0.02 if len(pieces) > 1 else 0)
         if how == "half-closed":
             sock.shutdown(socket.SHUT_WR)
-        return dns.message.from_wire(_framed(sock, deadline))
+        return _framed(sock, deadline)
 
 
 def _framed(sock, deadline):

@@ -52,6 +52,7 @@ def start(case):
         made.append(scripted.Scripted(**({} if made else case.options)))
         stock(made[-1])
         made[-1].script("*", behaviour)
+        made[-1].script(".", scripted.lookup)  # whatever resolvers ask of themselves does not count
     return made
 
 

@@ -37,7 +37,7 @@ client("QR set", "A response that nobody asked for gets no reply, or there would
 client("no RD", "Not recursive: what is known, REFUSED, or all of it.", lambda wire: wire[:2] + b"\0" + wire[3:])
 client("opcode NOTIFY", "Not a query.", bits(4 << 11), either(code("NOTIMP", "REFUSED", "NOTAUTH", "FORMERR"), fails))
 client("opcode UPDATE", "Not a query.", bits(5 << 11), either(code("NOTIMP", "REFUSED", "NOTAUTH", "FORMERR"), fails))
-client("opcode 15", "Not in use.", bits(15 << 11), either(code("NOTIMP", "REFUSED", "FORMERR"), fails))
+client("opcode STATUS", "Never defined.", bits(2 << 11), either(code("NOTIMP", "REFUSED", "FORMERR"), fails))
 client("no question", "QDCOUNT 0 and no bytes.", lambda wire: wire[:4] + bytes(8), either(code("FORMERR", "NOTIMP", "REFUSED"), fails),
        edns=False)
 client("question counted twice", "QDCOUNT 2.", word(4, 2), either(code("FORMERR"), fails), edns=False)

@@ -73,7 +73,7 @@ case("lower case, TCP hangs up", "The same, and TCP is taken and closed.",
 case("lower case, no EDNS, no TCP", "The least that people have at home.",
      no_edns(then=spelled(bytes.lower, lookup)), *TWO, tcp=False)
 case("lower case to half", "Two servers behind one address: one spells as asked.",
-     odd.Half(spelled(bytes.lower, lookup), lookup), *TWO)
+     odd.in_turns(spelled(bytes.lower, lookup), lookup), *TWO)
 case("upper case", "The question comes back in upper case.", spelled(bytes.upper, lookup), *TWO)
 case("answer in another case", "The owner is written out, in upper case.",
      answer("WWW.Example.COM. 60 A 192.0.2.1"), Ask())

@@ -6,7 +6,6 @@
 Where bytes are altered, these are of the finished message. A record as bytes is record(...).
 """
 
-import dataclasses
 import random
 import struct
 
@@ -16,7 +15,7 @@ import dns.name
 import dns.opcode
 import dns.rdatatype
 
-from scripted import HEADER, Reply, answer, drop, edit, lookup, rcode
+from scripted import HEADER, Reply, answer, drop, edit, lookup, rcode, sequence
 
 QR, AA, TC, RD, RA, Z, AD, CD = 0x8000, 0x0400, 0x0200, 0x0100, 0x0080, 0x0040, 0x0020, 0x0010
 SECTIONS = {"question": 4, "answer": 6, "authority": 8, "additional": 10}  # where in the header they are counted
@@ -27,25 +26,24 @@ SECTIONS = {"question": 4, "answer": 6, "authority": 8, "additional": 10}  # whe
 
 def silent(seconds, then=lookup, since=None):
     """Silence for so long from the first query on; or from since(), a time.monotonic()."""
-    first = []
-
     def behave(server, query):
-        first.append(since() if since else query.time)
-        return None if query.time < first[0] + seconds else then(server, query)
+        first = server.memory.setdefault(behave, since() if since else query.time)
+        return None if query.time < first + seconds else then(server, query)
     return behave
 
 
 def lossy(share, then=lookup, seed=1):
     """So many of the queries get no answer."""
-    chance = random.Random(seed)
-    return lambda server, query: None if chance.random() < share else then(server, query)
+    def behave(server, query):
+        chance = server.memory.setdefault(behave, random.Random(seed))
+        return None if chance.random() < share else then(server, query)
+    return behave
 
 
 def at_most(per_second, then=lookup, else_=drop()):
     """Of each second the first queries are answered, the others get `else_` (a rate limit)."""
-    times = []
-
     def behave(server, query):
+        times = server.memory.setdefault(behave, [])
         times[:] = [time for time in times if time > query.time - 1]
         if len(times) >= per_second:
             return else_(server, query)
@@ -56,12 +54,11 @@ def at_most(per_second, then=lookup, else_=drop()):
 
 def queueing(seconds, then=lookup):
     """One query after the other, each takes so long."""
-    free = [0.0]
-
     def behave(server, query):
-        free[0] = max(free[0], query.time) + seconds
+        free = max(server.memory.get(behave, 0.0), query.time) + seconds
+        server.memory[behave] = free
         reply = then(server, query)
-        reply.delay += free[0] - query.time
+        reply.delay += free - query.time
         return reply
     return behave
 
@@ -270,16 +267,12 @@ def signed(then=lookup, section="answer"):
     return behave
 
 
-@dataclasses.dataclass
-class Half:
-    """A server's name for one behaviour in turns: first, second, first, ..."""
-    first: object
-    second: object
-    turn: int = 0
-
-    def __call__(self, server, query):
-        self.turn += 1
-        return (self.first if self.turn % 2 else self.second)(server, query)
+def in_turns(*behaviours):
+    """One after the other, again and again."""
+    def behave(server, query):
+        turn = server.memory[behave] = server.memory.get(behave, -1) + 1
+        return behaviours[turn % len(behaviours)](server, query)
+    return behave
 
 
 def referral(zone, servers, glue=(), aa=False):
@@ -289,9 +282,4 @@ def referral(zone, servers, glue=(), aa=False):
 
 def failing(code="SERVFAIL", times=1, then=lookup):
     """So many queries get an error, the others are answered."""
-    left = [times]
-
-    def behave(server, query):
-        left[0] -= 1
-        return (rcode(code) if left[0] >= 0 else then)(server, query)
-    return behave
+    return sequence(*[rcode(code)] * times, then)

@@ -170,9 +170,8 @@ def only_one(then=lookup):
 
 def sequence(*behaviours):
     """The first query gets the first behaviour, the next the next; the last one stays."""
-    left = list(behaviours)
-
     def behave(server, query):
+        left = server.memory.setdefault(behave, list(behaviours))
         now = left.pop(0) if len(left) > 1 else left[0]
         return now(server, query)
     return behave
@@ -387,6 +386,7 @@ class Scripted:
         self._counts = collections.Counter()
         self._tasks = set()
         self.hang_up = False  # TCP: connections are taken, and closed at once
+        self.memory = {}  # behaviour -> what it knows of the past; so that one serves several servers
         self.failures = []  # exceptions of behaviours, unreadable queries: see stop()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="scripted", daemon=True)
