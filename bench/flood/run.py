@@ -73,7 +73,7 @@ def start(key, upstreams, limit=None, **tier):
                                more="".join(MORE_ZONES.format(name=name, port=at) for name, at in upstreams.zones.items()))
     section = {**freshet.tier("os", [("127.0.0.1", port)], size="64MiB"), **tier, "zones": [
         {"name": name, "forward": [f"127.0.0.1:{at}"]} for name, at in upstreams.zones.items()]}
-    return freshet.Freshetd({"tiers": [section]}, log="info", prefix=prefix)
+    return freshet.Freshetd({"tiers": [section]}, log="info", files=limit)
 
 
 class ByTcp(threading.Thread):
