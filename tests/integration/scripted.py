@@ -595,7 +595,7 @@ class Scripted:
             self._respond(wire, "udp", source,
                           lambda wire, reply=None, to=source: self._send_udp(wire, to, reply))
 
-    def _send_udp(self, wire, source, reply):
+    def _send_udp(self, wire, source, reply=None):
         try:
             if reply and reply.elsewhere:
                 with socket.socket(self._udp.family, socket.SOCK_DGRAM) as other:
