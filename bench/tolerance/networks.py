@@ -1,7 +1,7 @@
 """Cases: silence, distance, loss, several servers, TCP."""
 
 import odd
-from asking import Ask, code, either, fails, has, true
+from asking import BAD, GOOD, Ask, code, either, fails, has, true
 from catalogue import group
 from odd import attributes, choose, lossy, preceded, reaches, silent
 from scripted import (answer, close, delay, drop, edit, lookup, no_edns, only, rcode, sequence, truncate, wrong_id)
@@ -23,8 +23,8 @@ case("asked again at 1, 2 and 3 s", "Silent for 2.5 s while a client repeats its
      Ask(counted=False, within=1), Ask(counted=False, within=1), Ask(counted=False, within=1), Ask())
 case("first query lost", "One packet.", sequence(drop(), lookup))
 case("first three lost", "Three packets.", sequence(drop(), drop(), drop(), lookup))
-case("half of the queries lost", "A bad radio; 20 names one after the other.", lossy(0.5),
-     *[Ask(f"n{n}") for n in range(20)])
+case("half of the queries lost", "A bad radio; 8 names one after the other.", lossy(0.5),
+     *[Ask(f"n{n}") for n in range(8)])
 case("a third of the queries lost, 40 at once", "The same, more at a time.", lossy(0.33),
      *[Ask(f"n{n}") for n in range(40)], together=True)
 case("never answers", "Nothing is to be had, and that is said before the client gives up.", drop(), Ask(right=fails))
@@ -96,6 +96,22 @@ case("silent to HTTPS", "Middle boxes that know no new types; A works.",
 case("FORMERR to unknown types", "HTTPS is not known; A is.",
      choose(lambda query: query.type == "HTTPS", rcode("FORMERR")),
      Ask(rtype="HTTPS", right=fails, counted=False), Ask())
+
+def explained(number, then=rcode("SERVFAIL")):
+    """With an Extended DNS Error (RFC 8914)."""
+    return odd.with_edns(odd.opt(options=b"\0\x0f\0\2" + number.to_bytes(2, "big"), then=then), then)
+
+
+def says(number):
+    return lambda message: GOOD if any(
+        option.otype == 15 and option.code == number for option in message.options) else BAD
+
+
+for number, what in ((6, "bogus"), (9, "no DNSKEY"), (15, "blocked")):
+    case(f"SERVFAIL with EDE {number}", f"A forwarder says why ({what}): it reaches the client.", explained(number),
+         Ask(right=says(number)))
+case("NXDOMAIN with EDE 15", "A forwarder that filters says so.", explained(15, rcode("NXDOMAIN")),
+     Ask(right=says(15)))
 
 case = group("TCP")
 
