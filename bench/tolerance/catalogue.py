@@ -38,6 +38,10 @@ class Case:
     together: bool = False
     options: dict = dataclasses.field(default_factory=dict)  # of scripted.Scripted, for the first server
 
+    @property
+    def title(self):
+        return f"{self.group}: {self.name}"
+
 
 CASES = []
 
@@ -69,5 +73,15 @@ def group(name):
     return case
 
 
-# Cases that nobody gets right, and that are no aim.
-HARD = {}
+ANYBODY = "what is no response to the query may be anybody's: the right one is waited for, as long as there is time"
+
+# Where freshet is behind the best, and why.
+WHY = {
+    "the question: no question": ANYBODY,
+    "the question: always another question": ANYBODY,
+    "the header: question counted twice": ANYBODY,
+    "foreign messages: query echoed": ANYBODY,
+    "foreign messages: header alone": ANYBODY,
+    "foreign messages: 5 bytes": ANYBODY,
+    "several servers: three, two silent": "who asks all servers at once, or begins with the right one, is faster",
+}

@@ -5,6 +5,7 @@ import json
 import os
 
 import paths
+import catalogue
 import freshet
 import html_page
 import table
@@ -17,7 +18,7 @@ LINE = 0.17  # inches
 
 def rows(cases, keys, results, titles):
     return [["input", *(titles[key] for key in keys)], *(
-        [f"{case.group}: {case.name}", *(results[case][key].shown() for key in keys)] for case in cases)]
+        [case.title, *(results[case][key].shown() for key in keys)] for case in cases)]
 
 
 def behind(cases, keys, results, titles):
@@ -25,7 +26,8 @@ def behind(cases, keys, results, titles):
     found = {key: {case: why for case in cases if (why := verdicts.worse(results[case], key))} for key in keys}
     first = keys[0]
     return [f"{titles[first]} is worse than the best of the others in {len(found[first])} of {len(cases)}:",
-            *(f"  {case.group}: {case.name}: {why}" for case, why in found[first].items()),
+            *(f"  {case.title}: {why}" + (f" ({catalogue.WHY[case.title]})" if case.title in catalogue.WHY else "")
+              for case, why in found[first].items()),
             "worse than the best of the others: " + ", ".join(f"{titles[key]} {len(found[key])}" for key in keys)]
 
 
@@ -38,7 +40,7 @@ def draw(cases, keys, results, titles):
     for column, key in enumerate(keys):
         plot.text(column + 1.95, -0.5, titles[key], fontsize=8, weight="bold", va="center")
     for row, case in enumerate(cases):
-        plot.text(0, row + 0.5, f"{case.group}: {case.name}", fontsize=7, va="center")
+        plot.text(0, row + 0.5, case.title, fontsize=7, va="center")
         for column, key in enumerate(keys):
             one = results[case][key]
             plot.add_patch(html_page.plt.Rectangle((column + 1.9, row), 0.98, 0.92, color=COLOURS[one.verdict], lw=0))

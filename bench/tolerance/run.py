@@ -108,7 +108,7 @@ def run(cases, keys, parallel):
             results[trial.case][trial.key] = trial.result
         for case in cases:
             if len(results[case]) == len(keys) and case in {trial.case for trial in trials}:
-                print(f"  {case.group}: {case.name}: " + ", ".join(
+                print(f"  {case.title}: " + ", ".join(
                     f"{key} {results[case][key].shown()}" for key in keys), flush=True)
     return results
 
@@ -125,7 +125,7 @@ def arguments():
 def main():
     args = arguments()
     keys = args.servers.split(",")
-    cases = [case for case in catalogue.CASES if re.search(args.only, f"{case.group}: {case.name}")]
+    cases = [case for case in catalogue.CASES if re.search(args.only, case.title)]
     results = run(cases, keys, args.parallel)
     page.write(cases, keys, results, TITLES, args.picture)
 
