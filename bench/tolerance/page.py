@@ -48,8 +48,8 @@ def draw(cases, keys, results, titles):
     return figure
 
 
-def write(cases, keys, results, titles, picture):
-    """Into the build's directory; `picture`: the drawing into that of the sources."""
+def write(cases, keys, results, titles):
+    """Into the build's directory."""
     directory = os.path.join(paths.ROOT, freshet.build_directory(), "tolerance")
     os.makedirs(directory, exist_ok=True)
     lines, summary = rows(cases, keys, results, titles), behind(cases, keys, results, titles)
@@ -65,5 +65,4 @@ def write(cases, keys, results, titles, picture):
         html_page.table([["input", "what it is", *lines[0][1:]], *(
             [line[0], case.sentence, *line[1:]] for case, line in zip(cases, lines[1:]))]),
         "<pre>" + "\n".join(summary) + "</pre>"])
-    html_page.save(draw(cases, keys, results, titles),
-                   os.path.join(paths.BENCH if picture else directory, "tolerance.svg"))
+    html_page.save(draw(cases, keys, results, titles), os.path.join(directory, "tolerance.svg"))

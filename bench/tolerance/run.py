@@ -118,7 +118,6 @@ def arguments():
     parser.add_argument("--only", default="", help="cases whose group or name has this (a regular expression)")
     parser.add_argument("--servers", default=",".join(SERVERS))
     parser.add_argument("--parallel", type=int, default=30, help="resolvers at a time")
-    parser.add_argument("--picture", action="store_true", help="also draws bench/tolerance.svg anew")
     return parser.parse_args()
 
 
@@ -127,7 +126,7 @@ def main():
     keys = args.servers.split(",")
     cases = [case for case in catalogue.CASES if re.search(args.only, case.title)]
     results = run(cases, keys, args.parallel)
-    page.write(cases, keys, results, TITLES, args.picture)
+    page.write(cases, keys, results, TITLES)
 
 
 if __name__ == "__main__":
