@@ -94,8 +94,8 @@ command_of() {
     sanitized) echo "make -j$(nproc) unit-sanitized" ;;
     instructions) echo "make instructions" ;;
     fuzz) echo "make -j$(nproc) fuzz" ;;
-    integration) echo "make -j$(nproc) integration PYTEST_ARGS=-rs" ;;
-    newest) echo "make -j$(nproc) integration-newest PYTEST_ARGS=-rs" ;;
+    integration) echo "make -j$(nproc) integration PYTEST_ARGS=-rfs" ;;
+    newest) echo "make -j$(nproc) integration-newest PYTEST_ARGS=-rfs" ;;
     demo) echo "make demo" ;;
     *) fail "unknown step $1: one of $all_steps" ;;
     esac
