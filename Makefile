@@ -166,10 +166,11 @@ model:
 	@tests/model/run.sh
 
 # The suite runs real programs: of this build, or with SANITIZER= of that one. KAFKA="3.9.2 4.4.0": on each of these
-# brokers in its turn; what else it may be says tests/integration/kafka_cluster.py.
+# brokers in its turn; what else it may be says tests/integration/kafka_cluster.py. Two files at a time: mostly they wait.
+PYTEST_FLAGS := -q -p no:cacheprovider -n 2 --dist loadfile
 integration: all $(HELPERS)
 	@for kafka in $(or $(KAFKA),3.9.2); do \
-		KAFKA=$$kafka FRESHET_BUILD=$(BUILD) $(PYTHON) -m pytest -q -p no:cacheprovider tests/integration $(PYTEST_ARGS) \
+		KAFKA=$$kafka FRESHET_BUILD=$(BUILD) $(PYTHON) -m pytest $(PYTEST_FLAGS) tests/integration $(PYTEST_ARGS) \
 			|| exit 1; \
 	done
 
@@ -177,7 +178,7 @@ integration: all $(HELPERS)
 NEWEST_KAFKA := 4.4.0
 STREAM_TESTS := harness invalidation p5_feed transactions
 integration-newest: all $(HELPERS)
-	@KAFKA=$(NEWEST_KAFKA) FRESHET_BUILD=$(BUILD) $(PYTHON) -m pytest -q -p no:cacheprovider \
+	@KAFKA=$(NEWEST_KAFKA) FRESHET_BUILD=$(BUILD) $(PYTHON) -m pytest $(PYTEST_FLAGS) \
 		$(STREAM_TESTS:%=tests/integration/test_%.py) $(PYTEST_ARGS)
 
 # libFuzzer on sanitizer builds, FUZZ_SECONDS each, from the committed corpora.

@@ -16,7 +16,7 @@ libraries="librdkafka-dev libevent-dev uthash-dev libldns-dev libjansson-dev
     libseccomp-dev"
 build="make gcc libc6-dev pkg-config $libraries
     knot knot-dnsutils bind9-dnsutils bind9-host iproute2 util-linux python3 python3-dnspython"
-check="$build libcmocka-dev dnsperf python3-pytest python3-kafka
+check="$build libcmocka-dev dnsperf python3-pytest python3-pytest-xdist python3-kafka
     clang clang-format libclang-rt-dev llvm valgrind strace libc6-dbg universal-ctags spin"
 
 servers="knot unbound pdns-recursor dnsdist knot-resolver bind9 dnsmasq"

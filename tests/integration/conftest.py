@@ -213,10 +213,34 @@ def pytest_runtest_makereport(item):
             report.sections.append((f"{server.name} (pid {server.pid})", server.tail()))
 
 
+def pytest_terminal_summary(terminalreporter):
+    """What tests have measured (record_property("figures", ...)), wherever they ran."""
+    for report in terminalreporter.getreports("passed"):
+        for name, text in report.user_properties:
+            if name == "figures" and report.when == "call":
+                terminalreporter.write_line(text)
+
+
+# Of workers, by xdist: names of servers that they left running.
+LEFT_RUNNING = pytest.StashKey()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node):
+    left = getattr(node, "workeroutput", {}).get("left_running", [])
+    node.config.stash.setdefault(LEFT_RUNNING, []).extend(left)
+
+
 @pytest.hookimpl(trylast=True)  # after an interrupt, pytest ends the fixtures in this hook
 def pytest_sessionfinish(session):
     """No server may be up when all fixtures are gone: that is a fault of the harness."""
+    left = session.config.stash.get(LEFT_RUNNING, [])
     for server in process.running():
-        print(f"\nleft running: {server.name} (pid {server.pid})")
-        session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
+        left.append(f"{server.name} (pid {server.pid})")
         server.stop()
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["left_running"] = left
+    for name in left:
+        print(f"\nleft running: {name}")
+    if left:
+        session.exitstatus = pytest.ExitCode.INTERNAL_ERROR

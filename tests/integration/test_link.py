@@ -288,19 +288,19 @@ def test_a_late_feed_outlives_its_broker(freshetd, broker, topic, scripted):
 # --- refusals
 
 
-@pytest.mark.parametrize("key, text", [
-    ("tiers[0].upstream.link", """
+@pytest.mark.parametrize("line, key, text", [
+    (4, "tiers[0].upstream.link", """
 tiers:
   - { name: os, listen: ["127.0.0.1:5353"],
       upstream: { forward: [192.0.2.1], link: { delay: 40ms, jitter: 5ms, loss: 0.1% } } }
 """),
-    ("feed.link", """
+    (2, "feed.link", """
 feed: { brokers: "127.0.0.1:9", zones: [example.com.], link: { delay: 40ms } }
 tiers:
   - { name: os, listen: ["127.0.0.1:5353"], upstream: { forward: [192.0.2.1] } }
 """),
 ])
-def test_only_experiments_have_links(rundir, key, text):
+def test_only_experiments_have_links(rundir, line, key, text):
     path = os.path.join(rundir, "freshet.yaml")
     program = freshet.Cli("freshetd")
     with open(path, "w", encoding="ascii") as file:
@@ -308,7 +308,7 @@ def test_only_experiments_have_links(rundir, key, text):
     for options in (["-n"], []):
         result = program(*options, "-c", path)
         assert result.code == 1 and result.stdout == ""
-        assert result.stderr == (f"freshetd: {path}: {key}: is only for experiments; expected "
+        assert result.stderr == (f"freshetd: {path}:{line}: {key}: is only for experiments; expected "
                                  "`experiment: true` at the top level\n")
     with open(path, "w", encoding="ascii") as file:
         file.write("experiment: true\n" + text)

@@ -94,20 +94,19 @@ def describe(what, output, daemon, before):
     counts = tier_counts(daemon)
     hits = counts["hits"] - before["hits"]
     rate = number_in(output, r"Queries per second:\s+([\d.]+)")
-    return (f"\n  {what}: {rate:,.0f} queries/s, {100 * hits / QUERIES:.1f} % hits, "
+    return (f"  {what}: {rate:,.0f} queries/s, {100 * hits / QUERIES:.1f} % hits, "
             f"{counts['answers']:,} answers in {counts['bytes'] / MIB:.1f} MiB, "
             f"RSS at most {peak_rss(daemon) / MIB:.1f} MiB")
 
 
 @pytest.mark.timeout(180)
-def test_a_cache_too_small_stays_in_its_bounds(wildcard, freshetd, question_file, capsys):
+def test_a_cache_too_small_stays_in_its_bounds(wildcard, freshetd, question_file, record_property):
     size = 8 * MIB
     daemon = freshetd(freshet.stub([wildcard], cache={"size": "8MiB"}), log="info")
     start, before = daemon.rss(), tier_counts(daemon)
     output = run_load(daemon, question_file)
-    with capsys.disabled():
-        print(describe("8 MiB", output, daemon, before)
-              + f" ({start / MIB:.1f} at the start)", end="")
+    record_property("figures", describe("8 MiB", output, daemon, before)
+                    + f" ({start / MIB:.1f} at the start)")
     check_answers(output)
     counts = tier_counts(daemon)
     assert counts["evicted"] > 0
@@ -120,7 +119,7 @@ def test_a_cache_too_small_stays_in_its_bounds(wildcard, freshetd, question_file
 
 
 @pytest.mark.timeout(180)
-def test_everything_fits(wildcard, freshetd, question_file, capsys):
+def test_everything_fits(wildcard, freshetd, question_file, record_property):
     daemon = freshetd(freshet.stub([wildcard], cache={"size": "64MiB"}), log="info")
     start, before = daemon.rss(), tier_counts(daemon)
     cold = run_load(daemon, question_file)
@@ -129,8 +128,7 @@ def test_everything_fits(wildcard, freshetd, question_file, capsys):
     warm, asked = tier_counts(daemon), wildcard.query_count("TXT")
     assert warm["evicted"] == 0 and warm["answers"] == NAMES
     output = run_load(daemon, question_file)
-    with capsys.disabled():
-        print(cold_line + describe("64 MiB, warm", output, daemon, warm), end="")
+    record_property("figures", cold_line + "\n" + describe("64 MiB, warm", output, daemon, warm))
     check_answers(output)
     counts = tier_counts(daemon)
     assert counts["hits"] - warm["hits"] == QUERIES

@@ -164,7 +164,7 @@ def report(figures):
 
 
 @pytest.mark.timeout(180)
-def test_figures_of_publish_to_visible(hierarchy, capsys):
+def test_figures_of_publish_to_visible(hierarchy, record_property):
     """Every change is seen at both tiers; and how long that took, beside the broker's own part."""
     source = random.Random(2)
     picked = [(source.choice(NAMES), TTL, new_address(SETS + number))
@@ -193,5 +193,4 @@ def test_figures_of_publish_to_visible(hierarchy, capsys):
     with open(REPORT, "w", encoding="ascii") as file:
         json.dump({"sets": SETS, "programs": freshet.build_directory(), "broker": BROKER,
                    "from_publish_call": figures}, file, indent=2)
-    with capsys.disabled():
-        print(report(figures))
+    record_property("figures", report(figures))
