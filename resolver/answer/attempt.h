@@ -21,6 +21,8 @@
  *      DNSSEC records (DO)          no OPT in the response                   used, and kept by nobody (attempt_result)
  *      it knows the answer (RD)     a referral                               another server
  *
+ * Each line is a test of test_forwarders.c and, with a server that is like that, of test_odd_servers.py.
+ *
  * Cookies are not sent (RFC 7873). A network without UDP is the last of the silences: TCP. While a server is silent for all,
  * its silence is no reason to ask otherwise for a good while.
  *
