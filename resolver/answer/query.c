@@ -259,6 +259,16 @@ static size_t look_up(struct tier_worker *tier_worker, struct asked *asked, uint
     return wait_for_it(tier_worker, asked, reply);
 }
 
+/* What the client's EDNS options ask for. */
+static void take_options(struct tier_worker *tier_worker, struct asked *asked,
+                         const struct cookie_view *cookie)
+{
+    take_position(tier_worker, asked);
+    take_cookie(tier_worker, asked, cookie);
+    if (asked->input->keepalive > 0)
+        take_keepalive(asked);
+}
+
 static size_t answer(struct tier_worker *tier_worker, const struct query_read *read,
                      const struct query_input *input, uint8_t *reply)
 {
@@ -269,12 +279,8 @@ static size_t answer(struct tier_worker *tier_worker, const struct query_read *r
     asked.key = &read->key;
     asked.shape = reply_shape_of(query, input->stream);
     asked.shape.told_ad = asked.shape.told_ad && tier_worker->trust_ad;
-    if (query->edns.options_size > 0) {
-        take_position(tier_worker, &asked);
-        take_cookie(tier_worker, &asked, &read->cookie);
-        if (input->keepalive > 0)
-            take_keepalive(&asked);
-    }
+    if (query->edns.options_size > 0)
+        take_options(tier_worker, &asked, &read->cookie);
     if (tier_worker->local &&
         local_may_have(tier_worker->local, query->question.name, query->question.name_size)) {
         size_t size = reply_local(tier_worker, &asked, reply);

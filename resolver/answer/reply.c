@@ -5,32 +5,6 @@
 #include "invalidation/position.h"
 #include "resolver/answer/cookie.h"
 
-struct reply_shape reply_shape_of(const struct query *query, bool stream)
-{
-    struct reply_shape shape = {
-        .id = query->id,
-        .flags = query->flags,
-        .edns = query->edns.present,
-        .dnssec_ok = query->edns.dnssec_ok,
-        .told_ad = query->edns.dnssec_ok || query->flags & FLAG_AD,
-        .any = query->question.type == TYPE_ANY,
-        .limit = DNS_CLASSIC_UDP,
-    };
-    if (stream)
-        shape.limit = DNS_MAX_MESSAGE;
-    else if (query->edns.present && query->edns.udp_size > DNS_CLASSIC_UDP)
-        shape.limit =
-            query->edns.udp_size < DNS_EDNS_UDP ? query->edns.udp_size : (uint16_t)DNS_EDNS_UDP;
-    return shape;
-}
-
-size_t reply_room(const struct reply_shape *shape, size_t question_end)
-{
-    size_t taken = question_end + (shape->edns ? DNS_OPT_SIZE + shape->option_size : 0) +
-                   (shape->cookie ? COOKIE_OPTION_SIZE : 0);
-    return shape->limit > taken ? shape->limit - taken : 0;
-}
-
 enum { NUMBER_OPTION_SIZE = 6 };
 
 /* An option whose data is a number: EDE (RFC 8914 2), the keepalive (RFC 7828 3.1). */

@@ -10,12 +10,35 @@
 
 #include "dns/build.h"
 #include "resolver/answer/client.h"
+#include "resolver/answer/cookie.h"
 
 /* What the reply to `query` must look like; `stream` when it goes over TCP. */
-struct reply_shape reply_shape_of(const struct query *query, bool stream);
+static inline struct reply_shape reply_shape_of(const struct query *query, bool stream)
+{
+    struct reply_shape shape = {
+        .id = query->id,
+        .flags = query->flags,
+        .edns = query->edns.present,
+        .dnssec_ok = query->edns.dnssec_ok,
+        .told_ad = query->edns.dnssec_ok || query->flags & FLAG_AD,
+        .any = query->question.type == TYPE_ANY,
+        .limit = DNS_CLASSIC_UDP,
+    };
+    if (stream)
+        shape.limit = DNS_MAX_MESSAGE;
+    else if (query->edns.present && query->edns.udp_size > DNS_CLASSIC_UDP)
+        shape.limit =
+            query->edns.udp_size < DNS_EDNS_UDP ? query->edns.udp_size : (uint16_t)DNS_EDNS_UDP;
+    return shape;
+}
 
 /* Bytes a body may have after a question that ends at `question_end`. */
-size_t reply_room(const struct reply_shape *shape, size_t question_end);
+static inline size_t reply_room(const struct reply_shape *shape, size_t question_end)
+{
+    size_t taken = question_end + (shape->edns ? DNS_OPT_SIZE + shape->option_size : 0) +
+                   (shape->cookie ? COOKIE_OPTION_SIZE : 0);
+    return shape->limit > taken ? shape->limit - taken : 0;
+}
 
 struct reply_content {
     uint16_t flags;      /* RCODE, and AD when the data was validated upstream */
