@@ -340,6 +340,8 @@ static void close_program(struct program *program)
     for (size_t i = 0; i < 3; i++)
         if (program->signals[i])
             event_free(program->signals[i]);
+    signal(SIGTERM, SIG_IGN); /* whoever says it twice gets the same end */
+    signal(SIGINT, SIG_IGN);
     if (program->clock)
         event_free(program->clock);
     if (program->brokers)
