@@ -11,7 +11,7 @@
 # The packages of servers start them on port 53: not if they come from here.
 set -eu
 
-libraries="librdkafka-dev libevent-dev uthash-dev libldns-dev libjansson-dev
+libraries="libc-ares-dev librdkafka-dev libevent-dev uthash-dev libldns-dev libjansson-dev
     libcyaml-dev libyaml-dev libssl-dev libxxhash-dev libidn2-dev
     libseccomp-dev"
 build="make gcc libc6-dev pkg-config $libraries

@@ -81,6 +81,7 @@ for outside in common checker propagation throughput; do
 done
 
 only librdkafka 'librdkafka/|rdkafka' 'invalidation/'
+only c-ares 'ares' 'resolver/net/forward\.c'
 only libevent 'event2/|event\.h' 'resolver/(net|daemon)/'
 only libcyaml 'cyaml' 'config/'
 only ldns 'ldns/' 'dns/'

@@ -62,9 +62,6 @@ static inline void exchange_send(struct exchange *exchange, enum exchange_way wa
     exchange->kind->send(exchange, way, request);
 }
 
-/* Whether a message has the ID and the question of a query, in whatever spelling; or no question, and says why not. */
-bool exchange_answers(const struct exchange_request *request, const uint8_t *bytes, size_t size);
-
 /* NULL is fine. */
 static inline void exchange_free(struct exchange *exchange)
 {

@@ -301,7 +301,7 @@ static void sweep(evutil_socket_t fd, short what, void *arg)
     known_servers_sweep(worker->known);
 }
 
-/* What was asked may be on the stack below us: it can only go from the loop. */
+/* c-ares may be on the stack below us: its channels can only go from the loop. */
 static void sweep_soon(void *arg)
 {
     struct worker *worker = arg;

@@ -1,40 +1,110 @@
 #include "resolver/net/forward.h"
 
+#define CARES_NO_DEPRECATED /* what Debian 12 has is what newer ones deprecate */
+#include <ares.h>
+#include <errno.h>
 #include <netinet/in.h>
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/uio.h>
 #include <utlist.h>
 
 #include "dns/error.h"
+#include "dns/message.h"
 #include "resolver/answer/pool.h"
 #include "resolver/net/clock.h"
 #include "resolver/net/clockwork.h"
 #include "resolver/net/ports.h"
 #include "resolver/net/stream.h"
 
-enum { KEPT = 2048 }; /* sendings whose memory waits for the next */
+enum {
+    NEVER_MS = 24 * 60 * 60 * 1000, /* when c-ares would give a query up by itself */
+    NO_SOCKET = 1 << 30,            /* the file descriptor of the socket that is none */
+    KEPT = 2048,                    /* sendings whose memory waits for the next */
+    LABEL_MAX = 63,
+};
 
 /* A query under way by UDP. */
 struct sending {
     struct wheel_timer timer;   /* its deadline */
     struct udp_query udp_query; /* over the request's own bytes */
-    struct sending *prev, *next;
     struct forward *forward;
     struct exchange_request *request;
+    bool overdue;
 };
 
 struct forward {
     struct exchange exchange;
+    struct sockaddr_storage address;
+    ares_channel udp;
     struct ports *ports;
     struct stream *stream;
     struct clockwork *clockwork;
-    struct pool pool;
-    struct sending *sendings;         /* all that are under way */
+    struct pool sendings;
+    struct sending *leaving;          /* within ares_send() */
+    struct sending *overdue;          /* c-ares is about to hear that its time is over */
     struct exchange_request *refused; /* failed while they were sent; told from the loop */
     struct event *refused_event;
 };
+
+/* -- c-ares ------------------------------------------------------------------------------------ */
+
+static bool copy_address(const struct sockaddr_storage *address, struct ares_addr_port_node *ret)
+{
+    *ret = (struct ares_addr_port_node){.family = address->ss_family};
+    if (address->ss_family == AF_INET) {
+        const struct sockaddr_in *in = (const struct sockaddr_in *)address;
+        ret->addr.addr4 = in->sin_addr;
+        ret->udp_port = ret->tcp_port = ntohs(in->sin_port);
+        return true;
+    }
+    if (address->ss_family == AF_INET6) {
+        const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)address;
+        memcpy(&ret->addr.addr6, &in6->sin6_addr, sizeof ret->addr.addr6);
+        ret->udp_port = ret->tcp_port = ntohs(in6->sin6_port);
+        return true;
+    }
+    return false;
+}
+
+/* Every option that c-ares would otherwise look for in resolv.conf is set. */
+static int make_ares(const struct sockaddr_storage *address, ares_channel *ret)
+{
+    struct in_addr placeholder = {htonl(INADDR_LOOPBACK)};
+    struct ares_addr_port_node server;
+    ares_channel ares;
+    struct ares_options options = {
+        .flags = ARES_FLAG_IGNTC | ARES_FLAG_NOCHECKRESP | ARES_FLAG_NOSEARCH | ARES_FLAG_NOALIASES,
+        .timeout = NEVER_MS,
+        .tries = 1,
+        .ndots = 1,
+        .servers = &placeholder,
+        .nservers = 1,
+        .lookups = (char *)"b",
+        .ednspsz = DNS_EDNS_UDP,
+        .resolvconf_path = (char *)"/dev/null",
+    };
+    int mask = ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_NDOTS |
+               ARES_OPT_SERVERS | ARES_OPT_DOMAINS | ARES_OPT_LOOKUPS | ARES_OPT_SORTLIST |
+               ARES_OPT_EDNSPSZ | ARES_OPT_NOROTATE | ARES_OPT_RESOLVCONF;
+#ifdef ARES_OPT_QUERY_CACHE
+    options.qcache_max_ttl = 0; /* it would serve what a change has invalidated */
+    mask |= ARES_OPT_QUERY_CACHE;
+#endif
+#ifdef ARES_OPT_MAXTIMEOUTMS
+    options.maxtimeout = NEVER_MS;
+    mask |= ARES_OPT_MAXTIMEOUTMS;
+#endif
+    if (!copy_address(address, &server) || ares_init_options(&ares, &options, mask) != ARES_SUCCESS)
+        return ERR_MEMORY;
+    if (ares_set_servers_ports(ares, &server) != ARES_SUCCESS) {
+        ares_destroy(ares);
+        return ERR_SYSTEM;
+    }
+    *ret = ares;
+    return ERR_OK;
+}
 
 /* -- the end of a request ---------------------------------------------------------------------- */
 
@@ -64,51 +134,173 @@ static void tell_refused(evutil_socket_t fd, short what, void *arg)
 /* The request goes its own way. */
 static struct exchange_request *sending_end(struct sending *sending)
 {
-    struct forward *forward = sending->forward;
     struct exchange_request *request = sending->request;
-    ports_done(forward->ports, &sending->udp_query);
-    wheel_stop(clockwork_wheel(forward->clockwork), &sending->timer);
-    DL_DELETE(forward->sendings, sending);
-    pool_put(&forward->pool, sending);
+    wheel_stop(clockwork_wheel(sending->forward->clockwork), &sending->timer);
+    pool_put(&sending->forward->sendings, sending);
     return request;
 }
 
 /* -- UDP --------------------------------------------------------------------------------------- */
 
-static struct sending *sending_of(const struct udp_query *udp_query)
+static ares_socket_t open_none(int family, int type, int protocol, void *arg)
 {
-    return (struct sending *)((char *)udp_query - offsetof(struct sending, udp_query));
+    (void)family, (void)protocol, (void)arg;
+    if (type == SOCK_DGRAM)
+        return NO_SOCKET;
+    errno = EPROTONOSUPPORT;
+    return ARES_SOCKET_BAD;
 }
 
-static bool answers(const struct udp_query *udp_query, const uint8_t *bytes, size_t size)
+static int close_none(ares_socket_t fd, void *arg)
 {
-    return exchange_answers(sending_of(udp_query)->request, bytes, size);
+    (void)fd, (void)arg;
+    return 0;
 }
 
-/* Called by `ports`. */
+static int connect_none(ares_socket_t fd, const struct sockaddr *address, ares_socklen_t size,
+                        void *arg)
+{
+    (void)fd, (void)address, (void)size, (void)arg;
+    return 0;
+}
+
+/* The message that c-ares makes of the request that is leaving. */
+static ares_ssize_t write_message(ares_socket_t fd, const struct iovec *pieces, int count,
+                                  void *arg)
+{
+    (void)fd;
+    struct forward *forward = arg;
+    struct udp_query *udp_query = forward->leaving ? &forward->leaving->udp_query : NULL;
+    size_t size = 0;
+    for (int i = 0; udp_query && i < count && size + pieces[i].iov_len <= EXCHANGE_MAX_QUERY; i++) {
+        memcpy(udp_query->bytes + size, pieces[i].iov_base, pieces[i].iov_len);
+        size += pieces[i].iov_len;
+    }
+    if (udp_query)
+        udp_query->size = (uint16_t)size;
+    if (!udp_query || udp_query->port || ports_send(forward->ports, udp_query) != ERR_OK) {
+        errno = ECONNREFUSED;
+        return -1;
+    }
+    return (ares_ssize_t)size;
+}
+
+/* Where the question of a message ends; 0: it has none that could be read. */
+static size_t question_end(const uint8_t *bytes, size_t size)
+{
+    enum { COUNT_AT = 4, FIXED = 4 };
+    size_t at = DNS_HEADER_SIZE;
+    if (wire_get_u16(bytes + COUNT_AT) != 1)
+        return 0;
+    while (at < size && bytes[at] > 0 && bytes[at] <= LABEL_MAX)
+        at += 1u + bytes[at];
+    return at + 1 + FIXED <= size && bytes[at] == 0 ? at + 1 + FIXED : 0;
+}
+
+/*
+ * What c-ares is shown of a response, if it is one: whose it is, and that it has failed, of which it makes nothing. One without any
+ * question is an error of somebody who could not read it: that of the query stands for it. Returns the size, or 0.
+ */
+static size_t write_stub(const uint8_t *bytes, size_t size, const struct udp_query *udp_query,
+                         uint8_t *buffer, size_t room)
+{
+    static const uint8_t rest[] = {0, 1, 0, 0, 0, 0, 0, 0};
+    enum { FLAGS_AT = 2, COUNTS_AT = 4 };
+    const uint16_t flags = wire_get_u16(bytes + FLAGS_AT);
+    if (wire_get_u16(bytes + COUNTS_AT) == 0 && flags & FLAG_RCODE) {
+        bytes = udp_query->bytes;
+        size = udp_query->size;
+    }
+    size_t end = question_end(bytes, size);
+    if ((flags & (FLAG_QR | FLAG_OPCODE)) != FLAG_QR || end == 0 || end > room)
+        return 0;
+    memcpy(buffer, bytes, end);
+    wire_put_u16(buffer + FLAGS_AT, FLAG_QR | FLAG_RD | FLAG_RA | RCODE_SERVFAIL);
+    memcpy(buffer + COUNTS_AT, rest, sizeof rest);
+    return end;
+}
+
+/* The next response, as if it were read from the socket. */
+static ares_ssize_t read_message(ares_socket_t fd, void *buffer, size_t room, int flags,
+                                 struct sockaddr *from, ares_socklen_t *from_size, void *arg)
+{
+    (void)fd, (void)flags;
+    struct forward *forward = arg;
+    struct udp_response udp_response;
+    size_t size = 0;
+    if (from)
+        memcpy(from, &forward->address, *from_size);
+    if (forward->overdue) {
+        const struct udp_query *udp_query = &forward->overdue->udp_query;
+        forward->overdue = NULL;
+        udp_query->bytes[2] |= FLAG_QR >> 8;
+        size = write_stub(udp_query->bytes, udp_query->size, udp_query, buffer, room);
+    }
+    while (size == 0 && ports_next(forward->ports, &udp_response))
+        size = write_stub(udp_response.bytes, udp_response.size, udp_response.query, buffer, room);
+    if (size == 0) {
+        errno = EAGAIN;
+        return -1;
+    }
+    return (ares_ssize_t)size;
+}
+
+static const struct ares_socket_functions none = {
+    .asocket = open_none,
+    .aclose = close_none,
+    .aconnect = connect_none,
+    .arecvfrom = read_message,
+    .asendv = write_message,
+};
+
+/* Called by `ports`. c-ares reads until there is no more; newer ones read one, and are called again. */
 static void arrived(void *arg)
 {
     struct forward *forward = arg;
-    struct udp_response udp_response;
-    while (ports_next(forward->ports, &udp_response)) {
-        const bool refused = udp_response.query->refused;
-        struct exchange_request *request = sending_end(sending_of(udp_response.query));
-        if (refused)
-            tell(request, ERR_SYSTEM, NULL, 0);
-        else
-            tell(request, ERR_OK, udp_response.bytes, udp_response.size);
-    }
+    size_t before;
+    do {
+        before = ports_left(forward->ports);
+        ares_process_fd(forward->udp, NO_SOCKET, ARES_SOCKET_BAD);
+    } while (ports_left(forward->ports) > 0 && ports_left(forward->ports) < before);
 }
 
+/* Its time is over: c-ares hears that as a response, and nothing else remains of it. */
 static void overdue(struct wheel_timer *timer, struct micro now)
 {
     (void)now;
-    tell(sending_end((struct sending *)timer), ERR_TIMEOUT, NULL, 0);
+    struct sending *sending = (struct sending *)timer;
+    struct forward *forward = sending->forward;
+    sending->overdue = true;
+    forward->overdue = sending;
+    ares_process_fd(forward->udp, NO_SOCKET, ARES_SOCKET_BAD);
+    forward->overdue = NULL;
+}
+
+static void answered_by_udp(void *arg, int status, int timeouts, unsigned char *response, int size)
+{
+    (void)timeouts, (void)response, (void)size;
+    struct sending *sending = arg;
+    struct forward *forward = sending->forward;
+    struct udp_query *udp_query = &sending->udp_query;
+    /* None for a response that came in by another port: c-ares does not look at ports. */
+    const struct udp_response *found = ports_response(forward->ports, udp_query);
+    const struct udp_response udp_response = found ? *found : (struct udp_response){.size = 0};
+    const bool late = sending->overdue || status == ARES_ETIMEOUT || status == ARES_EDESTRUCTION;
+    const bool refused = status != ARES_SUCCESS || !found || udp_query->refused;
+    ports_done(forward->ports, udp_query);
+    const bool leaving = forward->leaving == sending;
+    struct exchange_request *request = sending_end(sending);
+    if (leaving)
+        refuse(forward, request);
+    else if (late || refused)
+        tell(request, late ? ERR_TIMEOUT : ERR_SYSTEM, NULL, 0);
+    else
+        tell(request, ERR_OK, udp_response.bytes, udp_response.size);
 }
 
 static void send_by_udp(struct forward *forward, struct exchange_request *request)
 {
-    struct sending *sending = pool_get(&forward->pool);
+    struct sending *sending = pool_get(&forward->sendings);
     if (!sending) {
         refuse(forward, request);
         return;
@@ -119,37 +311,36 @@ static void send_by_udp(struct forward *forward, struct exchange_request *reques
         .request = request,
         .udp_query = {.bytes = request->bytes, .size = request->size},
     };
-    DL_APPEND(forward->sendings, sending);
     wheel_start(clockwork_wheel(forward->clockwork), &sending->timer, request->deadline,
                 micro_ms(micro_now()));
-    if (ports_send(forward->ports, &sending->udp_query) != ERR_OK)
-        refuse(forward, sending_end(sending));
+    forward->leaving = sending;
+    ares_send(forward->udp, request->bytes, request->size, answered_by_udp, sending);
+    forward->leaving = NULL;
 }
 
 /* -- all --------------------------------------------------------------------------------------- */
 
-static bool build(struct forward *forward, struct event_base *base, const struct sockaddr *address,
-                  struct ports_budget *budget)
+static bool build(struct forward *forward, struct event_base *base, struct ports_budget *budget)
 {
+    const struct sockaddr *address = (const struct sockaddr *)&forward->address;
     forward->clockwork = clockwork_new(base);
     forward->refused_event = event_new(base, -1, 0, tell_refused, forward);
-    forward->ports = ports_new(&(struct ports_options){.budget = budget,
-                                                       .base = base,
-                                                       .address = address,
-                                                       .answers = answers,
-                                                       .arrived = arrived,
-                                                       .arg = forward});
+    forward->ports = ports_new(&(struct ports_options){
+        .budget = budget, .base = base, .address = address, .arrived = arrived, .arg = forward});
     if (!forward->clockwork || !forward->refused_event || !forward->ports)
         return false;
     forward->stream = stream_new(base, clockwork_wheel(forward->clockwork), address);
-    return forward->stream != NULL;
+    if (!forward->stream || make_ares(&forward->address, &forward->udp) != ERR_OK)
+        return false;
+    ares_set_socket_functions(forward->udp, &none, forward);
+    return true;
 }
 
 static void free_forward(struct exchange *exchange)
 {
     struct forward *forward = (struct forward *)exchange;
-    while (forward->sendings)
-        tell(sending_end(forward->sendings), ERR_TIMEOUT, NULL, 0);
+    if (forward->udp)
+        ares_destroy(forward->udp);
     stream_free(forward->stream);
     if (forward->refused)
         tell_refused(-1, 0, forward);
@@ -157,7 +348,7 @@ static void free_forward(struct exchange *exchange)
     if (forward->refused_event)
         event_free(forward->refused_event);
     clockwork_free(forward->clockwork);
-    pool_drain(&forward->pool);
+    pool_drain(&forward->sendings);
     free(forward);
 }
 
@@ -180,8 +371,12 @@ struct exchange *forward_new(struct event_base *base, const struct sockaddr *add
     if (!forward)
         return NULL;
     forward->exchange.kind = &kind;
-    forward->pool = pool_of(sizeof(struct sending), KEPT);
-    if (!build(forward, base, address, budget)) {
+    forward->sendings = pool_of(sizeof(struct sending), KEPT);
+    if (address->sa_family == AF_INET || address->sa_family == AF_INET6)
+        memcpy(&forward->address, address,
+               address->sa_family == AF_INET ? sizeof(struct sockaddr_in)
+                                             : sizeof(struct sockaddr_in6));
+    if (!build(forward, base, budget)) {
         free_forward(&forward->exchange);
         return NULL;
     }

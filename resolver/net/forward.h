@@ -1,11 +1,18 @@
 /*
- * forward.h - the way to one address on the network, for one worker: queries out, responses back.
+ * forward.h - the way to one address on the network, for one worker: queries out, responses back, by c-ares.
  *
- *   - By UDP the bytes go by ports.h, in batches, over many ports. A response must come in by the port of its query, with
- *     its ID and its question; whatever else comes until the query's deadline is not heard.
- *   - By TCP they go by stream.h.
- *   - A message is not looked into beyond its question, and goes out as it is: a resolver library in between would
- *     add options, refuse what it does not know, and have timeouts and a cache of its own, in each version otherwise.
+ * The only place that knows c-ares, which matches responses with queries. What is done around it here:
+ *
+ *   - Sockets. Left alone c-ares makes a system call per message and keeps one UDP source port while queries are
+ *     outstanding. So one channel carries all UDP queries over a socket that is none: what it writes and reads
+ *     there goes by ports.h, in batches, over many ports. A response must come in by the port of its query.
+ *   - Time. Each query ends at a deadline of its own, and until then whatever comes is taken: c-ares is told nothing of
+ *     time, since newer ones make their own of it (1.31: 250 ms for a server that usually takes 2).
+ *   - What it sees. A response's ID and question, and no more: it would repeat queries without EDNS after a FORMERR, refuse
+ *     messages for records nobody uses, cut them at 512 bytes, in each version otherwise.
+ *   - TCP goes another way (stream.h): c-ares fails all queries of a channel when a connection breaks, and loses the
+ *     interface of a link-local address.
+ *   - c-ares' own answer cache (1.31 and later) is off: it knows nothing of invalidation.
  *   - No resolv.conf, hosts file or environment is consulted.
  *
  * Threads: everything on the worker's.

@@ -111,10 +111,13 @@ static void set_out(struct in_transit *transit, const struct exchange_response *
     if (response->status == ERR_OK) {
         transit->response = malloc(response->size);
         transit->size = response->size;
-        if (transit->response)
+        if (transit->response) {
             memcpy(transit->response, response->bytes, response->size);
-        else
+            /* Newer c-ares (1.34) gives each query an ID of its own; this is the response to ours. */
+            memcpy(transit->response, transit->request->bytes, sizeof(uint16_t));
+        } else {
             transit->status = ERR_SYSTEM;
+        }
     }
     wait_for(transit, later(now_us, transit_us(transit->link, is_stream(transit))), now_us);
 }

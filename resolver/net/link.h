@@ -1,7 +1,7 @@
 /*
  * link.h - a simulated distance between a tier and its upstream, for experiments on one machine.
  *
- *      exchange_send() -- delay ---> near: the network, or a tier of this process
+ *      exchange_send() -- delay ---> near: c-ares, or a tier of this process
  *      done()          <- delay ---  its response
  *
  * Every message takes `delay`, more or less by up to `jitter`, and may get lost. Over UDP a lost

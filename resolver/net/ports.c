@@ -42,6 +42,7 @@ struct ports {
     size_t taking_count;
     struct entropy entropy;
     struct port *reading; /* the one whose batch is handed out */
+    uint64_t batch;       /* its number, from 1 */
     size_t next, arrived; /* of its batch */
     size_t refusing;      /* its udp_queries still to be told that they were refused */
     struct iovec out_iov[PORTS_BATCH], in_iov[PORTS_BATCH];
@@ -238,6 +239,7 @@ int ports_send(struct ports *ports, struct udp_query *udp_query)
     udp_query->id = wire_get_u16(udp_query->bytes);
     udp_query->place = port->count;
     udp_query->refused = false;
+    udp_query->batch = 0;
     port->ids[port->count] = udp_query->id;
     port->udp_queries[port->count++] = udp_query;
     if (++port->used == PORTS_QUERIES)
@@ -265,21 +267,18 @@ void ports_done(struct ports *ports, struct udp_query *udp_query)
 
 /* -- in ---------------------------------------------------------------------------------------- */
 
-/* Notes whose it is of those that have left by this port. False: nobody's. */
-static bool deliver(const struct port *port, struct udp_response *udp_response)
+/* Gives it to every query with its ID that has left by this port; one of them is noted in it. False: there is none. */
+static bool deliver(struct port *port, struct udp_response *udp_response)
 {
-    const struct ports_options *options = &port->ports->options;
     uint16_t id = wire_get_u16(udp_response->bytes);
     for (size_t i = 0; i < port->count; i++) {
-        struct udp_query *udp_query = port->udp_queries[i];
-        if (port->ids[i] != id || udp_query->queued ||
-            (options->answers &&
-             !options->answers(udp_query, udp_response->bytes, udp_response->size)))
+        if (port->ids[i] != id || port->udp_queries[i]->queued)
             continue;
-        udp_response->query = udp_query;
-        return true;
+        udp_response->query = port->udp_queries[i];
+        port->udp_queries[i]->udp_response = *udp_response;
+        port->udp_queries[i]->batch = port->ports->batch;
     }
-    return false;
+    return udp_response->query != NULL;
 }
 
 static bool next_response(struct ports *ports, struct udp_response *ret)
@@ -311,6 +310,8 @@ static bool next_refused(struct ports *ports, struct udp_response *ret)
         udp_query->refused = true;
         *ret = (struct udp_response){
             .bytes = udp_query->bytes, .size = udp_query->size, .query = udp_query};
+        udp_query->udp_response = *ret;
+        udp_query->batch = ports->batch;
         return true;
     }
     return false;
@@ -321,10 +322,23 @@ bool ports_next(struct ports *ports, struct udp_response *ret)
     return ports->reading && (next_response(ports, ret) || next_refused(ports, ret));
 }
 
+size_t ports_left(const struct ports *ports)
+{
+    return ports->arrived - ports->next + ports->refusing;
+}
+
+const struct udp_response *ports_response(const struct ports *ports,
+                                          const struct udp_query *udp_query)
+{
+    bool has = ports->reading && udp_query->batch == ports->batch;
+    return has ? &udp_query->udp_response : NULL;
+}
+
 static void hand_out(struct port *port)
 {
     struct ports *ports = port->ports;
     ports->reading = port;
+    ports->batch++;
     ports->options.arrived(ports->options.arg);
     ports->reading = NULL;
 }

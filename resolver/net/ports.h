@@ -7,7 +7,7 @@
  * Source ports are half of what an attacker who does not see the queries must guess (RFC 5452 4.5, 9.2). A query
  * goes by one of a few open ports at random; a port takes no more after PORTS_QUERIES, and is closed as soon as
  * none is outstanding on it, so that quiet times see a new port for every query. The kernel picks ports at
- * random. A response counts only on the port that its query left by, and, where `answers` looks at it, with its question.
+ * random. A response counts only on the port that its query left by.
  *
  * Nothing waits for a timer: a query leaves in the iteration in which it was asked for.
  *
@@ -37,22 +37,22 @@ enum {
 
 struct ports;
 
-struct udp_query;
-
 /* What came in. For a query that was refused it is a SERVFAIL to it of our own making. */
 struct udp_response {
     const uint8_t *bytes; /* at least a header; good until arrived() returns */
     size_t size;
-    struct udp_query *query; /* whose it is: it has its ID, and left by its port */
+    const struct udp_query *query; /* one that has its ID, and left by its port */
 };
 
 /* A query under way; the caller's memory, in place from ports_send() to ports_done(). */
 struct udp_query {
     struct port *port; /* NULL: not under way */
-    uint16_t place;    /* private: on the port */
-    uint16_t id;       /* private */
-    bool queued;       /* private: not sent yet */
-    bool refused;      /* what has arrived says only that the query was refused (ICMP) */
+    uint64_t batch;    /* private: `udp_response` is of this one; 0: there is none */
+    struct udp_response udp_response;
+    uint16_t place; /* private: on the port */
+    uint16_t id;    /* private */
+    bool queued;    /* private: not sent yet */
+    bool refused;   /* what has arrived says only that the query was refused (ICMP) */
     uint16_t size;
     uint8_t *bytes; /* the caller's */
 };
@@ -71,8 +71,6 @@ struct ports_options {
     struct ports_budget *budget; /* borrowed; NULL: no bound but PORTS_MOST */
     struct event_base *base;
     const struct sockaddr *address; /* copied */
-    /* Whether what came by the query's port with its ID is for it. NULL: it is. */
-    bool (*answers)(const struct udp_query *udp_query, const uint8_t *bytes, size_t size);
     /* Something is there for ports_next(); from the loop. */
     void (*arrived)(void *arg);
     void *arg;
@@ -89,7 +87,17 @@ MUST_CHECK int ports_send(struct ports *ports, struct udp_query *udp_query);
 /* No response is wanted any more. Nothing happens when it is not under way. */
 void ports_done(struct ports *ports, struct udp_query *udp_query);
 
-/* Within arrived(): the next of this batch that is somebody's. False when there is none. */
+/* Within arrived(): the next of this batch. False when there is none. */
 bool ports_next(struct ports *ports, struct udp_response *ret);
+
+/* Within arrived(): how many more there may be. */
+size_t ports_left(const struct ports *ports);
+
+/*
+ * Within arrived(): what this batch brought by the port that the query left by, with its ID; NULL when nothing.
+ * Another query may have the same ID: whether the question is the same is not looked at here.
+ */
+const struct udp_response *ports_response(const struct ports *ports,
+                                          const struct udp_query *udp_query);
 
 #endif

@@ -23,6 +23,7 @@ enum {
     STALL_MS = 1000,              /* without a response: takes no more queries */
     ONE_EACH_MS = 10 * 60 * 1000, /* how long it is remembered that a server answers no more */
     KEPT = 256,                   /* queries whose memory waits for the next */
+    QUESTION_FIXED = 4,           /* type and class */
 };
 
 /* A query under way. */
@@ -241,12 +242,27 @@ static void look_again(evutil_socket_t fd, short what, void *arg)
 
 /* ---- responses ------------------------------------------------------------------------------ */
 
+/* Whether a message has the ID and the question of a query, in whatever spelling; or no question, and says why not. */
+static bool is_response_to(const uint8_t *bytes, size_t size, const struct exchange_request *query)
+{
+    enum { FLAGS_AT = 2, COUNT_AT = 4 };
+    if (size < DNS_HEADER_SIZE || wire_get_u16(bytes) != wire_get_u16(query->bytes) ||
+        (wire_get_u16(bytes + FLAGS_AT) & (FLAG_QR | FLAG_OPCODE)) != FLAG_QR)
+        return false;
+    if (wire_get_u16(bytes + COUNT_AT) == 0)
+        return wire_get_u16(bytes + FLAGS_AT) & FLAG_RCODE;
+    const uint8_t *question = query->bytes + DNS_HEADER_SIZE, *other = bytes + DNS_HEADER_SIZE;
+    size_t name = name_size(question);
+    return size >= DNS_HEADER_SIZE + name + QUESTION_FIXED && name_equal(question, other) &&
+           memcmp(other + name, question + name, QUESTION_FIXED) == 0;
+}
+
 static void take_response(struct connection *connection, const uint8_t *bytes, size_t size)
 {
     struct carried *carried, *next;
     connection->moved = micro_ms(micro_now());
     DL_FOREACH_SAFE (connection->carried, carried, next) {
-        if (!exchange_answers(carried->request, bytes, size))
+        if (!is_response_to(bytes, size, carried->request))
             continue;
         connection->answered++;
         take_off(carried);
