@@ -71,6 +71,7 @@ inside() {
     mkdir -p "$kafka" "$root/kafka"
     unshare --mount --pid --fork --kill-child sh -euc '
         root=$1
+        mount --bind "$root" "$root" # unshare inside wants a root that is a mount
         mount -t proc proc "$root/proc"
         mount --rbind --make-rslave /dev "$root/dev"
         mount --rbind --make-rslave /sys "$root/sys"
