@@ -116,10 +116,7 @@ class Day:
 
     def names(self, chance):
         """Names that nobody answers for, two thousand a second."""
-        address = freshet.address_text(self._hierarchy[chance.choice(tiers.TIERS)].address)
-        subprocess.run([freshet.program("throughput/load"), f"--server={address}", "--rate=2000", "--unique=1",
-                        "--suffix=silent.example.", "--timeout=100", "--seconds=3", "--source=127.1.0.1:0",
-                        f"--first-unique={time.time_ns() // 1000 % 10**14}"], check=True, capture_output=True, timeout=60)
+        flood(self._hierarchy[chance.choice(tiers.TIERS)], 2000, 3)
 
     def connections(self, chance):
         """Connections that ask and never read."""
@@ -143,6 +140,13 @@ class Day:
             thread.join()
 
 
+def flood(daemon, rate, seconds):
+    subprocess.run([freshet.program("throughput/load"), f"--server={freshet.address_text(daemon.address)}",
+                    f"--rate={rate}", f"--seconds={seconds}", "--unique=1", "--suffix=silent.example.", "--timeout=100",
+                    "--source=127.1.0.1:0", f"--first-unique={time.time_ns() // 1000 % 10**14}"], check=True,
+                   capture_output=True, timeout=60)
+
+
 @pytest.fixture
 def day_topic():
     kafka = kafka_cluster.connect(build=freshet.build_directory())
@@ -158,6 +162,8 @@ def test_soak(day_topic, capsys):
                            feed={"settle": "2s"})
     try:
         with made.watched(drain=3000) as run:
+            for name in tiers.TIERS:
+                flood(made[name], 5000, 4)  # as large as they get: what questions under way take is kept for others
             sampler = Sampler({name: made[name] for name in tiers.TIERS})
             day = Day(run, made)
             time.sleep(SECONDS)
