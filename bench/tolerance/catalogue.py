@@ -83,5 +83,6 @@ WHY = {
     "foreign messages: query echoed": ANYBODY,
     "foreign messages: header alone": ANYBODY,
     "foreign messages: 5 bytes": ANYBODY,
+    "silence: silent, and asked again": "it fails sooner the first time, so that the second time the server is silent still",
     "several servers: three, two silent": "who asks all servers at once, or begins with the right one, is faster",
 }
