@@ -56,7 +56,8 @@ struct reply_shape {
         keepalive; /* by TCP, to who asked: how long it may be idle, in 100 ms (RFC 7828); or 0 */
     bool edns;
     bool dnssec_ok;
-    bool told_ad; /* AD means something to the client (RFC 6840 5.8), and may be told */
+    bool trust_ad; /* AD may be told to whom it means something (RFC 6840 5.8) */
+    bool options;  /* there is one of the three to send along */
     /* ANY was asked: what the body is about is whether there is a CNAME, and more need not be said (RFC 8482 4). */
     bool any;
 };

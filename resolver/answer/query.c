@@ -142,6 +142,7 @@ static void take_position(struct tier_worker *tier_worker, struct asked *asked)
     counter_add(&tier_worker->counters.position_asked, 1);
     asked->shape.option = asked->position;
     asked->shape.option_size = (uint16_t)position_write_claim(&claim, asked->position);
+    asked->shape.options = true;
 }
 
 /* Answers the client's cookie with one of ours. */
@@ -154,6 +155,7 @@ static void take_cookie(const struct tier_worker *tier_worker, struct asked *ask
     cookie_write(&admission->secrets, cookie, &asked->input->client->peer, admission->unix_now(),
                  asked->cookie);
     asked->shape.cookie = asked->cookie;
+    asked->shape.options = true;
 }
 
 /* Tells who asks for it how long the connection may be idle (RFC 7828 3.3.2); 0 is no time of ours. */
@@ -164,8 +166,10 @@ static void take_keepalive(struct asked *asked)
     while (wire_left(&reader) > 0) {
         uint16_t code = wire_read_u16(&reader), size = wire_read_u16(&reader);
         (void)wire_read(&reader, size);
-        if (code == EDNS_OPTION_TCP_KEEPALIVE)
+        if (code == EDNS_OPTION_TCP_KEEPALIVE) {
             asked->shape.keepalive = asked->input->keepalive;
+            asked->shape.options = true;
+        }
     }
 }
 
@@ -278,7 +282,7 @@ static size_t answer(struct tier_worker *tier_worker, const struct query_read *r
     asked.input = input;
     asked.key = &read->key;
     asked.shape = reply_shape_of(query, input->stream);
-    asked.shape.told_ad = asked.shape.told_ad && tier_worker->trust_ad;
+    asked.shape.trust_ad = tier_worker->trust_ad;
     if (query->edns.options_size > 0)
         take_options(tier_worker, &asked, &read->cookie);
     if (tier_worker->local &&
@@ -355,6 +359,7 @@ static size_t reply_bad_cookie(const struct tier_worker *tier_worker, const stru
     cookie_write(&admission->secrets, &read->cookie, &input->client->peer, admission->unix_now(),
                  cookie);
     shape.cookie = cookie;
+    shape.options = true;
     return reply_failure(&read->query, input, &shape, RCODE_BADCOOKIE, EDE_NONE, reply);
 }
 
@@ -413,23 +418,33 @@ static bool turn_away(struct tier_worker *tier_worker, const struct query_read *
     }
 }
 
-size_t query_answer(struct tier_worker *tier_worker, const struct query_input *input,
-                    const struct query_read *read, uint8_t *reply)
+/* Who may not ask, or not that, or not like that. */
+static __attribute__((noinline)) size_t answer_else(struct tier_worker *tier_worker,
+                                                    const struct query_input *input,
+                                                    const struct query_read *read,
+                                                    enum access access, uint8_t *reply)
 {
     const struct query *query = &read->query;
-    counter_add(&tier_worker->counters.queries, 1);
-    if (tier_worker->admission) {
-        size_t size;
-        enum access access = admission_access(tier_worker->admission, &input->client->peer);
-        if (access != ACCESS_ALLOW && !input->client->transport->inside &&
-            turn_away(tier_worker, read, input, access, reply, &size))
-            return size;
-    }
+    size_t size;
+    if (access != ACCESS_ALLOW && turn_away(tier_worker, read, input, access, reply, &size))
+        return size;
     if (read->error != ERR_OK)
         return reply_unparsed(tier_worker, query, input, read->error, reply);
     if (read->rcode != RCODE_NOERROR) {
         counter_add(&tier_worker->counters.refused, 1);
         return reply_error(query, input, read->rcode, read->ede, reply);
     }
+    return answer(tier_worker, read, input, reply);
+}
+
+size_t query_answer(struct tier_worker *tier_worker, const struct query_input *input,
+                    const struct query_read *read, uint8_t *reply)
+{
+    enum access access = ACCESS_ALLOW;
+    counter_add(&tier_worker->counters.queries, 1);
+    if (tier_worker->admission && !input->client->transport->inside)
+        access = admission_access(tier_worker->admission, &input->client->peer);
+    if (access != ACCESS_ALLOW || read->error != ERR_OK || read->rcode != RCODE_NOERROR)
+        return answer_else(tier_worker, input, read, access, reply);
     return answer(tier_worker, read, input, reply);
 }

@@ -48,7 +48,7 @@ static size_t write_opt(uint8_t *at, size_t room, const struct reply_shape *shap
                         const struct reply_content *content)
 {
     size_t options = 0;
-    if ((shape->option_size | shape->keepalive) > 0 || shape->cookie || content->ede != EDE_NONE)
+    if (shape->options || content->ede != EDE_NONE)
         options = write_options(at + DNS_OPT_SIZE, room - DNS_OPT_SIZE, shape, content);
     at[0] = 0;
     wire_put_u16(at + 1, TYPE_OPT);
@@ -64,7 +64,7 @@ static uint16_t reply_flags(const struct reply_shape *shape, const struct reply_
 {
     uint16_t flags = FLAG_QR | FLAG_RA | (shape->flags & (FLAG_OPCODE | FLAG_RD | FLAG_CD)) |
                      (content->flags & FLAG_RCODE);
-    if (content->flags & FLAG_AD && shape->told_ad)
+    if (content->flags & FLAG_AD && shape->trust_ad && (shape->dnssec_ok || shape->flags & FLAG_AD))
         flags |= FLAG_AD;
     if (content->truncated)
         flags |= FLAG_TC;

@@ -20,7 +20,7 @@ static inline struct reply_shape reply_shape_of(const struct query *query, bool 
         .flags = query->flags,
         .edns = query->edns.present,
         .dnssec_ok = query->edns.dnssec_ok,
-        .told_ad = query->edns.dnssec_ok || query->flags & FLAG_AD,
+        .trust_ad = true,
         .any = query->question.type == TYPE_ANY,
         .limit = DNS_CLASSIC_UDP,
     };
@@ -35,8 +35,9 @@ static inline struct reply_shape reply_shape_of(const struct query *query, bool 
 /* Bytes a body may have after a question that ends at `question_end`. */
 static inline size_t reply_room(const struct reply_shape *shape, size_t question_end)
 {
-    size_t taken = question_end + (shape->edns ? DNS_OPT_SIZE + shape->option_size : 0) +
-                   (shape->cookie ? COOKIE_OPTION_SIZE : 0);
+    size_t taken = question_end + (shape->edns ? DNS_OPT_SIZE : 0);
+    if (shape->options)
+        taken += shape->option_size + (shape->cookie ? COOKIE_OPTION_SIZE : 0u);
     return shape->limit > taken ? shape->limit - taken : 0;
 }
 

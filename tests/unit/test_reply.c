@@ -137,7 +137,7 @@ static void validated_is_said_to_those_who_understand(void **state)
     shape = reply_shape_of(&f.parsed, false);
     finish(&shape, &content);
     assert_true(f.message->flags & FLAG_AD);
-    shape.told_ad = false; /* the upstream is not trusted with it */
+    shape.trust_ad = false; /* the upstream is not trusted with it */
     finish(&shape, &content);
     assert_false(f.message->flags & FLAG_AD);
     shape = shape_for(&(struct query_shape){.edns = true, .dnssec_ok = true}, 0, false);
@@ -233,6 +233,7 @@ static void a_child_is_told_our_position(void **state)
     struct reply_shape shape = shape_for(&(struct query_shape){.edns = true}, 0, false);
     shape.option = option;
     shape.option_size = sizeof option;
+    shape.options = true;
     struct reply_content content = one_record;
     content.ede = EDE_STALE_ANSWER;
     finish(&shape, &content);
@@ -253,6 +254,7 @@ static void options_never_pass_the_limit(void **state)
     content.ede = EDE_STALE_ANSWER;
     shape.option = option;
     shape.option_size = sizeof option;
+    shape.options = true;
     size_t least = f.parsed.question_end + sizeof body + DNS_OPT_SIZE + sizeof option;
     for (size_t room = 0; room <= 6; room++) {
         shape.limit = (uint16_t)(least + room);
@@ -284,6 +286,7 @@ static void a_reply_can_be_cut_afterwards(void **state)
         struct reply_shape shape =
             shape_for(&(struct query_shape){.id = 9, .edns = edns}, 0, false);
         shape.cookie = edns ? cookie : NULL;
+        shape.options = edns;
         size_t size = finish(&shape, &(struct reply_content){.counts = {1, 0, 0},
                                                              .body_size = sizeof body,
                                                              .ede = edns ? EDE_OTHER : EDE_NONE});
