@@ -26,7 +26,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct config *config = config_parse("fuzz.yaml", (const char *)data, size, error);
     if (config && config_needs_restart(config, config, key))
         abort(); /* it differs from itself */
-    if (!config && (strncmp(error, "fuzz.yaml: ", 11) != 0 || strpbrk(error, "\r\n\033")))
+    if (!config && (strncmp(error, "fuzz.yaml:", 10) != 0 || strpbrk(error, "\r\n\033")))
         abort(); /* no reason, or not one line of it */
     for (size_t i = 0; config && i < config->tier_count; i++)
         check_networks(&config->tiers[i]);
