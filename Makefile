@@ -140,14 +140,17 @@ demo: deps-build
 	@$(MAKE) --no-print-directory all
 	@$(PYTHON) tests/demo.py
 
+# Builds use all cores; what is timed runs alone.
+JOBS := -j$(shell nproc)
+
 check: deps
-	@$(MAKE) --no-print-directory layers lint all $(BENCH_PROGRAMS)
-	@$(MAKE) --no-print-directory unit
-	@$(MAKE) --no-print-directory unit-sanitized
+	@$(MAKE) --no-print-directory $(JOBS) layers lint all $(BENCH_PROGRAMS)
+	@$(MAKE) --no-print-directory $(JOBS) unit
+	@$(MAKE) --no-print-directory $(JOBS) unit-sanitized
 	@$(MAKE) --no-print-directory instructions
 	@$(MAKE) --no-print-directory model
-	@$(MAKE) --no-print-directory fuzz
-	@$(MAKE) --no-print-directory integration
+	@$(MAKE) --no-print-directory $(JOBS) fuzz
+	@$(MAKE) --no-print-directory $(JOBS) integration
 	@$(MAKE) --no-print-directory integration-newest
 
 unit: $(UNIT_TESTS)

@@ -23,6 +23,17 @@ void absent_note(const struct shards *shards, const struct answer_key *key,
     shard_unlock(shard);
 }
 
+bool absent_holds(const struct shards *shards, const struct answer_key *key, struct mono now)
+{
+    struct answer_key name;
+    answer_key_of_name(key, &name);
+    struct shard *shard = shard_lock_of(shards, name.hash);
+    struct entry *entry = absent_answers(key) ? shard_find(shard, &name) : NULL;
+    const bool holds = entry && shard_judge(shard, entry, &name, now) == STORE_HIT;
+    shard_unlock(shard);
+    return holds;
+}
+
 enum store_result absent_get(const struct shards *shards, const struct store_look *look,
                              enum store_result result, struct store_hit *ret)
 {
@@ -30,10 +41,17 @@ enum store_result absent_get(const struct shards *shards, const struct store_loo
     answer_key_of_name(look->key, &name);
     struct shard *shard = shard_lock_of(shards, name.hash);
     struct entry *entry = absent_answers(look->key) ? shard_find(shard, &name) : NULL;
-    if (entry && shard_judge(shard, entry, &name, look->now) == STORE_HIT)
+    const bool outdates = result == STORE_EXPIRED;
+    const bool found = entry && shard_judge(shard, entry, &name, look->now) == STORE_HIT;
+    if (found)
         result = shard_give(shard, entry, look, ret);
     shard_count(shard, result);
     shard_unlock(shard);
+    if (found && outdates) {
+        shard = shard_lock_of(shards, look->key->hash);
+        shard_outdate(shard, look->key, (struct mono){0}, look->now);
+        shard_unlock(shard);
+    }
     return result;
 }
 

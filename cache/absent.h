@@ -27,7 +27,13 @@ static inline bool absent_answers(const struct answer_key *key)
 void absent_note(const struct shards *shards, const struct answer_key *key,
                  const struct answer *answer, struct stamp stamp, struct mono now);
 
-/* As store_get(), where that has found nothing to give but `result`; counts what became of it. */
+/* Whether there is an answer to give for the name of a question. */
+bool absent_holds(const struct shards *shards, const struct answer_key *key, struct mono now);
+
+/*
+ * As store_get(), where that has found nothing to give but `result`; counts what became of it. What is expired under the
+ * question itself is older than what is given then, and goes: it must not be held or revived after that.
+ */
 enum store_result absent_get(const struct shards *shards, const struct store_look *look,
                              enum store_result result, struct store_hit *ret);
 

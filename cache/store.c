@@ -149,6 +149,8 @@ bool store_put(struct store *store, const struct answer_key *key, const struct a
     bool of_client = answer_key_is_of_client(key);
     if (of_client && shared_comes_first(&store->shards, key, answer, now))
         return false;
+    if (answer_is_failure(answer) && absent_holds(&store->shards, key, now))
+        return false;
     bool kept = put(store, key, answer,
                     &(struct put){.kind = PUT_FETCHED, .stamp = stamp, .now = now, .born = now});
     if (kept && of_client)

@@ -119,15 +119,28 @@ def idle(server, count):
 
 
 @contextlib.contextmanager
+def meanwhile(attack):
+    """attack(ended) in a thread, until it is told to end."""
+    ended = threading.Event()
+    thread = threading.Thread(target=attack, args=(ended,), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+@contextlib.contextmanager
 def one_name(server, count, apart=2000):
     """So many queries for one name whose answer takes two seconds, again and again."""
-    sockets, ended = [], threading.Event()
+    sockets = []
     for _ in range((count + 59999) // 60000):
         sockets.append(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
         sockets[-1].bind((ATTACKER, 0))
         sockets[-1].connect(server.address)
 
-    def ask():
+    def ask(ended):
         turn = 0
         while not ended.is_set():
             turn += 1
@@ -139,33 +152,21 @@ def one_name(server, count, apart=2000):
                 if number % apart == 0:
                     time.sleep(0.02)
             ended.wait(2.5)
-    thread = threading.Thread(target=ask, daemon=True)
-    thread.start()
     try:
-        yield
+        with meanwhile(ask):
+            yield
     finally:
-        ended.set()
-        thread.join()
         for sock in sockets:
             sock.close()
 
 
-@contextlib.contextmanager
 def endless_http(address, start, piece):
     """A request to the metrics port that never ends."""
-    ended = threading.Event()
-
-    def send():
+    def send(ended):
         while not ended.is_set():
             with contextlib.suppress(OSError), socket.create_connection(address, timeout=1) as sock:
                 sock.sendall(start)
                 while not ended.is_set():
                     sock.sendall(piece)
             ended.wait(0.05)
-    thread = threading.Thread(target=send, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        thread.join()
+    return meanwhile(send)

@@ -66,13 +66,13 @@ static uint64_t name_of(const struct attempt *attempt)
 }
 
 /* By TCP it says nothing of the server: many have none. */
-void attempt_overdue(struct attempt *attempt, struct mono now)
+void attempt_overdue(struct attempt *attempt)
 {
     if (attempt->overdue)
         return;
     attempt->overdue = true;
     if (attempt->way != EXCHANGE_TCP)
-        server_timed_out(server_of(attempt), name_of(attempt), now);
+        server_timed_out(server_of(attempt), name_of(attempt));
     if (!attempt->ended)
         return;
     attempt->standing->silences++;
@@ -298,7 +298,7 @@ static void count(struct attempt *attempt, const struct exchange_response *respo
             servers->returned)
             servers->returned(servers->returned_arg, attempt->index, response->now);
     } else if (response->status != ERR_SYSTEM) {
-        attempt_overdue(attempt, now);
+        attempt_overdue(attempt);
     } else if (attempt->way != EXCHANGE_TCP) {
         server_refused(server, now);
     }

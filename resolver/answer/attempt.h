@@ -117,7 +117,7 @@ void attempt_probe(struct attempts *attempts, struct servers *servers, size_t in
                    struct micro now);
 
 /* The server has had its time: that counts against it, once. */
-void attempt_overdue(struct attempt *attempt, struct mono now);
+void attempt_overdue(struct attempt *attempt);
 
 /* By TCP it will have the answer, if it has any. */
 static inline bool attempt_needs_tcp(const struct attempt *attempt)

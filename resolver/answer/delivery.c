@@ -29,7 +29,7 @@ void delivery_keep(struct store *store, const struct answer_key *key,
     /* The store checks again by itself: a change may come between. */
     struct stamp stamp =
         stamp_after(terms->asked, answer->as_old_as) ? answer->as_old_as : terms->asked;
-    if (!store_put(store, key, answer, stamp, now) && !answer_is_failure(answer))
+    if (!store_put(store, key, answer, stamp, now) && !answer_is_failure(answer) && !terms->unseen)
         store_outdate(store, key, answer->ttl == 0 ? terms->started : (struct mono){0}, now);
 }
 
@@ -52,7 +52,7 @@ static void answer_one(struct deliveries *deliveries, const struct delivery *del
                        struct waiter *waiter, bool fresh, struct mono now)
 {
     struct answer_key own;
-    if (waiter->own && delivery->terms.keep) {
+    if (waiter->own && delivery->terms.kept_for && waiter->own != delivery->terms.kept_for) {
         answer_key_for_client(delivery->terms.key, waiter->own, &own);
         delivery_keep(deliveries->options.store, &own, &delivery->terms, now);
     }
@@ -124,18 +124,25 @@ static struct delivery *delivery_copy(const struct delivery_terms *terms)
 
 /* ---- all ------------------------------------------------------------------------------------ */
 
-/* A slice of the oldest, which goes to the end: a short one does not wait for a long one. */
-static void turn(struct wheel_timer *timer, struct micro now)
+/* Of the oldest, which goes to the end: a short one does not wait for a long one. */
+void deliveries_step(struct deliveries *deliveries, struct mono now)
 {
-    struct deliveries *deliveries =
-        (struct deliveries *)((char *)timer - offsetof(struct deliveries, timer));
     struct delivery *delivery = deliveries->all;
-    answer_some(deliveries, delivery, DELIVERY_SLICE, micro_ms(now));
+    if (!delivery)
+        return;
+    answer_some(deliveries, delivery, DELIVERY_SLICE, now);
     DL_DELETE(deliveries->all, delivery);
     if (delivery->list.first)
         DL_APPEND(deliveries->all, delivery);
     else
         delivery_free(delivery);
+}
+
+static void turn(struct wheel_timer *timer, struct micro now)
+{
+    struct deliveries *deliveries =
+        (struct deliveries *)((char *)timer - offsetof(struct deliveries, timer));
+    deliveries_step(deliveries, micro_ms(now));
     if (deliveries->all)
         wheel_start(deliveries->options.wheel, timer, mono_add(micro_ms(now), PAUSE_MS),
                     micro_ms(now));

@@ -37,13 +37,18 @@ struct delivery_terms {
     const struct answer *answer;  /* copied; its TTLs are those to be told, but for caps */
     struct stamp asked;           /* when its question set out */
     struct mono started;          /* the same, by the clock */
-    bool keep;                    /* in the caches of clients that have one of their own */
-    bool stale_first;             /* what is held past its TTL comes before it */
+    uint64_t
+        kept_for; /* whose own cache has it; each other client who waits gets it, too. 0: nobody's */
+    bool unseen;  /* nobody waits: no client is given it */
+    bool stale_first; /* what is held past its TTL comes before it */
 };
 
 /* Answers all of a list, which is empty afterwards. */
 void deliver(struct deliveries *deliveries, const struct delivery_terms *terms,
              struct waiter_list *list, struct mono now);
+
+/* Answers a slice of those that are left, if there are any: room for others. */
+void deliveries_step(struct deliveries *deliveries, struct mono now);
 
 /* Answers all that are left, at once. */
 void deliveries_hurry(struct deliveries *deliveries, struct mono now);

@@ -19,7 +19,7 @@ enum {
 };
 
 struct fetch {
-    struct wheel_timer rest; /* before a source that is behind is asked again */
+    struct wheel_timer rest; /* before a source that is behind, or was silent, is asked again */
     struct fetcher *fetcher;
     struct fetch_request request;
     struct question question;
@@ -104,6 +104,14 @@ static void fail(struct fetch *fetch, int ede, struct micro now)
     finish(fetch, compose_failure(fetch->fetcher->composer, &fetch->question, ede), now);
 }
 
+/* A failure that is not kept. */
+static void fail_for_now(struct fetch *fetch, int ede, struct micro now)
+{
+    struct answer *failure = compose_failure(fetch->fetcher->composer, &fetch->question, ede);
+    failure->ttl = 0;
+    finish(fetch, failure, now);
+}
+
 /* And whom it goes to. */
 static uint64_t hash_question(const struct fetch *fetch)
 {
@@ -121,9 +129,7 @@ static void run_out_of_time(struct fetch *fetch, int ede, struct micro now)
 {
     struct fetcher *fetcher = fetch->fetcher;
     const struct failed failed = {hash_question(fetch), mono_add(micro_ms(now), FAILED_MS)};
-    struct answer *failure = compose_failure(fetcher->composer, &fetch->question, ede);
-    failure->ttl = 0;
-    finish(fetch, failure, now);
+    fail_for_now(fetch, ede, now);
     fetcher->failed[failed.hash % FAILED] = failed;
 }
 
@@ -210,11 +216,12 @@ static void ask_again_later(struct fetch *fetch, struct micro now)
     fetch->pause_ms *= 2;
 }
 
+/* The deadline in a rest is no silence: nothing was asked meanwhile. */
 static void rested(struct wheel_timer *timer, struct micro now)
 {
     struct fetch *fetch = (struct fetch *)timer;
     if (mono_reached(micro_ms(now), fetch->request.deadline))
-        run_out_of_time(fetch, EDE_NO_REACHABLE_AUTHORITY, now);
+        fail_for_now(fetch, EDE_NO_REACHABLE_AUTHORITY, now);
     else
         ask(fetch, now);
 }

@@ -246,7 +246,7 @@ static void overdue(struct wheel_timer *timer, struct micro now)
         return;
     }
     DL_FOREACH (asking->attempts, attempt)
-        attempt_overdue(attempt, micro_ms(now));
+        attempt_overdue(attempt);
     ask_next(asking, now);
 }
 
@@ -259,7 +259,7 @@ static void returned(void *arg, size_t index, struct micro now)
     uint64_t place = 0;
     DL_FOREACH (forwarders->askings, asking) {
         const bool just_now = !mono_reached(ms, mono_add(asking->sent_last, JUST_NOW_MS));
-        if (asking->roused == ROUSED)
+        if (asking->roused == ROUSED || asking->hopeless >> index & 1)
             continue;
         asking->roused++;
         asking->back = (int16_t)index;

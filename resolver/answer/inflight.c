@@ -205,6 +205,10 @@ static void ask_again(struct inflight *inflight, const struct job *old, struct w
             deadline = waiter->deadline;
     counter_add(&inflight->counters.asked_again, 1);
     struct job *job = find_joinable(inflight, &old->key);
+    if (job && job->deadline.ms > deadline.ms) {
+        leave_table(job); /* it would answer too late for one of these */
+        job = NULL;
+    }
     if (!job)
         job = start_job(inflight, &(struct task){&old->key, first->own, &first->client.peer,
                                                  &old->question, now, deadline});
@@ -341,7 +345,8 @@ static void fetched(void *arg, struct answer *answer, struct micro now)
                                    .answer = answer,
                                    .asked = job->stamp,
                                    .started = job->started,
-                                   .keep = job->own != 0};
+                                   .kept_for = job->own,
+                                   .unseen = !job->waiters.first};
     struct waiter_list taken = {NULL};
     struct answer_key own;
     job->fetch = NULL;
@@ -583,6 +588,8 @@ static struct job *job_for(struct inflight *inflight, const struct waiter_terms 
 int inflight_wait(struct inflight *inflight, const struct waiter_terms *terms)
 {
     struct waiter_list list = {NULL};
+    if (waiters_are_full(inflight->waiters))
+        deliveries_step(inflight->deliveries, micro_ms(terms->now));
     if (waiters_are_full(inflight->waiters))
         displace_waiter(inflight, micro_ms(terms->now));
     struct waiter *waiter = waiters_add(inflight->waiters, terms, &list);

@@ -27,30 +27,44 @@ static size_t reply_failure(const struct query *query, const struct query_input 
     return reply_finish(reply, copy_question(query, input, reply), shape, &content);
 }
 
-static size_t reply_error(const struct query *query, const struct query_input *input, int rcode,
-                          int ede, uint8_t *reply)
+/* Answers a client's cookie with one of ours, which is written to `at`. */
+static void put_cookie(const struct tier_worker *tier_worker, const struct query_input *input,
+                       const struct cookie_view *cookie, uint8_t *at, struct reply_shape *shape)
 {
-    struct reply_shape shape = reply_shape_of(query, input->stream);
-    return reply_failure(query, input, &shape, rcode, ede, reply);
+    const struct admission *admission = tier_worker->admission;
+    if (!cookie->bytes || !admission)
+        return;
+    cookie_write(&admission->secrets, cookie, &input->client->peer, admission->unix_now(), at);
+    shape->cookie = at;
+    shape->options = true;
 }
 
-static size_t reply_unparsed(struct tier_worker *tier_worker, const struct query *query,
-                             const struct query_input *input, int error, uint8_t *reply)
+static size_t reply_error(const struct tier_worker *tier_worker, const struct query_read *read,
+                          const struct query_input *input, int rcode, int ede, uint8_t *reply)
 {
-    switch (error) {
+    uint8_t cookie[COOKIE_OPTION_SIZE];
+    struct reply_shape shape = reply_shape_of(&read->query, input->stream);
+    put_cookie(tier_worker, input, &read->cookie, cookie, &shape);
+    return reply_failure(&read->query, input, &shape, rcode, ede, reply);
+}
+
+static size_t reply_unparsed(struct tier_worker *tier_worker, const struct query_read *read,
+                             const struct query_input *input, uint8_t *reply)
+{
+    switch (read->error) {
     case ERR_OPCODE:
         counter_add(&tier_worker->counters.refused, 1);
-        return reply_error(query, input, RCODE_NOTIMP, EDE_NONE, reply);
+        return reply_error(tier_worker, read, input, RCODE_NOTIMP, EDE_NONE, reply);
     case ERR_VERSION:
         counter_add(&tier_worker->counters.refused, 1);
-        return reply_error(query, input, RCODE_BADVERS, EDE_NONE, reply);
+        return reply_error(tier_worker, read, input, RCODE_BADVERS, EDE_NONE, reply);
     case ERR_SHORT:
     case ERR_NOT_QUERY:
         counter_add(&tier_worker->counters.dropped, 1);
         return 0;
     default:
         counter_add(&tier_worker->counters.malformed, 1);
-        return reply_error(query, input, RCODE_FORMERR, EDE_NONE, reply);
+        return reply_error(tier_worker, read, input, RCODE_FORMERR, EDE_NONE, reply);
     }
 }
 
@@ -145,19 +159,6 @@ static void take_position(struct tier_worker *tier_worker, struct asked *asked)
     asked->shape.options = true;
 }
 
-/* Answers the client's cookie with one of ours. */
-static void take_cookie(const struct tier_worker *tier_worker, struct asked *asked,
-                        const struct cookie_view *cookie)
-{
-    const struct admission *admission = tier_worker->admission;
-    if (!cookie->bytes || !admission)
-        return;
-    cookie_write(&admission->secrets, cookie, &asked->input->client->peer, admission->unix_now(),
-                 asked->cookie);
-    asked->shape.cookie = asked->cookie;
-    asked->shape.options = true;
-}
-
 /* Tells who asks for it how long the connection may be idle (RFC 7828 3.3.2); 0 is no time of ours. */
 static void take_keepalive(struct asked *asked)
 {
@@ -189,7 +190,8 @@ static size_t wait_for_it(struct tier_worker *tier_worker, const struct asked *a
     };
     if (inflight_wait(tier_worker->inflight, &terms) == ERR_OK)
         return 0;
-    return reply_error(asked->query, asked->input, RCODE_SERVFAIL, EDE_OTHER, reply);
+    return reply_failure(asked->query, asked->input, &asked->shape, RCODE_SERVFAIL, EDE_OTHER,
+                         reply);
 }
 
 /* Has an answer that is near its end fetched again. */
@@ -268,7 +270,7 @@ static void take_options(struct tier_worker *tier_worker, struct asked *asked,
                          const struct cookie_view *cookie)
 {
     take_position(tier_worker, asked);
-    take_cookie(tier_worker, asked, cookie);
+    put_cookie(tier_worker, asked->input, cookie, asked->cookie, &asked->shape);
     if (asked->input->keepalive > 0)
         take_keepalive(asked);
 }
@@ -342,25 +344,14 @@ void query_read(struct tier_worker *tier_worker, const struct query_input *input
 /* ---- whoever is not answered as others are --------------------------------------------------- */
 
 /* Cut short: whoever is really there asks again by TCP. */
-static size_t reply_short(const struct query *query, const struct query_input *input,
-                          uint8_t *reply)
-{
-    struct reply_shape shape = reply_shape_of(query, input->stream);
-    return reply_finish(reply, copy_question(query, input, reply), &shape,
-                        &(struct reply_content){.truncated = true, .ede = EDE_NONE});
-}
-
-static size_t reply_bad_cookie(const struct tier_worker *tier_worker, const struct query_read *read,
-                               const struct query_input *input, uint8_t *reply)
+static size_t reply_short(const struct tier_worker *tier_worker, const struct query_read *read,
+                          const struct query_input *input, uint8_t *reply)
 {
     uint8_t cookie[COOKIE_OPTION_SIZE];
-    const struct admission *admission = tier_worker->admission;
     struct reply_shape shape = reply_shape_of(&read->query, input->stream);
-    cookie_write(&admission->secrets, &read->cookie, &input->client->peer, admission->unix_now(),
-                 cookie);
-    shape.cookie = cookie;
-    shape.options = true;
-    return reply_failure(&read->query, input, &shape, RCODE_BADCOOKIE, EDE_NONE, reply);
+    put_cookie(tier_worker, input, &read->cookie, cookie, &shape);
+    return reply_finish(reply, copy_question(&read->query, input, reply), &shape,
+                        &(struct reply_content){.truncated = true, .ede = EDE_NONE});
 }
 
 /* Every other query past the rate gets something. */
@@ -371,7 +362,7 @@ static size_t reply_later(struct tier_worker *tier_worker, const struct query_re
     if (read->error != ERR_OK || counter_get(&tier_worker->counters.limited) % 2)
         return 0;
     counter_add(&tier_worker->counters.slipped, 1);
-    return reply_short(&read->query, input, reply);
+    return reply_short(tier_worker, read, input, reply);
 }
 
 static enum admitted judge(const struct tier_worker *tier_worker, const struct query_read *read,
@@ -401,7 +392,7 @@ static bool turn_away(struct tier_worker *tier_worker, const struct query_read *
     case ADMITTED_NOT:
         counter_add(&tier_worker->counters.clients_refused, 1);
         if (readable)
-            *ret_size = reply_error(&read->query, input, RCODE_REFUSED, EDE_PROHIBITED, reply);
+            *ret_size = reply_error(tier_worker, read, input, RCODE_REFUSED, EDE_PROHIBITED, reply);
         return true;
     case ADMITTED_LATER:
         *ret_size = reply_later(tier_worker, read, input, reply);
@@ -410,8 +401,9 @@ static bool turn_away(struct tier_worker *tier_worker, const struct query_read *
         if (!readable)
             return false;
         counter_add(&tier_worker->counters.bad_cookies, 1);
-        *ret_size = read->cookie.bytes ? reply_bad_cookie(tier_worker, read, input, reply)
-                                       : reply_short(&read->query, input, reply);
+        *ret_size = read->cookie.bytes
+                        ? reply_error(tier_worker, read, input, RCODE_BADCOOKIE, EDE_NONE, reply)
+                        : reply_short(tier_worker, read, input, reply);
         return true;
     default:
         return false;
@@ -424,15 +416,14 @@ static __attribute__((noinline)) size_t answer_else(struct tier_worker *tier_wor
                                                     const struct query_read *read,
                                                     enum access access, uint8_t *reply)
 {
-    const struct query *query = &read->query;
     size_t size;
     if (access != ACCESS_ALLOW && turn_away(tier_worker, read, input, access, reply, &size))
         return size;
     if (read->error != ERR_OK)
-        return reply_unparsed(tier_worker, query, input, read->error, reply);
+        return reply_unparsed(tier_worker, read, input, reply);
     if (read->rcode != RCODE_NOERROR) {
         counter_add(&tier_worker->counters.refused, 1);
-        return reply_error(query, input, read->rcode, read->ede, reply);
+        return reply_error(tier_worker, read, input, read->rcode, read->ede, reply);
     }
     return answer(tier_worker, read, input, reply);
 }

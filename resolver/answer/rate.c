@@ -41,11 +41,14 @@ static uint64_t mix(uint64_t x)
     return x ^ x >> 33;
 }
 
-/* How far ahead of `now` a place's time is; 0: it is over. */
+/*
+ * How far ahead of `now` a place's time is; 0: it is over. Nobody gets further ahead than the burst (another worker may be at
+ * it as well): whatever is further was written before the time began anew, or never.
+ */
 static uint64_t ahead(uint64_t place, uint64_t now)
 {
     uint64_t difference = (place - now) & time_mask;
-    return difference < time_mask / 2 ? difference : 0;
+    return difference <= UINT64_C(2000) * RATE_BURST_MS ? difference : 0;
 }
 
 /* The place that is theirs, or that nobody needs any more; NULL: others have both. */

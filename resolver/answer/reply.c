@@ -71,14 +71,26 @@ static uint16_t reply_flags(const struct reply_shape *shape, const struct reply_
     return flags;
 }
 
+/* Past a name as it lies in a message. */
+static void skip_name(struct wire_reader *reader)
+{
+    enum { POINTER = 0xc0 };
+    uint8_t label;
+    while ((label = wire_read_u8(reader)) != 0) {
+        if (label >= POINTER) {
+            (void)wire_read_u8(reader);
+            return;
+        }
+        (void)wire_read(reader, label);
+    }
+}
+
 /* The TTL of a body's first record, an SOA; 0 where there is none: then nobody keeps what is made of it. */
 static uint32_t first_ttl(const uint8_t *body, size_t size)
 {
     struct wire_reader reader = wire_reader(body, size);
-    uint8_t length;
-    while ((length = wire_read_u8(&reader)) > 0 && length < 0xc0)
-        wire_read(&reader, length);
-    wire_read(&reader, length > 0 ? 5 : 4); /* a pointer's second byte; type, class */
+    skip_name(&reader);
+    (void)wire_read(&reader, 4); /* type, class */
     return wire_read_u32(&reader);
 }
 
@@ -161,20 +173,6 @@ size_t reply_finish(uint8_t *reply, size_t question_end, const struct reply_shap
     struct reply_content any = *content;
     answer_any(reply, question_end, &any);
     return finish(reply, question_end, shape, &any);
-}
-
-/* Past a name as it lies in a message. */
-static void skip_name(struct wire_reader *reader)
-{
-    enum { POINTER = 0xc0 };
-    uint8_t label;
-    while ((label = wire_read_u8(reader)) != 0) {
-        if (label >= POINTER) {
-            (void)wire_read_u8(reader);
-            return;
-        }
-        (void)wire_read(reader, label);
-    }
 }
 
 size_t reply_cut(uint8_t *reply, size_t size)

@@ -380,9 +380,8 @@ bool server_answered(struct server *server, uint64_t elapsed_us, struct mono now
     return silent;
 }
 
-void server_timed_out(struct server *server, uint64_t name, struct mono now)
+void server_timed_out(struct server *server, uint64_t name)
 {
-    (void)now;
     counter_add_shared(&server->stats->timeouts, 1);
     server->silent_names |= server->timeouts_in_row > 0 && name != server->silent_name;
     server->silent_name = name;

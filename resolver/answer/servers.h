@@ -150,7 +150,7 @@ bool servers_to_probe(struct servers *servers, struct mono now, size_t *ret_inde
 /* An answer came after `rtt_us`; true: after a silence for all. */
 bool server_answered(struct server *server, uint64_t rtt_us, struct mono now);
 /* None came in time, to a question for the name with this hash. */
-void server_timed_out(struct server *server, uint64_t name, struct mono now);
+void server_timed_out(struct server *server, uint64_t name);
 /* The address refused. */
 void server_refused(struct server *server, struct mono now);
 /* It has a good answer to this: something to ask it for when it looks as if it were not there. */

@@ -110,7 +110,8 @@ static const struct number zone_list[] = {
     {"jumps_back", NULL, "Sets whose seq or serial went back.", ZONE(jumps_back)},
     {"future", NULL, "Sets from ahead of our clock.", ZONE(future)},
     {"elsewhere", NULL, "Sets while they came from several partitions.", ZONE(elsewhere)},
-    {"stale", NULL, "Sets that cannot be placed in order, those included.", ZONE(stale)},
+    {"stale", NULL, "Sets that only evicted, for one of these reasons or as they came late.",
+     ZONE(stale)},
 };
 const struct numbers numbers_of_zone = LIST(zone_list);
 

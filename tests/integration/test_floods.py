@@ -144,8 +144,8 @@ def cookie_of(response):
     return option.data
 
 
-def ask_with_cookie(daemon, data):
-    return ask_from(daemon, "www.example.com.", options=[dns.edns.GenericOption(COOKIE, data)])
+def ask_with_cookie(daemon, data, **options):
+    return ask_from(daemon, "www.example.com.", options=[dns.edns.GenericOption(COOKIE, data)], **options)
 
 
 def test_cookies(freshetd, scripted):
@@ -157,6 +157,8 @@ def test_cookies(freshetd, scripted):
     miss, hit = (cookie_of(ask_with_cookie(daemon, b"01234567")) for _ in range(2))
     for cookie in (miss, hit, cookie_of(ask_with_cookie(daemon, miss))):
         assert len(cookie) == 24 and cookie.startswith(b"01234567\1\0\0\0")
+    refused = ask_with_cookie(daemon, b"01234567", flags=0)
+    assert rcode(refused) == "REFUSED" and len(cookie_of(refused)) == 24
     assert rcode(ask_with_cookie(daemon, b"0123456")) == "FORMERR"
     assert not ask_from(daemon, "www.example.com.", use_edns=0).options
 

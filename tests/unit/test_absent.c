@@ -225,6 +225,41 @@ static void a_dead_upstream_revives_it(void **state)
     assert_int_equal(look("a.example.com.", TYPE_MX, at(71)), STORE_HIT);
 }
 
+/* A failure is about a server; what is known of the name is known. */
+static void a_failure_does_not_hide_it(void **state)
+{
+    (void)state;
+    assert_true(put("a.example.com.", TYPE_MX, RCODE_NXDOMAIN, at(0)));
+    assert_false(put("a.example.com.", TYPE_A, RCODE_SERVFAIL, at(1)));
+    assert_int_equal(look("a.example.com.", TYPE_A, at(1)), STORE_HIT);
+    assert_true(put("b.example.com.", TYPE_A, RCODE_SERVFAIL, at(1)));
+}
+
+/* What clients were told after it is not followed by what had been there before. */
+static void it_ends_what_had_expired(void **state)
+{
+    (void)state;
+    struct ttl_policy stale = policy;
+    stale.serve_stale = 3600;
+    struct answer_key key = key_of("a.example.com.", TYPE_A, ANYBODY);
+    assert_int_equal(store_configure(f.store, &stale, 1 << 20), ERR_OK);
+    for (int told = 0; told < 2; told++) {
+        uint8_t name[NAME_MAX_SIZE];
+        assert_true(name_from_text("a.example.com.", name) > 0);
+        store_drop(f.store, name, false);
+        assert_true(put("a.example.com.", TYPE_A, RCODE_NOERROR, at(0)));
+        assert_true(put("a.example.com.", TYPE_MX, RCODE_NXDOMAIN, at(50)));
+        if (told)
+            assert_int_equal(look("a.example.com.", TYPE_A, at(70)), STORE_HIT);
+        assert_int_equal(look("a.example.com.", TYPE_A, at(120)),
+                         told ? STORE_MISS : STORE_EXPIRED);
+        assert_true(store_revive(f.store, &key, at(120)));
+        struct store_counters counters;
+        store_count(f.store, &counters);
+        assert_int_equal(counters.entries, told ? 1 : 2);
+    }
+}
+
 static void count_view(void *arg, const struct view *view)
 {
     (void)view;
@@ -264,6 +299,8 @@ int main(void)
         TEST(what_is_there_after_all_ends_it),
         TEST(test_p6_what_an_unkept_answer_followed_is_not_held_again),
         TEST(a_dead_upstream_revives_it),
+        TEST(a_failure_does_not_hide_it),
+        TEST(it_ends_what_had_expired),
         TEST(people_see_it_once),
     };
     return cmocka_run_group_tests_name("absent", tests, NULL, NULL);

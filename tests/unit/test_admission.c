@@ -159,6 +159,25 @@ static void a_second_of_it_at_once_and_then_the_rate(void **state)
     rate_free(rate);
 }
 
+/* Times that were written days ago are over; the clock of a place begins anew after 203 days. */
+static void however_long_the_machine_is_up(void **state)
+{
+    (void)state;
+    const uint64_t day_us = UINT64_C(86400000000);
+    for (uint64_t days = 25; days < 500; days += 25) {
+        struct rate *rate = rate_new(50, 1);
+        for (uint64_t turn = 0; turn < 2;
+             turn++) { /* of nobody, and of what was written days before */
+            struct micro now = {1 + (days + 25 * days * turn) * day_us};
+            size_t taken = 0;
+            while (taken < 100 && rate_take(rate, 7, now))
+                taken++;
+            assert_int_equal(taken, 50);
+        }
+        rate_free(rate);
+    }
+}
+
 /* Everybody of a million keeps to his own. */
 static void whoever_else_there_is(void **state)
 {
@@ -217,6 +236,7 @@ int main(void)
         cmocka_unit_test(sizes_are_those_of_rfc_7873),
         cmocka_unit_test(the_hash_is_siphash),
         cmocka_unit_test(a_second_of_it_at_once_and_then_the_rate),
+        cmocka_unit_test(however_long_the_machine_is_up),
         cmocka_unit_test(whoever_else_there_is),
         cmocka_unit_test(the_public_needs_a_cookie_or_patience),
         cmocka_unit_test(it_may_be_made_to_show_one),

@@ -271,6 +271,23 @@ static void a_prefetch_does_not(void **state)
     assert_int_equal(f.source.asked, INFLIGHT_MAX_JOBS);
 }
 
+/* What a prefetch brings and nobody keeps, nobody was told either: what is held stays. */
+static void a_prefetch_in_vain_costs_nothing(void **state)
+{
+    (void)state;
+    ask(&f.others, OTHER, "www.example.net.");
+    fake_source_reply(&f.other, &www);
+    world_pass(&f.world, 10 * 1000);
+    struct question question = fake_question("www.example.net.", TYPE_A);
+    struct answer_key key;
+    store_key_variant(f.store, question.name, TYPE_A, 0, &key);
+    inflight_prefetch(f.tier.inflight, &key, &question, f.world.now, TIMEOUT_MS);
+    fake_source_reply(&f.other, &(struct fake_reply){.answer = {"www.example.net. 0 A 192.0.2.1"}});
+    ask(&f.others, OTHER, "www.example.net.");
+    assert_int_equal(f.other.asked, 2);
+    assert_int_equal(f.others.right, 2);
+}
+
 static void what_is_held_comes_before_a_refusal(void **state)
 {
     (void)state;
@@ -298,6 +315,20 @@ static void many_who_wait_for_one_name_displace_themselves(void **state)
     assert_int_equal(counter_get(&inflight_counters(f.tier.inflight)->displaced_clients), 1);
     expect_others_served();
     assert_int_equal(f.others.holds, 1);
+}
+
+/* Those whose answer is there make room before anybody is refused. */
+static void whose_answer_is_there_are_not_displaced(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < INFLIGHT_MAX_WAITERS; i++)
+        ask(&f.flood, FLOODER, "www.example.net.");
+    fake_source_reply(&f.other, &www);
+    for (size_t i = 0; i < 3 * DELIVERY_SLICE; i++)
+        ask(&f.others, OTHER, "slow.example.org.");
+    assert_int_equal(f.flood.failures, 0);
+    assert_int_equal(f.others.failures, 0);
+    assert_in_range(f.flood.right, 3 * DELIVERY_SLICE, 4 * DELIVERY_SLICE);
 }
 
 static void they_are_answered_in_slices(void **state)
@@ -402,7 +433,10 @@ static void the_fetch_is_shared_and_the_answer_is_not(void **state)
         ask(&f.flood, FLOODER + i, "www.example.net."); /* each has it now */
     assert_int_equal(f.flood.right, CLIENTS + CLIENTS / 100);
     assert_int_equal(f.other.asked, 1);
-    ask(&f.others, OTHER, "www.example.net."); /* who has not asked has not */
+    struct store_counters counters;
+    store_count(f.store, &counters);
+    assert_int_equal(counters.replaced + counters.late, 0); /* each was kept once */
+    ask(&f.others, OTHER, "www.example.net.");              /* who has not asked has not */
     assert_int_equal(f.other.asked, 2);
     assert_int_equal(f.others.holds, 1);
 }
@@ -485,8 +519,10 @@ int main(void)
         TEST(for_whatever_names),
         TEST(for_whatever_names_of_whomever),
         TEST(a_prefetch_does_not),
+        TEST(a_prefetch_in_vain_costs_nothing),
         STALE(what_is_held_comes_before_a_refusal),
         TEST(many_who_wait_for_one_name_displace_themselves),
+        TEST(whose_answer_is_there_are_not_displaced),
         TEST(they_are_answered_in_slices),
         TEST(a_change_comes_between_slices),
         STALE(failures_and_stale_answers_are_too),

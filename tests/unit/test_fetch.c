@@ -516,6 +516,27 @@ static void after_a_silence_there_is_a_pause(void **state)
     expect_answers(1, 60);
 }
 
+/* Who has not the time to wait for that second has not asked, and starts none anew. */
+static void a_rest_to_the_end_is_no_silence(void **state)
+{
+    (void)state;
+    f.deadline_ms = 500;
+    start("www.example.com.");
+    world_pass(&f.world, 500);
+    fake_source_fail(&f.here, EDE_NO_REACHABLE_AUTHORITY);
+    expect_servfail(EDE_NO_REACHABLE_AUTHORITY);
+    world_pass(&f.world, 100);
+    start("www.example.com.");
+    world_pass(&f.world, 500);
+    expect_servfail(EDE_NO_REACHABLE_AUTHORITY);
+    assert_int_equal(f.here.asked, 1);
+    start("www.example.com.");
+    world_pass(&f.world, 400);
+    assert_int_equal(f.here.asked, 2);
+    fake_source_reply(&f.here, &(struct fake_reply){.answer = {"www.example.com. 60 A 192.0.2.1"}});
+    expect_answers(1, 60);
+}
+
 static void cancelled_it_is_silent(void **state)
 {
     (void)state;
@@ -570,6 +591,7 @@ int main(void)
         TEST(one_that_does_not_say_how_far_it_is_is_not_asked_again),
         TEST(a_pause_ends_at_the_deadline),
         TEST(after_a_silence_there_is_a_pause),
+        TEST(a_rest_to_the_end_is_no_silence),
         TEST(cancelled_it_is_silent),
         TEST(without_memory_there_is_no_fetch_or_no_answer),
     };

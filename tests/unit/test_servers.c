@@ -68,7 +68,7 @@ static uint32_t to_probe(void)
 static void leaves_names_unanswered(size_t i, uint64_t count)
 {
     for (uint64_t name = 1; name <= count; name++)
-        server_timed_out(server(i), name, world_ms(&f.world));
+        server_timed_out(server(i), name);
 }
 
 /* It answers nothing of our own either. */
@@ -171,7 +171,7 @@ static void silent_names_turn_nobody_away(void **state)
     for (size_t i = 0; i < SERVERS; i++)
         answers_in(i, i == 0 ? 2000 : 150000);
     for (uint64_t name = 1; name < 5000; name++) {
-        server_timed_out(server(0), name, world_ms(&f.world));
+        server_timed_out(server(0), name);
         world_pass(&f.world, 1);
         if (to_probe() & 1) {
             probes++;
@@ -184,7 +184,7 @@ static void silent_names_turn_nobody_away(void **state)
     assert_true(chosen[0] > ROUNDS * 97 / 100);
     /* One name alone is not even a reason to ask. */
     for (int n = 0; n < 100; n++)
-        server_timed_out(server(1), 7, world_ms(&f.world));
+        server_timed_out(server(1), 7);
     world_pass(&f.world, 1000);
     assert_int_equal(to_probe() >> 1, 0);
 }
