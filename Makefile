@@ -20,7 +20,7 @@ Q     := $(if $(V),,@)
 say    = $(if $(V),,@printf '  %-5s %s\n' '$(1)' '$(2)')
 
 # Debian's package is called libcyaml, and links libyaml itself.
-PACKAGES := libcares rdkafka libevent libevent_pthreads ldns jansson libcyaml yaml-0.1 libxxhash libidn2 libseccomp
+PACKAGES := libcares rdkafka libevent libevent_pthreads ldns jansson libcyaml yaml-0.1 libxxhash libidn2 libseccomp liburcu libknot libzscanner
 PKG_CFLAGS = $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
 PKG_LIBS   = $(shell pkg-config --libs $(PACKAGES) 2>/dev/null)
 
@@ -32,7 +32,7 @@ ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -DFRESHET_VERSION='"$(VERSION)"' $(WARNING
 LDLIBS     = $(SANITIZE) -Wl,--as-needed $(PKG_LIBS) -pthread
 
 # One static library per folder, in the order they may lean on one another.
-LAYERS  := cli resolver invalidation cache dns config
+LAYERS  := cli resolver invalidation cache zone dns config
 objects  = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 sources  = $(filter-out $(MAINS),$(wildcard $(1)/*.c $(1)/*/*.c))
 MAINS   := resolver/daemon/freshetd.c cli/main.c config/options_md.c
@@ -187,7 +187,7 @@ integration-newest: all $(HELPERS)
 # libFuzzer on sanitizer builds, FUZZ_SECONDS each, from the committed corpora.
 FUZZ_SECONDS ?= 15
 FUZZ_FLAGS   := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -O1 -g
-FUZZ_SOURCES := $(foreach layer,invalidation cache dns config,$(call sources,$(layer))) \
+FUZZ_SOURCES := $(foreach layer,invalidation cache zone dns config,$(call sources,$(layer))) \
     $(addprefix resolver/answer/,chain.c selection.c compose.c)
 FUZZ_OBJECTS := $(FUZZ_SOURCES:%.c=build/fuzz/obj/%.o)
 

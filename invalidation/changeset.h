@@ -36,29 +36,13 @@
 #include "dns/error.h"
 #include "dns/name.h"
 #include "dns/rdata.h"
+#include "zone/change.h"
 
 enum {
     CHANGESET_VERSION = 1,
     CHANGESET_MAX_BYTES = 4 * 1024 * 1024, /* of JSON; larger is ERR_TOO_LARGE */
     CHANGESET_MAX_CHANGES = 100000,
     CHANGESET_MAX_WHERE = 160,
-};
-
-enum change_op { CHANGE_SET, CHANGE_ADD, CHANGE_DEL, CHANGE_FLUSH };
-
-struct rdata_view {
-    const uint8_t *bytes; /* uncompressed, checked against its type */
-    uint16_t size;
-};
-
-struct change {
-    enum change_op op;
-    bool subtree;             /* FLUSH: the name and all below it */
-    uint16_t type;            /* 0: all types (DEL of a name, FLUSH) */
-    uint32_t ttl;             /* seconds; SET and ADD only */
-    const uint8_t *name;      /* canonical (lower case) */
-    struct rdata_view *rdata; /* rdata_count of them */
-    size_t rdata_count;       /* SET, ADD: at least 1; DEL: 0 means the whole RRset or name */
 };
 
 struct change_set {

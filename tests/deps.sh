@@ -13,13 +13,13 @@ set -eu
 
 libraries="libc-ares-dev librdkafka-dev libevent-dev uthash-dev libldns-dev libjansson-dev
     libcyaml-dev libyaml-dev libssl-dev libxxhash-dev libidn2-dev
-    libseccomp-dev"
+    libseccomp-dev liburcu-dev libknot-dev"
 build="make gcc libc6-dev pkg-config $libraries
     knot knot-dnsutils bind9-dnsutils bind9-host iproute2 util-linux python3 python3-dnspython"
 check="$build libcmocka-dev dnsperf python3-pytest python3-pytest-xdist python3-kafka
     clang clang-format libclang-rt-dev llvm valgrind strace libc6-dbg universal-ctags spin"
 
-servers="knot unbound pdns-recursor dnsdist knot-resolver bind9 dnsmasq"
+servers="knot nsd pdns-server unbound pdns-recursor dnsdist knot-resolver bind9 dnsmasq"
 faults="$check nftables faketime"
 bench="$check python3-yaml python3-matplotlib python3-confluent-kafka unbound pdns-recursor dnsdist
     knot-resolver bind9 dnsmasq"
