@@ -13,7 +13,8 @@
 
 /*
  * Hands each change from `before` to `after` (states of the same apex) to `each`, which copies what it keeps and
- * returns 0, or an error that ends it. Returns 0 or that error; ERR_MEMORY.
+ * returns 0, or an error that ends it. Returns 0 or that error; ERR_MEMORY. Two states of one zone cost what they do not
+ * share, not what they hold: an UPDATE (RFC 2136) is one call.
  */
 MUST_CHECK int zone_differ(const struct zone_state *before, const struct zone_state *after,
                            int (*each)(void *arg, const struct change *change), void *arg);

@@ -12,7 +12,9 @@
  * name are one RRset here; the TTL of each is that of the RRset it covers (RFC 4034 3), whatever came with it.
  *
  * Threads: edits are one thread's at a time. Whoever reads is registered once (zone_reader_register) and reads between
- * zone_read_begin() and zone_read_end(), within which a state and all that was found in it are good.
+ * zone_read_begin() and zone_read_end(), within which a state and all that was found in it are good. What takes longer than
+ * a lookup, a transfer to a slow peer or a snapshot, would keep from being given back whatever any zone drops meanwhile:
+ * it holds the one state instead.
  */
 #ifndef FRESHET_ZONE_ZONE_H
 #define FRESHET_ZONE_ZONE_H
@@ -81,6 +83,13 @@ void zone_read_end(void);
 
 /* The state now; inside of zone_read_begin(), or the writer's outside of an edit. */
 const struct zone_state *zone_state(const struct zone *zone);
+
+/*
+ * The state now, good until it is released, by any thread, outside of zone_read_begin() too. Costs no copy; what later
+ * commits drop of it stays that long. zone_free() may come before the release.
+ */
+const struct zone_state *zone_state_hold(const struct zone *zone);
+void zone_state_release(const struct zone_state *state); /* NULL is fine */
 
 /* ---- a state */
 
