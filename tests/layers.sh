@@ -86,6 +86,7 @@ only c-ares 'ares' 'resolver/net/forward\.c'
 only libevent 'event2/|event\.h' 'resolver/(net|daemon)/'
 only libcyaml 'cyaml' 'config/'
 only ldns 'ldns/' 'dns/'
+only libdnssec 'libdnssec/' 'dns/tsig\.c'
 only libidn2 'idn2' 'cli/'
 only libseccomp 'seccomp\.h' 'resolver/daemon/sandbox\.c'
 
