@@ -388,8 +388,10 @@ static const struct option options[] = {
      .text =
          "UDP replies a second to one network (IPv4 /24, IPv6 /56). Past it every other query gets "
          "a "
-         "truncated reply, so that who is really there asks by TCP, and the rest none. Not for "
-         "loopback and private networks, nor for clients with a valid DNS cookie. `0`: no limit."},
+         "truncated reply, so that who is really there asks by TCP, and the rest none; clients "
+         "that "
+         "send a DNS cookie of their own get one of ours (BADCOOKIE). Not for loopback and private "
+         "networks, nor for clients with a valid DNS cookie. `0`: no limit."},
     {.key = "require_cookies",
      .scope = SCOPE_CLIENTS,
      .kind = OPTION_BOOL,

@@ -39,6 +39,12 @@ void admission_unref(struct admission *admission)
     free(admission);
 }
 
+/* BADCOOKIEs are counted apart, with the same rate: as a network that there is none of (waiters_who()). */
+static uint64_t lesson_for(uint64_t who)
+{
+    return who ^ UINT64_C(1) << 62;
+}
+
 enum admitted admission_of_public(const struct admission *admission,
                                   const struct cookie_view *cookie, const union address *peer,
                                   struct micro now)
@@ -47,7 +53,9 @@ enum admitted admission_of_public(const struct admission *admission,
         return ADMITTED;
     if (cookie_is_valid(&admission->secrets, cookie, peer, admission->unix_now()))
         return ADMITTED;
-    if (admission->rate && !rate_take(admission->rate, waiters_who(peer, true), now))
-        return ADMITTED_LATER;
+    const uint64_t who = waiters_who(peer, true);
+    if (admission->rate && !rate_take(admission->rate, who, now))
+        return cookie->bytes && rate_take(admission->rate, lesson_for(who), now) ? ADMITTED_LEARN
+                                                                                 : ADMITTED_LATER;
     return admission->require_cookies ? ADMITTED_PROVE : ADMITTED;
 }

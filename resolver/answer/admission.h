@@ -6,6 +6,10 @@
  *                                 |
  *                  neighbours <---+---> the public, by UDP: a valid cookie, or no more than the rate
  *
+ * Whoever is past the rate and sent a client's cookie gets a server's with BADCOOKIE (RFC 7873 5.2.3), and with that he is
+ * past it no more: one who is there asks again at once. That answer is hardly larger than the query, and there are no
+ * more of them than the rate has, so nobody gains by having them sent to others.
+ *
  * Shared by the workers of a tier, and replaced as a whole by a reload; but for the rate's table it is constant.
  */
 #ifndef FRESHET_RESOLVER_ANSWER_ADMISSION_H
@@ -48,6 +52,7 @@ enum admitted {
     ADMITTED_NOT,   /* REFUSED */
     ADMITTED_DROP,  /* no answer, by the access list */
     ADMITTED_LATER, /* one too many: cut short, or no answer */
+    ADMITTED_LEARN, /* the same, but it has a client's cookie: BADCOOKIE */
     ADMITTED_PROVE, /* without a valid cookie, which is required: BADCOOKIE, or cut short if there is no cookie at all */
 };
 

@@ -397,6 +397,11 @@ static bool turn_away(struct tier_worker *tier_worker, const struct query_read *
     case ADMITTED_LATER:
         *ret_size = reply_later(tier_worker, read, input, reply);
         return true;
+    case ADMITTED_LEARN:
+        counter_add(&tier_worker->counters.limited, 1);
+        if (readable)
+            *ret_size = reply_error(tier_worker, read, input, RCODE_BADCOOKIE, EDE_NONE, reply);
+        return true;
     case ADMITTED_PROVE:
         if (!readable)
             return false;

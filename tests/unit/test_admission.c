@@ -209,10 +209,32 @@ static void the_public_needs_a_cookie_or_patience(void **state)
         assert_int_equal(admission_of_public(admission, &none, &peer, now), ADMITTED);
     assert_int_equal(admission_of_public(admission, &none, &peer, now), ADMITTED_LATER);
     assert_int_equal(admission_of_public(admission, &none, &next, now), ADMITTED_LATER);
-    assert_int_equal(admission_of_public(admission, &good, &next, now), ADMITTED_LATER);
+    assert_int_equal(admission_of_public(admission, &good, &next, now), ADMITTED_LEARN);
     assert_int_equal(admission_of_public(admission, &none, &far, now), ADMITTED);
     for (size_t i = 0; i < 100; i++)
         assert_int_equal(admission_of_public(admission, &good, &peer, now), ADMITTED);
+    admission_unref(admission);
+}
+
+/* RFC 7873 5.2.3, with a bound: what is made up in another's name does not fetch him more than a rate of BADCOOKIEs. */
+static void past_the_rate_a_cookie_is_to_be_learnt(void **state)
+{
+    (void)state;
+    struct admission *admission = admission_new(&(struct admission_options){
+        .rate_limit = 10, .secrets = secrets_of(SECRET, NULL), .unix_now = unix_now});
+    const struct micro now = {UINT64_C(1000000000)};
+    static const char *const addresses[] = {"198.51.100.100", "2001:db8:1::1"};
+    uint8_t bytes[8];
+    const struct cookie_view cookie = {bytes, (uint16_t)from_hex("2464c4abcf10c957", bytes)};
+    for (size_t k = 0; k < 2; k++) {
+        union address peer = address_of(addresses[k]);
+        size_t counts[ADMITTED_PROVE + 1] = {0};
+        for (size_t i = 0; i < 100; i++)
+            counts[admission_of_public(admission, &cookie, &peer, now)]++;
+        assert_int_equal(counts[ADMITTED], 10);
+        assert_int_equal(counts[ADMITTED_LEARN], 10);
+        assert_int_equal(counts[ADMITTED_LATER], 80);
+    }
     admission_unref(admission);
 }
 
@@ -239,6 +261,7 @@ int main(void)
         cmocka_unit_test(however_long_the_machine_is_up),
         cmocka_unit_test(whoever_else_there_is),
         cmocka_unit_test(the_public_needs_a_cookie_or_patience),
+        cmocka_unit_test(past_the_rate_a_cookie_is_to_be_learnt),
         cmocka_unit_test(it_may_be_made_to_show_one),
     };
     return cmocka_run_group_tests_name("admission", tests, NULL, NULL);
