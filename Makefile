@@ -32,7 +32,7 @@ ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -DFRESHET_VERSION='"$(VERSION)"' $(WARNING
 LDLIBS     = $(SANITIZE) -Wl,--as-needed $(PKG_LIBS) -pthread
 
 # One static library per folder, in the order they may lean on one another.
-LAYERS  := cli resolver invalidation cache zone dns config
+LAYERS  := cli resolver daemon invalidation cache zone dns config
 objects  = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 sources  = $(filter-out $(MAINS),$(wildcard $(1)/*.c $(1)/*/*.c))
 MAINS   := resolver/daemon/freshetd.c cli/main.c config/options_md.c

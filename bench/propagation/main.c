@@ -45,7 +45,7 @@
 #include "bench/propagation/inside.h"
 #include "bench/propagation/primary.h"
 #include "bench/propagation/changes.h"
-#include "resolver/daemon/sched.h"
+#include "daemon/sched.h"
 
 enum {
     EVENTS = 64,

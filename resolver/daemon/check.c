@@ -13,8 +13,8 @@
 #include "config/secrets.h"
 #include "resolver/answer/local.h"
 #include "resolver/daemon/listeners.h"
-#include "resolver/daemon/privileges.h"
-#include "resolver/net/net.h"
+#include "daemon/privileges.h"
+#include "daemon/net.h"
 
 enum {
     MAX_KEY = 96,

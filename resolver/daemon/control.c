@@ -16,9 +16,9 @@
 #include <utlist.h>
 
 #include "resolver/daemon/contents.h"
-#include "resolver/daemon/log.h"
+#include "daemon/log.h"
 #include "resolver/daemon/status.h"
-#include "resolver/net/accept.h"
+#include "daemon/accept.h"
 #include "resolver/net/clock.h"
 
 enum {

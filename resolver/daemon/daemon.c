@@ -14,7 +14,7 @@
 #include "resolver/daemon/check.h"
 #include "resolver/daemon/clients.h"
 #include "resolver/daemon/descriptors.h"
-#include "resolver/daemon/log.h"
+#include "daemon/log.h"
 #include "resolver/net/clock.h"
 
 enum {

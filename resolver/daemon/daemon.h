@@ -15,7 +15,7 @@
 #include "invalidation/apply.h"
 #include "invalidation/feed.h"
 #include "resolver/daemon/listeners.h"
-#include "resolver/daemon/systemd.h"
+#include "daemon/systemd.h"
 #include "resolver/daemon/tier.h"
 #include "resolver/daemon/warmer.h"
 #include "resolver/daemon/worker.h"

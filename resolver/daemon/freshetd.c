@@ -17,11 +17,11 @@
 #include "resolver/daemon/control.h"
 #include "resolver/daemon/daemon.h"
 #include "resolver/daemon/limits.h"
-#include "resolver/daemon/log.h"
+#include "daemon/log.h"
 #include "resolver/daemon/metrics.h"
-#include "resolver/daemon/privileges.h"
-#include "resolver/daemon/sandbox.h"
-#include "resolver/daemon/sched.h"
+#include "daemon/privileges.h"
+#include "daemon/sandbox.h"
+#include "daemon/sched.h"
 
 struct options {
     const char *config_path;

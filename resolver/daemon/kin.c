@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "resolver/daemon/log.h"
+#include "daemon/log.h"
 #include "resolver/net/clock.h"
 
 enum { GOES_ON_MS = 60 * 1000, MAX_SENTENCE = 2600 };

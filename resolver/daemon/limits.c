@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "resolver/daemon/log.h"
+#include "daemon/log.h"
 
 struct limits {
     const struct daemon *daemon;

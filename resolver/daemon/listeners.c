@@ -9,8 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "resolver/daemon/log.h"
-#include "resolver/net/net.h"
+#include "daemon/log.h"
+#include "daemon/net.h"
 
 enum { LOW_PORTS = 1024, MAX_KEY = 64 };
 

@@ -16,7 +16,7 @@
 #define FRESHET_RESOLVER_DAEMON_LISTENERS_H
 
 #include "config/config.h"
-#include "resolver/daemon/systemd.h"
+#include "daemon/systemd.h"
 #include "resolver/daemon/worker.h"
 
 struct listeners;

@@ -9,7 +9,7 @@
 #include <event2/event.h>
 
 #include "resolver/daemon/daemon.h"
-#include "resolver/daemon/http.h"
+#include "daemon/http.h"
 
 enum { METRICS_MAX_ERROR = 256 };
 

@@ -1,7 +1,7 @@
 #include "resolver/daemon/numbers.h"
 
 #include "resolver/answer/counter.h"
-#include "resolver/net/net.h"
+#include "daemon/net.h"
 
 #define LIST(rows)                                                                                 \
     {                                                                                              \

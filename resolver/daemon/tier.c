@@ -7,7 +7,7 @@
 
 #include "resolver/answer/forwarders.h"
 #include "resolver/answer/parent.h"
-#include "resolver/daemon/log.h"
+#include "daemon/log.h"
 #include "resolver/net/forward.h"
 #include "resolver/net/inside.h"
 

@@ -19,7 +19,7 @@
 #include "resolver/answer/route.h"
 #include "resolver/answer/servers.h"
 #include "resolver/daemon/kin.h"
-#include "resolver/daemon/log.h"
+#include "daemon/log.h"
 #include "resolver/net/link.h"
 
 /* Who may be asked. */

@@ -10,7 +10,7 @@
 
 #include "resolver/answer/attempt.h"
 #include "resolver/net/clock.h"
-#include "resolver/daemon/log.h"
+#include "daemon/log.h"
 #include "resolver/net/clockwork.h"
 #include "resolver/net/ports.h"
 #include "resolver/net/udp.h"

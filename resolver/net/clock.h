@@ -4,16 +4,8 @@
 #ifndef FRESHET_RESOLVER_NET_CLOCK_H
 #define FRESHET_RESOLVER_NET_CLOCK_H
 
-#include <time.h>
-
+#include "daemon/clock.h"
 #include "resolver/answer/micro.h"
-
-static inline struct mono mono_now(void)
-{
-    struct timespec ts;
-    clock_gettime(MONO_CLOCK, &ts);
-    return (struct mono){(uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000};
-}
 
 static inline struct micro micro_now(void)
 {

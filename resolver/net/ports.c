@@ -8,7 +8,7 @@
 #include <utlist.h>
 
 #include "resolver/answer/entropy.h"
-#include "resolver/net/net.h"
+#include "daemon/net.h"
 
 enum {
     FLAGS_AT = 2, /* in a message */

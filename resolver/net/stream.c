@@ -15,7 +15,7 @@
 #include "dns/message.h"
 #include "resolver/answer/pool.h"
 #include "resolver/net/clock.h"
-#include "resolver/net/net.h"
+#include "daemon/net.h"
 
 enum {
     LENGTH_SIZE = 2,              /* before each message (RFC 1035 4.2.2) */

@@ -8,10 +8,10 @@
 #include <unistd.h>
 #include <utlist.h>
 
-#include "resolver/net/accept.h"
+#include "daemon/accept.h"
 #include "resolver/net/clock.h"
 #include "resolver/net/holders.h"
-#include "resolver/net/net.h"
+#include "daemon/net.h"
 
 enum {
     LENGTH_SIZE = 2,

@@ -145,7 +145,7 @@ def test_what_it_must_not_do_is_refused(rundir):
         file.write(TRY)
     flags = subprocess.run(["pkg-config", "--cflags", "--libs", "libseccomp"], capture_output=True,
                            text=True, check=True).stdout.split()
-    subprocess.run(["gcc", "-std=gnu11", "-D_GNU_SOURCE", "-I.", source, "resolver/daemon/sandbox.c",
+    subprocess.run(["gcc", "-std=gnu11", "-D_GNU_SOURCE", "-I.", source, "daemon/sandbox.c",
                     "-o", program, "-pthread", *flags], check=True, cwd=process.ROOT)
     done = subprocess.run([program], capture_output=True, text=True, timeout=20, check=False)
     assert done.stdout == "ok\n" and done.returncode == 0, done.stdout + done.stderr
@@ -163,7 +163,7 @@ TRY = r"""
 #include <time.h>
 #include <unistd.h>
 
-#include "resolver/daemon/sandbox.h"
+#include "daemon/sandbox.h"
 
 static void *wait_long(void *arg)
 {

@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "resolver/daemon/limits.h"
-#include "resolver/daemon/log.h"
+#include "daemon/log.h"
 
 /* Who may write a line when, and what of it reaches stderr. */
 enum { THREADS = 4, TRIES = 10000, TEXT_SIZE = 4096 };

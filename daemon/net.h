@@ -1,8 +1,8 @@
 /*
  * net.h - opens the sockets a tier listens on, and those towards upstreams.
  */
-#ifndef FRESHET_RESOLVER_NET_NET_H
-#define FRESHET_RESOLVER_NET_NET_H
+#ifndef FRESHET_DAEMON_NET_H
+#define FRESHET_DAEMON_NET_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,4 +1,4 @@
-#include "resolver/daemon/systemd.h"
+#include "daemon/systemd.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -12,7 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "resolver/daemon/log.h"
+#include "daemon/log.h"
 
 enum {
     FIRST_SOCKET = 3, /* SD_LISTEN_FDS_START */

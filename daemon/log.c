@@ -1,4 +1,4 @@
-#include "resolver/daemon/log.h"
+#include "daemon/log.h"
 
 #include <event2/event.h>
 #include <inttypes.h>

@@ -1,4 +1,4 @@
-#include "resolver/daemon/http.h"
+#include "daemon/http.h"
 
 #include <event2/bufferevent.h>
 #include <stdlib.h>
@@ -6,9 +6,9 @@
 #include <unistd.h>
 #include <utlist.h>
 
-#include "resolver/daemon/log.h"
-#include "resolver/net/accept.h"
-#include "resolver/net/net.h"
+#include "daemon/log.h"
+#include "daemon/accept.h"
+#include "daemon/net.h"
 
 struct visitor {
     struct visitor *prev, *next; /* oldest first */

@@ -10,8 +10,8 @@
  *
  * Threads: the ids are the process's; capabilities those of the calling thread and the ones that it starts.
  */
-#ifndef FRESHET_RESOLVER_DAEMON_PRIVILEGES_H
-#define FRESHET_RESOLVER_DAEMON_PRIVILEGES_H
+#ifndef FRESHET_DAEMON_PRIVILEGES_H
+#define FRESHET_DAEMON_PRIVILEGES_H
 
 #include <stdbool.h>
 #include <sys/types.h>

@@ -1,4 +1,4 @@
-#include "resolver/daemon/sandbox.h"
+#include "daemon/sandbox.h"
 
 #include <errno.h>
 #include <sched.h>

@@ -1,4 +1,4 @@
-#include "resolver/net/accept.h"
+#include "daemon/accept.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-#include "resolver/daemon/privileges.h"
+#include "daemon/privileges.h"
 
 #include <errno.h>
 #include <grp.h>
@@ -12,7 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "resolver/daemon/log.h"
+#include "daemon/log.h"
 
 enum { CAPABILITIES = 64 };
 

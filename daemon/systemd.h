@@ -13,8 +13,8 @@
  *
  * Threads: the main thread's.
  */
-#ifndef FRESHET_RESOLVER_DAEMON_SYSTEMD_H
-#define FRESHET_RESOLVER_DAEMON_SYSTEMD_H
+#ifndef FRESHET_DAEMON_SYSTEMD_H
+#define FRESHET_DAEMON_SYSTEMD_H
 
 #include <stdbool.h>
 #include <stddef.h>

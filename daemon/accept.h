@@ -6,8 +6,8 @@
  *
  * Threads: that of its loop.
  */
-#ifndef FRESHET_RESOLVER_NET_ACCEPT_H
-#define FRESHET_RESOLVER_NET_ACCEPT_H
+#ifndef FRESHET_DAEMON_ACCEPT_H
+#define FRESHET_DAEMON_ACCEPT_H
 
 #include <event2/event.h>
 #include <stdbool.h>

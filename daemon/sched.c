@@ -1,4 +1,4 @@
-#include "resolver/daemon/sched.h"
+#include "daemon/sched.h"
 
 #include <sched.h>
 #include <stdint.h>

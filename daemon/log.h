@@ -3,8 +3,8 @@
  *
  *     2026-11-22T03:00:00.123Z info msg=ready version=0.1.0 tiers=2
  */
-#ifndef FRESHET_RESOLVER_DAEMON_LOG_H
-#define FRESHET_RESOLVER_DAEMON_LOG_H
+#ifndef FRESHET_DAEMON_LOG_H
+#define FRESHET_DAEMON_LOG_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -6,8 +6,8 @@
  * wakes up it goes before those with longer ones, and its share of the processor stays what it was. It needs
  * no privilege.
  */
-#ifndef FRESHET_RESOLVER_DAEMON_SCHED_H
-#define FRESHET_RESOLVER_DAEMON_SCHED_H
+#ifndef FRESHET_DAEMON_SCHED_H
+#define FRESHET_DAEMON_SCHED_H
 
 /*
  * Asks for the shortest slices, 0.1 ms, for this thread and those it will start. Older kernels pay no heed;

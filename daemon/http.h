@@ -10,8 +10,8 @@
  *
  * Threads: that of its loop.
  */
-#ifndef FRESHET_RESOLVER_DAEMON_HTTP_H
-#define FRESHET_RESOLVER_DAEMON_HTTP_H
+#ifndef FRESHET_DAEMON_HTTP_H
+#define FRESHET_DAEMON_HTTP_H
 
 #include <event2/buffer.h>
 #include <event2/event.h>

@@ -8,8 +8,8 @@
  *
  * Threads: it holds for all that there are, and for those they start.
  */
-#ifndef FRESHET_RESOLVER_DAEMON_SANDBOX_H
-#define FRESHET_RESOLVER_DAEMON_SANDBOX_H
+#ifndef FRESHET_DAEMON_SANDBOX_H
+#define FRESHET_DAEMON_SANDBOX_H
 
 #include "dns/error.h"
 

@@ -1,4 +1,4 @@
-#include "resolver/net/net.h"
+#include "daemon/net.h"
 
 #include <errno.h>
 #include <fcntl.h>
