@@ -9,12 +9,14 @@
 #include "resolver/answer/delivery.h"
 #include "resolver/answer/pool.h"
 #include "resolver/answer/quota.h"
+#include "resolver/answer/silence.h"
 
 /* By what the questions under way are told apart when some must go, the finest first. */
 enum holding { BY_ZONE, BY_WIDER_ZONE, BY_CLIENT, BY_NETWORK, BY_UPSTREAM, HOLDINGS };
 
 enum {
     ZONE_LABELS = 3, /* of a name stand for its zone; one less for the wider one */
+    BY_ALL = 16,     /* questions under way, from any network, also where nobody answers */
 };
 
 struct job {
@@ -48,6 +50,7 @@ struct inflight {
     size_t job_count;
     struct pool jobs;
     struct quota *quotas[HOLDINGS];
+    struct silences *silences;
     struct waiters *waiters;
     struct deliveries *deliveries;
     struct inflight_counters counters;
@@ -67,8 +70,9 @@ static bool make_parts(struct inflight *inflight)
         if (!inflight->quotas[i])
             return false;
     }
+    inflight->silences = silences_new();
     inflight->waiters = waiters_new(inflight->options.store, INFLIGHT_MAX_WAITERS);
-    if (!inflight->waiters)
+    if (!inflight->silences || !inflight->waiters)
         return false;
     inflight->deliveries = deliveries_new(&(struct deliveries_options){
         .waiters = inflight->waiters,
@@ -135,6 +139,7 @@ void inflight_free(struct inflight *inflight)
     waiters_free(inflight->waiters);
     for (size_t i = 0; i < HOLDINGS; i++)
         quota_free(inflight->quotas[i]);
+    silences_free(inflight->silences);
     routes_free(inflight->options.routes);
     pool_drain(&inflight->jobs);
     free(inflight);
@@ -334,6 +339,35 @@ static void failed(struct job *job, struct answer *answer, struct micro now)
         answer->ttl = 0; /* nobody knows yet whether it can be had */
 }
 
+/* By what it may be told that nobody answers. */
+static bool may_be_silent(enum holding holding)
+{
+    return holding == BY_ZONE || holding == BY_WIDER_ZONE || holding == BY_UPSTREAM;
+}
+
+static void note_answered(const struct job *job, struct mono now)
+{
+    for (int i = 0; i < HOLDINGS; i++)
+        if (may_be_silent(i) && job->charged[i].holder)
+            silence_heard(job->inflight->silences, quota_who(&job->charged[i]), now);
+}
+
+/* What the biggest of the finer ones has is no sign that a coarser one is silent. */
+static void note_asked(const struct job *job)
+{
+    const struct inflight *inflight = job->inflight;
+    const bool full = inflight->job_count >= INFLIGHT_MAX_JOBS;
+    size_t finer = 0;
+    for (int i = 0; i < HOLDINGS; i++) {
+        if (!may_be_silent(i) || !job->charged[i].holder)
+            continue;
+        const size_t count = quota_shares(&job->charged[i]);
+        silence_asked(inflight->silences, quota_who(&job->charged[i]),
+                      count > finer ? count - finer : 0, full, job->started);
+        finer = quota_most(inflight->quotas[i]);
+    }
+}
+
 static void fetched(void *arg, struct answer *answer, struct micro now)
 {
     struct job *job = arg;
@@ -351,6 +385,8 @@ static void fetched(void *arg, struct answer *answer, struct micro now)
     struct answer_key own;
     job->fetch = NULL;
     leave_table(job);
+    if (!answer_is_failure(answer))
+        note_answered(job, micro_ms(now));
     discharge(job);
     if (answer_is_failure(answer))
         failed(job, answer, now);
@@ -375,19 +411,19 @@ static const uint8_t *suffix_of(const uint8_t *name, size_t labels)
     return name;
 }
 
-static uint64_t zone_number(const struct job *job, size_t labels)
+/* `name` is canonical. */
+static uint64_t zone_number(const struct inflight *inflight, const uint8_t *name, size_t labels)
 {
-    const uint8_t *zone = suffix_of(job->question.name, labels);
-    size_t size = job->question.name_size - (size_t)(zone - job->question.name);
-    return validity_hash(job->inflight->options.validity, zone, size);
+    const uint8_t *zone = suffix_of(name, labels);
+    return validity_hash(inflight->options.validity, zone, name_size(zone));
 }
 
 static void charge(struct job *job, const struct source *source)
 {
     struct inflight *inflight = job->inflight;
-    quota_charge(inflight->quotas[BY_ZONE], &job->charged[BY_ZONE], zone_number(job, ZONE_LABELS));
-    quota_charge(inflight->quotas[BY_WIDER_ZONE], &job->charged[BY_WIDER_ZONE],
-                 zone_number(job, ZONE_LABELS - 1));
+    for (size_t i = BY_ZONE; i <= BY_WIDER_ZONE; i++)
+        quota_charge(inflight->quotas[i], &job->charged[i],
+                     zone_number(inflight, job->question.name, ZONE_LABELS - i));
     for (int i = BY_CLIENT; i <= BY_NETWORK && job->peer.family != AF_UNSPEC; i++)
         quota_charge(inflight->quotas[i], &job->charged[i],
                      waiters_who(&job->peer, i == BY_NETWORK));
@@ -534,12 +570,60 @@ static struct job *start_job(struct inflight *inflight, const struct task *task)
                                 (uint32_t)job->key.hash, job);
     job->joinable = true;
     charge(job, source);
+    inflight->job_count++;
+    note_asked(job);
     if (store_policy(inflight->options.store).serve_stale > 0)
         start_stale_timer(job, job->started, STALE_AFTER_MS);
     DL_APPEND(inflight->all, job);
-    inflight->job_count++;
     counter_add(&inflight->counters.jobs, 1);
     return job;
+}
+
+/* Whether who asks has few questions under way, and so does whoever is silent. */
+static bool is_modest(const struct inflight *inflight, const struct task *task,
+                      enum holding holding, uint64_t who)
+{
+    return quota_held(inflight->quotas[BY_NETWORK], waiters_who(task->peer, true)) < BY_ALL &&
+           quota_held(inflight->quotas[holding], who) < SILENCE_FEW;
+}
+
+static void tell_silent(const struct inflight *inflight, enum holding holding, uint64_t who,
+                        const uint8_t *zone)
+{
+    tell(inflight, &(struct inflight_holder){
+                       .count = quota_held(inflight->quotas[holding], who),
+                       .silent = true,
+                       .zone = zone,
+                   });
+}
+
+/* Whether nobody would answer a question. Where its own zone is heard, the wider one's and the upstream's silence is others'. */
+static bool is_in_vain(const struct inflight *inflight, const struct task *task)
+{
+    struct silences *silences = inflight->silences;
+    const struct mono now = micro_ms(task->now);
+    const uint8_t *name = answer_key_name(task->key->bytes);
+    for (int i = 0; i < HOLDINGS && silences_any(silences); i++) {
+        if (!may_be_silent(i))
+            continue;
+        const bool by_zone = i != BY_UPSTREAM;
+        const uint64_t who = by_zone ? zone_number(inflight, name, ZONE_LABELS - (size_t)i)
+                                     : (uintptr_t)routes_find_for(inflight->options.routes, name,
+                                                                  task->question->type);
+        const enum silence silence = silence_of(silences, who, now);
+        if (silence == SILENCE_HEARD)
+            return false;
+        if (silence == SILENCE_UNKNOWN)
+            continue;
+        if (is_modest(inflight, task, i, who))
+            return false;
+        const bool probes = silence_probes(silences, who, now);
+        if (probes)
+            tell_silent(inflight, i, who,
+                        by_zone ? suffix_of(name, ZONE_LABELS - (size_t)i) : NULL);
+        return !probes;
+    }
+    return false;
 }
 
 /* The key that jobs have: everybody's. */
@@ -567,20 +651,11 @@ void inflight_prefetch(struct inflight *inflight, const struct answer_key *key,
 }
 
 /* Joins a job, or starts one. NULL: no memory, or too much is under way. */
-static struct job *job_for(struct inflight *inflight, const struct waiter_terms *terms)
+static struct job *job_for(struct inflight *inflight, const struct task *task)
 {
-    struct answer_key scratch;
-    struct task task = {
-        .key = shared_key(terms->key, &scratch),
-        .own = answer_key_client(terms->key),
-        .peer = &terms->client->peer,
-        .question = terms->question,
-        .now = terms->now,
-        .deadline = terms->deadline,
-    };
-    struct job *job = find_joinable(inflight, task.key);
+    struct job *job = find_joinable(inflight, task->key);
     if (!job)
-        return start_job(inflight, &task);
+        return start_job(inflight, task);
     counter_add(&inflight->counters.joined, 1);
     return job;
 }
@@ -588,12 +663,26 @@ static struct job *job_for(struct inflight *inflight, const struct waiter_terms 
 int inflight_wait(struct inflight *inflight, const struct waiter_terms *terms)
 {
     struct waiter_list list = {NULL};
+    struct answer_key scratch;
+    const struct task task = {
+        .key = shared_key(terms->key, &scratch),
+        .own = answer_key_client(terms->key),
+        .peer = &terms->client->peer,
+        .question = terms->question,
+        .now = terms->now,
+        .deadline = terms->deadline,
+    };
+    if (silences_any(inflight->silences) && !find_joinable(inflight, task.key) &&
+        is_in_vain(inflight, &task)) {
+        counter_add(&inflight->counters.in_vain, 1);
+        return ERR_TIMEOUT;
+    }
     if (waiters_are_full(inflight->waiters))
         deliveries_step(inflight->deliveries, micro_ms(terms->now));
     if (waiters_are_full(inflight->waiters))
         displace_waiter(inflight, micro_ms(terms->now));
     struct waiter *waiter = waiters_add(inflight->waiters, terms, &list);
-    struct job *job = waiter ? job_for(inflight, terms) : NULL;
+    struct job *job = waiter ? job_for(inflight, &task) : NULL;
     if (!job) {
         counter_add(&inflight->counters.overloaded, 1);
         if (waiter)

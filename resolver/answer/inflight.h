@@ -16,6 +16,11 @@
  * What may be under way, and how many may wait, is bounded. Nobody is refused for it but whoever has most: the oldest
  * question of the zone, the client, the client's network or the upstream with most of them makes room (quota.h), and its
  * clients get what is held past its TTL, or SERVFAIL. A zone is what the last three labels of a name say, or the last two.
+ * No list of public suffixes is needed for that: x.co.uk and y.co.uk are zones of their own, and co.uk is blamed only when
+ * names below it have nothing else in common.
+ *
+ * Where nobody answers for a zone or an upstream (silence.h), its questions are refused before they set out, from those
+ * networks that have some under way already.
  *
  * Where each client has a cache of its own, a fetch is shared all the same, and each keeps what it brings.
  *
@@ -39,8 +44,9 @@ struct inflight;
 
 /* Who has most under way, or waiting, when there is no room. */
 struct inflight_holder {
-    size_t count;                /* questions; 0: it is too many clients that wait */
-    const uint8_t *zone;         /* of the names; or NULL */
+    size_t count;        /* questions; 0: it is too many clients that wait */
+    bool silent;         /* there is room; but nobody answers, and its questions are refused */
+    const uint8_t *zone; /* of the names; or NULL */
     const union address *client; /* or its network; or NULL */
 };
 
@@ -60,6 +66,7 @@ struct inflight_options {
 struct inflight_counters {
     struct counter jobs, joined, superseded, asked_again, overloaded, failed, prefetched;
     struct counter displaced, displaced_clients; /* questions, and clients, that made room */
+    struct counter in_vain;                      /* questions refused, since nobody answers */
     struct counter provisional;                  /* answers that may be from before a change */
     struct fetch_counters fetch;
 };
@@ -75,7 +82,8 @@ void inflight_set_routes(struct inflight *inflight, struct routes *routes);
 
 /*
  * Joins or starts the fetch for a question; the reply goes out by the client's transport later. Returns
- * 0, or ERR_SPACE when too much is under way already: the caller answers SERVFAIL.
+ * 0; ERR_TIMEOUT: nobody answers for its zone; ERR_SPACE: too much is under way already. Then the caller answers, with what
+ * is held past its TTL or SERVFAIL.
  */
 MUST_CHECK int inflight_wait(struct inflight *inflight, const struct waiter_terms *terms);
 

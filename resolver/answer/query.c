@@ -174,6 +174,38 @@ static void take_keepalive(struct asked *asked)
     }
 }
 
+static size_t reply_hit(struct tier_worker *tier_worker, const struct asked *asked,
+                        const struct store_hit *hit, bool truncated, uint8_t *reply);
+
+static enum store_result get_held(const struct tier_worker *tier_worker, const struct asked *asked,
+                                  uint8_t *reply, struct store_hit *ret)
+{
+    size_t question_end = asked->query->question_end;
+    return store_get(tier_worker->store,
+                     &(struct store_look){
+                         .key = asked->key,
+                         .now = micro_ms(asked->input->now),
+                         .buffer = reply + question_end,
+                         .room = reply_room(&asked->shape, question_end),
+                         .child = asked->shape.option_size > 0,
+                     },
+                     ret);
+}
+
+/* It cannot be fetched: what is held past its TTL, if it may be given (RFC 8767), or SERVFAIL. */
+static size_t reply_without(struct tier_worker *tier_worker, const struct asked *asked, int ede,
+                            uint8_t *reply)
+{
+    struct store_hit hit;
+    enum store_result result =
+        store_revive(tier_worker->store, asked->key, micro_ms(asked->input->now))
+            ? get_held(tier_worker, asked, reply, &hit)
+            : STORE_MISS;
+    if (result == STORE_HIT || result == STORE_TRUNCATED)
+        return reply_hit(tier_worker, asked, &hit, result == STORE_TRUNCATED, reply);
+    return reply_failure(asked->query, asked->input, &asked->shape, RCODE_SERVFAIL, ede, reply);
+}
+
 static size_t wait_for_it(struct tier_worker *tier_worker, const struct asked *asked,
                           uint8_t *reply)
 {
@@ -188,10 +220,11 @@ static size_t wait_for_it(struct tier_worker *tier_worker, const struct asked *a
         .now = asked->input->now,
         .deadline = mono_add(micro_ms(asked->input->now), tier_worker->resolve_timeout_ms),
     };
-    if (inflight_wait(tier_worker->inflight, &terms) == ERR_OK)
+    const int error = inflight_wait(tier_worker->inflight, &terms);
+    if (error == ERR_OK)
         return 0;
-    return reply_failure(asked->query, asked->input, &asked->shape, RCODE_SERVFAIL, EDE_OTHER,
-                         reply);
+    return reply_without(tier_worker, asked,
+                         error == ERR_TIMEOUT ? EDE_NO_REACHABLE_AUTHORITY : EDE_OTHER, reply);
 }
 
 /* Has an answer that is near its end fetched again. */
@@ -249,17 +282,8 @@ static size_t reply_local(struct tier_worker *tier_worker, const struct asked *a
 static size_t look_up(struct tier_worker *tier_worker, struct asked *asked, uint8_t *reply)
 {
     struct store_hit hit;
-    size_t question_end = asked->query->question_end;
     asked->arrived = validity_now(tier_worker->validity);
-    enum store_result result = store_get(tier_worker->store,
-                                         &(struct store_look){
-                                             .key = asked->key,
-                                             .now = micro_ms(asked->input->now),
-                                             .buffer = reply + question_end,
-                                             .room = reply_room(&asked->shape, question_end),
-                                             .child = asked->shape.option_size > 0,
-                                         },
-                                         &hit);
+    enum store_result result = get_held(tier_worker, asked, reply, &hit);
     if (result == STORE_HIT || result == STORE_TRUNCATED)
         return reply_hit(tier_worker, asked, &hit, result == STORE_TRUNCATED, reply);
     return wait_for_it(tier_worker, asked, reply);

@@ -70,10 +70,17 @@ static uint32_t hash_of(uint64_t who)
     return (uint32_t)(who * UINT64_C(0x9e3779b97f4a7c15) >> 32);
 }
 
-static struct quota_holder *holder_of(struct quota *quota, uint64_t who)
+/* NULL: it holds nothing. */
+static struct quota_holder *find(const struct quota *quota, uint64_t who)
 {
     struct quota_holder *holder;
     HASH_FIND_BYHASHVALUE(hh, quota->holders, &who, sizeof who, hash_of(who), holder);
+    return holder;
+}
+
+static struct quota_holder *holder_of(struct quota *quota, uint64_t who)
+{
+    struct quota_holder *holder = find(quota, who);
     if (holder)
         return holder;
     holder = pool_get(&quota->pool);
@@ -113,6 +120,22 @@ void quota_release(struct quota *quota, struct quota_item *item)
         HASH_DELETE(hh, quota->holders, holder);
         pool_put(&quota->pool, holder);
     }
+}
+
+uint64_t quota_who(const struct quota_item *item)
+{
+    return item->holder->who;
+}
+
+size_t quota_shares(const struct quota_item *item)
+{
+    return item->holder->count;
+}
+
+size_t quota_held(const struct quota *quota, uint64_t who)
+{
+    const struct quota_holder *holder = find(quota, who);
+    return holder ? holder->count : 0;
 }
 
 size_t quota_most(const struct quota *quota)

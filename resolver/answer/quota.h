@@ -36,6 +36,12 @@ void quota_charge(struct quota *quota, struct quota_item *item, uint64_t who);
 /* Nothing happens when nobody is charged. */
 void quota_release(struct quota *quota, struct quota_item *item);
 
+/* Who is charged with an item, which somebody is, and how much he has. */
+uint64_t quota_who(const struct quota_item *item);
+size_t quota_shares(const struct quota_item *item);
+/* How much a holder has. */
+size_t quota_held(const struct quota *quota, uint64_t who);
+
 /* How much the biggest holder has; 0: there is none. */
 size_t quota_most(const struct quota *quota);
 

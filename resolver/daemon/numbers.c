@@ -35,6 +35,8 @@ static const struct number tier_list[] = {
      WORKER(displaced), "questions under way make room for others"},
     {"displaced_clients", "displaced_clients_total", "Waiting clients that made room for others.",
      WORKER(displaced_clients), "waiting clients make room for others"},
+    {"in_vain", "in_vain_total", "Queries refused: nobody answers for their zone or upstream.",
+     WORKER(in_vain), "queries are refused: nobody answers what is under way"},
     {"failed", "fetches_failed_total", "Fetches that ended in SERVFAIL.", WORKER(failed),
      "no upstream had a usable answer", .trifle = true},
     {"malformed", "malformed_total", "Queries answered FORMERR.", WORKER(malformed),

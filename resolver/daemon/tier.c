@@ -254,26 +254,37 @@ struct routes *tier_routes(struct tier *tier, const struct tier_ways *ways)
     return routes;
 }
 
+/* "zone=example.com." and the like: who has too much under way. */
+static void write_holder(const struct inflight_holder *holder, char *ret, size_t size)
+{
+    char name[NAME_MAX_TEXT], quoted[LOG_MAX_QUOTED], address[INET6_ADDRSTRLEN + 1] = "";
+    const union address *client = holder->client;
+    if (holder->zone)
+        snprintf(ret, size, "zone=%s", log_quote(name_to_text(holder->zone, name), quoted));
+    else if (client)
+        snprintf(ret, size, "client=%s",
+                 inet_ntop(client->family,
+                           client->family == AF_INET ? (const void *)&client->in.sin_addr
+                                                     : (const void *)&client->in6.sin6_addr,
+                           address, sizeof address)
+                     ? address
+                     : "");
+    else
+        snprintf(ret, size, "holder=upstream");
+}
+
 void tier_is_full(void *arg, const struct inflight_holder *holder)
 {
     struct tier *tier = arg;
-    char name[NAME_MAX_TEXT], quoted[LOG_MAX_QUOTED], who[INET6_ADDRSTRLEN + 1] = "";
-    const char *what = holder->count ? "questions" : "clients";
-    const union address *client = holder->client;
-    if (holder->zone) {
+    char who[LOG_MAX_QUOTED + sizeof "zone="];
+    write_holder(holder, who, sizeof who);
+    if (holder->silent)
         log_at(&tier->full, LOG_LEVEL_WARNING,
-               "msg=\"no room, the oldest of the biggest holder goes\" tier=%s what=%s zone=%s",
-               tier->name, what, log_quote(name_to_text(holder->zone, name), quoted));
-        return;
-    }
-    if (client)
-        (void)inet_ntop(client->family,
-                        client->family == AF_INET ? (const void *)&client->in.sin_addr
-                                                  : (const void *)&client->in6.sin6_addr,
-                        who, sizeof who);
-    log_at(&tier->full, LOG_LEVEL_WARNING,
-           "msg=\"no room, the oldest of the biggest holder goes\" tier=%s what=%s %s=%s",
-           tier->name, what, client ? "client" : "holder", client ? who : "upstream");
+               "msg=\"nobody answers, questions are refused\" tier=%s %s", tier->name, who);
+    else
+        log_at(&tier->full, LOG_LEVEL_WARNING,
+               "msg=\"no room, the oldest of the biggest holder goes\" tier=%s what=%s %s",
+               tier->name, holder->count ? "questions" : "clients", who);
 }
 
 bool tier_trusts_ad(const struct tier *tier)

@@ -12,6 +12,7 @@ import pytest
 
 import freshet
 import process
+import scripted as odd
 import wire
 from process import eventually
 from query import addresses, rcode
@@ -78,7 +79,7 @@ def silent_zone(healthy, silent, **cache):
 def test_random_names_under_a_silent_zone(freshetd, scripted, silent):
     daemon = freshetd(silent_zone(scripted, silent), log="info")
     with Flood(daemon, "silent.example.", FLOOD):
-        eventually(lambda: daemon.metric("freshet_displaced_total", tier="os") > 0, within=60)
+        eventually(lambda: daemon.metric("freshet_in_vain_total", tier="os") > 0, within=60)
         slowest = 0
         for i in range(200):
             name = f"n{i}.example.com."
@@ -88,9 +89,33 @@ def test_random_names_under_a_silent_zone(freshetd, scripted, silent):
             slowest = max(slowest, time.monotonic() - began)
     assert slowest < (5 if SANITIZED else 1)
     assert daemon.metric("freshet_overloaded_total", tier="os") == 0
-    assert daemon.records(msg="no room, the oldest of the biggest holder goes",
-                          zone="silent.example.")
-    assert len(daemon.records(msg="questions under way make room for others")) < 60
+    assert daemon.records(msg="nobody answers, questions are refused", zone="silent.example.")
+    assert len(daemon.records(msg="queries are refused: nobody answers what is under way")) < 60
+
+
+@pytest.mark.timeout(120)
+def test_what_nobody_answers_is_not_sent(freshetd, scripted):
+    """But for a few questions, by which it is found out that somebody does."""
+    address = ("127.0.0.1", process.free_port())
+    daemon = freshetd(silent_zone(scripted, address), log="info")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as mute:
+        mute.bind(address)
+        with Flood(daemon, "silent.example.", FLOOD) as flood:
+            eventually(lambda: daemon.metric("freshet_in_vain_total", tier="os") > 0, within=60)
+            time.sleep(5)  # what was under way is over
+            asked, sent = daemon.metric("freshet_fetches_total"), flood.sent
+            time.sleep(2)
+            fetched = daemon.metric("freshet_fetches_total") - asked
+            assert 0 < fetched < 0.1 * (flood.sent - sent)
+    server = odd.Scripted(zones=["silent.example."], port=address[1])
+    try:
+        server.set("www.silent.example.", "A", "192.0.2.1")
+        eventually(lambda: addresses(ask_from(daemon, "www.silent.example.", "127.0.0.1")), within=5)
+        for i in range(50):
+            server.set(f"n{i}.silent.example.", "A", "192.0.2.1")
+            assert addresses(ask_from(daemon, f"n{i}.silent.example.", "127.0.0.1")) == ["192.0.2.1"]
+    finally:
+        server.stop()
 
 
 @pytest.mark.timeout(120)

@@ -9,6 +9,7 @@
 
 #include "resolver/answer/delivery.h"
 #include "resolver/answer/query.h"
+#include "resolver/answer/silence.h"
 #include "tests/unit/fake/source.h"
 
 enum {
@@ -96,7 +97,7 @@ static void ask(struct crowd *crowd, uint32_t address, const char *name)
 /* Names below a zone, from as many addresses as `spread` says. */
 static void flood(const char *zone, size_t count, uint32_t spread)
 {
-    char name[64];
+    char name[128];
     for (size_t i = 0; i < count; i++) {
         snprintf(name, sizeof name, "r%zu.%s", i, zone);
         ask(&f.flood, (uint32_t)(FLOODER + i % spread * 0x101), name);
@@ -300,6 +301,184 @@ static void what_is_held_comes_before_a_refusal(void **state)
     assert_int_equal(f.others.replies, 2);
     assert_int_equal(f.others.right, 2);
     assert_int_equal(f.others.failures, 0);
+}
+
+/* ---- those for whom nobody answers ---------------------------------------------------------- */
+
+/* So many names below a zone; none is answered, and the next questions find that out. */
+static void silence(const char *zone)
+{
+    flood(zone, SILENCE_FEW + 100, 1);
+    world_pass(&f.world, SILENCE_MS);
+    assert_int_equal(f.flood.failures, 0);
+    flood(zone, SILENCE_FEW + 101, 1); /* all but one are under way */
+    assert_int_equal(f.flood.failures, 0);
+}
+
+/* Names that nobody has asked for yet. */
+static void flood_anew(const char *zone, size_t count)
+{
+    static unsigned turn;
+    char below[64];
+    snprintf(below, sizeof below, "t%u.%s", turn++, zone);
+    flood(below, count, 1);
+}
+
+static uint64_t in_vain(void)
+{
+    return counter_get(&inflight_counters(f.tier.inflight)->in_vain);
+}
+
+static void where_nobody_answers_nothing_is_asked(void **state)
+{
+    (void)state;
+    silence("www.silent.example.");
+    const size_t asked = f.source.asked;
+    flood_anew("www.silent.example.", 1000);
+    assert_int_equal(f.flood.failures, 1000);
+    assert_int_equal(f.flood.ede, EDE_NO_REACHABLE_AUTHORITY);
+    assert_int_equal(f.source.asked, asked);
+    assert_int_equal(in_vain(), 1000);
+    assert_int_equal(f.told, 0);
+    for (size_t i = 1; i <= 20; i++) {
+        world_pass(&f.world, SILENCE_PROBE_MS);
+        flood_anew("www.silent.example.", 100);
+        assert_int_equal(f.source.asked, asked + i);
+    }
+    assert_int_equal(f.told, 20);
+    assert_string_equal(f.blamed, "www.silent.example.");
+    expect_others_served();
+    assert_int_equal(displaced(), 0);
+}
+
+/* The answer to any question, whatever it says: here, that there is no such name. */
+static void an_answer_ends_the_silence(void **state)
+{
+    (void)state;
+    silence("silent.example.");
+    flood_anew("silent.example.", 100);
+    assert_int_equal(f.flood.failures, 100);
+    fake_source_fail(&f.source, EDE_NO_REACHABLE_AUTHORITY); /* that is none, for two */
+    flood_anew("silent.example.", 100);
+    assert_int_equal(f.flood.failures, 202);
+    fake_source_reply(
+        &f.source, &(struct fake_reply){.rcode = RCODE_NXDOMAIN,
+                                        .flags = FLAG_AA,
+                                        .authority = {"silent.example. 60 SOA ns. h. 1 2 3 4 5"}});
+    flood_anew("silent.example.", 100);
+    assert_int_equal(f.flood.failures, 202);
+    assert_int_equal(in_vain(), 200);
+}
+
+/* What is under way comes to its end; who asks for little then is not told that there is too much. */
+static void the_modest_may_ask_in_the_silence(void **state)
+{
+    (void)state;
+    silence("silent.example.");
+    ask(&f.others, OTHER, "one.silent.example.");
+    assert_int_equal(f.others.failures, 1);
+    for (size_t i = 0; i < 1000; i++)
+        fake_source_fail(&f.source, EDE_NO_REACHABLE_AUTHORITY);
+    ask(&f.others, OTHER, "two.silent.example.");
+    assert_int_equal(f.others.failures, 1);
+    flood_anew("silent.example.", 100);
+    assert_int_equal(in_vain(), 101);
+    fake_source_fail(&f.source, EDE_NO_REACHABLE_AUTHORITY);
+}
+
+/* x.co.test. floods: y.co.test. is told apart by what it answers, and, by the name alone, z.co.test. from both. */
+static void a_zone_is_not_silent_for_its_neighbours(void **state)
+{
+    (void)state;
+    ask(&f.others, OTHER, "www.y.co.test.");
+    fake_source_reply(&f.source, &(struct fake_reply){.answer = {"www.y.co.test. 60 A 192.0.2.1"}});
+    world_pass(&f.world, SILENCE_MS);
+    silence("x.co.test.");
+    flood_anew("x.co.test.", 100);
+    assert_int_equal(in_vain(), 100);
+    ask(&f.others, FLOODER, "mail.y.co.test."); /* of the network that floods */
+    ask(&f.others, OTHER, "www.z.co.test.");
+    assert_int_equal(f.others.failures, 0);
+    assert_int_equal(f.others.holds, 2);
+}
+
+/* A zone in which each name has a zone of its own by three labels. */
+static void a_wider_zone_may_be_silent(void **state)
+{
+    (void)state;
+    char name[64];
+    for (size_t i = 0; i < SILENCE_FEW + 200; i++) {
+        if (i == SILENCE_FEW + 100)
+            world_pass(&f.world, SILENCE_MS);
+        snprintf(name, sizeof name, "www.z%zu.silent.test.", i);
+        ask(&f.flood, FLOODER, name);
+    }
+    assert_int_equal(in_vain(), 99);
+    assert_int_equal(f.flood.failures, 99);
+    ask(&f.others, OTHER, "www.example.test.");
+    assert_int_equal(f.others.holds, 1);
+}
+
+/* Who was heard a moment ago may be back in another: nobody is refused while there is room. */
+static void for_those_who_were_heard_there_is_hope(void **state)
+{
+    (void)state;
+    ask(&f.others, OTHER, "www.silent.example.");
+    fake_source_reply(&f.source,
+                      &(struct fake_reply){.answer = {"www.silent.example. 60 A 192.0.2.1"}});
+    flood("silent.example.", INFLIGHT_MAX_JOBS - 1, 1);
+    world_pass(&f.world, 4 * SILENCE_MS);
+    flood_anew("silent.example.", 1); /* is known then */
+    assert_int_equal(in_vain(), 0);
+    flood_anew("silent.example.", 1000);
+    assert_int_equal(in_vain(), 1000);
+    assert_int_equal(displaced(), 0);
+    ask(&f.others, OTHER, "www.example.net.");
+    fake_source_reply(&f.other, &www);
+    assert_int_equal(f.others.right, 2);
+}
+
+/* Nobody asks for a while: it was the flood's silence. */
+static void a_silence_is_forgotten(void **state)
+{
+    (void)state;
+    silence("silent.example.");
+    world_pass(&f.world, SILENCE_FORGET_MS);
+    flood_anew("silent.example.", 1);
+    assert_int_equal(in_vain(), 0);
+}
+
+static void what_is_held_is_given_in_the_silence(void **state)
+{
+    (void)state;
+    ask(&f.others, OTHER, "www.silent.example.");
+    fake_source_reply(&f.source,
+                      &(struct fake_reply){.answer = {"www.silent.example. 1 A 192.0.2.1"}});
+    world_pass(&f.world, SILENCE_HOPE_MS);
+    silence("silent.example.");
+    ask(&f.others, FLOODER, "www.silent.example.");
+    assert_int_equal(in_vain(), 1);
+    assert_int_equal(f.others.right, 2);
+    assert_int_equal(f.others.ede, EDE_STALE_ANSWER);
+    assert_int_equal(f.others.ttl, 30);
+}
+
+/* What brings silence to one is told apart from others by a number: when there are too many, old ones are forgotten. */
+static void more_than_can_be_remembered(void **state)
+{
+    (void)state;
+    struct silences *silences = silences_new();
+    struct mono now = {1000};
+    for (uint64_t who = 1; who < 100 * 1000; who++) {
+        now = mono_add(now, 1);
+        silence_asked(silences, 7777777, SILENCE_FEW + 1, false, now);
+        silence_asked(silences, who * UINT64_C(0x9e3779b97f4a7c15), 1, false, now);
+    }
+    assert_int_equal(silence_of(silences, 7777777, now), SILENCE_TOTAL);
+    assert_true(silences_any(silences));
+    silence_heard(silences, 7777777, now);
+    assert_false(silences_any(silences));
+    silences_free(silences);
 }
 
 /* ---- clients -------------------------------------------------------------------------------- */
@@ -521,6 +700,15 @@ int main(void)
         TEST(a_prefetch_does_not),
         TEST(a_prefetch_in_vain_costs_nothing),
         STALE(what_is_held_comes_before_a_refusal),
+        TEST(where_nobody_answers_nothing_is_asked),
+        TEST(an_answer_ends_the_silence),
+        TEST(the_modest_may_ask_in_the_silence),
+        TEST(a_zone_is_not_silent_for_its_neighbours),
+        TEST(a_wider_zone_may_be_silent),
+        TEST(for_those_who_were_heard_there_is_hope),
+        TEST(a_silence_is_forgotten),
+        STALE(what_is_held_is_given_in_the_silence),
+        TEST(more_than_can_be_remembered),
         TEST(many_who_wait_for_one_name_displace_themselves),
         TEST(whose_answer_is_there_are_not_displaced),
         TEST(they_are_answered_in_slices),
