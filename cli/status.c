@@ -48,7 +48,8 @@ static void print_feed_head(const json_t *feed)
     table_add(&table, "%s", member_text(feed, "brokers"));
     table_add(&table, "topic");
     table_add(&table, "%s", member_text(feed, "topic"));
-    static const char *const counts[] = {"applied", "ignored", "installed", "marked", "resets"};
+    static const char *const counts[] = {"applied", "ignored", "installed",
+                                         "marked",  "resets",  "renewed"};
     for (size_t k = 0; k < sizeof counts / sizeof counts[0]; k++)
         add_number(&table, feed, counts[k]);
     add_time(&table, feed, "last_apply_us", "last apply took");

@@ -12,11 +12,13 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "invalidation/client.h"
 #include "invalidation/delayed.h"
 #include "invalidation/intake.h"
 #include "invalidation/kafka.h"
-#include "invalidation/report.h"
 #include "invalidation/liveness.h"
+#include "invalidation/renewal.h"
+#include "invalidation/report.h"
 #include "invalidation/watermarks.h"
 
 enum {
@@ -31,7 +33,6 @@ enum {
     LATE_MS = 1000, /* clocks of publishers may be behind ours by this much */
     SETTLING_MOST = 10000, /* messages of a partition that are read again at the start */
     DEFAULT_LEASE_MS = 3000,
-    DESTROY_S = 1,
     MAX_LINE = 1024,
 };
 
@@ -45,8 +46,7 @@ struct feed {
     void (*report)(void *arg, enum feed_severity severity, const char *text);
     void *report_arg;
 
-    rd_kafka_t *consumer;
-    rd_kafka_queue_t *queue; /* the consumer's: to wake it */
+    struct client *consumer;
     struct watermarks *reader;
     struct delayed
         *delayed; /* what has been read and is not here yet; NULL: no distance is simulated */
@@ -56,6 +56,9 @@ struct feed {
 
     /* The feed thread's own. */
     struct liveness liveness;
+    struct renewal renewal; /* of the consumer */
+    bool outdated;          /* the log is another one than the consumer knows */
+    uint64_t reader_renewed;
     uint64_t tick_ms;
     int64_t taken[LOG_MAX_PARTITIONS]; /* the position as it was taken; before it, it settles */
     char trouble[KAFKA_MAX_TROUBLE];   /* what the client last complained about */
@@ -212,7 +215,7 @@ static void invalidate_all(struct feed *f, bool settles)
 /* A gap: what was cached may have changed unseen, and the position is worth nothing. */
 static void drop_position(struct feed *f)
 {
-    rd_kafka_assign(f->consumer, NULL);
+    rd_kafka_assign(client_kafka(f->consumer), NULL);
     delayed_drop(f->delayed);
     positions_drop(f->positions);
     invalidate_all(f, true);
@@ -223,7 +226,7 @@ static int assign(struct feed *f, const int64_t *from, char error[KAFKA_MAX_ERRO
 {
     delayed_drop(f->delayed);
     f->trouble[0] = '\0';
-    return kafka_assign(f->consumer, f->topic, from, f->liveness.count, error);
+    return kafka_assign(client_kafka(f->consumer), f->topic, from, f->liveness.count, error);
 }
 
 /*
@@ -236,7 +239,8 @@ static bool find_settling(struct feed *f, int64_t *from)
     const int64_t since_ms = clock_us(CLOCK_REALTIME) / 1000 - (int64_t)f->settle_ms - LATE_MS;
     if (liveness->takes > 1 || f->settle_ms == 0)
         return liveness->takes == 1;
-    if (kafka_offsets_since(f->consumer, f->topic, since_ms, START_MS, from, liveness->count) < 0)
+    if (kafka_offsets_since(client_kafka(f->consumer), f->topic, since_ms, START_MS, from,
+                            liveness->count) < 0)
         return false;
     for (size_t k = 0; k < liveness->count; k++)
         if (liveness->next[k] - from[k] > SETTLING_MOST)
@@ -260,7 +264,7 @@ static void copy_positions(struct feed *f)
 static int ask_start(struct feed *f, const struct log_ends *ends, struct log_ends *ret,
                      char error[KAFKA_MAX_ERROR])
 {
-    int result = kafka_topic_ends(f->consumer, f->topic, START_MS, ret, error);
+    int result = kafka_topic_ends(client_kafka(f->consumer), f->topic, START_MS, ret, error);
     if (result < 0)
         return result;
     if (ret->count == ends->count && ret->log_id == ends->log_id)
@@ -294,10 +298,48 @@ static int start_reading(struct feed *f, char error[KAFKA_MAX_ERROR])
     return assign(f, known ? from : liveness->next, error);
 }
 
+/* ---- new clients ---- */
+
+static void count_renewal(struct feed *f, const char *whose, const char *why)
+{
+    char quote[REPORT_MAX_QUOTED];
+    pthread_mutex_lock(&f->lock);
+    f->status.renewed++;
+    pthread_mutex_unlock(&f->lock);
+    report(f, FEED_WARNING, "msg=\"kafka client given up for a new one\" client=%s reason=%s",
+           whose, report_quote(why, quote));
+}
+
+/* The position stays, if there is one, and is read on from. */
+static void renew_consumer(struct feed *f, const char *why)
+{
+    char error[KAFKA_MAX_ERROR];
+    delayed_drop(f->delayed);
+    f->outdated = false;
+    if (client_renew(f->consumer, error) < 0) {
+        report_error(f, error);
+        return;
+    }
+    f->trouble[0] = '\0';
+    count_renewal(f, "consumer", why);
+    liveness_lose(&f->liveness, "a new client is to read on", now());
+}
+
+/* One that gets nowhere although the brokers answer the reader of watermarks. */
+static void renew_stalled(struct feed *f)
+{
+    if (f->liveness.state == FEED_LIVE)
+        renewal_rest(&f->renewal);
+    else if (renewal_due(&f->renewal, liveness_is_stalled(&f->liveness, now()), now()))
+        renew_consumer(f, f->liveness.reason);
+}
+
 static enum liveness_action take_position(struct feed *f, const struct log_reading *reading)
 {
     char error[KAFKA_MAX_ERROR];
     struct log_ends start;
+    if (f->outdated)
+        renew_consumer(f, "the log is another one than it knows");
     if (ask_start(f, &reading->ends, &start, error) < 0) {
         liveness_take_failed(&f->liveness, error, now());
         return LIVENESS_GO_ON;
@@ -330,10 +372,17 @@ static void note_hosts(struct feed *f, const char hosts[LOG_MAX_HOSTS])
 static void take_reading(struct feed *f)
 {
     const struct log_reading *reading = watermarks_take(f->reader);
-    if (reading)
-        note_hosts(f, reading->hosts);
-    if (reading)
-        act(f, liveness_read(&f->liveness, reading, f->trouble, now()), reading);
+    if (!reading)
+        return;
+    note_hosts(f, reading->hosts);
+    if (reading->renewed != f->reader_renewed)
+        count_renewal(f, "watermarks", reading->error);
+    f->reader_renewed = reading->renewed;
+    const enum liveness_action action = liveness_read(&f->liveness, reading, f->trouble, now());
+    f->outdated |= action == LIVENESS_DROP;
+    if (reading->code == 0)
+        f->trouble[0] = '\0'; /* that is over */
+    act(f, action, reading);
 }
 
 static void gap(struct feed *f, const char *reason)
@@ -526,7 +575,7 @@ static void consume(struct feed *f)
 {
     int wait_ms = (int)f->tick_ms;
     for (int k = 0; k < BATCH_MESSAGES; k++, wait_ms = 0) {
-        rd_kafka_message_t *message = rd_kafka_consumer_poll(f->consumer, wait_ms);
+        rd_kafka_message_t *message = rd_kafka_consumer_poll(client_kafka(f->consumer), wait_ms);
         if (!message)
             return;
         handle(f, message);
@@ -541,7 +590,8 @@ static void consume_far(struct feed *f)
         delayed_wait_ms(f->delayed, (uint64_t)clock_us(MONO_CLOCK), f->tick_ms);
     rd_kafka_message_t *message;
     for (int k = 0; k < BATCH_MESSAGES && delayed_has_room(f->delayed); k++) {
-        if (!(message = rd_kafka_consumer_poll(f->consumer, k == 0 ? (int)wait_ms : 0)))
+        if (!(message =
+                  rd_kafka_consumer_poll(client_kafka(f->consumer), k == 0 ? (int)wait_ms : 0)))
             break;
         if (!delayed_add(f->delayed, message, (uint64_t)clock_us(MONO_CLOCK))) {
             handle(f, message);
@@ -571,6 +621,7 @@ static void *feed_main(void *arg)
         liveness_tick(&f->liveness, f->trouble, now());
         if (f->liveness.proof.found)
             positions_proved(f->positions, f->liveness.proof.asked);
+        renew_stalled(f);
         publish_state(f);
     }
     return NULL;
@@ -599,7 +650,7 @@ static void on_watermarks_error(rd_kafka_t *client, int code, const char *reason
 static void on_watermarks_ready(void *arg)
 {
     struct feed *f = arg;
-    rd_kafka_queue_yield(f->queue);
+    client_wake(f->consumer);
 }
 
 static struct kafka_settings settings_of(const struct feed_options *options, uint64_t lease_ms)
@@ -633,12 +684,8 @@ static int start_consumer(struct feed *f, const struct feed_options *options,
     rd_kafka_conf_t *conf = new_conf(f, options, on_consumer_error, error);
     if (!conf)
         return ERR_CONFIG;
-    f->consumer = kafka_client_new(RD_KAFKA_CONSUMER, conf, error);
-    if (!f->consumer)
-        return ERR_KAFKA;
-    rd_kafka_poll_set_consumer(f->consumer);
-    f->queue = rd_kafka_queue_get_consumer(f->consumer);
-    return 0;
+    f->consumer = client_new(conf, error);
+    return f->consumer ? ERR_OK : ERR_KAFKA;
 }
 
 static int start_watermarks(struct feed *f, const struct feed_options *options,
@@ -738,44 +785,18 @@ int feed_check(const struct feed_options *options, size_t *ret_property,
     return result;
 }
 
-static void *destroy_consumer(void *consumer)
-{
-    rd_kafka_destroy_flags(consumer, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
-    return NULL;
-}
-
-/*
- * When its topic was deleted meanwhile, librdkafka 2.0 may wait for one of its own threads for ever
- * (its issues 3007, 3954 and 4362). It has a second; then it is left behind, and ends with the
- * process. It calls nothing of ours: all callbacks are made from polls.
- */
-static void drop_consumer(rd_kafka_t *consumer)
-{
-    pthread_t thread;
-    struct timespec until;
-    if (pthread_create(&thread, NULL, destroy_consumer, consumer) != 0)
-        return;
-    clock_gettime(CLOCK_REALTIME, &until); /* the only clock that this join knows */
-    until.tv_sec += DESTROY_S;
-    if (pthread_timedjoin_np(thread, NULL, &until) != 0)
-        pthread_detach(thread);
-}
-
 void feed_stop(struct feed *f)
 {
     if (!f)
         return;
     if (f->running) {
         atomic_store(&f->stop, true);
-        rd_kafka_queue_yield(f->queue);
+        client_wake(f->consumer);
         pthread_join(f->thread, NULL);
     }
     watermarks_stop(f->reader);
     delayed_free(f->delayed);
-    if (f->queue)
-        rd_kafka_queue_destroy(f->queue);
-    if (f->consumer)
-        drop_consumer(f->consumer);
+    client_free(f->consumer);
     pthread_mutex_destroy(&f->lock);
     free(f->topic);
     free(f);

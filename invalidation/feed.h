@@ -22,6 +22,9 @@
  * have reached every authoritative server yet, so it counts as changed now. They are neither
  * installed nor counted.
  *
+ * A client that gets nowhere while the brokers answer another, or that knew a log which is another one now, is given up
+ * for a new one (renewal.h, client.h).
+ *
  * A message that cannot be applied invalidates its zone (P9, intake.h). It is counted by reason and
  * reported at most once per reason and second; the feed goes on.
  *
@@ -77,6 +80,7 @@ struct feed_status {
     uint64_t installed;          /* answers replaced in place */
     uint64_t marked;             /* scopes marked */
     uint64_t resets;             /* times the position was taken anew and all zones invalidated */
+    uint64_t renewed;            /* clients of Kafka given up for new ones */
     uint64_t refused[FEED_ERROR_KINDS]; /* by -enum error */
     int64_t last_apply_us;     /* the newest change set took so long to apply; -1: none yet */
     int64_t last_delay_us;     /* its age when applied, by its "time" and this host's clock */

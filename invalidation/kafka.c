@@ -36,6 +36,14 @@ static const struct property common_defaults[] = {
  */
 static const struct property newer_defaults[] = {{"enable.metrics.push", "false"}};
 
+/*
+ * From 2.4 on librdkafka keeps what it knows of topics by their ids as well, and up to 2.9 at least spoils its own
+ * memory when a topic that it knows comes back with another id (its issues 4778 and 4964): then it finds no leader any
+ * more, or crashes. What is forgotten this soon is not there to be spoilt; that is a question more each second.
+ */
+enum { KNOWS_TOPIC_IDS = 0x02040000 };
+static const struct property forgetful[] = {{"metadata.max.age.ms", "20"}};
+
 static const struct property consumer_defaults[] = {
     {"check.crcs", "true"}, /* what the disk or the wire spoilt must not be applied */
     {"fetch.error.backoff.ms", "50"},
@@ -181,6 +189,7 @@ rd_kafka_conf_t *kafka_consumer_conf(const struct kafka_settings *settings,
     set_where_known(conf);
     if (SET_ALL(conf, common_defaults, ret_error) == 0 &&
         SET_ALL(conf, consumer_defaults, ret_error) == 0 &&
+        (rd_kafka_version() < KNOWS_TOPIC_IDS || SET_ALL(conf, forgetful, ret_error) == 0) &&
         set_fetch_wait(conf, settings, ret_error) == 0 &&
         set_properties(conf, settings, ret_error) == 0 &&
         SET_ALL(conf, consumer_required, ret_error) == 0)

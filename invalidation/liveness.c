@@ -6,7 +6,11 @@
 
 #include "dns/error.h"
 
-enum { GAP_SPACING_MS = 1000 };
+enum {
+    GAP_SPACING_MS = 1000,
+    MOVES_MS = 1000,   /* a position that has not moved for so long stands still */
+    HIDDEN_MS = 60000, /* so long a transaction may hide what there is */
+};
 
 void liveness_init(struct liveness *liveness, const struct liveness_options *options)
 {
@@ -68,8 +72,10 @@ void liveness_reached(struct liveness *liveness, int32_t partition, int64_t next
         liveness->drained[partition] = true;
         liveness->drained_count++;
     }
-    if (liveness->next[partition] < next)
+    if (liveness->next[partition] < next) {
         liveness->next[partition] = next;
+        liveness->moves++;
+    }
     liveness->at_end[partition] = false;
 }
 
@@ -208,6 +214,7 @@ static enum liveness_action use_failure(struct liveness *liveness,
 enum liveness_action liveness_read(struct liveness *liveness, const struct log_reading *reading,
                                    const char *trouble, struct mono now)
 {
+    liveness->heard = reading->code == 0;
     if (reading->code < 0)
         return use_failure(liveness, reading, trouble, now);
     if (reading->asked.ms < liveness->stale_before.ms)
@@ -248,9 +255,38 @@ static bool in_lease(const struct liveness *liveness, struct mono since, struct 
                          mono_add(since, liveness->options.lease_ms - liveness->options.tick_ms));
 }
 
+/* What comes right after an assignment proves nothing: its end may follow, again and again. */
+static void note_moves(struct liveness *liveness, struct mono now)
+{
+    const bool moves = liveness->assigned && liveness->moves != liveness->moves_seen &&
+                       mono_reached(now, mono_add(liveness->assigned_at, MOVES_MS));
+    if (moves || liveness->state == FEED_LIVE)
+        liveness->moved_at = now;
+    liveness->moves_seen = liveness->moves;
+}
+
+/* All was read to where the client says that it ends. */
+static bool is_hidden(const struct liveness *liveness)
+{
+    if (!liveness->assigned || liveness->drained_count < liveness->count)
+        return false;
+    for (size_t k = 0; k < liveness->count; k++)
+        if (liveness->floor[k] > liveness->next[k] && !liveness->at_end[k])
+            return false;
+    return true;
+}
+
+bool liveness_is_stalled(const struct liveness *liveness, struct mono now)
+{
+    const uint64_t patience_ms = is_hidden(liveness) ? HIDDEN_MS : MOVES_MS;
+    return liveness->heard && liveness->state != FEED_LIVE &&
+           mono_reached(now, mono_add(liveness->moved_at, patience_ms));
+}
+
 void liveness_tick(struct liveness *liveness, const char *trouble, struct mono now)
 {
     char reason[FEED_MAX_ERROR];
+    note_moves(liveness, now);
     if (!liveness->assigned || liveness->state == FEED_LOST)
         return;
     check_pending(liveness);

@@ -78,6 +78,10 @@ struct liveness {
     bool drained[LOG_MAX_PARTITIONS];
     int64_t floor[LOG_MAX_PARTITIONS]; /* an end below means that the log is not the one we read */
     struct liveness_proof proof;
+    bool heard;           /* the last reading came back good */
+    uint64_t moves;       /* how often a position moved */
+    uint64_t moves_seen;  /* by liveness_tick(), */
+    struct mono moved_at; /* when it last saw more, or that it was LIVE */
 };
 
 void liveness_init(struct liveness *liveness, const struct liveness_options *options);
@@ -114,6 +118,12 @@ enum liveness_action liveness_gap(struct liveness *liveness, const char *reason,
 
 /* Time has passed: it may be LIVE now, or the lease may have run out. */
 void liveness_tick(struct liveness *liveness, const char *trouble, struct mono now);
+
+/*
+ * Whether the client that reads gets nowhere, and nobody else is to blame: the reader of ends has good answers, it is not LIVE, and
+ * nothing is read. A transaction that hides what comes is to blame for a minute.
+ */
+bool liveness_is_stalled(const struct liveness *liveness, struct mono now);
 
 /* Until when nothing is missed, as proven; {0} when it is not LIVE. */
 struct mono liveness_lease(const struct liveness *liveness);

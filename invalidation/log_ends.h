@@ -27,6 +27,7 @@ struct log_reading {
     char error[LOG_MAX_ERROR];
     char hosts
         [LOG_MAX_HOSTS]; /* what the brokers call themselves, separated by commas; "" when not told */
+    uint64_t renewed;    /* how often the reader has taken a new client */
     struct log_ends ends; /* with code 0 */
 };
 

@@ -6,6 +6,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "invalidation/client.h"
+#include "invalidation/renewal.h"
 #include "invalidation/witness.h"
 
 enum {
@@ -15,14 +17,16 @@ enum {
 };
 
 struct watermarks {
-    rd_kafka_t *client;
+    struct client *client; /* the thread's, but for client_poll() */
     char *topic;
     void (*ready)(void *arg);
     void *ready_arg;
     pthread_t thread;
     bool running;
-    struct witness witness; /* the thread's own, as the next */
+    struct witness witness; /* the thread's own, as what follows */
     uint64_t made_anew;
+    struct renewal renewal;
+    uint64_t renewed;
     pthread_mutex_t lock; /* of what follows */
     pthread_cond_t moved;
     bool stop;
@@ -50,8 +54,8 @@ static int64_t wall_ms(void)
 static int first_since(struct watermarks *reader, const struct witness_question *question,
                        int64_t *ret_offset)
 {
-    return kafka_first_since(reader->client, reader->topic, question->partition, question->time_ms,
-                             ASK_MS, ret_offset, reader->found.error);
+    return kafka_first_since(client_kafka(reader->client), reader->topic, question->partition,
+                             question->time_ms, ASK_MS, ret_offset, reader->found.error);
 }
 
 /* Whether it is the log that it was. Asked after the ends, so what it says of the log holds for them too. */
@@ -77,16 +81,30 @@ static int ask_witness(struct watermarks *reader)
 static void ask(struct watermarks *reader)
 {
     struct log_reading *found = &reader->found;
+    rd_kafka_t *kafka = client_kafka(reader->client);
     found->asked = now();
-    found->code =
-        kafka_topic_ends(reader->client, reader->topic, ASK_MS, &found->ends, found->error);
+    found->code = kafka_topic_ends(kafka, reader->topic, ASK_MS, &found->ends, found->error);
     if (!found->hosts[0]) /* whoever leads may be out of reach just because of his name */
-        kafka_broker_hosts(reader->client, ASK_MS, found->hosts);
+        kafka_broker_hosts(kafka, ASK_MS, found->hosts);
     if (found->code == 0)
         found->code = ask_witness(reader);
     if (found->code == 0)
         found->error[0] = '\0';
     found->ends.made_anew = reader->made_anew;
+}
+
+/* A client that has no good answer for long is given up: a new one asks anew who the brokers are. */
+static void renew(struct watermarks *reader)
+{
+    struct log_reading *found = &reader->found;
+    char error[KAFKA_MAX_ERROR];
+    const bool answered = found->code == 0 || found->code == ERR_NOT_FOUND;
+    if (answered)
+        renewal_rest(&reader->renewal);
+    else if (renewal_due(&reader->renewal, true, now()) &&
+             client_renew(reader->client, error) == ERR_OK)
+        reader->renewed++;
+    found->renewed = reader->renewed;
 }
 
 /* Of a wait of `ms`, on the clock that a condition can wait by. */
@@ -141,6 +159,7 @@ static void *watermarks_main(void *arg)
     while (!reader->stop) {
         pthread_mutex_unlock(&reader->lock);
         ask(reader);
+        renew(reader);
         retry_ms = next_retry(retry_ms, reader->found.code);
         pthread_mutex_lock(&reader->lock);
         reader->full = true;
@@ -196,7 +215,7 @@ struct watermarks *watermarks_start(const struct watermarks_options *options,
     /* It assigns nothing, so it needs no group: without one librdkafka asks for no coordinator. */
     rd_kafka_conf_set(options->conf, "group.id", NULL, NULL, 0);
     kafka_read_uncommitted(options->conf);
-    reader->client = kafka_client_new(RD_KAFKA_CONSUMER, options->conf, ret_error);
+    reader->client = client_new(options->conf, ret_error);
     if (reader->client && start_thread(reader, ret_error) == 0)
         return reader;
     watermarks_stop(reader);
@@ -214,8 +233,7 @@ void watermarks_stop(struct watermarks *reader)
         pthread_mutex_unlock(&reader->lock);
         pthread_join(reader->thread, NULL);
     }
-    if (reader->client)
-        rd_kafka_destroy_flags(reader->client, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+    client_free(reader->client);
     pthread_cond_destroy(&reader->moved);
     pthread_mutex_destroy(&reader->lock);
     free(reader->topic);
@@ -247,5 +265,5 @@ const struct log_reading *watermarks_take(struct watermarks *reader)
 
 void watermarks_poll(struct watermarks *reader)
 {
-    rd_kafka_poll(reader->client, 0);
+    client_poll(reader->client);
 }

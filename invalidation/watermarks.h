@@ -14,6 +14,8 @@
  * The moment is taken before the first request leaves. None are asked for before the ones before
  * were taken, so ends and positions known at the taking are lower bounds for the next.
  *
+ * While it gets no good answer, it tries a new client now and then (renewal.h, client.h).
+ *
  * Private to feed.c. The calls are the feed thread's, and all callbacks are made from
  * watermarks_poll().
  */

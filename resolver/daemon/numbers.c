@@ -100,6 +100,7 @@ static const struct number feed_list[] = {
     {"marked", "feed_marked_total", "Scopes marked.", FEED(marked)},
     {"resets", "feed_resets_total", "Times all zones were invalidated to start anew.",
      FEED(resets)},
+    {"renewed", "feed_renewed_total", "Clients of Kafka given up for new ones.", FEED(renewed)},
 };
 const struct numbers numbers_of_feed = LIST(feed_list);
 

@@ -1,6 +1,7 @@
 """Promise 5: feed loss is noticed within the lease, outages are resumed without a gap, and a gap of any
 kind invalidates what the feed covers. All on a real broker that can be paused, stopped and changed."""
 
+import os
 import time
 
 import pytest
@@ -118,6 +119,47 @@ def test_p5_a_gap_by_a_new_topic(daemon, topic, scripted):
     gap_ends_what_was_cached(daemon, scripted, 2)
     change(daemon, topic, scripted, 8)
     eventually(lambda: addresses(ask(daemon, NAME)) == ["192.0.2.8"])
+
+
+def test_p5_a_gap_by_a_new_topic_of_a_lower_epoch(daemon, broker, topic, scripted):
+    """Each start of a broker raises the epoch of those it leads; a topic made anew begins at 0, which looks outdated to
+    a client that knew the old one, and has not seen it gone."""
+    for _ in range(2):
+        broker.halt()
+        wait_state(daemon, "lost")
+        broker.start()
+        wait_state(daemon, "live", within=30)
+    change(daemon, topic, scripted, 6)
+    eventually(lambda: feed(daemon)["applied"] == 1)
+    cache_both(daemon)
+    daemon.pause()
+    topic.recreate()
+    scripted.set(NAME, "A", "192.0.2.7")
+    daemon.resume()
+    gap_ends_what_was_cached(daemon, scripted, 2)
+    change(daemon, topic, scripted, 8)
+    eventually(lambda: addresses(ask(daemon, NAME)) == ["192.0.2.8"])
+
+
+def test_p5_a_topic_made_anew_time_and_again(daemon, topic, scripted):
+    """Whether it is read by the same client or by one that never knew the topic before, none is left behind."""
+    threads = set()
+    for turn in range(4):
+        change(daemon, topic, scripted, 100 + turn)
+        eventually(lambda: addresses(ask(daemon, NAME)) == [f"192.0.2.{100 + turn}"])
+        topic.recreate()
+        eventually(lambda: feed(daemon)["resets"] == turn + 2, within=15)
+        wait_state(daemon, "live")
+        eventually(lambda: thread_count(daemon) <= min(threads, default=1000), what="clients end")
+        threads.add(thread_count(daemon))
+    renewed = feed(daemon)["renewed"]
+    assert renewed <= 4
+    assert renewed == daemon.metric("freshet_feed_renewed_total")
+    assert renewed == daemon.log.count("kafka client given up for a new one")
+
+
+def thread_count(daemon):
+    return len(os.listdir(f"/proc/{daemon.pid}/task"))
 
 
 @pytest.mark.parametrize("count", [1, 3])

@@ -482,6 +482,103 @@ static void gaps_that_repeat_do_not_spin(void **state)
     assert_int_equal(read_now(f, 10, 20), LIVENESS_TAKE);
 }
 
+/* -- a client that gets nowhere ------------------------------------------------------------------ */
+
+static bool stalls(const struct fixture *f)
+{
+    return liveness_is_stalled(&f->liveness, at(f->now_ms));
+}
+
+/* The reader has good answers all the time, at the ends that are given. */
+static void pass(struct fixture *f, uint64_t ms, int64_t end0, int64_t end1)
+{
+    for (uint64_t k = 0; k < ms; k += TICK_MS) {
+        tick(f, TICK_MS);
+        read_at(f, f->now_ms, end0, end1);
+    }
+}
+
+static void a_live_feed_does_not_stall(void **state)
+{
+    struct fixture *f = *state;
+    go_live(f);
+    pass(f, 600000, 10, 20);
+    is_state(f, FEED_LIVE, "");
+    assert_false(stalls(f));
+}
+
+static void what_is_not_read_stalls(void **state)
+{
+    struct fixture *f = *state;
+    go_live(f);
+    pass(f, 600000, 10, 20);
+    liveness_reached(&f->liveness, 0, 12); /* and no end of it is seen */
+    pass(f, LEASE_MS, 15, 20);
+    assert_int_equal(f->liveness.state, FEED_CATCHUP);
+    pass(f, 2000, 15, 20);
+    assert_true(stalls(f));
+    liveness_reached(&f->liveness, 0, 13);
+    pass(f, TICK_MS, 15, 20);
+    assert_false(stalls(f));
+}
+
+static void a_partition_that_never_shows_stalls(void **state)
+{
+    struct fixture *f = *state;
+    read_now(f, 10, 20);
+    liveness_drained(&f->liveness, 0, 10);
+    pass(f, 2000, 10, 20);
+    is_state(f, FEED_CATCHUP, "reading to the end of the log");
+    assert_true(stalls(f));
+}
+
+static void a_start_that_is_never_known_stalls(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(read_at(f, f->now_ms, 10, 20), LIVENESS_TAKE);
+    liveness_take_failed(&f->liveness, "timed out", at(f->now_ms));
+    assert_true(stalls(f));
+}
+
+/* Gap after gap: that other partitions are read in between does not help. */
+static void errors_that_repeat_stall(void **state)
+{
+    struct fixture *f = *state;
+    for (int64_t k = 0; k < 5; k++) {
+        assert_int_equal(read_now(f, 10 + k, 20), LIVENESS_TAKE);
+        liveness_reached(&f->liveness, 0, 11 + k);
+        tick(f, TICK_MS);
+        assert_true(stalls(f));
+        liveness_gap(&f->liveness, "partition 1: not allowed", at(f->now_ms));
+        tick(f, 1000);
+        assert_true(stalls(f));
+    }
+}
+
+static void brokers_that_do_not_answer_are_to_blame(void **state)
+{
+    struct fixture *f = *state;
+    go_live(f);
+    read_fails(f, ERR_TIMEOUT, "timed out", "");
+    tick(f, 20000);
+    assert_int_equal(f->liveness.state, FEED_LOST);
+    assert_false(stalls(f));
+}
+
+static void a_transaction_is_to_blame_for_a_minute(void **state)
+{
+    struct fixture *f = *state;
+    go_live(f);
+    liveness_drained(&f->liveness, 0, 10);
+    liveness_drained(&f->liveness, 1, 20);
+    tick(f, TICK_MS);
+    pass(f, LEASE_MS + 50000, 15, 20);
+    assert_int_equal(f->liveness.state, FEED_CATCHUP);
+    assert_false(stalls(f));
+    pass(f, 11000, 15, 20);
+    assert_true(stalls(f));
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -517,6 +614,13 @@ int main(void)
         TEST(a_failure_that_passes_is_none),
         TEST(after_a_gap_a_new_position_is_taken),
         TEST(gaps_that_repeat_do_not_spin),
+        TEST(a_live_feed_does_not_stall),
+        TEST(what_is_not_read_stalls),
+        TEST(a_partition_that_never_shows_stalls),
+        TEST(a_start_that_is_never_known_stalls),
+        TEST(errors_that_repeat_stall),
+        TEST(brokers_that_do_not_answer_are_to_blame),
+        TEST(a_transaction_is_to_blame_for_a_minute),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
