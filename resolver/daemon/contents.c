@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cache/view.h"
+#include "daemon/control.h"
 #include "dns/build.h"
 #include "resolver/net/clock.h"
 
@@ -212,22 +213,7 @@ bool contents_dump_next(struct contents_dump *dump, struct evbuffer *out)
     dump->out = out;
     bool more = view_walk_next(dump->walk, mono_now(), dump_one, dump) || next_tier(dump);
     if (!more)
-        contents_write_line(out,
-                            json_pack("{s:b, s:I}", "ok", true, "count", (json_int_t)dump->count));
+        control_write_line(out,
+                           json_pack("{s:b, s:I}", "ok", true, "count", (json_int_t)dump->count));
     return more;
-}
-
-static int append(const char *bytes, size_t size, void *arg)
-{
-    return evbuffer_add(arg, bytes, size);
-}
-
-void contents_write_line(struct evbuffer *out, json_t *object)
-{
-    if (!object)
-        evbuffer_add_printf(out, "{\"ok\": false, \"error\": \"out of memory\"}");
-    else
-        json_dump_callback(object, append, out, JSON_COMPACT);
-    evbuffer_add(out, "\n", 1);
-    json_decref(object);
 }

@@ -24,7 +24,4 @@ void contents_dump_free(struct contents_dump *dump);
 /* Writes the next lines, one for each answer, and after the last one that with "ok". False: that was it. */
 bool contents_dump_next(struct contents_dump *dump, struct evbuffer *out);
 
-/* Writes an object as a line; takes the reference, and NULL for want of memory. */
-void contents_write_line(struct evbuffer *out, json_t *object);
-
 #endif

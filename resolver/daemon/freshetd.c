@@ -14,7 +14,8 @@
 #include <event2/event.h>
 
 #include "resolver/daemon/check.h"
-#include "resolver/daemon/control.h"
+#include "daemon/control.h"
+#include "resolver/daemon/commands.h"
 #include "resolver/daemon/daemon.h"
 #include "resolver/daemon/limits.h"
 #include "daemon/log.h"
@@ -223,8 +224,9 @@ static bool open_control(struct program *program, char error[CONFIG_MAX_ERROR])
     char why[CONTROL_MAX_ERROR];
     if (!config->control)
         return true;
+    const struct control_commands commands = {commands_answer, program->daemon};
     make_directory_of(config->control, &program->identity);
-    program->control = control_open(program->base, program->daemon, config->control, why);
+    program->control = control_open(program->base, config->control, &commands, why);
     if (!program->control) {
         config_fault(config, error, NULL, "%s", why);
         return false;
@@ -237,7 +239,7 @@ static bool open_control(struct program *program, char error[CONFIG_MAX_ERROR])
 static bool open_metrics(struct program *program, char error[CONFIG_MAX_ERROR])
 {
     const struct config *config = program->daemon->config;
-    char why[METRICS_MAX_ERROR];
+    char why[PAGE_MAX_ERROR];
     if (!config->metrics)
         return true;
     program->metrics = metrics_open(program->base, program->daemon, config->metrics, why);

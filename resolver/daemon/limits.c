@@ -1,10 +1,6 @@
 #include "resolver/daemon/limits.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
-#include <string.h>
-
-#include "daemon/log.h"
 
 struct limits {
     const struct daemon *daemon;
@@ -12,20 +8,6 @@ struct limits {
     struct tier_numbers *tiers; /* as they were at the last look, one per tier */
     struct tcp_numbers tcp;
 };
-
-void limits_look_at(const struct numbers *numbers, const char *tier, const void *now, void *before,
-                    size_t size)
-{
-    for (size_t i = 0; i < numbers->count; i++) {
-        const struct number *number = &numbers->list[i];
-        uint64_t new = number_in(number, now), old = number_in(number, before);
-        if (number->limit && new > old)
-            log_line(number->trifle ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARNING,
-                     "msg=\"%s\"%s%s count=%" PRIu64 " counter=freshet_%s", number->limit,
-                     tier ? " tier=" : "", tier ? tier : "", new - old, number->metric);
-    }
-    memcpy(before, now, size);
-}
 
 static void look(evutil_socket_t fd, short what, void *arg)
 {
@@ -35,12 +17,12 @@ static void look(evutil_socket_t fd, short what, void *arg)
     for (size_t i = 0; i < daemon->tier_count; i++) {
         struct tier_numbers tier;
         numbers_take_tier(daemon, i, &tier);
-        limits_look_at(&numbers_of_tier, daemon->tiers[i]->name, &tier, &limits->tiers[i],
-                       sizeof tier);
+        numbers_tell(&numbers_of_tier, (struct number_owner){"tier", daemon->tiers[i]->name}, &tier,
+                     &limits->tiers[i], sizeof tier);
     }
     struct tcp_numbers tcp;
     numbers_take_tcp(daemon, &tcp);
-    limits_look_at(&numbers_of_tcp, NULL, &tcp, &limits->tcp, sizeof tcp);
+    numbers_tell(&numbers_of_tcp, (struct number_owner){0}, &tcp, &limits->tcp, sizeof tcp);
 }
 
 struct limits *limits_new(struct event_base *base, const struct daemon *daemon)

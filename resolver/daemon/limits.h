@@ -27,11 +27,4 @@ struct limits *limits_new(struct event_base *base, const struct daemon *daemon);
 /* Looks a last time. NULL is fine. */
 void limits_free(struct limits *limits);
 
-/*
- * Logs those numbers of a row that have a limit and have grown, then makes `before` what `now` is; both have `size`
- * bytes. `tier`: its name, or NULL.
- */
-void limits_look_at(const struct numbers *numbers, const char *tier, const void *now, void *before,
-                    size_t size);
-
 #endif

@@ -1,40 +1,10 @@
 #include "resolver/daemon/metrics.h"
 
-#include <errno.h>
 #include <event2/buffer.h>
-#include <netinet/in.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "resolver/net/clock.h"
 #include "resolver/daemon/numbers.h"
-
-static void head(struct evbuffer *out, const char *name, const char *help)
-{
-    static const char total[] = "_total";
-    const size_t size = strlen(name), tail = sizeof total - 1;
-    const bool counter = size > tail && strcmp(name + size - tail, total) == 0;
-    evbuffer_add_printf(out, "# HELP freshet_%s %s\n# TYPE freshet_%s %s\n", name, help, name,
-                        counter ? "counter" : "gauge");
-}
-
-static void simple(struct evbuffer *out, const char *name, const char *help, double value)
-{
-    head(out, name, help);
-    evbuffer_add_printf(out, "freshet_%s %.17g\n", name, value);
-}
-
-static void write_row(struct evbuffer *out, const struct numbers *numbers, const void *row)
-{
-    for (size_t k = 0; k < numbers->count; k++) {
-        const struct number *number = &numbers->list[k];
-        if (number->metric)
-            simple(out, number->metric, number->help, (double)number_in(number, row));
-    }
-}
 
 static void write_tiers(struct evbuffer *out, struct daemon *daemon)
 {
@@ -47,7 +17,7 @@ static void write_tiers(struct evbuffer *out, struct daemon *daemon)
         const struct number *number = &numbers_of_tier.list[k];
         if (!number->metric)
             continue;
-        head(out, number->metric, number->help);
+        page_head(out, number->metric, number->help);
         for (size_t i = 0; i < daemon->tier_count; i++)
             evbuffer_add_printf(out, "freshet_%s{tier=\"%s\"} %llu\n", number->metric,
                                 daemon->tiers[i]->name,
@@ -75,7 +45,7 @@ static void write_upstreams(struct evbuffer *out, struct daemon *daemon)
         const struct number *number = &numbers_of_upstream.list[k];
         if (!number->metric)
             continue;
-        head(out, number->metric, number->help);
+        page_head(out, number->metric, number->help);
         for (size_t i = 0; i < daemon->tier_count; i++)
             write_upstreams_of(out, daemon->tiers[i], number);
     }
@@ -87,18 +57,18 @@ static void write_feed(struct evbuffer *out, struct daemon *daemon)
     if (!feed)
         return;
     feed_status(daemon->feed, feed);
-    head(out, "feed_state", "1 for the state the feed is in.");
+    page_head(out, "feed_state", "1 for the state the feed is in.");
     for (int state = FEED_COLD; state <= FEED_LOST; state++)
         evbuffer_add_printf(out, "freshet_feed_state{state=\"%s\"} %d\n",
                             feed_state_text((enum feed_state)state),
                             feed->state == (enum feed_state)state);
-    write_row(out, &numbers_of_feed, feed);
-    head(out, "feed_refused_total", "Change sets that could not be applied.");
+    page_row(out, &numbers_of_feed, feed);
+    page_head(out, "feed_refused_total", "Change sets that could not be applied.");
     for (int k = 0; k < FEED_ERROR_KINDS; k++)
         if (feed->refused[k])
             evbuffer_add_printf(out, "freshet_feed_refused_total{reason=\"%s\"} %llu\n",
                                 error_text(-k), (unsigned long long)feed->refused[k]);
-    head(out, "feed_offset", "Next offset to be applied.");
+    page_head(out, "feed_offset", "Next offset to be applied.");
     for (size_t k = 0; k < feed->partition_count; k++)
         evbuffer_add_printf(out, "freshet_feed_offset{partition=\"%d\"} %lld\n",
                             (int)feed->positions[k].partition,
@@ -110,50 +80,18 @@ static void write_page(void *arg, struct evbuffer *out)
 {
     struct daemon *daemon = arg;
     struct tcp_numbers tcp;
-    simple(out, "uptime_seconds", "Time since the start.",
-           (double)(mono_now().ms - daemon->started.ms) / 1000);
-    simple(out, "stamp", "The change clock.", (double)validity_now(daemon->validity).n);
+    page_number(out, "uptime_seconds", "Time since the start.",
+                (double)(mono_now().ms - daemon->started.ms) / 1000);
+    page_number(out, "stamp", "The change clock.", (double)validity_now(daemon->validity).n);
     write_tiers(out, daemon);
     write_upstreams(out, daemon);
     numbers_take_tcp(daemon, &tcp);
-    write_row(out, &numbers_of_tcp, &tcp);
+    page_row(out, &numbers_of_tcp, &tcp);
     write_feed(out, daemon);
 }
 
-/* Not shared with another instance. */
-static int listen_at(const struct config_address *address)
-{
-    enum { BACKLOG = 16 };
-    int on = 1;
-    int fd = socket(address->addr.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return -1;
-    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
-        bind(fd, (const struct sockaddr *)&address->addr, address->addr_size) == 0 &&
-        listen(fd, BACKLOG) == 0)
-        return fd;
-    int saved = errno;
-    close(fd);
-    errno = saved;
-    return -1;
-}
-
 struct http *metrics_open(struct event_base *base, struct daemon *daemon,
-                          const struct config_address *address, char ret_error[METRICS_MAX_ERROR])
+                          const struct config_address *address, char ret_error[PAGE_MAX_ERROR])
 {
-    int fd = listen_at(address);
-    if (fd < 0) {
-        snprintf(ret_error, METRICS_MAX_ERROR, "metrics: %s: %s", address->text, strerror(errno));
-        return NULL;
-    }
-    struct http *http = http_new(base, fd,
-                                 &(struct http_page){
-                                     .path = "/metrics",
-                                     .type = "text/plain; version=0.0.4",
-                                     .write = write_page,
-                                     .arg = daemon,
-                                 });
-    if (!http)
-        snprintf(ret_error, METRICS_MAX_ERROR, "metrics: out of memory");
-    return http;
+    return page_open(base, address, write_page, daemon, ret_error);
 }

@@ -8,13 +8,11 @@
 
 #include <event2/event.h>
 
+#include "daemon/page.h"
 #include "resolver/daemon/daemon.h"
-#include "daemon/http.h"
-
-enum { METRICS_MAX_ERROR = 256 };
 
 /* NULL with one line in `ret_error`; else to be freed by http_free(). */
 struct http *metrics_open(struct event_base *base, struct daemon *daemon,
-                          const struct config_address *address, char ret_error[METRICS_MAX_ERROR]);
+                          const struct config_address *address, char ret_error[PAGE_MAX_ERROR]);
 
 #endif

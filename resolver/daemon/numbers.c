@@ -188,11 +188,3 @@ void numbers_take_tcp(const struct daemon *daemon, struct tcp_numbers *ret)
         ret->ports_shared += worker_ports_shared(daemon->workers[i]);
     }
 }
-
-void numbers_to_json(const struct numbers *numbers, const void *row, json_t *object)
-{
-    for (size_t i = 0; i < numbers->count; i++)
-        if (numbers->list[i].name)
-            json_object_set_new(object, numbers->list[i].name,
-                                json_integer((json_int_t)number_in(&numbers->list[i], row)));
-}

@@ -12,24 +12,8 @@
 #ifndef FRESHET_RESOLVER_DAEMON_NUMBERS_H
 #define FRESHET_RESOLVER_DAEMON_NUMBERS_H
 
-#include <jansson.h>
-
+#include "daemon/number.h"
 #include "resolver/daemon/daemon.h"
-
-struct number {
-    const char *name; /* in the status */
-    const char *
-        metric; /* without "freshet_"; a counter if it ends in "_total", else a gauge; NULL: none */
-    const char *help;  /* one sentence */
-    size_t offset;     /* of a uint64_t in its row */
-    const char *limit; /* said in the log when it grows (limits.h); NULL: it is no limit */
-    bool trifle;       /* anyone can cause it, and nobody is the worse off: said at level debug */
-};
-
-struct numbers {
-    const struct number *list;
-    size_t count;
-};
 
 /* A tier, over all workers. */
 struct tier_numbers {
@@ -61,13 +45,5 @@ struct tcp_numbers {
 };
 extern const struct numbers numbers_of_tcp;
 void numbers_take_tcp(const struct daemon *daemon, struct tcp_numbers *ret);
-
-static inline uint64_t number_in(const struct number *number, const void *row)
-{
-    return *(const uint64_t *)((const char *)row + number->offset);
-}
-
-/* Adds those of a row that have a name to an object. */
-void numbers_to_json(const struct numbers *numbers, const void *row, json_t *object);
 
 #endif

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "resolver/daemon/limits.h"
+#include "daemon/number.h"
 #include "daemon/log.h"
 
 /* Who may write a line when, and what of it reaches stderr. */
@@ -131,10 +131,10 @@ static struct row before = {.refused = 2};
 static void look_three_times(void)
 {
     struct row now = {.refused = 5, .asked = 9};
-    limits_look_at(&numbers, "os", &now, &before, sizeof now);
-    limits_look_at(&numbers, "os", &now, &before, sizeof now);
+    numbers_tell(&numbers, (struct number_owner){"tier", "os"}, &now, &before, sizeof now);
+    numbers_tell(&numbers, (struct number_owner){"tier", "os"}, &now, &before, sizeof now);
     now.refused++;
-    limits_look_at(&numbers, NULL, &now, &before, sizeof now);
+    numbers_tell(&numbers, (struct number_owner){0}, &now, &before, sizeof now);
 }
 
 /* Only what is a limit, only when it has grown, and by how much. */

@@ -1,4 +1,4 @@
-#include "resolver/daemon/control.h"
+#include "daemon/control.h"
 
 #include <errno.h>
 #include <event2/buffer.h>
@@ -15,11 +15,9 @@
 #include <unistd.h>
 #include <utlist.h>
 
-#include "resolver/daemon/contents.h"
-#include "daemon/log.h"
-#include "resolver/daemon/status.h"
 #include "daemon/accept.h"
-#include "resolver/net/clock.h"
+#include "daemon/clock.h"
+#include "daemon/log.h"
 
 enum {
     MAX_REQUEST = 64 * 1024,
@@ -40,13 +38,13 @@ struct control_client {
     struct mono since; /* its last request was answered, or it came */
     struct control *control;
     struct bufferevent *stream;
-    struct contents_dump *dump; /* under way: other requests wait for its end; NULL: none */
-    bool leaving;               /* closed once its last answer is sent */
+    struct control_work work; /* under way: other requests wait for its end */
+    bool leaving;             /* closed once its last answer is sent */
 };
 
 struct control {
     struct event_base *base;
-    struct daemon *daemon;
+    struct control_commands commands;
     char *path;
     struct stat socket; /* what we made at the path */
     struct acceptor *acceptor;
@@ -55,124 +53,46 @@ struct control {
     struct event *turn; /* of the next dump */
 };
 
+static void end_work(struct control_client *client)
+{
+    if (client->work.next)
+        client->work.free(client->work.state);
+    client->work = (struct control_work){.next = NULL};
+}
+
 static void control_client_free(struct control_client *client)
 {
     DL_DELETE(client->control->clients, client);
     client->control->count--;
-    contents_dump_free(client->dump);
+    end_work(client);
     bufferevent_free(client->stream);
     free(client);
+}
+
+static int append(const char *bytes, size_t size, void *arg)
+{
+    return evbuffer_add(arg, bytes, size);
+}
+
+void control_write_line(struct evbuffer *out, json_t *object)
+{
+    if (!object)
+        evbuffer_add_printf(out, "{\"ok\": false, \"error\": \"out of memory\"}");
+    else
+        json_dump_callback(object, append, out, JSON_COMPACT);
+    evbuffer_add(out, "\n", 1);
+    json_decref(object);
 }
 
 /* Takes the reference. */
 static void write_line(struct control_client *client, json_t *object)
 {
-    contents_write_line(bufferevent_get_output(client->stream), object);
+    control_write_line(bufferevent_get_output(client->stream), object);
 }
 
-static json_t *error_reply(const char *text)
+json_t *control_refuse(const char *text)
 {
     return json_pack("{s:b, s:s}", "ok", false, "error", text);
-}
-
-/* Reads "name" into canonical form; NULL, or what is wrong with it. */
-static const char *read_name(json_t *request, uint8_t name[NAME_MAX_SIZE])
-{
-    const char *text = json_string_value(json_object_get(request, "name"));
-    if (!text)
-        return "\"name\" is missing";
-    int size = name_from_text(text, name);
-    if (size < 0)
-        return "\"name\" is not a domain name";
-    name_lower(name, (size_t)size, name);
-    return NULL;
-}
-
-static json_t *answer_lookup(struct daemon *daemon, json_t *request)
-{
-    uint8_t name[NAME_MAX_SIZE];
-    const char *wrong = read_name(request, name);
-    if (wrong)
-        return error_reply(wrong);
-    const char *type_name = json_string_value(json_object_get(request, "type"));
-    int type = type_name ? type_from_text(type_name) : TYPE_A;
-    if (type < 0)
-        return error_reply("\"type\" is not a record type");
-    return contents_lookup(daemon, name, (uint16_t)type);
-}
-
-static json_t *answer_drained(struct daemon *daemon, json_t *request)
-{
-    uint8_t name[NAME_MAX_SIZE];
-    const char *wrong = read_name(request, name);
-    return wrong ? error_reply(wrong) : status_drained(daemon, name);
-}
-
-static json_t *answer_applied(struct daemon *daemon, json_t *request)
-{
-    json_t *after = json_object_get(request, "after");
-    if (after && (!json_is_integer(after) || json_integer_value(after) < 0))
-        return error_reply("\"after\" is not a count of change sets");
-    return status_applied(daemon, (uint64_t)json_integer_value(after));
-}
-
-/*
- * The clocks move first, so that no fetch that is under way brings back what is dropped then. Inside the feed's zones a
- * mark has done it by that; what lies elsewhere is searched for.
- */
-static json_t *answer_evict(struct daemon *daemon, json_t *request)
-{
-    uint8_t name[NAME_MAX_SIZE];
-    const char *wrong = read_name(request, name);
-    if (wrong)
-        return error_reply(wrong);
-    bool subtree = json_is_true(json_object_get(request, "subtree"));
-    struct apply_result result = {0};
-    apply_evict(daemon->applier, name, subtree, mono_now(), &result);
-    validity_evict_outside(daemon->plain_validity, name, subtree, mono_now());
-    json_t *tiers = json_array();
-    size_t dropped = 0;
-    for (size_t i = 0; i < daemon->tier_count; i++) {
-        size_t here = store_drop(daemon->tiers[i]->store, name, subtree);
-        json_array_append_new(tiers, json_pack("{s:s, s:I}", "tier", daemon->tiers[i]->name,
-                                               "evicted", (json_int_t)here));
-        dropped += here;
-    }
-    return json_pack("{s:b, s:I, s:I, s:o}", "ok", true, "stamp", (json_int_t)result.stamp.n,
-                     "evicted", (json_int_t)dropped, "tiers", tiers);
-}
-
-/* Starts a dump; it is written as its client takes it, and other requests wait for its end. */
-static json_t *answer_dump(struct control_client *client)
-{
-    client->dump = contents_dump_new(client->control->daemon);
-    return client->dump ? NULL : error_reply("out of memory");
-}
-
-typedef json_t *answer_fn(struct daemon *daemon, json_t *request);
-
-static json_t *answer_status(struct daemon *daemon, json_t *request)
-{
-    (void)request;
-    return status_report(daemon);
-}
-
-static const struct {
-    const char *cmd;
-    answer_fn *answer;
-} answers[] = {
-    {"status", answer_status},   {"lookup", answer_lookup}, {"drained_by", answer_drained},
-    {"applied", answer_applied}, {"evict", answer_evict},
-};
-
-static json_t *answer_command(struct control_client *client, const char *cmd, json_t *request)
-{
-    for (size_t i = 0; cmd && i < sizeof answers / sizeof *answers; i++)
-        if (strcmp(cmd, answers[i].cmd) == 0)
-            return answers[i].answer(client->control->daemon, request);
-    if (cmd && strcmp(cmd, "dump") == 0)
-        return answer_dump(client);
-    return error_reply("\"cmd\" is none of status, lookup, drained_by, applied, evict, dump");
 }
 
 static void answer_line(struct control_client *client, const char *line)
@@ -181,12 +101,12 @@ static void answer_line(struct control_client *client, const char *line)
     json_error_t error;
     json_t *request = json_loads(line, JSON_REJECT_DUPLICATES, &error);
     if (json_is_object(request)) {
-        json_t *reply =
-            answer_command(client, json_string_value(json_object_get(request, "cmd")), request);
-        if (!client->dump)
+        const struct control_commands *commands = &client->control->commands;
+        json_t *reply = commands->answer(commands->arg, request, &client->work);
+        if (!client->work.next)
             write_line(client, reply);
     } else {
-        write_line(client, error_reply("a request is one JSON object on one line"));
+        write_line(client, control_refuse("a request is one JSON object on one line"));
     }
     json_decref(request);
 }
@@ -195,7 +115,7 @@ static void refuse_long_request(struct control_client *client)
 {
     struct evbuffer *input = bufferevent_get_input(client->stream);
     evbuffer_drain(input, evbuffer_get_length(input));
-    write_line(client, error_reply("the request is too long"));
+    write_line(client, control_refuse("the request is too long"));
     client->leaving = true;
 }
 
@@ -238,11 +158,11 @@ static bool is_late(const struct control_client *client)
 static void answer(struct control_client *client)
 {
     bool more = true;
-    while (more && !client->dump && has_room(client))
+    while (more && !client->work.next && has_room(client))
         more = answer_next(client);
-    if (client->dump && has_room(client))
+    if (client->work.next && has_room(client))
         rest(client->control);
-    if (!more && !client->dump && is_late(client))
+    if (!more && !client->work.next && is_late(client))
         control_client_free(client);
     else if (more || client->leaving)
         bufferevent_disable(client->stream, EV_READ);
@@ -256,11 +176,10 @@ static void dump_on(struct control_client *client)
     struct evbuffer *output = bufferevent_get_output(client->stream);
     bool more = true;
     while (more && has_room(client))
-        more = contents_dump_next(client->dump, output);
+        more = client->work.next(client->work.state, output);
     if (more)
         return;
-    contents_dump_free(client->dump);
-    client->dump = NULL;
+    end_work(client);
     answer(client);
 }
 
@@ -270,7 +189,7 @@ static void on_turn(evutil_socket_t fd, short what, void *arg)
     (void)fd, (void)what;
     struct control *control = arg;
     struct control_client *client = control->clients;
-    while (client && !(client->dump && has_room(client)))
+    while (client && !(client->work.next && has_room(client)))
         client = client->next;
     if (!client)
         return;
@@ -426,8 +345,8 @@ static const char *clear_path(const struct sockaddr_un *address)
 }
 
 /* Takes over `fd`. NULL: no memory. */
-static struct control *control_new(struct event_base *base, struct daemon *daemon, const char *path,
-                                   int fd)
+static struct control *control_new(struct event_base *base, const char *path,
+                                   const struct control_commands *commands, int fd)
 {
     struct control *control = calloc(1, sizeof *control);
     if (!control) {
@@ -435,7 +354,7 @@ static struct control *control_new(struct event_base *base, struct daemon *daemo
         return NULL;
     }
     control->base = base;
-    control->daemon = daemon;
+    control->commands = *commands;
     control->path = strdup(path);
     control->turn = evtimer_new(base, on_turn, control);
     (void)lstat(path, &control->socket);
@@ -449,7 +368,8 @@ static struct control *control_new(struct event_base *base, struct daemon *daemo
     return NULL;
 }
 
-struct control *control_open(struct event_base *base, struct daemon *daemon, const char *path,
+struct control *control_open(struct event_base *base, const char *path,
+                             const struct control_commands *commands,
                              char ret_error[CONTROL_MAX_ERROR])
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -468,7 +388,7 @@ struct control *control_open(struct event_base *base, struct daemon *daemon, con
                  wrong ? wrong : strerror(errno));
         return NULL;
     }
-    struct control *control = control_new(base, daemon, path, fd);
+    struct control *control = control_new(base, path, commands, fd);
     if (!control)
         snprintf(ret_error, CONTROL_MAX_ERROR, "control: out of memory");
     return control;

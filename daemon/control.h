@@ -1,0 +1,57 @@
+/*
+ * control.h - the unix socket by which an operator asks and orders. One JSON object per line, both ways.
+ *
+ *     {"cmd":"status"}   -> {"ok":true, ...}    what commands there are is the program's
+ *     anything else                                               -> {"ok":false,"error":"..."}
+ *
+ * A client is answered as fast as it takes the answers: what waits for it is bounded. One that takes nothing for 30 s, or
+ * asks nothing, is dropped, and so is one whose request is not whole by then. Of 64 the quietest makes room for another.
+ *
+ * Whoever may open the socket may do all of it: it is made with mode 0600.
+ *
+ * Threads: all on the main thread.
+ */
+#ifndef FRESHET_DAEMON_CONTROL_H
+#define FRESHET_DAEMON_CONTROL_H
+
+#include <event2/buffer.h>
+#include <event2/event.h>
+#include <jansson.h>
+#include <stdbool.h>
+
+enum { CONTROL_MAX_ERROR = 256 };
+
+struct control;
+
+/* An answer of many lines, written as its client takes them; other requests of that client wait for its end. */
+struct control_work {
+    /* Writes the next lines. False: that was it. NULL: there is no such answer. */
+    bool (*next)(void *state, struct evbuffer *out);
+    void (*free)(void *state);
+    void *state;
+};
+
+struct control_commands {
+    /* The answer to a request: a new reference, NULL for want of memory; or work in `ret_work`, and the rest does not matter. */
+    json_t *(*answer)(void *arg, json_t *request, struct control_work *ret_work);
+    void *arg;
+};
+
+/* {"ok":false,"error":text} */
+json_t *control_refuse(const char *text);
+
+/* Writes an object as a line; takes the reference, and NULL for want of memory. */
+void control_write_line(struct evbuffer *out, json_t *object);
+
+/*
+ * Listens at `path`, replacing a socket that nobody serves any more. NULL with one line in `ret_error`: a live
+ * instance serves it, no permission, path too long, ...
+ */
+struct control *control_open(struct event_base *base, const char *path,
+                             const struct control_commands *commands,
+                             char ret_error[CONTROL_MAX_ERROR]);
+
+/* Closes it and removes the socket. NULL is fine. */
+void control_close(struct control *control);
+
+#endif

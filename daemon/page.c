@@ -1,0 +1,71 @@
+#include "daemon/page.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+void page_head(struct evbuffer *out, const char *name, const char *help)
+{
+    static const char total[] = "_total";
+    const size_t size = strlen(name), tail = sizeof total - 1;
+    const bool counter = size > tail && strcmp(name + size - tail, total) == 0;
+    evbuffer_add_printf(out, "# HELP freshet_%s %s\n# TYPE freshet_%s %s\n", name, help, name,
+                        counter ? "counter" : "gauge");
+}
+
+void page_number(struct evbuffer *out, const char *name, const char *help, double value)
+{
+    page_head(out, name, help);
+    evbuffer_add_printf(out, "freshet_%s %.17g\n", name, value);
+}
+
+void page_row(struct evbuffer *out, const struct numbers *numbers, const void *row)
+{
+    for (size_t k = 0; k < numbers->count; k++) {
+        const struct number *number = &numbers->list[k];
+        if (number->metric)
+            page_number(out, number->metric, number->help, (double)number_in(number, row));
+    }
+}
+
+/* Not shared with another instance. */
+static int listen_at(const struct config_address *address)
+{
+    enum { BACKLOG = 16 };
+    int on = 1;
+    int fd = socket(address->addr.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -1;
+    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
+        bind(fd, (const struct sockaddr *)&address->addr, address->addr_size) == 0 &&
+        listen(fd, BACKLOG) == 0)
+        return fd;
+    int saved = errno;
+    close(fd);
+    errno = saved;
+    return -1;
+}
+
+struct http *page_open(struct event_base *base, const struct config_address *address,
+                       void (*write)(void *arg, struct evbuffer *out), void *arg,
+                       char ret_error[PAGE_MAX_ERROR])
+{
+    int fd = listen_at(address);
+    if (fd < 0) {
+        snprintf(ret_error, PAGE_MAX_ERROR, "metrics: %s: %s", address->text, strerror(errno));
+        return NULL;
+    }
+    struct http *http = http_new(base, fd,
+                                 &(struct http_page){
+                                     .path = "/metrics",
+                                     .type = "text/plain; version=0.0.4",
+                                     .write = write,
+                                     .arg = arg,
+                                 });
+    if (!http)
+        snprintf(ret_error, PAGE_MAX_ERROR, "metrics: out of memory");
+    return http;
+}

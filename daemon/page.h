@@ -1,0 +1,32 @@
+/*
+ * page.h - numbers for machines: Prometheus text at http://ADDRESS/metrics.
+ *
+ * Threads: that of its loop.
+ */
+#ifndef FRESHET_DAEMON_PAGE_H
+#define FRESHET_DAEMON_PAGE_H
+
+#include <event2/buffer.h>
+#include <event2/event.h>
+
+#include "config/config.h"
+#include "daemon/http.h"
+#include "daemon/number.h"
+
+enum { PAGE_MAX_ERROR = 256 };
+
+/* Serves what `write` writes. NULL with one line in `ret_error`; else to be freed by http_free(). */
+struct http *page_open(struct event_base *base, const struct config_address *address,
+                       void (*write)(void *arg, struct evbuffer *out), void *arg,
+                       char ret_error[PAGE_MAX_ERROR]);
+
+/* What stands above a metric's samples; `name` is without "freshet_". One that ends in "_total" is a counter, else a gauge. */
+void page_head(struct evbuffer *out, const char *name, const char *help);
+
+/* A metric of one sample. */
+void page_number(struct evbuffer *out, const char *name, const char *help, double value);
+
+/* Those of a row that are metrics. */
+void page_row(struct evbuffer *out, const struct numbers *numbers, const void *row);
+
+#endif
