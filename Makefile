@@ -73,7 +73,7 @@ $(BUILD)/freshet: $(BUILD)/obj/cli/main.o $(RUNTIME) $(filter-out %/libresolver.
 	$(call say,LINK,$@)
 	$(Q)$(CC) $^ $(LDLIBS) -o $@
 
-$(BUILD)/options-md: $(call objects,config/options_md.c config/options.c config/units.c)
+$(BUILD)/options-md: $(call objects,config/options_md.c config/options.c config/options_origin.c config/units.c)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $^ $(LDLIBS) -o $@
 

@@ -486,3 +486,31 @@ bool check_config(const struct config *config, struct fault *fault)
         return false;
     return !config->feed || check_feed_zones(config->feed, fault);
 }
+
+/* ---- freshet-origin ------------------------------------------------------------------------- */
+
+static bool check_origin_listen(const struct config *config, struct fault *fault)
+{
+    char key[FAULT_MAX_KEY], quote[FAULT_MAX_QUOTE];
+    for (size_t i = 0; i < config->listen_count; i++) {
+        for (size_t k = 0; k < i; k++) {
+            if (!is_taken_by(&config->listen[k], &config->listen[i]))
+                continue;
+            fault_key(key, "listen[%zu]", i);
+            return fault_set(fault, key, "%s is taken by listen[%zu]; expected another",
+                             fault_quote(config->listen[i].text, quote), k);
+        }
+    }
+    return true;
+}
+
+bool check_origin(const struct config *config, struct fault *fault)
+{
+    struct zone *zones = calloc(config->origin_zone_count + 1, sizeof(*zones));
+    for (size_t i = 0; zones && i < config->origin_zone_count; i++)
+        zones[i] = zone_at(config->origin_zones[i].name, i);
+    bool good = check_zones("zones", zones, config->origin_zone_count, fault) &&
+                check_origin_listen(config, fault);
+    free(zones);
+    return good;
+}

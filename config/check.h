@@ -12,4 +12,7 @@
 /* Checks a config whose values are all in range. False, with the line in `fault`, when refused. */
 bool check_config(const struct config *config, struct fault *fault);
 
+/* The same for freshet-origin, whose file has zones and listeners of its own. */
+bool check_origin(const struct config *config, struct fault *fault);
+
 #endif

@@ -164,6 +164,8 @@ static size_t inner_size(const struct option *option)
         return sizeof(struct config_link);
     case OPTION_TIERS:
         return sizeof(struct config_tier);
+    case OPTION_ORIGIN_ZONES:
+        return sizeof(struct config_origin_zone);
     default:
         return sizeof(struct config_zone);
     }
@@ -178,7 +180,8 @@ static struct inner inner_of(const struct option *option, const void *base)
         return (struct inner){one, one ? 1 : 0, 0};
     }
     case OPTION_TIERS:
-    case OPTION_TIER_ZONES: {
+    case OPTION_TIER_ZONES:
+    case OPTION_ORIGIN_ZONES: {
         const size_t *count = (const size_t *)((const char *)base + option->count);
         return (struct inner){get_pointer(option, base), *count, inner_size(option)};
     }
@@ -278,11 +281,16 @@ static void free_fields(enum option_scope scope, void *base)
     }
 }
 
+static enum option_scope top_of(bool is_origin)
+{
+    return is_origin ? SCOPE_ORIGIN : SCOPE_TOP;
+}
+
 void config_free(struct config *config)
 {
     if (!config)
         return;
-    free_fields(SCOPE_TOP, config);
+    free_fields(top_of(config->is_origin), config);
     free(config->path);
     free(config->source);
     free(config);
@@ -335,7 +343,8 @@ static bool keep_source(struct config *config, const char *path, const struct so
     return true;
 }
 
-static struct config *build_config(const struct schema_document *document, struct fault *fault)
+static struct config *build_config(const struct schema_document *document, bool is_origin,
+                                   struct fault *fault)
 {
     struct config *config = calloc(1, sizeof(*config));
     if (!config || !keep_source(config, fault->file, fault->line_arg)) {
@@ -343,8 +352,10 @@ static struct config *build_config(const struct schema_document *document, struc
         config_free(config);
         return NULL;
     }
-    const struct part top = {SCOPE_TOP, "", schema_top(document), config};
-    if (build(&top, fault) && check_config(config, fault))
+    config->is_origin = is_origin;
+    const struct part top = {top_of(is_origin), "", schema_top(document), config};
+    if (build(&top, fault) &&
+        (is_origin ? check_origin(config, fault) : check_config(config, fault)))
         return config;
     config_free(config);
     return NULL;
@@ -355,9 +366,11 @@ static void refuse_size(struct fault *fault)
     fault_set(fault, NULL, "is larger than 1 MiB; expected a configuration");
 }
 
-struct config *config_parse(const char *path, const char *text, size_t size,
+static struct config *parse(const char *path, struct source source, bool is_origin,
                             char ret_error[CONFIG_MAX_ERROR])
 {
+    const char *text = source.text;
+    size_t size = source.size;
     struct fault fault = {.file = path, .text = ret_error};
     if (size == 0) {
         fault_set(&fault, NULL, "is empty; expected a mapping");
@@ -373,20 +386,32 @@ struct config *config_parse(const char *path, const char *text, size_t size,
     }
     if (!outline_check(text, size, &fault))
         return NULL;
-    struct schema_document *document = schema_load(text, size, &fault);
+    struct schema_document *document = schema_load(text, size, top_of(is_origin), &fault);
     if (!document)
         return NULL;
-    const struct source source = {text, size};
+    source = (struct source){text, size};
     fault.line_of = line_of;
     fault.line_arg = &source;
-    struct config *config = build_config(document, &fault);
+    struct config *config = build_config(document, is_origin, &fault);
     schema_free(document);
     return config;
 }
 
+struct config *config_parse(const char *path, const char *text, size_t size,
+                            char ret_error[CONFIG_MAX_ERROR])
+{
+    return parse(path, (struct source){text, size}, false, ret_error);
+}
+
+struct config *config_parse_origin(const char *path, const char *text, size_t size,
+                                   char ret_error[CONFIG_MAX_ERROR])
+{
+    return parse(path, (struct source){text, size}, true, ret_error);
+}
+
 /* ---- loading -------------------------------------------------------------------------------- */
 
-struct config *config_load(const char *path, char ret_error[CONFIG_MAX_ERROR])
+static struct config *load(const char *path, bool is_origin, char ret_error[CONFIG_MAX_ERROR])
 {
     struct fault fault = {.file = path, .text = ret_error};
     char *text;
@@ -398,9 +423,19 @@ struct config *config_load(const char *path, char ret_error[CONFIG_MAX_ERROR])
         fault_set(&fault, NULL, "%s", file_result_text(result));
     if (result != FILE_OK)
         return NULL;
-    struct config *config = config_parse(path, text, size, ret_error);
+    struct config *config = parse(path, (struct source){text, size}, is_origin, ret_error);
     free(text);
     return config;
+}
+
+struct config *config_load(const char *path, char ret_error[CONFIG_MAX_ERROR])
+{
+    return load(path, false, ret_error);
+}
+
+struct config *config_load_origin(const char *path, char ret_error[CONFIG_MAX_ERROR])
+{
+    return load(path, true, ret_error);
 }
 
 /* ---- reloading ------------------------------------------------------------------------------ */
@@ -463,6 +498,6 @@ static bool find_difference(const struct pair *pair, char ret_key[CONFIG_MAX_ERR
 bool config_needs_restart(const struct config *running, const struct config *wanted,
                           char ret_key[CONFIG_MAX_ERROR])
 {
-    const struct pair top = {SCOPE_TOP, "", running, wanted};
+    const struct pair top = {top_of(running->is_origin), "", running, wanted};
     return find_difference(&top, ret_key);
 }

@@ -118,7 +118,17 @@ struct config_feed {
     struct config_link *link; /* NULL: none */
 };
 
+/* A zone of freshet-origin. */
+struct config_origin_zone {
+    char *name; /* presentation form, as written */
+    struct config_address *primary;
+    size_t primary_count;
+    char *key; /* name of one of `keys`; NULL: none */
+};
+
+/* The file of freshetd, or of freshet-origin: what the other's table does not have is zero. */
 struct config {
+    bool is_origin;
     uint32_t workers;
     uint32_t tcp_clients;           /* connections at a time, per worker */
     uint64_t tcp_idle_ms;           /* a silent connection is closed after this */
@@ -132,6 +142,13 @@ struct config {
     struct config_feed *feed; /* NULL: a plain caching forwarder */
     struct config_tier *tiers;
     size_t tier_count;
+    struct config_address *listen; /* from here to `origin_zones`: freshet-origin */
+    size_t listen_count;
+    char *publisher;
+    char **keys; /* "algorithm:name:base64" or "file:PATH"; whether they are is not checked here */
+    size_t key_count;
+    struct config_origin_zone *origin_zones;
+    size_t origin_zone_count;
     char *path; /* as it was named, and the text it had: for config_fault() */
     char *source;
     size_t source_size;
@@ -143,9 +160,14 @@ struct config {
  */
 struct config *config_load(const char *path, char ret_error[CONFIG_MAX_ERROR]);
 
+/* The same for a file of freshet-origin. */
+struct config *config_load_origin(const char *path, char ret_error[CONFIG_MAX_ERROR]);
+
 /* As config_load() from memory; `path` only names the text in errors. */
 struct config *config_parse(const char *path, const char *text, size_t size,
                             char ret_error[CONFIG_MAX_ERROR]);
+struct config *config_parse_origin(const char *path, const char *text, size_t size,
+                                   char ret_error[CONFIG_MAX_ERROR]);
 
 /*
  * Writes the line that refuses a config for what only its user can know: file, line, key path, what is wrong and what

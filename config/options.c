@@ -3,16 +3,7 @@
 #include <string.h>
 
 #include "config/config.h"
-
-#define FIELD(type, member) .field = offsetof(struct type, member)
-#define NUMBER_FIELD(type, member)                                                                 \
-    FIELD(type, member), .width = sizeof(((struct type *)NULL)->member)
-#define LIST_FIELD(type, member, counter)                                                          \
-    FIELD(type, member), .count = offsetof(struct type, counter)
-
-#define SECONDS(n) ((n)*UINT64_C(1000)) /* in milliseconds, as durations are parsed */
-#define KIB(n)     ((n)*UINT64_C(1024))
-#define GIB(n)     ((n) * (UINT64_C(1) << 30))
+#include "config/options_table.h"
 
 enum {
     DAY = 86400,         /* seconds */
@@ -597,21 +588,30 @@ const char *const option_own_properties[] = {
     "auto.offset.reset",    "enable.auto.commit",       "auto.commit.enable",
     "enable.partition.eof", "enable.auto.offset.store", NULL};
 
-const struct option *options_of(enum option_scope scope, size_t *ret_count)
+/* The rows of a scope stand together, in one of the tables. */
+static const struct option *rows_of(const struct option *table, size_t size,
+                                    enum option_scope scope, size_t *ret_count)
 {
     size_t first = 0;
-    while (first < OPTION_COUNT && options[first].scope != scope)
+    while (first < size && table[first].scope != scope)
         first++;
     size_t end = first;
-    while (end < OPTION_COUNT && options[end].scope == scope)
+    while (end < size && table[end].scope == scope)
         end++;
     *ret_count = end - first;
-    return options + first;
+    return table + first;
+}
+
+const struct option *options_of(enum option_scope scope, size_t *ret_count)
+{
+    return scope < SCOPE_ORIGIN
+               ? rows_of(options, OPTION_COUNT, scope, ret_count)
+               : rows_of(options_of_origin, options_of_origin_count, scope, ret_count);
 }
 
 size_t options_count(void)
 {
-    return OPTION_COUNT;
+    return OPTION_COUNT + options_of_origin_count;
 }
 
 const struct option *options_find(enum option_scope scope, const char *key, size_t length)
@@ -649,6 +649,7 @@ enum option_shape option_shape(enum option_kind kind)
         return SHAPE_MAPPING;
     case OPTION_TIERS:
     case OPTION_TIER_ZONES:
+    case OPTION_ORIGIN_ZONES:
         return SHAPE_MAPPINGS;
     default:
         return SHAPE_VALUE;
@@ -717,6 +718,11 @@ static const struct section sections[SCOPE_COUNT] = {
     [SCOPE_LINK] = {"`feed.link` and `tiers[].upstream.link`", "link.",
                     "A distance that is simulated within this process, for experiments: a laptop "
                     "stands for continents."},
+    [SCOPE_ORIGIN] = {"freshet-origin: top level", "",
+                      "The file of `freshet-origin`, which has keys of its own."},
+    [SCOPE_ORIGIN_FEED] = {"freshet-origin: `feed`", "feed.", "Where changes go to."},
+    [SCOPE_ORIGIN_ZONE] = {"freshet-origin: `zones`", "zones[].",
+                           "A list; each entry is one zone, and where its changes come from."},
 };
 
 static const char *const kind_names[] = {
@@ -744,6 +750,7 @@ static const char *const kind_names[] = {
     [OPTION_LINK] = "mapping",
     [OPTION_TIERS] = "list of mappings",
     [OPTION_TIER_ZONES] = "list of mappings",
+    [OPTION_ORIGIN_ZONES] = "list of mappings",
 };
 
 static const char *const reload_names[] = {
@@ -796,8 +803,9 @@ static void write_section(FILE *out, enum option_scope scope)
 void options_write_markdown(FILE *out)
 {
     fputs("# Options\n\n"
-          "Every key of freshet's configuration file. This page is printed from the table in\n"
-          "`config/options.c`: change a sentence there, not here.\n\n"
+          "Every key of the configuration files of freshetd and, at the end, freshet-origin. This "
+          "page is\n"
+          "printed from the tables in `config/`: change a sentence there, not here.\n\n"
           "The file is YAML in UTF-8, one document of at most 1 MiB, without anchors, aliases or\n"
           "keys given twice. All of it is checked before any of it is used.\n\n",
           out);

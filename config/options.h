@@ -32,6 +32,9 @@ enum option_scope {
     SCOPE_UPSTREAM,
     SCOPE_ZONE,
     SCOPE_LINK,
+    SCOPE_ORIGIN, /* the top of freshet-origin's file; it has a table of its own */
+    SCOPE_ORIGIN_FEED,
+    SCOPE_ORIGIN_ZONE,
     SCOPE_COUNT,
 };
 
@@ -49,19 +52,20 @@ enum option_kind {
     OPTION_TIER_NAME,
     OPTION_TOPIC,
     OPTION_LOG_LEVEL,
-    OPTION_ADDRESS,    /* one, the port is required */
-    OPTION_ADDRESSES,  /* a list, port 53 unless written; range: how many */
-    OPTION_TARGETS,    /* as OPTION_ADDRESSES, of servers to send to: no 0.0.0.0 */
-    OPTION_NETWORKS,   /* a list of address prefixes */
-    OPTION_ZONE,       /* a domain name */
-    OPTION_ZONES,      /* a list of domain names */
-    OPTION_TEXTS,      /* a list of texts: paths, records */
-    OPTION_PROPERTIES, /* a list of librdkafka "property=value" or "property=file:PATH" */
-    OPTION_MAPPING,    /* a mapping, its fields within the parent's structure at `field` */
-    OPTION_FEED,       /* a mapping that may be left out, allocated */
-    OPTION_LINK,       /* likewise */
-    OPTION_TIERS,      /* a list of mappings */
-    OPTION_TIER_ZONES, /* likewise; with OPTION_RELOAD the list as a whole is replaced */
+    OPTION_ADDRESS,      /* one, the port is required */
+    OPTION_ADDRESSES,    /* a list, port 53 unless written; range: how many */
+    OPTION_TARGETS,      /* as OPTION_ADDRESSES, of servers to send to: no 0.0.0.0 */
+    OPTION_NETWORKS,     /* a list of address prefixes */
+    OPTION_ZONE,         /* a domain name */
+    OPTION_ZONES,        /* a list of domain names */
+    OPTION_TEXTS,        /* a list of texts: paths, records */
+    OPTION_PROPERTIES,   /* a list of librdkafka "property=value" or "property=file:PATH" */
+    OPTION_MAPPING,      /* a mapping, its fields within the parent's structure at `field` */
+    OPTION_FEED,         /* a mapping that may be left out, allocated */
+    OPTION_LINK,         /* likewise */
+    OPTION_TIERS,        /* a list of mappings */
+    OPTION_TIER_ZONES,   /* likewise; with OPTION_RELOAD the list as a whole is replaced */
+    OPTION_ORIGIN_ZONES, /* likewise */
 };
 
 /* What the YAML node behind a kind looks like. */
@@ -100,6 +104,10 @@ const struct option *options_of(enum option_scope scope, size_t *ret_count);
 
 /* All rows. */
 size_t options_count(void);
+
+/* Those of freshet-origin's file (options_origin.c). */
+extern const struct option options_of_origin[];
+extern const size_t options_of_origin_count;
 
 /* The row of `key` in `scope`, `length` bytes of it, or NULL. */
 const struct option *options_find(enum option_scope scope, const char *key, size_t length);

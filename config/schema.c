@@ -81,13 +81,13 @@ static void describe_scope(struct schema *schema, enum option_scope scope)
     schema->each[scope].mapping.fields = schema->fields[scope];
 }
 
-static void describe(struct schema *schema)
+static void describe(struct schema *schema, enum option_scope top)
 {
     schema->text =
         (cyaml_schema_value_t){CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char *, 0, CYAML_UNLIMITED)};
     for (enum option_scope scope = 0; scope < SCOPE_COUNT; scope++)
         describe_scope(schema, scope);
-    schema->top = schema->each[SCOPE_TOP];
+    schema->top = schema->each[top];
     schema->top.flags = CYAML_FLAG_POINTER;
 }
 
@@ -119,6 +119,7 @@ struct step {
 struct report {
     char subject[MAX_WORD]; /* of the first line what follows "Load: ...: " */
     bool has_subject;
+    enum option_scope top;
     size_t step_count;
     struct step steps[MAX_STEPS]; /* innermost first */
 };
@@ -160,7 +161,7 @@ static void read_line(cyaml_log_t level, void *context, const char *format, va_l
 static enum option_scope write_path(const struct report *report, size_t last,
                                     char path[FAULT_MAX_KEY])
 {
-    enum option_scope scope = SCOPE_TOP;
+    enum option_scope scope = report->top;
     size_t used = 0;
     path[0] = '\0';
     for (size_t i = report->step_count; i-- > last && used < FAULT_MAX_KEY;) {
@@ -297,15 +298,16 @@ static void refuse(const struct refusal *refusal, cyaml_err_t error)
 
 /* ---- loading -------------------------------------------------------------------------------- */
 
-struct schema_document *schema_load(const char *text, size_t size, struct fault *fault)
+struct schema_document *schema_load(const char *text, size_t size, enum option_scope top,
+                                    struct fault *fault)
 {
-    struct report report = {.step_count = 0};
+    struct report report = {.top = top};
     struct schema_document *document = calloc(1, sizeof(*document));
     if (!document) {
         fault_memory(fault);
         return NULL;
     }
-    describe(&document->schema);
+    describe(&document->schema, top);
     document->cyaml = (cyaml_config_t){.log_fn = read_line,
                                        .log_ctx = &report,
                                        .mem_fn = cyaml_mem,

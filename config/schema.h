@@ -28,12 +28,13 @@ struct schema_slot {
 struct schema_document; /* owns the slots */
 
 /*
- * Loads a text that passed outline_check(). NULL, with the line in `fault`, when a key is unknown
+ * Loads a text that passed outline_check(), as the mapping of `top`. NULL, with the line in `fault`, when a key is unknown
  * or missing or has the wrong shape.
  */
-struct schema_document *schema_load(const char *text, size_t size, struct fault *fault);
+struct schema_document *schema_load(const char *text, size_t size, enum option_scope top,
+                                    struct fault *fault);
 
-/* The slots of SCOPE_TOP; they live as long as the document. */
+/* The slots of the top; they live as long as the document. */
 const struct schema_slot *schema_top(const struct schema_document *document);
 
 /* Frees a document; NULL is fine. */
