@@ -89,6 +89,8 @@ only libcyaml 'cyaml' 'config/'
 only ldns 'ldns/' 'dns/'
 only libdnssec 'libdnssec/' 'dns/tsig\.c'
 only libidn2 'idn2' 'cli/'
+only liburcu 'urcu' 'zone/retired\.c'
+only libzscanner 'libzscanner/' 'zone/file\.c'
 only libseccomp 'seccomp\.h' 'daemon/sandbox\.c'
 
 # Below resolver/ the time is an argument; the feed thread is the one exception.

@@ -26,27 +26,16 @@
 #include "dns/error.h"
 #include "dns/name.h"
 #include "zone/change.h"
+#include "zone/rrset.h"
 
 struct zone;
 struct zone_state;
 struct zone_edit;
 
-/* An RRset, borrowed from a state. */
-struct zone_rrset {
-    const uint8_t *owner; /* canonical */
-    uint16_t type;
-    uint32_t ttl;
-    size_t count;      /* of records, at least 1 */
-    const void *place; /* zone_rdata() knows */
-};
-
-/* The k-th record of it, k < count. */
-struct rdata_view zone_rdata(const struct zone_rrset *rrset, size_t k);
-
 /* An empty zone (no SOA yet) of `apex`, canonical, copied. ERR_MEMORY. To be freed with zone_free(). */
 MUST_CHECK int zone_new(const uint8_t *apex, struct zone **ret_zone);
 
-/* Waits until no reader sees it any more. NULL is fine. */
+/* Who reads goes on with the state they have, and so do holders. NULL is fine. */
 void zone_free(struct zone *zone);
 
 const uint8_t *zone_apex(const struct zone *zone);
@@ -59,7 +48,8 @@ MUST_CHECK int zone_edit_begin(struct zone *zone, bool empty, struct zone_edit *
 /*
  * Makes one change, exactly as it says: SET replaces an RRset, ADD adds records, DEL takes a record, an RRset or all
  * of a name; what is there already, or is not there, makes no difference. FLUSH has no data and does nothing. The data
- * is copied. ERR_ZONE (a name outside the zone), ERR_MEMORY: the edit is as it was before.
+ * is copied. ERR_ZONE (a name outside the zone), ERR_TOO_LARGE (an RRset with more than 65,535 bytes of RDATA
+ * could be in no answer), ERR_MEMORY: the edit is as it was before.
  */
 MUST_CHECK int zone_edit_change(struct zone_edit *edit, const struct change *change);
 
@@ -81,7 +71,7 @@ void zone_reader_unregister(void);
 void zone_read_begin(void);
 void zone_read_end(void);
 
-/* The state now; inside of zone_read_begin(), or the writer's outside of an edit. */
+/* The state now, never NULL; inside of zone_read_begin(), or the writer's while it commits nothing. */
 const struct zone_state *zone_state(const struct zone *zone);
 
 /*
