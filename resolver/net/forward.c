@@ -23,6 +23,9 @@ enum {
     NO_SOCKET = 1 << 30,            /* the file descriptor of the socket that is none */
     KEPT = 2048,                    /* sendings whose memory waits for the next */
     LABEL_MAX = 63,
+    FLAGS_AT = 2, /* in a message */
+    COUNTS_AT = 4,
+    CLASS_SIZE = 2,
 };
 
 /* A query under way by UDP. */
@@ -164,7 +167,7 @@ static int connect_none(ares_socket_t fd, const struct sockaddr *address, ares_s
     return 0;
 }
 
-/* The message that c-ares makes of the request that is leaving. */
+/* c-ares sends what it was shown of the request that is leaving: with its ID the request itself leaves. */
 static ares_ssize_t write_message(ares_socket_t fd, const struct iovec *pieces, int count,
                                   void *arg)
 {
@@ -172,25 +175,23 @@ static ares_ssize_t write_message(ares_socket_t fd, const struct iovec *pieces, 
     struct forward *forward = arg;
     struct udp_query *udp_query = forward->leaving ? &forward->leaving->udp_query : NULL;
     size_t size = 0;
-    for (int i = 0; udp_query && i < count && size + pieces[i].iov_len <= EXCHANGE_MAX_QUERY; i++) {
-        memcpy(udp_query->bytes + size, pieces[i].iov_base, pieces[i].iov_len);
+    for (int i = 0; i < count; i++)
         size += pieces[i].iov_len;
+    if (udp_query && !udp_query->port && pieces[0].iov_len >= sizeof(uint16_t)) {
+        memcpy(udp_query->bytes, pieces[0].iov_base, sizeof(uint16_t));
+        if (ports_send(forward->ports, udp_query) == ERR_OK)
+            return (ares_ssize_t)size;
     }
-    if (udp_query)
-        udp_query->size = (uint16_t)size;
-    if (!udp_query || udp_query->port || ports_send(forward->ports, udp_query) != ERR_OK) {
-        errno = ECONNREFUSED;
-        return -1;
-    }
-    return (ares_ssize_t)size;
+    errno = ECONNREFUSED;
+    return -1;
 }
 
 /* Where the question of a message ends; 0: it has none that could be read. */
 static size_t question_end(const uint8_t *bytes, size_t size)
 {
-    enum { COUNT_AT = 4, FIXED = 4 };
+    enum { FIXED = 2 + CLASS_SIZE };
     size_t at = DNS_HEADER_SIZE;
-    if (wire_get_u16(bytes + COUNT_AT) != 1)
+    if (wire_get_u16(bytes + COUNTS_AT) != 1)
         return 0;
     while (at < size && bytes[at] > 0 && bytes[at] <= LABEL_MAX)
         at += 1u + bytes[at];
@@ -198,26 +199,46 @@ static size_t question_end(const uint8_t *bytes, size_t size)
 }
 
 /*
+ * A message as c-ares is shown it: ID and question, of class IN as it knows few others, and no more of which it could make
+ * something of its own, such as a cookie for an OPT record. Returns the size, or 0: it has no question, or there is no room.
+ */
+static size_t write_stub(const uint8_t *bytes, size_t size, uint16_t flags, uint8_t *buffer,
+                         size_t room)
+{
+    static const uint8_t rest[] = {0, 1, 0, 0, 0, 0, 0, 0};
+    const size_t end = question_end(bytes, size);
+    if (end == 0 || end > room)
+        return 0;
+    memcpy(buffer, bytes, end);
+    wire_put_u16(buffer + FLAGS_AT, flags);
+    memcpy(buffer + COUNTS_AT, rest, sizeof rest);
+    wire_put_u16(buffer + end - CLASS_SIZE, CLASS_IN);
+    return end;
+}
+
+static bool same_class(const uint8_t *bytes, size_t size, const struct udp_query *udp_query)
+{
+    const size_t end = question_end(bytes, size),
+                 end_asked = question_end(udp_query->bytes, udp_query->size);
+    return end > 0 && end == end_asked &&
+           memcmp(bytes + end - CLASS_SIZE, udp_query->bytes + end - CLASS_SIZE, CLASS_SIZE) == 0;
+}
+
+/*
  * What c-ares is shown of a response, if it is one: whose it is, and that it has failed, of which it makes nothing. One without any
  * question is an error of somebody who could not read it: that of the query stands for it. Returns the size, or 0.
  */
-static size_t write_stub(const uint8_t *bytes, size_t size, const struct udp_query *udp_query,
-                         uint8_t *buffer, size_t room)
+static size_t write_response(const uint8_t *bytes, size_t size, const struct udp_query *udp_query,
+                             uint8_t *buffer, size_t room)
 {
-    static const uint8_t rest[] = {0, 1, 0, 0, 0, 0, 0, 0};
-    enum { FLAGS_AT = 2, COUNTS_AT = 4 };
     const uint16_t flags = wire_get_u16(bytes + FLAGS_AT);
     if (wire_get_u16(bytes + COUNTS_AT) == 0 && flags & FLAG_RCODE) {
         bytes = udp_query->bytes;
         size = udp_query->size;
     }
-    size_t end = question_end(bytes, size);
-    if ((flags & (FLAG_QR | FLAG_OPCODE)) != FLAG_QR || end == 0 || end > room)
+    if ((flags & (FLAG_QR | FLAG_OPCODE)) != FLAG_QR || !same_class(bytes, size, udp_query))
         return 0;
-    memcpy(buffer, bytes, end);
-    wire_put_u16(buffer + FLAGS_AT, FLAG_QR | FLAG_RD | FLAG_RA | RCODE_SERVFAIL);
-    memcpy(buffer + COUNTS_AT, rest, sizeof rest);
-    return end;
+    return write_stub(bytes, size, FLAG_QR | FLAG_RD | FLAG_RA | RCODE_SERVFAIL, buffer, room);
 }
 
 /* The next response, as if it were read from the socket. */
@@ -233,11 +254,12 @@ static ares_ssize_t read_message(ares_socket_t fd, void *buffer, size_t room, in
     if (forward->overdue) {
         const struct udp_query *udp_query = &forward->overdue->udp_query;
         forward->overdue = NULL;
-        udp_query->bytes[2] |= FLAG_QR >> 8;
-        size = write_stub(udp_query->bytes, udp_query->size, udp_query, buffer, room);
+        udp_query->bytes[FLAGS_AT] |= FLAG_QR >> 8;
+        size = write_response(udp_query->bytes, udp_query->size, udp_query, buffer, room);
     }
     while (size == 0 && ports_next(forward->ports, &udp_response))
-        size = write_stub(udp_response.bytes, udp_response.size, udp_response.query, buffer, room);
+        size =
+            write_response(udp_response.bytes, udp_response.size, udp_response.query, buffer, room);
     if (size == 0) {
         errno = EAGAIN;
         return -1;
@@ -300,7 +322,9 @@ static void answered_by_udp(void *arg, int status, int timeouts, unsigned char *
 
 static void send_by_udp(struct forward *forward, struct exchange_request *request)
 {
-    struct sending *sending = pool_get(&forward->sendings);
+    uint8_t stub[EXCHANGE_MAX_QUERY];
+    const size_t size = write_stub(request->bytes, request->size, FLAG_RD, stub, sizeof stub);
+    struct sending *sending = size > 0 ? pool_get(&forward->sendings) : NULL;
     if (!sending) {
         refuse(forward, request);
         return;
@@ -314,7 +338,7 @@ static void send_by_udp(struct forward *forward, struct exchange_request *reques
     wheel_start(clockwork_wheel(forward->clockwork), &sending->timer, request->deadline,
                 micro_ms(micro_now()));
     forward->leaving = sending;
-    ares_send(forward->udp, request->bytes, request->size, answered_by_udp, sending);
+    ares_send(forward->udp, stub, (int)size, answered_by_udp, sending);
     forward->leaving = NULL;
 }
 
