@@ -13,6 +13,7 @@ void build_start(struct builder *builder, uint8_t *buffer, size_t size)
     builder->out = wire_writer(buffer, size < DNS_MAX_MESSAGE ? size : DNS_MAX_MESSAGE);
     builder->suffix_count = 0;
     builder->closed = false;
+    builder->lone_question = false;
     builder->ttl_count = 0;
     memset(builder->counts, 0, sizeof(builder->counts));
     header = wire_reserve(&builder->out, DNS_HEADER_SIZE);
@@ -94,11 +95,35 @@ static uint16_t find_suffix(struct builder *builder, const uint8_t *name, uint16
 /* Remembers that a name stands at `offset`, while there is room and a pointer can reach it. */
 static void add_suffix(struct builder *builder, size_t offset, uint16_t tag)
 {
-    if (offset >= POINTER_LIMIT || builder->closed || builder->suffix_count == BUILD_MAX_SUFFIXES)
+    if (offset >= POINTER_LIMIT || builder->suffix_count == BUILD_MAX_SUFFIXES)
         return;
     builder->suffix_used[builder->suffix_count] = false;
     builder->suffixes[builder->suffix_count] = (uint16_t)offset;
     builder->suffix_tags[builder->suffix_count++] = tag;
+}
+
+/* Remembers the suffixes of the question's name, as of any other. */
+static void list_question(struct builder *builder)
+{
+    struct suffixes suffixes;
+
+    builder->lone_question = false;
+    split_name(builder->out.base + DNS_HEADER_SIZE, &suffixes);
+    for (size_t i = 0; i < suffixes.count; i++)
+        add_suffix(builder, DNS_HEADER_SIZE + suffixes.offsets[i], suffixes.tags[i]);
+}
+
+/* Most answers are records of the question's name alone: nothing needs to be known of it then but where it is. */
+static bool write_as_question(struct builder *builder, const uint8_t *name)
+{
+    if (!builder->lone_question)
+        return false;
+    if (name[0] != 0 && written_name_is(builder->out.base, DNS_HEADER_SIZE, name)) {
+        wire_write_u16(&builder->out, POINTER_MARK | DNS_HEADER_SIZE);
+        return true;
+    }
+    list_question(builder);
+    return false;
 }
 
 /*
@@ -112,6 +137,8 @@ static void write_name(struct builder *builder, const uint8_t *name)
     size_t start = out->at, kept;
     uint16_t target = 0;
 
+    if (write_as_question(builder, name))
+        return;
     split_name(name, &suffixes);
     for (kept = 0; kept < suffixes.count && target == 0; kept++)
         target = find_suffix(builder, name + suffixes.offsets[kept], suffixes.tags[kept]);
@@ -122,7 +149,7 @@ static void write_name(struct builder *builder, const uint8_t *name)
     } else {
         wire_write(out, name, name_size(name));
     }
-    if (out->failed)
+    if (out->failed || builder->closed)
         return;
     for (size_t i = 0; i < kept; i++)
         add_suffix(builder, start + suffixes.offsets[i], suffixes.tags[i]);
@@ -130,11 +157,13 @@ static void write_name(struct builder *builder, const uint8_t *name)
 
 void build_question(struct builder *builder, const struct question *question)
 {
-    write_name(builder, question->name);
+    wire_write(&builder->out, question->name, name_size(question->name));
     wire_write_u16(&builder->out, question->type);
     wire_write_u16(&builder->out, question->class);
-    if (!builder->out.failed)
-        wire_put_u16(builder->out.base + 4, 1);
+    if (builder->out.failed)
+        return;
+    wire_put_u16(builder->out.base + 4, 1);
+    builder->lone_question = true;
 }
 
 /* -- records ----------------------------------------------------------------------------------- */

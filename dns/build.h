@@ -24,6 +24,8 @@ struct builder {
     uint16_t suffix_tags[BUILD_MAX_SUFFIXES]; /* their hashes: most mismatches end here */
     bool suffix_used[BUILD_MAX_SUFFIXES];     /* a pointer leads there */
     bool closed;                              /* names written are not pointed to */
+    bool
+        lone_question; /* only the question's name is written, and its suffixes are not listed yet */
     uint16_t ttl_count;
     uint16_t ttl_offsets[BUILD_MAX_RECORDS]; /* from the message's first byte, ascending */
 };

@@ -119,11 +119,29 @@ static int read_byte(const char **at, const char *end)
     return must_be_escaped(c) ? ERR_NAME : (uint8_t)c;
 }
 
+/* Characters that stand for themselves in a label: all but those of read_byte() and the dot. */
+static const bool is_plain[UINT8_MAX + 1] = {
+    ['!'] = true,         ['#' ... '\''] = true, ['*' ... '-'] = true,
+    ['/' ... ':'] = true, ['<' ... '['] = true,  [']' ... '~'] = true,
+};
+
+/* Copies those that a label begins with; their number. */
+static int copy_plain(const char *text, const char *end, uint8_t bytes[LABEL_MAX])
+{
+    const int most = end - text < LABEL_MAX ? (int)(end - text) : LABEL_MAX;
+    int length = 0;
+
+    for (; length < most && is_plain[(uint8_t)text[length]]; length++)
+        bytes[length] = (uint8_t)text[length];
+    return length;
+}
+
 /* Reads one label up to its dot or the end into `label` (length byte first). Returns its length. */
 static int read_label(const char **at, const char *end, uint8_t *label)
 {
-    int length = 0;
+    int length = copy_plain(*at, end, label + 1);
 
+    *at += length;
     while (*at < end && **at != '.') {
         int byte = read_byte(at, end);
         if (byte < 0)
@@ -266,6 +284,8 @@ static bool label_equal(const uint8_t *a, const uint8_t *b)
 {
     if (a[0] != b[0])
         return false;
+    if (memcmp(a + 1, b + 1, a[0]) == 0) /* most are spelled alike */
+        return true;
     for (size_t i = 1; i <= a[0]; i++) {
         if (name_fold(a[i]) != name_fold(b[i]))
             return false;

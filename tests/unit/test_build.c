@@ -191,6 +191,42 @@ static void compresses_without_case(void **state)
     assert_memory_equal(wire + 12, "\3wWw\7eXample", 13);
 }
 
+/* Records that will change places point to the question's suffixes, and nothing points into them. */
+static void movable_records_point_to_the_question(void **state)
+{
+    static const uint8_t want[] = "\0\1\200\0\0\1\0\3\0\0\0\0"
+                                  "\3www\7example\3com\0\0\17\0\1"
+                                  "\300\14\0\17\0\1\0\0\1\54\0\7\0\12\2mx\300\20"
+                                  "\300\14\0\17\0\1\0\0\1\54\0\7\0\12\2mx\300\20"
+                                  "\2mx\300\20\0\1\0\1\0\0\1\54\0\4\1\2\3"
+                                  "\4";
+    struct question question = question_of("www.example.com.", TYPE_MX);
+    struct record record = record_of("www.example.com.", TYPE_MX, "10 mx.example.com.");
+
+    (void)state;
+    begin(sizeof(wire));
+    build_question(&builder, &question);
+    build_movable(&builder, SECTION_ANSWER, &record);
+    build_movable(&builder, SECTION_ANSWER, &record);
+    add(SECTION_ANSWER, "mx.example.com.", TYPE_A, "1.2.3.4");
+    assert_int_equal(build_finish(&builder, 1, FLAG_QR), sizeof(want) - 1);
+    assert_memory_equal(wire, want, sizeof(want) - 1);
+    assert_true(build_stands_alone(&builder, 33, 71));
+}
+
+/* No pointer to the root: it is no longer by itself. */
+static void writes_the_root_as_it_is(void **state)
+{
+    struct question question = question_of(".", TYPE_NS);
+
+    (void)state;
+    begin(sizeof(wire));
+    build_question(&builder, &question);
+    add(SECTION_ANSWER, ".", TYPE_NS, "ns.");
+    assert_int_equal(build_finish(&builder, 1, FLAG_QR), DNS_HEADER_SIZE + 5 + 1 + 10 + 4);
+    assert_int_equal(wire[DNS_HEADER_SIZE + 5], 0);
+}
+
 /* An answer to one spelling serves another once the question is replaced in place. */
 static void question_can_be_replaced(void **state)
 {
@@ -393,6 +429,8 @@ int main(void)
         cmocka_unit_test(builds_what_parses_back),
         cmocka_unit_test(compresses),
         cmocka_unit_test(compresses_without_case),
+        cmocka_unit_test(movable_records_point_to_the_question),
+        cmocka_unit_test(writes_the_root_as_it_is),
         cmocka_unit_test(question_can_be_replaced),
         cmocka_unit_test(points_only_where_it_can),
         cmocka_unit_test(outgrows_its_table),

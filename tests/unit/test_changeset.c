@@ -376,6 +376,26 @@ static void the_rest_is_left_to_the_tree(void **state)
     is_left_to_the_tree("{\"op\":\"DEL\",\"name\":\"w.example.com.\",\"ttl\":1.5}");
 }
 
+/* Every byte at every place of a string, whose end is looked for eight bytes at a time. */
+static void strings_end_where_they_end(void **state)
+{
+    enum { LENGTH = 19 };
+    (void)state;
+    for (int byte = 1; byte <= UINT8_MAX; byte++)
+        for (size_t at = 0; at < LENGTH; at++) {
+            char json[256], publisher[] = "abcdefghijklmnopqrs";
+            const bool plain = byte >= ' ' && byte <= 0x7f && byte != '"' && byte != '\\';
+            publisher[at] = (char)byte;
+            snprintf(json, sizeof json, HEAD "\"publisher\": \"%s\", \"changes\": []}", publisher);
+            if (plain) {
+                is_scanned(json);
+                continue;
+            }
+            struct change_set *scanned = changeset_scan(json, strlen(json));
+            assert_null(scanned);
+        }
+}
+
 /* -- what is refused, and where ---------------------------------------------------------------- */
 
 /* The place is ours to check, the words are the parser's. */
@@ -782,6 +802,7 @@ int main(void)
         cmocka_unit_test(what_publishers_write_is_scanned),
         cmocka_unit_test(what_we_write_is_scanned),
         cmocka_unit_test(the_rest_is_left_to_the_tree),
+        cmocka_unit_test(strings_end_where_they_end),
         cmocka_unit_test(json_is_refused),
         cmocka_unit_test(control_characters_do_not_reach_the_place),
         cmocka_unit_test(a_long_value_is_cut),

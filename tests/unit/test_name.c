@@ -225,6 +225,28 @@ static void text_is_ascii(void **state)
     assert_int_equal(name_from_text("b\\\xc3.", name), 4);
 }
 
+/* Every byte at every place of a label: it stands for itself, or does not stand there. */
+static void text_holds_what_may_stand_there(void **state)
+{
+    (void)state;
+    for (int byte = 1; byte <= UINT8_MAX; byte++)
+        for (size_t at = 0; at < 5; at++) {
+            char text[] = "abcde.x.";
+            uint8_t name[NAME_MAX_SIZE];
+            const bool special = byte <= ' ' || byte >= 0x7f || strchr("\"();\\.", byte);
+            text[at] = (char)byte;
+            const int size = name_from_text(text, name);
+            if (!special) {
+                assert_int_equal(size, 9);
+                assert_int_equal(name[1 + at], byte);
+            } else if (byte > 0x7f) {
+                assert_int_equal(size, ERR_NOT_ASCII);
+            } else if (byte != '.' && byte != '\\') {
+                assert_int_equal(size, ERR_NAME);
+            }
+        }
+}
+
 static void text_may_lack_the_final_dot(void **state)
 {
     static const struct {
@@ -393,6 +415,7 @@ int main(void)
         cmocka_unit_test(text_reads),
         cmocka_unit_test(text_refuses),
         cmocka_unit_test(text_is_ascii),
+        cmocka_unit_test(text_holds_what_may_stand_there),
         cmocka_unit_test(text_may_lack_the_final_dot),
         cmocka_unit_test(text_bounds),
         cmocka_unit_test(text_writes),
