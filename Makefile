@@ -20,7 +20,7 @@ Q     := $(if $(V),,@)
 say    = $(if $(V),,@printf '  %-5s %s\n' '$(1)' '$(2)')
 
 # Debian's package is called libcyaml, and links libyaml itself.
-PACKAGES := libcares rdkafka libevent libevent_pthreads ldns jansson libcyaml yaml-0.1 libxxhash libidn2 libseccomp liburcu libknot libzscanner libdnssec
+PACKAGES := libcares rdkafka libevent libevent_pthreads ldns jansson libcyaml yaml-0.1 libxxhash libidn2 libseccomp liburcu libcrypto libknot libzscanner libdnssec
 PKG_CFLAGS = $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
 PKG_LIBS   = $(shell pkg-config --libs $(PACKAGES) 2>/dev/null)
 

@@ -23,6 +23,8 @@ enum {
     TYPE_NSEC = 47,
     TYPE_DNSKEY = 48,
     TYPE_NSEC3 = 50,
+    TYPE_NSEC3PARAM = 51,
+    TYPE_ZONEMD = 63,
     TYPE_TKEY = 249,
     TYPE_TSIG = 250,
     TYPE_IXFR = 251,

@@ -15,7 +15,8 @@ enum zone_lookup_result {
     ZONE_NXDOMAIN,  /* the same with NXDOMAIN (RFC 6604: of the last name of the chain) */
     ZONE_REFERRAL,  /* NS in the authority section, no AA but for the chain before it */
     ZONE_ELSEWHERE, /* a chain that leaves the zone: whoever wants its end asks elsewhere */
-    ZONE_OUTSIDE,   /* the question is not of this zone, or it has no SOA yet */
+    ZONE_TOO_LONG, /* a DNAME makes too long a name of it: YXDOMAIN (RFC 6672 2.2), the DNAME in the answer section */
+    ZONE_OUTSIDE, /* the question is not of this zone, or it has no SOA yet */
 };
 
 /*

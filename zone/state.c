@@ -29,6 +29,15 @@ const struct node *state_node(const struct zone_state *state, const uint8_t *own
     return node ? node : tree_find(state->hashes, &key);
 }
 
+/* The apex comes first of all. */
+bool state_apex_find(const struct zone_state *state, uint16_t type, struct zone_rrset *ret)
+{
+    if (!state->names)
+        return false;
+    const struct node *node = tree_first_of(state->names);
+    return node->name_size == state->apex_size && node_find(node, type, ret);
+}
+
 /* -- in order ---------------------------------------------------------------------------------- */
 
 /* Of the two places the first; a node that is in both trees is passed once. */

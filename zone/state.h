@@ -41,6 +41,9 @@ void state_seek(const struct zone_state *state, const uint8_t *owner, struct sta
 /* Canonical order (RFC 4034 6.1) of two names of a zone: less than 0, 0, more than 0. */
 int state_compare(const struct zone_state *state, const uint8_t *a, const uint8_t *b);
 
+/* An RRset of the apex. */
+bool state_apex_find(const struct zone_state *state, uint16_t type, struct zone_rrset *ret);
+
 /* All of a name, or NULL; whether it is a name of the zone or one of NSEC3. */
 const struct node *state_node(const struct zone_state *state, const uint8_t *owner);
 

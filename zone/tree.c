@@ -90,6 +90,14 @@ void tree_first(tree_twig root, struct tree_cursor *ret)
         descend(ret, root, false);
 }
 
+void tree_last(tree_twig root, struct tree_cursor *ret)
+{
+    ret->depth = 0;
+    ret->node = NULL;
+    if (root)
+        descend(ret, root, true);
+}
+
 void tree_next(struct tree_cursor *cursor)
 {
     cursor->node = NULL;

@@ -67,7 +67,7 @@ static inline tree_twig tree_twig_of(const struct tree_branch *branch, unsigned 
     return ways & bit ? branch->twigs[__builtin_popcount(ways & (bit - 1))] : 0;
 }
 
-/* The first and the last node of what is not empty. */
+/* The first node of what is not empty. */
 const struct node *tree_first_of(tree_twig twig);
 
 /* The node of a key's name, or NULL. */
@@ -86,6 +86,7 @@ struct tree_cursor {
 };
 
 void tree_first(tree_twig root, struct tree_cursor *ret);
+void tree_last(tree_twig root, struct tree_cursor *ret);
 void tree_next(struct tree_cursor *cursor);
 void tree_previous(struct tree_cursor *cursor);
 

@@ -182,6 +182,11 @@ const struct zone_state *zone_edit_state(const struct zone_edit *edit)
     return edit->next;
 }
 
+const uint8_t *zone_edit_apex(const struct zone_edit *edit)
+{
+    return edit->zone->apex;
+}
+
 static bool is_name(const struct node *node)
 {
     return node && !node_is_only_hash(node);

@@ -56,6 +56,8 @@ MUST_CHECK int zone_edit_change(struct zone_edit *edit, const struct change *cha
 /* The state that a commit would make, for the writer itself: to look into before it decides. Good until the next call. */
 const struct zone_state *zone_edit_state(const struct zone_edit *edit);
 
+const uint8_t *zone_edit_apex(const struct zone_edit *edit);
+
 /* Readers that begin from now on see it. Frees the edit. */
 void zone_edit_commit(struct zone_edit *edit);
 

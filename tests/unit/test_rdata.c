@@ -24,7 +24,6 @@ enum {
     TYPE_CERT = 37,
     TYPE_APL = 42,
     TYPE_IPSECKEY = 45,
-    TYPE_NSEC3PARAM = 51,
     TYPE_TLSA = 52,
     TYPE_HIP = 55,
     TYPE_CSYNC = 62,

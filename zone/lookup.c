@@ -1,0 +1,287 @@
+/* lookup.c - see lookup.h. */
+#include "zone/lookup.h"
+
+#include "zone/denial.h"
+#include "zone/finding.h"
+
+/* What stands at a name. */
+enum kind {
+    KIND_NODE,    /* a node of its own, or that of a wildcard */
+    KIND_EMPTY,   /* an empty non-terminal, or a wildcard that is one */
+    KIND_CUT,     /* a delegation at or above it */
+    KIND_DNAME,   /* a DNAME above it */
+    KIND_NOTHING, /* it does not exist */
+};
+
+struct spot {
+    enum kind kind;
+    const struct node *node; /* KIND_NODE, KIND_CUT, KIND_DNAME */
+    bool is_wildcard;        /* KIND_NODE, KIND_EMPTY: reached by synthesis (RFC 4592) */
+    size_t
+        encloser_labels; /* of the closest encloser, root's side; for what does not exist or a wildcard answers */
+};
+
+enum { GO_ON = -1 }; /* a chain has another link */
+
+/* -- where a name stands ----------------------------------------------------------------------- */
+
+static bool is_cut(const struct zone_state *state, const struct node *node)
+{
+    return node->name_size != state->apex_size && node_has(node, TYPE_NS);
+}
+
+/* The topmost node above a name that says who answers for all below it. */
+static bool find_above(const struct zone_state *state, const struct tree_trace *trace,
+                       struct spot *ret)
+{
+    for (size_t i = 0; i < trace->above_count; i++) {
+        const struct node *node = trace->above[i];
+        const bool cut = is_cut(state, node);
+        if (cut || node_has(node, TYPE_DNAME)) {
+            *ret = (struct spot){.kind = cut ? KIND_CUT : KIND_DNAME, .node = node};
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The wildcard right below a name's closest encloser, if it exists (RFC 4592 3.3.1). */
+static void find_wildcard(const struct zone_state *state, const struct finding_name *name,
+                          struct spot *ret)
+{
+    uint8_t wildcard[NAME_MAX_SIZE] = {1, '*'};
+    struct tree_trace trace;
+    struct key key;
+    const uint8_t *encloser = name->bytes;
+    for (size_t labels = name_labels(name->bytes); labels > ret->encloser_labels; labels--)
+        encloser = name_parent(encloser);
+    const size_t size = name_size(encloser); /* at least a label is missing: there is room */
+    memcpy(wildcard + 2, encloser, size);
+    key_make(wildcard, size + 2, state->apex_size, &key);
+    tree_trace(state->names, &key, &trace);
+    ret->is_wildcard = trace.node || trace.parted == 2u * key.size;
+    ret->node = trace.node;
+    ret->kind = trace.node ? KIND_NODE : ret->is_wildcard ? KIND_EMPTY : KIND_NOTHING;
+}
+
+static void find_spot(const struct zone_state *state, const struct finding_name *name,
+                      struct spot *ret)
+{
+    struct tree_trace trace;
+    struct key key;
+    key_make(name->bytes, name->size, state->apex_size, &key);
+    tree_trace(state->names, &key, &trace);
+    if (find_above(state, &trace, ret))
+        return;
+    *ret = (struct spot){.node = trace.node};
+    if (trace.node)
+        ret->kind = is_cut(state, trace.node) ? KIND_CUT : KIND_NODE;
+    else if (trace.parted == 2u * key.size)
+        ret->kind = KIND_EMPTY;
+    else {
+        ret->encloser_labels = name_labels(state->apex) + key_labels(&key, trace.parted);
+        find_wildcard(state, name, ret);
+    }
+}
+
+/* -- chains ------------------------------------------------------------------------------------ */
+
+/* The next link; false: there have been enough, or it has been there. */
+static bool add_link(struct finding *finding, const uint8_t *target, size_t size)
+{
+    if (finding->link_count > FINDING_LINKS)
+        return false;
+    for (size_t i = 0; i < finding->link_count; i++)
+        if (name_equal(finding->links[i].bytes, target))
+            return false;
+    struct finding_name *link = &finding->links[finding->link_count++];
+    link->size = (uint8_t)size;
+    name_lower(target, size, link->bytes);
+    return true;
+}
+
+/* Where a chain goes on. */
+static int follow(struct finding *finding, const uint8_t *target, size_t size)
+{
+    if (!add_link(finding, target, size))
+        return ZONE_ANSWER; /* a loop: what is there of it */
+    return name_is_within(target, finding->state->apex) ? GO_ON : ZONE_ELSEWHERE;
+}
+
+static int follow_cname(struct finding *finding, const struct finding_name *name,
+                        const struct zone_rrset *cname)
+{
+    const struct rdata_view target = zone_rdata(cname, 0);
+    finding_put(finding, SECTION_ANSWER, cname, name->bytes);
+    return follow(finding, target.bytes, target.size);
+}
+
+/* RFC 6672 3.1: the DNAME, and a CNAME made of it with its TTL. */
+static int follow_dname(struct finding *finding, const struct finding_name *name,
+                        const struct node *node)
+{
+    struct zone_rrset dname;
+    uint8_t target[NAME_MAX_SIZE];
+    if (!node_find(node, TYPE_DNAME, &dname))
+        return ZONE_ANSWER;
+    finding_put(finding, SECTION_ANSWER, &dname, NULL);
+    const int size =
+        name_substitute(name->bytes, node_name(node), zone_rdata(&dname, 0).bytes, target);
+    if (size < 0)
+        return ZONE_TOO_LONG;
+    build_record(finding->builder, SECTION_ANSWER,
+                 &(struct record){.owner = name->bytes,
+                                  .rdata = target,
+                                  .rdata_size = (uint16_t)size,
+                                  .ttl = dname.ttl,
+                                  .type = TYPE_CNAME,
+                                  .class = CLASS_IN});
+    return follow(finding, target, (size_t)size);
+}
+
+/* -- a node's answer --------------------------------------------------------------------------- */
+
+static bool is_proof(uint16_t type)
+{
+    return type == TYPE_RRSIG || type == TYPE_NSEC || type == TYPE_NSEC3;
+}
+
+/* RFC 8482 4.1: one RRset stands for all. */
+static bool put_any(struct finding *finding, const struct node *node, const uint8_t *owner)
+{
+    struct zone_rrset rrset;
+    for (bool more = node_first(node, &rrset); more; more = node_next(node, &rrset))
+        if (!is_proof(rrset.type))
+            return finding_put(finding, SECTION_ANSWER, &rrset, owner);
+    return false;
+}
+
+static bool put_asked(struct finding *finding, const struct node *node, uint16_t type,
+                      const uint8_t *owner)
+{
+    struct zone_rrset rrset;
+    if (type == TYPE_ANY)
+        return put_any(finding, node, owner);
+    return node_find(node, type, &rrset) && finding_put(finding, SECTION_ANSWER, &rrset, owner);
+}
+
+/* Types that are asked of a CNAME's own name (RFC 4035 2.5). */
+static bool is_of_alias(uint16_t type)
+{
+    return type == TYPE_CNAME || type == TYPE_ANY || is_proof(type);
+}
+
+static int answer_node(struct finding *finding, const struct finding_name *name, uint16_t type,
+                       const struct spot *spot)
+{
+    struct zone_rrset cname;
+    if (spot->is_wildcard)
+        finding->wildcards[finding->wildcard_count++] =
+            (struct finding_wildcard){name, spot->encloser_labels};
+    if (!is_of_alias(type) && node_find(spot->node, TYPE_CNAME, &cname))
+        return follow_cname(finding, name, &cname);
+    return put_asked(finding, spot->node, type, name->bytes) ? ZONE_ANSWER : ZONE_NODATA;
+}
+
+static int look_up_link(struct finding *finding, const struct finding_name *name, uint16_t type,
+                        struct spot *spot)
+{
+    find_spot(finding->state, name, spot);
+    switch (spot->kind) {
+    case KIND_NODE:
+        return answer_node(finding, name, type, spot);
+    case KIND_CUT:
+        /* RFC 4035 3.1.4.1: the DS of a cut is this side's. */
+        if (type == TYPE_DS && spot->node->name_size == name->size)
+            return answer_node(finding, name, type, spot);
+        return ZONE_REFERRAL;
+    case KIND_DNAME:
+        return follow_dname(finding, name, spot->node);
+    case KIND_EMPTY:
+        return ZONE_NODATA;
+    case KIND_NOTHING:
+        break;
+    }
+    return ZONE_NXDOMAIN;
+}
+
+/* -- authority --------------------------------------------------------------------------------- */
+
+/* RFC 2308 3: with the lesser of its TTL and its minimum. */
+static void put_soa(struct finding *finding)
+{
+    struct zone_rrset soa;
+    if (!state_apex_find(finding->state, TYPE_SOA, &soa))
+        return;
+    const struct rdata_view rdata = zone_rdata(&soa, 0);
+    const uint32_t minimum = rdata.size >= 4 ? wire_get_u32(rdata.bytes + rdata.size - 4) : 0;
+    finding_put_with_ttl(finding, SECTION_AUTHORITY, &soa, minimum < soa.ttl ? minimum : soa.ttl);
+}
+
+static void deny_type(struct finding *finding, const struct finding_name *name,
+                      const struct spot *spot)
+{
+    if (spot->is_wildcard)
+        denial_of_wildcard_type(finding, name, spot->encloser_labels, spot->node);
+    else
+        denial_of_type(finding, name, spot->node);
+    if (spot->is_wildcard && !spot->node)
+        denial_of_better(finding, name, spot->encloser_labels);
+}
+
+/* The cut's NS, and its DS or that there is none (RFC 4035 3.1.4). */
+static void refer(struct finding *finding, const struct node *cut)
+{
+    struct zone_rrset rrset;
+    struct finding_name name = {.size = cut->name_size};
+    if (node_find(cut, TYPE_NS, &rrset))
+        finding_put(finding, SECTION_AUTHORITY, &rrset, NULL);
+    if (!finding->dnssec_ok)
+        return;
+    memcpy(name.bytes, node_name(cut), cut->name_size);
+    if (node_find(cut, TYPE_DS, &rrset))
+        finding_put(finding, SECTION_AUTHORITY, &rrset, NULL);
+    else
+        denial_of_type(finding, &name, cut);
+}
+
+static void put_authority(struct finding *finding, int result, const struct spot *spot)
+{
+    const struct finding_name *name = &finding->links[finding->link_count - 1];
+    if (result == ZONE_NODATA || result == ZONE_NXDOMAIN)
+        put_soa(finding);
+    if (result == ZONE_REFERRAL)
+        refer(finding, spot->node);
+    if (!finding->dnssec_ok)
+        return;
+    if (result == ZONE_NXDOMAIN)
+        denial_of_name(finding, name, spot->encloser_labels);
+    if (result == ZONE_NODATA)
+        deny_type(finding, name, spot);
+    for (size_t i = 0; i < finding->wildcard_count; i++)
+        denial_of_better(finding, finding->wildcards[i].name,
+                         finding->wildcards[i].encloser_labels);
+}
+
+enum zone_lookup_result zone_lookup(const struct zone_state *state, const struct question *question,
+                                    bool dnssec_ok, struct builder *builder)
+{
+    struct finding finding;
+    struct spot spot;
+    struct zone_rrset soa;
+    int result;
+    finding.state = state;
+    finding.builder = builder;
+    finding.dnssec_ok = dnssec_ok;
+    finding.put_count = finding.link_count = finding.wildcard_count = 0;
+    if (!name_is_within(question->name, state->apex) || !state_apex_find(state, TYPE_SOA, &soa) ||
+        !add_link(&finding, question->name, question->name_size))
+        return ZONE_OUTSIDE;
+    do
+        result =
+            look_up_link(&finding, &finding.links[finding.link_count - 1], question->type, &spot);
+    while (result == GO_ON);
+    put_authority(&finding, result, &spot);
+    finding_put_additional(&finding, result == ZONE_REFERRAL ? spot.node : NULL);
+    return (enum zone_lookup_result)result;
+}
