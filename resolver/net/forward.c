@@ -35,6 +35,7 @@ struct sending {
     struct forward *forward;
     struct exchange_request *request;
     bool overdue;
+    bool stays; /* there is no port for it */
 };
 
 struct forward {
@@ -167,23 +168,24 @@ static int connect_none(ares_socket_t fd, const struct sockaddr *address, ares_s
     return 0;
 }
 
-/* c-ares sends what it was shown of the request that is leaving: with its ID the request itself leaves. */
+/*
+ * c-ares sends what it was shown of the request that is leaving: with its ID the request itself leaves. That it cannot leave is not
+ * for c-ares to know: newer ones fail all that is under way then.
+ */
 static ares_ssize_t write_message(ares_socket_t fd, const struct iovec *pieces, int count,
                                   void *arg)
 {
     (void)fd;
     struct forward *forward = arg;
-    struct udp_query *udp_query = forward->leaving ? &forward->leaving->udp_query : NULL;
+    struct sending *leaving = forward->leaving;
     size_t size = 0;
     for (int i = 0; i < count; i++)
         size += pieces[i].iov_len;
-    if (udp_query && !udp_query->port && pieces[0].iov_len >= sizeof(uint16_t)) {
-        memcpy(udp_query->bytes, pieces[0].iov_base, sizeof(uint16_t));
-        if (ports_send(forward->ports, udp_query) == ERR_OK)
-            return (ares_ssize_t)size;
+    if (leaving && !leaving->udp_query.port && pieces[0].iov_len >= sizeof(uint16_t)) {
+        memcpy(leaving->udp_query.bytes, pieces[0].iov_base, sizeof(uint16_t));
+        leaving->stays = ports_send(forward->ports, &leaving->udp_query) != ERR_OK;
     }
-    errno = ECONNREFUSED;
-    return -1;
+    return (ares_ssize_t)size;
 }
 
 /* Where the question of a message ends; 0: it has none that could be read. */
@@ -307,10 +309,13 @@ static void answered_by_udp(void *arg, int status, int timeouts, unsigned char *
     /* None for a response that came in by another port: c-ares does not look at ports. */
     const struct udp_response *found = ports_response(forward->ports, udp_query);
     const struct udp_response udp_response = found ? *found : (struct udp_response){.size = 0};
-    const bool late = sending->overdue || status == ARES_ETIMEOUT || status == ARES_EDESTRUCTION;
+    const bool late = (sending->overdue && !sending->stays) || status == ARES_ETIMEOUT ||
+                      status == ARES_EDESTRUCTION;
     const bool refused = status != ARES_SUCCESS || !found || udp_query->refused;
     ports_done(forward->ports, udp_query);
-    const bool leaving = forward->leaving == sending;
+    const bool leaving = forward->leaving != NULL;
+    if (forward->leaving == sending)
+        forward->leaving = NULL;
     struct exchange_request *request = sending_end(sending);
     if (leaving)
         refuse(forward, request);
@@ -339,6 +344,9 @@ static void send_by_udp(struct forward *forward, struct exchange_request *reques
                 micro_ms(micro_now()));
     forward->leaving = sending;
     ares_send(forward->udp, stub, (int)size, answered_by_udp, sending);
+    if (forward->leaving && sending->stays) /* its time is over now, and told from the loop */
+        wheel_start(clockwork_wheel(forward->clockwork), &sending->timer, micro_ms(micro_now()),
+                    micro_ms(micro_now()));
     forward->leaving = NULL;
 }
 

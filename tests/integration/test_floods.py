@@ -166,7 +166,7 @@ COOKIE = 10  # the EDNS option (RFC 7873)
 
 def cookie_of(response):
     (option,) = [option for option in response.options if option.otype == COOKIE]
-    return option.data
+    return option.to_wire()
 
 
 def ask_with_cookie(daemon, data, **options):

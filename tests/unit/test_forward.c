@@ -11,7 +11,7 @@
 #include "resolver/net/clock.h"
 #include "resolver/net/forward.h"
 
-enum { TIMEOUT_MS = 1000, ID_SIZE = 2, FLAGS_AT = 2, MOST = 8 };
+enum { TIMEOUT_MS = 1000, ID_SIZE = 2, FLAGS_AT = 2, FEW = 8, MANY = 1200 };
 
 struct asked {
     struct exchange_request request;
@@ -25,7 +25,9 @@ static struct fixture {
     struct event_base *base;
     int fd; /* the server */
     struct exchange *forward;
-    struct asked asked[MOST];
+    bool sending;
+    struct ports_budget budget;
+    struct asked asked[MANY];
 } f;
 
 static int setup(void **state)
@@ -38,7 +40,7 @@ static int setup(void **state)
     f.fd = socket(AF_INET, SOCK_DGRAM, 0);
     assert_int_equal(bind(f.fd, (struct sockaddr *)&address, sizeof address), 0);
     assert_int_equal(getsockname(f.fd, (struct sockaddr *)&address, &size), 0);
-    f.forward = forward_new(f.base, (struct sockaddr *)&address, NULL);
+    f.forward = forward_new(f.base, (struct sockaddr *)&address, &f.budget);
     assert_non_null(f.forward);
     return 0;
 }
@@ -61,6 +63,7 @@ static void turn(uint64_t ms)
 static void done(struct exchange_request *request, const struct exchange_response *response)
 {
     struct asked *asked = (struct asked *)request;
+    assert_false(f.sending);
     asked->done++;
     asked->status = response->status;
     asked->size = response->size;
@@ -73,7 +76,7 @@ static void ask(struct asked *asked, uint16_t class, const uint8_t *additional, 
                                        0,    0,    1, 'a',  0, 0, 1, 0, 0};
     struct exchange_request *request = &asked->request;
     memcpy(request->bytes, question, sizeof question);
-    request->bytes[0] = (uint8_t)(asked - f.asked);
+    wire_put_u16(request->bytes, (uint16_t)(asked - f.asked + 1));
     request->bytes[sizeof question - 2] = (uint8_t)(class >> 8);
     request->bytes[sizeof question - 1] = (uint8_t) class;
     request->bytes[11] = size > 0;
@@ -82,8 +85,9 @@ static void ask(struct asked *asked, uint16_t class, const uint8_t *additional, 
     request->done = done;
     request->deadline = mono_add(micro_ms(micro_now()), TIMEOUT_MS);
     memcpy(asked->bytes, request->bytes, request->size);
+    f.sending = true;
     exchange_send(f.forward, EXCHANGE_UDP, request);
-    turn(5);
+    f.sending = false;
 }
 
 /* The next message that the server has, and who sent it. Returns its size. */
@@ -92,6 +96,7 @@ static size_t serve(uint8_t bytes[EXCHANGE_MAX_QUERY], struct sockaddr_in *from)
     socklen_t from_size = sizeof *from;
     struct timeval wait = {.tv_sec = 5};
     setsockopt(f.fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof wait);
+    turn(5);
     ssize_t size =
         recvfrom(f.fd, bytes, EXCHANGE_MAX_QUERY, 0, (struct sockaddr *)from, &from_size);
     assert_true(size > 0);
@@ -167,14 +172,14 @@ static void only_its_response_comes_back(void **state)
 static void rubbish_fails_nothing(void **state)
 {
     (void)state;
-    uint8_t bytes[MOST][EXCHANGE_MAX_QUERY];
-    struct sockaddr_in from[MOST];
-    size_t sizes[MOST];
-    for (size_t i = 0; i < MOST; i++) {
+    uint8_t bytes[FEW][EXCHANGE_MAX_QUERY];
+    struct sockaddr_in from[FEW];
+    size_t sizes[FEW];
+    for (size_t i = 0; i < FEW; i++) {
         ask(&f.asked[i], (uint16_t)(1 + i), opt, sizeof opt);
         sizes[i] = serve(bytes[i], &from[i]);
     }
-    for (size_t i = 0; i < MOST; i++) {
+    for (size_t i = 0; i < FEW; i++) {
         uint8_t rubbish[EXCHANGE_MAX_QUERY];
         memset(rubbish, 0xc0, sizeof rubbish);
         memcpy(rubbish, bytes[i], 12);
@@ -184,7 +189,7 @@ static void rubbish_fails_nothing(void **state)
         reply(rubbish, 5, &from[i]);
     }
     turn(50);
-    for (size_t i = 0; i < MOST; i++) {
+    for (size_t i = 0; i < FEW; i++) {
         assert_int_equal(f.asked[i].done, 0);
         reply(bytes[i], sizes[i], &from[i]);
         wait_done(&f.asked[i]);
@@ -200,13 +205,29 @@ static void silence_ends_at_its_deadline(void **state)
     assert_int_equal(f.asked[0].status, ERR_TIMEOUT);
 }
 
+/* Whoever finds no port is told so, from the loop; and nobody else is. */
+static void no_port_is_its_own_trouble(void **state)
+{
+    (void)state;
+    size_t refused = 0;
+    for (size_t i = 0; i < MANY; i++)
+        ask(&f.asked[i], 1, opt, sizeof opt);
+    turn(TIMEOUT_MS / 4);
+    for (size_t i = 0; i < MANY; i++) {
+        assert_int_equal(f.asked[i].status, f.asked[i].done ? ERR_SYSTEM : 0);
+        refused += f.asked[i].done;
+    }
+    assert_in_range(refused, MANY - PORTS_TAKING * PORTS_MOST_ON, MANY / 2);
+    for (size_t i = 0; i < MANY; i++)
+        wait_done(&f.asked[i]);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(what_leaves_is_what_was_asked),
-        TEST(only_its_response_comes_back),
-        TEST(rubbish_fails_nothing),
+        TEST(what_leaves_is_what_was_asked), TEST(only_its_response_comes_back),
+        TEST(rubbish_fails_nothing),         TEST(no_port_is_its_own_trouble),
         TEST(silence_ends_at_its_deadline),
     };
     return cmocka_run_group_tests_name("forward", tests, NULL, NULL);
