@@ -8,8 +8,8 @@ import html_page
 import paths
 import table
 
-HEAD = ["attack", "server", "UDP: no answer", "UDP p99, calm", "attacked", "TCP: no answer", "TCP p99, calm", "attacked",
-        "RSS before", "most", "cores", "log"]
+HEAD = ["attack", "server", "sent a second", "UDP: no answer", "UDP p99, calm", "attacked", "TCP: no answer", "TCP p99, calm", "attacked",
+        "RSS before", "most", "after", "cores", "log"]
 TITLES = {"freshet": "freshet", "unbound": "Unbound"}
 
 
@@ -19,10 +19,11 @@ def _ms(value):
 
 def cells(row):
     calm, attacked = row["calm"], row["attacked"]
-    found = [row["attack"], TITLES[row["server"]]]
+    found = [row["attack"], TITLES[row["server"]], f"{row['sent']:,.0f}"]
     for way in ("udp", "tcp"):
         found += [f"{attacked[way]['failed']} of {attacked[way]['asked']}", _ms(calm[way]["p99_ms"]), _ms(attacked[way]["p99_ms"])]
-    return [*found, f"{row['rss_before_mib']:.0f} MiB", f"{row['rss_most_mib']:.0f} MiB", f"{row['cpu']:.2f}",
+    return [*found, f"{row['rss_before_mib']:.0f} MiB", f"{row['rss_most_mib']:.0f} MiB",
+            f"{row['rss_after_mib']:.0f} MiB", f"{row['cpu']:.2f}",
             table.shown(row["log_kib"], "{:,.0f} KiB")]
 
 

@@ -5,8 +5,9 @@
     make bench-flood FLOOD_ARGS="--only 'random names' --seconds 5"
 
 Each attack (attacks.py) meets a fresh server. The others ask for a new name every few milliseconds by UDP, and by
-TCP with a connection for each: first in peace, then under attack, from a network that the attacker is not in. Counted
-are those without an answer within 5 s, and the 99th percentile of those with one; of the server its memory, and the processor.
+TCP with a connection for each, from a network that the attacker is not in: in peace, then under attack, and so on in
+turns. Counted are those without an answer within 5 s; of the 99th percentiles of those with one, the median over the
+turns; of the server its memory, before, at most, and some seconds after the last attack, and the processor.
 
 Behind both servers stands one that answers at once, for names below silent.example.com. one that never does, and for
 two more a scripted one: slow.example.com. takes two seconds, huge.example.com. has 60,000 bytes.
@@ -18,6 +19,7 @@ import os
 import re
 import resource
 import socket
+import statistics
 import subprocess
 import sys
 import threading
@@ -33,13 +35,14 @@ import peers  # noqa: E402
 import scripted  # noqa: E402
 import usage  # noqa: E402
 
+import asker  # noqa: E402
 import attacks  # noqa: E402
 import floodpage  # noqa: E402
+import queries  # noqa: E402
 
 RATE = 200        # of the others, queries a second by UDP
-TCP_EVERY = 0.05  # seconds
-PATIENCE = 5.0    # seconds
-DESCRIPTORS = 256
+AHEAD = 2.0       # seconds that an attack has before the others are counted
+AFTER = 8.0       # seconds after the last one, until memory is looked at
 MIB = 1 << 20
 MORE_ZONES = 'forward-zone:\n    name: "{name}"\n    forward-addr: 127.0.0.1@{port}\n'
 
@@ -52,11 +55,11 @@ class Upstreams:
         self._silent = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._silent.bind(("127.0.0.1", 0))
         self.odd = scripted.Scripted()
-        self.odd.set(attacks.HUGE, "TXT", " ".join(['"' + "x" * 250 + '"'] * 240))
-        self.odd.script("*", scripted.delay(2, scripted.answer(f"*.{attacks.SLOW} 60 A 192.0.2.1")))
-        self.odd.script(attacks.HUGE, scripted.lookup)
-        self.zones = {attacks.SILENT: self._silent.getsockname()[1], attacks.SLOW: self.odd.address[1],
-                      attacks.HUGE: self.odd.address[1]}
+        self.odd.set(queries.HUGE, "TXT", " ".join(['"' + "x" * 250 + '"'] * 240))
+        self.odd.script("*", scripted.delay(2, scripted.answer(f"*.{queries.SLOW} 60 A 192.0.2.1")))
+        self.odd.script(queries.HUGE, scripted.lookup)
+        self.zones = {queries.SILENT: self._silent.getsockname()[1], queries.SLOW: self.odd.address[1],
+                      queries.HUGE: self.odd.address[1]}
 
     def stop(self):
         self.quick.stop()
@@ -76,50 +79,26 @@ def start(key, upstreams, limit=None, **tier):
     return freshet.Freshetd({"tiers": [section]}, log="info", files=limit)
 
 
-class ByTcp(threading.Thread):
-    """Connects, asks for a new name, closes; again and again until it is stopped."""
-
-    def __init__(self, address):
-        super().__init__(daemon=True)
-        self._address, self._ended = address, threading.Event()
-        self.waits, self.failed = [], 0
-        self.start()
-
-    def run(self):
-        number = 0
-        while not self._ended.wait(TCP_EVERY):
-            number += 1
-            began = time.monotonic()
-            try:
-                self._ask(f"t{number}-{time.time_ns()}.example.net.")
-                self.waits.append(time.monotonic() - began)
-            except OSError:
-                self.failed += 1
-
-    def _ask(self, name):
-        with socket.create_connection(self._address, timeout=PATIENCE, source_address=(attacks.CLIENT, 0)) as sock:
-            sock.sendall(attacks.framed(attacks.wire(name)))
-            reply = sock.recv(4096)
-            if len(reply) < 14 or reply[5] & 15:
-                raise OSError("no answer")
-
-    def stop(self):
-        self._ended.set()
-        self.join()
-
-
 def others(server, seconds):
     """What those who are no attackers get: by UDP and by TCP."""
-    by_tcp = ByTcp(server.address)
-    done = subprocess.run(attacks.load(
-        server, f"--source={attacks.CLIENT}:0", f"--rate={RATE}", "--unique=1", "--suffix=example.net.", "--edns",
-        f"--seconds={seconds}", f"--timeout={PATIENCE * 1000:.0f}", f"--first-unique={time.time_ns() // 1000 % 10**14}"),
-        capture_output=True, text=True, timeout=seconds + 60, check=True)
-    by_tcp.stop()
-    told, waits = json.loads(done.stdout), sorted(by_tcp.waits)
+    with subprocess.Popen([sys.executable, os.path.join(HERE, "asker.py"), *map(str, server.address), str(seconds)],
+                          stdout=subprocess.PIPE, text=True) as by_tcp:
+        done = subprocess.run(attacks.load(
+            server, f"--source={queries.CLIENT}:0", f"--rate={RATE}", "--unique=1", "--suffix=example.net.", "--edns",
+            f"--seconds={seconds}", f"--timeout={asker.PATIENCE * 1000:.0f}",
+            f"--first-unique={time.time_ns() // 1000 % 10**14}"),
+            capture_output=True, text=True, timeout=seconds + 60, check=True)
+        tcp = json.loads(by_tcp.communicate(timeout=seconds + 60)[0])
+    told = json.loads(done.stdout)
     return {"udp": {"asked": told["asked"], "failed": told["asked"] - told["good"], "p99_ms": told["latency_us"]["p99"] / 1e3},
-            "tcp": {"asked": len(waits) + by_tcp.failed, "failed": by_tcp.failed,
-                    "p99_ms": waits[int(len(waits) * 0.99)] * 1e3 if waits else None}}
+            "tcp": tcp}
+
+
+def all_turns(turns):
+    """Of several others()."""
+    return {way: {"asked": sum(turn[way]["asked"] for turn in turns), "failed": sum(turn[way]["failed"] for turn in turns),
+                  "p99_ms": statistics.median([turn[way]["p99_ms"] or asker.PATIENCE * 1e3 for turn in turns])}
+            for way in ("udp", "tcp")}
 
 
 class Watch(threading.Thread):
@@ -143,35 +122,34 @@ class Watch(threading.Thread):
                 "cpu": (usage.cpu_seconds(self._pid) - self._cpu) / (time.monotonic() - self._began)}
 
 
-HEADERS = b"GET /metrics HTTP/1.1\r\nHost: x\r\n"
-ATTACKS = [  # name, attack(server) -> context, descriptors, whether Unbound has the like
-    ("random names, 5,000/s", lambda server: attacks.random_names(server, 5000), None, True),
-    ("random names, 20,000/s", lambda server: attacks.random_names(server, 20000), None, True),
-    ("1,000 connections, one slow query each", lambda server: attacks.slow_queries(server, 1000), None, True),
-    ("1,000 connections that read nothing", lambda server: attacks.unread_answers(server, 1000), None, True),
-    (f"{DESCRIPTORS} descriptors, 1,000 connections", lambda server: attacks.idle(server, 1000), DESCRIPTORS, True),
-    ("65,536 clients wait for one name", lambda server: attacks.one_name(server, 65536), None, True),
-    ("metrics: endless headers", lambda server: attacks.endless_http(
-        server.metrics_address, HEADERS, b"X-A: " + b"b" * 1000 + b"\r\n"), None, False),
-    ("metrics: endless line", lambda server: attacks.endless_http(
-        server.metrics_address, b"GET /", b"b" * 65536), None, False),
-    ("metrics: endless body", lambda server: attacks.endless_http(
-        server.metrics_address, HEADERS + b"Content-Length: 9000000000\r\n\r\n", b"b" * 65536), None, False),
-]
+def rss(server):
+    return usage.field(f"/proc/{server.pid}/status", "VmRSS") * 1024
 
 
-def trial(key, attack, limit, seconds):
+def in_turns(server, attack, turns, seconds):
+    """In peace and under attack: others() of each, and how much an attacker did in a second."""
+    calm, attacked, sent = [], [], 0
+    for _ in range(turns):
+        calm.append(others(server, seconds))
+        lasts = AHEAD + seconds + 1
+        with attack(server, lasts) as attacker:
+            time.sleep(AHEAD)
+            attacked.append(others(server, seconds))
+            sent += json.loads(attacker.communicate(timeout=60)[0])["asked"] / lasts / turns
+    return {"calm": all_turns(calm), "attacked": all_turns(attacked), "sent": sent}
+
+
+def trial(key, attack, limit, turns, seconds):
     upstreams = Upstreams()
     try:
         server = start(key, upstreams, limit)
         try:
-            calm, watch = others(server, seconds), Watch(server.pid)
+            watch = Watch(server.pid)
             log = len(server.log) if key == "freshet" else 0
-            with attack(server):
-                time.sleep(2)
-                attacked = others(server, seconds)
-            return {"calm": calm, "attacked": attacked, **watch.stop(),
-                    "log_kib": (len(server.log) - log) / 1024 if key == "freshet" else None}
+            found = {**in_turns(server, attack, turns, seconds), **watch.stop(),
+                     "log_kib": (len(server.log) - log) / 1024 if key == "freshet" else None}
+            time.sleep(AFTER)
+            return {**found, "rss_after_mib": rss(server) / MIB}
         finally:
             server.kill() if key == "freshet" else server.stop()
     finally:
@@ -181,13 +159,13 @@ def trial(key, attack, limit, seconds):
 def cookies(count):
     """How many queries go to the upstream when so many clients of a tier with `per_client` ask for one name."""
     upstreams = Upstreams()
-    name = f"cookies.{attacks.SLOW}"
+    name = f"cookies.{queries.SLOW}"
     try:
         daemon = start("freshet", upstreams, per_client=True)
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
             sock.connect(daemon.address)
             for number in range(count):
-                query = bytearray(attacks.wire(name, number=number))
+                query = bytearray(queries.wire(name, number=number))
                 query[11] = 1
                 sock.send(bytes(query) + b"\0\0\x29\x04\xd0\0\0\0\0\0\x0c\0\x0a\0\x08" + number.to_bytes(8, "big"))
                 time.sleep(0.0002)
@@ -203,16 +181,17 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", default="", help="attacks whose name has this (a regular expression)")
     parser.add_argument("--servers", default="freshet,unbound")
-    parser.add_argument("--seconds", type=float, default=8, help="of each measurement")
+    parser.add_argument("--turns", type=int, default=3, help="in peace and under attack")
+    parser.add_argument("--seconds", type=float, default=4, help="of each measurement")
     parser.add_argument("--picture", action="store_true", help="also draws bench/flood.svg anew")
     args = parser.parse_args()
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 8192)), hard))
     rows = []
-    for name, attack, limit, common in ATTACKS:
+    for name, attack, limit, common in attacks.ALL:
         for key in args.servers.split(",") if re.search(args.only, name) else ():
             if key == "freshet" or common:
-                rows.append({"attack": name, "server": key, **trial(key, attack, limit, args.seconds)})
+                rows.append({"attack": name, "server": key, **trial(key, attack, limit, args.turns, args.seconds)})
                 print(floodpage.line(rows[-1]), flush=True)
     asked = cookies(2000) if re.search(args.only, "cookies") else None
     floodpage.write(rows, asked, args.picture)

@@ -10,7 +10,7 @@
 enum { FLAGS_AT = 2 }; /* in a message */
 
 enum {
-    KEPT = 2048, /* attempts whose memory waits for the next */
+    KEPT = 512, /* attempts whose memory waits for the next */
     EDNS_MS =
         60 * 1000, /* since it was seen to: a server speaks EDNS, whatever else is seen of it */
     EDNS_SMALL_UDP = 512,  /* gets through where larger ones do not */

@@ -8,7 +8,7 @@
 #include "resolver/answer/pool.h"
 
 enum {
-    KEPT = 2048,               /* fetches whose memory waits for the next */
+    KEPT = 512,                /* fetches whose memory waits for the next */
     FAILED = 1024,             /* questions that nobody has answered, remembered */
     FAILED_MS = 1000,          /* for so long (RFC 9520 3.2) */
     BEHIND_FIRST_PAUSE_MS = 1, /* before a source that is behind is asked again; then doubled */
@@ -22,7 +22,6 @@ struct fetch {
     struct wheel_timer rest; /* before a source that is behind, or was silent, is asked again */
     struct fetcher *fetcher;
     struct fetch_request request;
-    struct question question;
     struct question asked; /* where the chain stands */
     struct chain chain;
     struct source *source;     /* a reference: of the one that is asked now */
@@ -101,13 +100,14 @@ static void finish(struct fetch *fetch, struct answer *answer, struct micro now)
 
 static void fail(struct fetch *fetch, int ede, struct micro now)
 {
-    finish(fetch, compose_failure(fetch->fetcher->composer, &fetch->question, ede), now);
+    finish(fetch, compose_failure(fetch->fetcher->composer, fetch->request.question, ede), now);
 }
 
 /* A failure that is not kept. */
 static void fail_for_now(struct fetch *fetch, int ede, struct micro now)
 {
-    struct answer *failure = compose_failure(fetch->fetcher->composer, &fetch->question, ede);
+    struct answer *failure =
+        compose_failure(fetch->fetcher->composer, fetch->request.question, ede);
     failure->ttl = 0;
     finish(fetch, failure, now);
 }
@@ -115,7 +115,7 @@ static void fail_for_now(struct fetch *fetch, int ede, struct micro now)
 /* And whom it goes to. */
 static uint64_t hash_question(const struct fetch *fetch)
 {
-    const struct question *question = &fetch->question;
+    const struct question *question = fetch->request.question;
     return validity_hash(fetch->fetcher->validity, question->name, question->name_size) ^
            question->type ^ (uintptr_t)fetch->request.source;
 }
@@ -147,7 +147,8 @@ static bool leaves(const void *arg, const uint8_t *name)
 {
     const struct fetch *fetch = arg;
     const struct fetch_request *request = &fetch->request;
-    return request->choose(request->choose_arg, name, fetch->question.type) != fetch->source;
+    return request->choose(request->choose_arg, name, fetch->request.question->type) !=
+           fetch->source;
 }
 
 static void start_chain(struct fetch *fetch)
@@ -155,7 +156,7 @@ static void start_chain(struct fetch *fetch)
     fetch->worth = (struct source_worth){.as_old_as = fetch->request.stamp, .vouched = true};
     fetch->ede = EDE_NONE;
     fetch->unheeded = false;
-    chain_start(&fetch->chain, &fetch->question, fetch->request.dnssec_ok);
+    chain_start(&fetch->chain, fetch->request.question, fetch->request.dnssec_ok);
     if (fetch->request.choose) {
         fetch->chain.leaves = leaves;
         fetch->chain.leaves_arg = fetch;
@@ -188,7 +189,7 @@ static int turn_to_next(struct fetch *fetch, struct micro now)
     if (!request->choose || !leaves(fetch, fetch->chain.name))
         return ERR_OK;
     struct source *next =
-        request->choose(request->choose_arg, fetch->chain.name, fetch->question.type);
+        request->choose(request->choose_arg, fetch->chain.name, fetch->request.question->type);
     return turn_to(fetch, source_ref(next), now);
 }
 
@@ -281,7 +282,7 @@ static void succeed(struct fetch *fetch, enum chain_end end, const struct source
     struct mono changed;
     struct answer *answer =
         compose_answer(fetch->fetcher->composer, &(struct composition){
-                                                     .question = &fetch->question,
+                                                     .question = fetch->request.question,
                                                      .chain = &fetch->chain,
                                                      .end = end,
                                                      .dnssec_ok = fetch->request.dnssec_ok,
@@ -341,14 +342,6 @@ static void replied(void *arg, const struct source_reply *reply)
         succeed(fetch, end, reply);
 }
 
-static void copy_question(const struct question *from, struct question *ret)
-{
-    memcpy(ret->name, from->name, from->name_size);
-    ret->name_size = from->name_size;
-    ret->type = from->type;
-    ret->class = from->class;
-}
-
 struct fetch *fetch_start(struct fetcher *fetcher, const struct fetch_request *request,
                           struct micro now)
 {
@@ -357,8 +350,6 @@ struct fetch *fetch_start(struct fetcher *fetcher, const struct fetch_request *r
         return NULL;
     fetch->fetcher = fetcher;
     fetch->request = *request;
-    copy_question(request->question, &fetch->question);
-    fetch->request.question = &fetch->question;
     fetch->asked.type = request->question->type;
     fetch->asked.class = request->question->class;
     fetch->rest = (struct wheel_timer){.ring = rested};

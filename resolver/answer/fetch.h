@@ -49,7 +49,8 @@ void fetcher_free(struct fetcher *fetcher);
 struct wheel *fetcher_wheel(struct fetcher *fetcher);
 
 struct fetch_request {
-    const struct question *question; /* canonical; copied */
+    const struct question
+        *question; /* canonical; borrowed until `done`, or the fetch is cancelled */
     bool dnssec_ok;
     bool checking_disabled;
     struct stamp stamp;    /* taken before this */

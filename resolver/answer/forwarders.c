@@ -7,7 +7,7 @@
 #include "resolver/answer/pool.h"
 
 enum {
-    KEPT = 2048,       /* inquiries whose memory waits for the next */
+    KEPT = 512,        /* inquiries whose memory waits for the next */
     USELESS = 3,       /* responses of no use from one server: then it is not asked any more */
     OFTEN_MS = 400,    /* pauses grow up to this, */
     SHARE = 8,         /* to this part of the time that has passed, */
@@ -47,7 +47,7 @@ struct asking {
     int16_t
         back; /* the timer rings for this server, which answers again; -1: for whoever is next */
     int ede;  /* why nothing came of it so far */
-    struct standing standings[SERVERS_MAX];
+    struct standing standings[]; /* of each server */
 };
 
 /* ---- the end of a question ------------------------------------------------------------------ */
@@ -357,7 +357,8 @@ struct source *forwarders_new(const struct forwarders_options *options)
     }
     forwarders->source = (struct source){.kind = &kind, .references = 1};
     forwarders->options = *options;
-    forwarders->inquiries = pool_of(sizeof(struct asking), KEPT);
+    forwarders->inquiries =
+        pool_of(sizeof(struct asking) + options->servers->count * sizeof(struct standing), KEPT);
     options->servers->returned = returned;
     options->servers->returned_arg = forwarders;
     return &forwarders->source;

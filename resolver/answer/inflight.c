@@ -41,13 +41,12 @@ struct job {
 /* How long clients wait while there is a stale answer they could have (RFC 8767 5: 1.8 s). */
 enum { STALE_AFTER_MS = 1800 };
 
-enum { KEPT = 2048 }; /* jobs whose memory waits for the next */
+enum { KEPT = 512 }; /* jobs whose memory waits for the next */
 
 struct inflight {
     struct inflight_options options;
     struct job *table;
     struct job *all;
-    size_t job_count;
     struct pool jobs;
     struct quota *quotas[HOLDINGS];
     struct silences *silences;
@@ -120,7 +119,7 @@ static void job_free(struct job *job)
     discharge(job);
     wheel_stop(fetcher_wheel(job->inflight->options.fetcher), &job->stale_timer);
     DL_DELETE(job->inflight->all, job);
-    job->inflight->job_count--;
+    counter_add(&job->inflight->counters.under_way, UINT64_MAX);
     pool_put(&job->inflight->jobs, job);
 }
 
@@ -165,6 +164,11 @@ size_t inflight_waiters(const struct inflight *inflight)
 const struct inflight_counters *inflight_counters(const struct inflight *inflight)
 {
     return &inflight->counters;
+}
+
+static bool is_full(const struct inflight *inflight)
+{
+    return counter_get(&inflight->counters.under_way) >= INFLIGHT_MAX_JOBS;
 }
 
 /* The key by which what a job brings is kept for whoever it was started for. */
@@ -356,7 +360,7 @@ static void note_answered(const struct job *job, struct mono now)
 static void note_asked(const struct job *job)
 {
     const struct inflight *inflight = job->inflight;
-    const bool full = inflight->job_count >= INFLIGHT_MAX_JOBS;
+    const bool full = is_full(inflight);
     size_t finer = 0;
     for (int i = 0; i < HOLDINGS; i++) {
         if (!may_be_silent(i) || !job->charged[i].holder)
@@ -510,8 +514,7 @@ static struct job *job_new(struct inflight *inflight, const struct task *task)
 {
     const struct answer_key *key = task->key;
     const struct question *question = task->question;
-    if (inflight->job_count >= INFLIGHT_MAX_JOBS &&
-        (!task->peer || !displace_job(inflight, micro_ms(task->now))))
+    if (is_full(inflight) && (!task->peer || !displace_job(inflight, micro_ms(task->now))))
         return NULL;
     struct job *job = pool_get(&inflight->jobs);
     if (!job)
@@ -570,7 +573,7 @@ static struct job *start_job(struct inflight *inflight, const struct task *task)
                                 (uint32_t)job->key.hash, job);
     job->joinable = true;
     charge(job, source);
-    inflight->job_count++;
+    counter_add(&inflight->counters.under_way, 1);
     note_asked(job);
     if (store_policy(inflight->options.store).serve_stale > 0)
         start_stale_timer(job, job->started, STALE_AFTER_MS);

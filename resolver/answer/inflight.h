@@ -66,6 +66,7 @@ struct inflight_options {
 struct inflight_counters {
     struct counter jobs, joined, superseded, asked_again, overloaded, failed, prefetched;
     struct counter displaced, displaced_clients; /* questions, and clients, that made room */
+    struct counter under_way;                    /* questions, now */
     struct counter in_vain;                      /* questions refused, since nobody answers */
     struct counter provisional;                  /* answers that may be from before a change */
     struct fetch_counters fetch;
@@ -97,7 +98,7 @@ void inflight_prefetch(struct inflight *inflight, const struct answer_key *key,
 /* Answers all who wait, with what is held past its TTL or with SERVFAIL: there is no time left. */
 void inflight_give_up(struct inflight *inflight, struct mono now);
 
-/* Clients waiting. */
+/* Clients waiting. Any thread. */
 size_t inflight_waiters(const struct inflight *inflight);
 
 const struct inflight_counters *inflight_counters(const struct inflight *inflight);

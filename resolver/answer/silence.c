@@ -74,6 +74,13 @@ static bool was_heard(const struct known *known, struct mono now)
     return known->heard.ms > 0 && !mono_reached(now, mono_add(known->heard, SILENCE_HOPE_MS));
 }
 
+/* For how long so many questions must not have been answered. */
+static uint64_t patience_ms(size_t count)
+{
+    const uint64_t ms = (uint64_t)SILENCE_MS * SILENCE_FEW / count;
+    return ms > SILENCE_LEAST_MS ? ms : SILENCE_LEAST_MS;
+}
+
 void silence_asked(struct silences *silences, uint64_t who, size_t count, bool full,
                    struct mono now)
 {
@@ -82,7 +89,8 @@ void silence_asked(struct silences *silences, uint64_t who, size_t count, bool f
     if (known->asked.ms == 0)
         known->asked = now;
     if (known->probe.ms > 0 || count <= SILENCE_FEW ||
-        !mono_reached(now, mono_add(known->asked, SILENCE_MS)) || (was_heard(known, now) && !full))
+        !mono_reached(now, mono_add(known->asked, patience_ms(count))) ||
+        (was_heard(known, now) && !full))
         return;
     known->probe = mono_add(now, SILENCE_PROBE_MS);
     silences->silent++;

@@ -4,7 +4,7 @@
  *     question sets out --silence_asked()--> who | asked first, since the last answer | asked last | heard last
  *     answer comes ------silence_heard()-->
  *
- *     heard --- more than SILENCE_FEW under way, and no answer for SILENCE_MS --> silent
+ *     heard --- more than SILENCE_FEW under way, and no answer for SILENCE_MS --> silent       (the more, the sooner)
  *       ^                                                                           |
  *       +------------------ an answer, to whatever question of it ------------------+
  *
@@ -26,8 +26,9 @@
 #include "cache/stamp.h"
 
 enum {
-    SILENCE_FEW = 2048, /* questions under way: with so many it may only be slow */
-    SILENCE_MS = 1000,
+    SILENCE_FEW = 1024, /* questions under way: with so many it may only be slow */
+    SILENCE_MS = 1000,  /* for no more than these; half of it for twice as many, and so on: */
+    SILENCE_LEAST_MS = 400,
     SILENCE_PROBE_MS = 50,
     SILENCE_HOPE_MS = 60 * 1000,   /* since it was heard */
     SILENCE_FORGET_MS = 10 * 1000, /* without a question: nothing is known */

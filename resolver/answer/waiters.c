@@ -5,14 +5,16 @@
 #include <string.h>
 #include <utlist.h>
 
+#include "resolver/answer/counter.h"
 #include "resolver/answer/pool.h"
 #include "resolver/answer/reply.h"
 
-enum { KEPT = 2048 }; /* waiters whose memory waits for the next */
+enum { KEPT = 512 }; /* waiters whose memory waits for the next */
 
 struct waiters {
     struct store *store;
-    size_t size, count;
+    size_t size;
+    struct counter count;
     struct pool pool;
     struct quota *quotas[WAITERS_QUOTAS];
     uint8_t reply[DNS_MAX_MESSAGE];
@@ -48,12 +50,12 @@ void waiters_free(struct waiters *waiters)
 
 size_t waiters_count(const struct waiters *waiters)
 {
-    return waiters->count;
+    return counter_get(&waiters->count);
 }
 
 bool waiters_are_full(const struct waiters *waiters)
 {
-    return waiters->count >= waiters->size;
+    return waiters_count(waiters) >= waiters->size;
 }
 
 uint64_t waiters_who(const union address *peer, bool network)
@@ -114,7 +116,7 @@ struct waiter *waiters_add(struct waiters *waiters, const struct waiter_terms *t
     waiter->client.transport->hold(waiter->client.endpoint);
     waiter->list = list;
     DL_APPEND(list->first, waiter);
-    waiters->count++;
+    counter_add(&waiters->count, 1);
     return waiter;
 }
 
@@ -147,7 +149,7 @@ void waiter_drop(struct waiters *waiters, struct waiter *waiter)
     for (size_t i = 0; i < WAITERS_QUOTAS; i++)
         quota_release(waiters->quotas[i], &waiter->charged[i]);
     waiter->client.transport->release(waiter->client.endpoint);
-    waiters->count--;
+    counter_add(&waiters->count, UINT64_MAX);
     free(waiter->option);
     pool_put(&waiters->pool, waiter);
 }

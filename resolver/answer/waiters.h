@@ -56,6 +56,7 @@ struct waiters *waiters_new(struct store *store, size_t size);
 /* There must be none left. NULL is fine. */
 void waiters_free(struct waiters *waiters);
 
+/* Any thread. */
 size_t waiters_count(const struct waiters *waiters);
 bool waiters_are_full(const struct waiters *waiters);
 

@@ -18,6 +18,7 @@
 #include "resolver/daemon/commands.h"
 #include "resolver/daemon/daemon.h"
 #include "resolver/daemon/limits.h"
+#include "resolver/daemon/slack.h"
 #include "daemon/log.h"
 #include "resolver/daemon/metrics.h"
 #include "daemon/privileges.h"
@@ -95,6 +96,7 @@ struct program {
     struct control *control;
     struct http *metrics;
     struct limits *limits;    /* says what was refused */
+    struct slack *slack;      /* gives memory back */
     struct identity identity; /* who it becomes */
     struct event *signals[3];
     struct event *clock;    /* looks whether the machine has slept */
@@ -314,7 +316,8 @@ static bool settle_down(struct program *program, char error[CONFIG_MAX_ERROR])
 static bool watch_limits(struct program *program)
 {
     program->limits = limits_new(program->base, program->daemon);
-    return program->limits != NULL;
+    program->slack = slack_new(program->base, program->daemon);
+    return program->limits && program->slack;
 }
 
 /* The control socket comes first: a running instance is noticed by it. */
@@ -338,6 +341,7 @@ static void close_program(struct program *program)
     control_close(program->control);
     http_free(program->metrics);
     limits_free(program->limits);
+    slack_free(program->slack);
     daemon_stop(program->daemon);
     for (size_t i = 0; i < 3; i++)
         if (program->signals[i])

@@ -24,6 +24,8 @@ static const struct number tier_list[] = {
     {"bytes", "cache_bytes", "Bytes of answers held.", STORE(bytes)},
     {"size", "cache_size_bytes", "Bytes that may be held.", STORE(size)},
     {"fetches", "fetches_total", "Questions taken upstream.", WORKER(jobs)},
+    {"under_way", "questions_under_way", "Questions being fetched.", WORKER(under_way)},
+    {"waiting", "clients_waiting", "Clients whose answer is being fetched.", WORKER(waiting)},
     {"joined", "fetches_joined_total", "Queries that joined a fetch.", WORKER(joined)},
     {"superseded", "fetches_superseded_total", "Fetches a change made too old to join.",
      WORKER(superseded)},

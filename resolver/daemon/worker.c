@@ -535,6 +535,8 @@ void worker_count(const struct worker *worker, size_t tier_index, struct tier_co
         .overloaded = counter_get(&inflight->overloaded),
         .displaced = counter_get(&inflight->displaced),
         .displaced_clients = counter_get(&inflight->displaced_clients),
+        .under_way = counter_get(&inflight->under_way),
+        .waiting = inflight_waiters(tier_worker->inflight),
         .in_vain = counter_get(&inflight->in_vain),
         .failed = counter_get(&inflight->failed),
         .prefetched = counter_get(&inflight->prefetched),

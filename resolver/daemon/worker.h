@@ -70,6 +70,7 @@ struct tier_counters {
     uint64_t queries, malformed, refused, dropped, truncated, local;
     uint64_t jobs, joined, superseded, asked_again, overloaded, failed, prefetched;
     uint64_t displaced, displaced_clients, in_vain;
+    uint64_t under_way, waiting; /* now */
     uint64_t clients_refused, clients_dropped, limited, slipped, bad_cookies;
     uint64_t provisional;
     uint64_t position_asked, position_ignored;

@@ -12,6 +12,7 @@ enum { DEADLINE_MS = 5000 };
 
 static struct fixture {
     struct world world;
+    struct question question; /* of the fetch */
     struct validity *validity;
     struct fetcher *fetcher;
     struct fake_source here, there; /* `there` is asked for names below example.net. */
@@ -78,16 +79,16 @@ static void done(void *arg, struct answer *answer, struct micro now)
 
 static void start_of_type(const char *name, uint16_t type, bool dnssec_ok)
 {
-    struct question question = fake_question(name, type);
+    f.question = fake_question(name, type);
     f.starting = true;
     f.done = 0;
     f.deadline = mono_add(world_ms(&f.world), f.deadline_ms);
     f.fetch = fetch_start(f.fetcher,
                           &(struct fetch_request){
-                              .question = &question,
+                              .question = &f.question,
                               .stamp = validity_now(f.validity),
                               .dnssec_ok = dnssec_ok,
-                              .source = choose(NULL, question.name, question.type),
+                              .source = choose(NULL, f.question.name, f.question.type),
                               .choose = f.one_source ? NULL : choose,
                               .counters = &f.counters,
                               .deadline = f.deadline,

@@ -1,0 +1,63 @@
+#include "resolver/daemon/slack.h"
+
+#include <malloc.h>
+#include <stdlib.h>
+
+#include "resolver/daemon/numbers.h"
+
+enum {
+    MANY = 1024, /* questions and clients: some MiB */
+    PART = 8,    /* of the most that there were: so few are left */
+};
+
+struct slack {
+    const struct daemon *daemon;
+    struct event *look;
+    size_t most;
+};
+
+bool slack_is_due(size_t under_way, size_t *most)
+{
+    if (under_way > *most)
+        *most = under_way;
+    if (*most < MANY || under_way > *most / PART)
+        return false;
+    *most = under_way;
+    return true;
+}
+
+static void look(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd, (void)what;
+    struct slack *slack = arg;
+    size_t under_way = 0;
+    for (size_t i = 0; i < slack->daemon->tier_count; i++) {
+        struct tier_numbers tier;
+        numbers_take_tier(slack->daemon, i, &tier);
+        under_way += tier.worker.under_way + tier.worker.waiting;
+    }
+    if (slack_is_due(under_way, &slack->most))
+        (void)malloc_trim(0);
+}
+
+struct slack *slack_new(struct event_base *base, const struct daemon *daemon)
+{
+    struct slack *slack = calloc(1, sizeof *slack);
+    if (!slack)
+        return NULL;
+    slack->daemon = daemon;
+    slack->look = event_new(base, -1, EV_PERSIST, look, slack);
+    if (slack->look && event_add(slack->look, &(struct timeval){.tv_sec = 1}) == 0)
+        return slack;
+    slack_free(slack);
+    return NULL;
+}
+
+void slack_free(struct slack *slack)
+{
+    if (!slack)
+        return;
+    if (slack->look)
+        event_free(slack->look);
+    free(slack);
+}
