@@ -6,6 +6,27 @@ static bool speaks_for_name(const struct answer_key *key, const struct answer *a
            answer->counts[SECTION_ANSWER] == 0 && absent_answers(key);
 }
 
+bool absent_is_all(const struct answer_key *key, const struct answer *answer)
+{
+    return answer->dependencies.zone == ZONE_NONE && speaks_for_name(key, answer);
+}
+
+bool absent_put(const struct shards *shards, const struct answer_key *key,
+                const struct answer *answer, const struct put *put)
+{
+    struct answer_key name;
+    struct shard *shard = shard_lock_of(shards, key->hash);
+    struct entry *held = shard_find(shard, key);
+    if (held)
+        shard_remove(shard, held);
+    shard_unlock(shard);
+    answer_key_of_name(key, &name);
+    shard = shard_lock_of(shards, name.hash);
+    bool kept = shard_put(shard, &name, answer, put);
+    shard_unlock(shard);
+    return kept;
+}
+
 void absent_note(const struct shards *shards, const struct answer_key *key,
                  const struct answer *answer, struct stamp stamp, struct mono now)
 {

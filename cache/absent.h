@@ -1,9 +1,9 @@
 /*
  * absent.h - names that do not exist, for whatever type they are asked (RFC 2308 5).
  *
- * NXDOMAIN is kept under its question, where a change may bring the data of it, and once more under the name with no
- * type. There a question that is not held, or no more, finds it. It is judged like any other answer: by its TTL, and by the
- * scopes of its name.
+ * NXDOMAIN is kept under the name with no type. There a question that is not held, or no more, finds it. It is judged like
+ * any other answer: by its TTL, and by the scopes of its name. In the feed's zones it is kept under its question besides,
+ * where a change may bring the data of it; people are told of that one, and of the other only where it is alone.
  *
  * Not so with DS: that question goes to the servers of the zone above, which may know a name that those of its own zone
  * do not, or the other way round.
@@ -21,8 +21,16 @@ static inline bool absent_answers(const struct answer_key *key)
 }
 
 /*
- * After an answer to the question of `key` was kept: keeps it for the name as well if that does not exist, and gives up
- * what was kept there if it does.
+ * Whether an answer to the question of `key` says that there is no such name, and no change can bring data of it: it is
+ * kept for the name alone, by absent_put(), which takes the place of what is held under the question. True: it is kept.
+ */
+bool absent_is_all(const struct answer_key *key, const struct answer *answer);
+bool absent_put(const struct shards *shards, const struct answer_key *key,
+                const struct answer *answer, const struct put *put);
+
+/*
+ * After an answer to the question of `key` was kept there: keeps it for the name as well if that does not exist, and gives
+ * up what was kept there if it does.
  */
 void absent_note(const struct shards *shards, const struct answer_key *key,
                  const struct answer *answer, struct stamp stamp, struct mono now);

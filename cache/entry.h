@@ -149,6 +149,12 @@ static inline bool entry_is_expired(const struct entry *entry, uint64_t age_ms)
     return age_ms >= (uint64_t)entry->ttl * 1000;
 }
 
+/* Whether the same is held under a question besides (absent.h). */
+static inline bool entry_is_second(const struct entry *entry)
+{
+    return answer_key_is_of_name(entry_key(entry)) && entry->zone != ZONE_NONE;
+}
+
 /* How it is judged; `question_hash` is that of its name. */
 static inline struct dependent entry_dependent(const struct entry *entry, uint64_t question_hash)
 {

@@ -54,10 +54,10 @@ static uint64_t answers_of(const struct shard *shard)
 }
 
 /* One entry more, or less. */
-static void count_entry(struct shard *shard, const uint8_t *key, int64_t difference)
+static void count_entry(struct shard *shard, const struct entry *entry, int64_t difference)
 {
     shard->counters.entries += (uint64_t)difference;
-    if (answer_key_is_of_name(key))
+    if (entry_is_second(entry))
         shard->counters.absent += (uint64_t)difference;
 }
 
@@ -65,7 +65,7 @@ void shard_remove(struct shard *shard, struct entry *entry)
 {
     index_remove(&shard->segment.index, hash_of(shard, entry), ref_of(&shard->segment, entry));
     entry->dead = true;
-    count_entry(shard, entry_key(entry), -1);
+    count_entry(shard, entry, -1);
 }
 
 /* Moves the oldest entry to the head; it has to be hit again for another second chance. */
@@ -91,7 +91,7 @@ static bool make_way(struct shard *shard, struct mono now, int *left)
         return true;
     }
     if (!oldest->dead) {
-        shard->counters.evicted += !answer_key_is_of_name(entry_key(oldest));
+        shard->counters.evicted += !entry_is_second(oldest);
         shard_remove(shard, oldest);
     }
     ring_drop(&shard->segment.ring);
@@ -181,7 +181,7 @@ static void move_entries(struct shard *shard, const struct segment *from)
         memcpy(entry, old, (size_t)old->size8 * RING_UNIT);
         if (index_insert(&shard->segment.index, hash_of(shard, entry),
                          ref_of(&shard->segment, entry)))
-            count_entry(shard, entry_key(entry), 1);
+            count_entry(shard, entry, 1);
         else
             entry->dead = true;
     }
@@ -236,14 +236,16 @@ static bool is_late(const struct shard *shard, const struct answer_key *key,
     return !validity_holds(shard->rules.validity, &dependent, stamp);
 }
 
-/* A block for the answer: that of the entry it replaces, if that is about as large, or a new one. */
+/* A block for the answer, not counted: that of the entry it replaces, if that is about as large, or a new one. */
 static struct entry *shard_place(struct shard *shard, const struct answer_key *key, uint16_t size8,
                                  struct entry *old, struct mono now)
 {
     if (old) {
-        shard->counters.replaced += !answer_key_is_of_name(key->bytes);
-        if (old->size8 >= size8 && old->size8 <= size8 + SLACK_SIZE8)
+        shard->counters.replaced += !entry_is_second(old);
+        if (old->size8 >= size8 && old->size8 <= size8 + SLACK_SIZE8) {
+            count_entry(shard, old, -1);
             return old;
+        }
         shard_remove(shard, old);
     }
     struct entry *entry = shard_take(shard, size8, now);
@@ -253,7 +255,6 @@ static struct entry *shard_place(struct shard *shard, const struct answer_key *k
         entry->dead = true;
         return NULL;
     }
-    count_entry(shard, key->bytes, 1);
     return entry;
 }
 
@@ -321,8 +322,9 @@ bool shard_put(struct shard *shard, const struct answer_key *key, const struct a
     if (!entry)
         return false;
     entry_write(entry, key, answer, put->stamp, put->born, state);
+    count_entry(shard, entry, 1);
     if (entry->elsewhere < elsewhere)
         entry->elsewhere = elsewhere;
-    shard->counters.inserted += !answer_key_is_of_name(key->bytes);
+    shard->counters.inserted += !entry_is_second(entry);
     return true;
 }

@@ -151,8 +151,10 @@ bool store_put(struct store *store, const struct answer_key *key, const struct a
         return false;
     if (answer_is_failure(answer) && absent_holds(&store->shards, key, now))
         return false;
-    bool kept = put(store, key, answer,
-                    &(struct put){.kind = PUT_FETCHED, .stamp = stamp, .now = now, .born = now});
+    const struct put how = {.kind = PUT_FETCHED, .stamp = stamp, .now = now, .born = now};
+    if (answer->ttl > 0 && absent_is_all(key, answer))
+        return absent_put(&store->shards, key, answer, &how);
+    bool kept = put(store, key, answer, &how);
     if (kept && of_client)
         shared_leave_place(&store->shards, key, answer, stamp, now);
     if (kept)

@@ -148,7 +148,7 @@ struct store_counters {
     uint64_t late;                 /* fills refused because a change came first */
     uint64_t contended;            /* times a shard's lock was busy */
     uint64_t entries, bytes, size; /* bytes: in rings, and of indexes */
-    uint64_t absent; /* entries held once more for their names (absent.h); not among `entries` */
+    uint64_t absent; /* entries held for their names besides (absent.h); not among `entries` */
 };
 void store_count(struct store *store, struct store_counters *ret);
 

@@ -130,8 +130,7 @@ bool view_walk_next(struct view_walk *walk, struct mono now, view_fn *show, void
     size_t used = copy_some(walk, shard);
     for (size_t at = 0; at < used;) {
         const struct entry *entry = (const struct entry *)(walk->copies + at);
-        /* Not what is there once more for the other types of a name. */
-        if (is_answer(entry) && !answer_key_is_of_name(entry_key(entry)))
+        if (is_answer(entry) && !entry_is_second(entry))
             show_entry(shard->rules.validity, entry, now, show, arg);
         at += entry_bytes(entry);
     }

@@ -16,7 +16,7 @@
 
 /* One entry; pointers are good inside the call only. */
 struct view {
-    const uint8_t *key; /* bytes of struct answer_key */
+    const uint8_t *key; /* bytes of struct answer_key; type 0: whatever type of the name */
     uint16_t flags;
     uint16_t counts[3];
     const uint8_t *body;

@@ -174,6 +174,12 @@ static const char *truth(bool value)
     return value ? "true" : "false";
 }
 
+/* A name that does not exist has no type (absent.h). */
+static uint16_t shown_type(const struct view *view)
+{
+    return answer_key_is_of_name(view->key) ? TYPE_ANY : wire_get_u16(view->key);
+}
+
 /* By hand: a library's objects would cost four times as much, and there may be millions. Tiers and addresses need no escapes. */
 static void dump_one(void *arg, const struct view *view)
 {
@@ -189,7 +195,7 @@ static void dump_one(void *arg, const struct view *view)
                         "\"rcode\":\"%s\",\"ttl\":%u,\"stamp\":%llu,\"valid\":%s,\"provisional\":%"
                         "s,\"from\":\"%s\"}\n",
                         tier->name, escaped(name_to_text(answer_key_name(view->key), name), quoted),
-                        type_to_text(wire_get_u16(view->key), type), truth(bits & KEY_DNSSEC_OK),
+                        type_to_text(shown_type(view), type), truth(bits & KEY_DNSSEC_OK),
                         truth(bits & KEY_CHECKING_DISABLED),
                         rcode_to_text(view->flags & FLAG_RCODE, rcode), view->ttl,
                         (unsigned long long)view->stamp.n, truth(view->valid && view->ttl > 0),
