@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 enum {
-    AT_ONCE = 64,   /* then others get their turn */
+    AT_ONCE = 8,    /* then others get their turn */
     AT_LAST = 1024, /* more than wait in any queue of ours */
 };
 

@@ -134,6 +134,8 @@ static const struct number tcp_list[] = {
      TCP(busy_for_room), "TCP connections are closed for others: one client holds too many"},
     {NULL, "tcp_for_bytes_total", "TCP connections closed: too much waited for their client.",
      TCP(for_bytes), "TCP connections are closed: too much waits for their client"},
+    {NULL, "tcp_kept_out_total", "TCP connections refused: their client takes no answers.",
+     TCP(kept_out), "TCP clients are kept out for a second: they take no answers"},
     {NULL, "tcp_slow_total", "TCP connections closed within a message.", TCP(slow),
      "TCP connections are closed: half a message for too long, or no answer taken"},
     {NULL, "tcp_rests_total", "Times there was no descriptor for a TCP client.", TCP(rests),
@@ -185,6 +187,7 @@ void numbers_take_tcp(const struct daemon *daemon, struct tcp_numbers *ret)
         ret->idle_for_room += counter_get(&tcp->idle_for_room);
         ret->busy_for_room += counter_get(&tcp->busy_for_room);
         ret->for_bytes += counter_get(&tcp->for_bytes);
+        ret->kept_out += counter_get(&tcp->kept_out);
         ret->slow += counter_get(&tcp->slow);
         ret->rests += counter_get(&tcp->rests);
         ret->ports_shared += worker_ports_shared(daemon->workers[i]);

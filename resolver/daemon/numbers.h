@@ -39,7 +39,7 @@ extern const struct numbers numbers_of_zone;
 /* TCP listeners, of all workers; and the sockets that were not there for a query upstream. */
 struct tcp_numbers {
     uint64_t accepted, connections, queries, turned_away;
-    uint64_t idle_for_room, busy_for_room, for_bytes, slow, rests;
+    uint64_t idle_for_room, busy_for_room, for_bytes, kept_out, slow, rests;
     uint64_t no_socket;
     uint64_t ports_shared; /* not of listeners, but of what is left for the ways out */
 };

@@ -29,6 +29,7 @@ struct holder {
     struct network_key key;
     struct held *idle, *busy;
     size_t count, bytes;
+    struct mono out; /* until then nobody else of it is taken; 0: anybody is */
     struct rank by_count, by_bytes;
 };
 
@@ -90,11 +91,18 @@ void holders_free(struct holders *holders)
     free(holders);
 }
 
+/* NULL: it holds nothing. */
+static struct holder *find(const struct holders *holders, const struct network_key *key)
+{
+    struct holder *holder;
+    HASH_FIND(hh, holders->table, key, sizeof *key, holder);
+    return holder;
+}
+
 static struct holder *holder_get(struct holders *holders, const union address *peer)
 {
     struct network_key key = key_of(peer);
-    struct holder *holder;
-    HASH_FIND(hh, holders->table, &key, sizeof key, holder);
+    struct holder *holder = find(holders, &key);
     if (holder)
         return holder;
     holder = calloc(1, sizeof *holder);
@@ -194,15 +202,31 @@ struct held *holders_for_room(const struct holders *holders)
     return holder->idle ? holder->idle : holder->busy;
 }
 
-struct held *holders_for_bytes(const struct holders *holders)
+/* Of a holder, that for which bytes wait and that has taken nothing for longest. */
+static struct held *stuck_of(const struct holder *holder)
+{
+    struct held *held;
+    for (held = holder->busy; held; held = held->own_next)
+        if (held->bytes > 0)
+            return held;
+    for (held = holder->idle; held; held = held->own_next)
+        if (held->bytes > 0)
+            return held;
+    return NULL;
+}
+
+struct held *holders_for_bytes(struct holders *holders, struct mono now)
 {
     struct holder *holder = biggest(holders->by_bytes);
-    struct held *held = holder ? holder->busy : NULL;
-    while (held && held->bytes == 0)
-        held = held->own_next;
-    if (held || !holder)
-        return held;
-    for (held = holder->idle; held && held->bytes == 0; held = held->own_next)
-        continue;
-    return held;
+    if (!holder)
+        return NULL;
+    holder->out = mono_add(now, HOLDERS_OUT_MS);
+    return stuck_of(holder);
+}
+
+bool holders_keep_out(const struct holders *holders, const union address *peer, struct mono now)
+{
+    const struct network_key key = key_of(peer);
+    const struct holder *holder = find(holders, &key);
+    return holder && holder->out.ms > 0 && !mono_reached(now, holder->out);
 }

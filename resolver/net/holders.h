@@ -10,7 +10,8 @@
  *
  *   - a place: an idle connection of the biggest holder, else the one of its busy ones that has got no answer for
  *     longest. While nobody holds more than a few, the quietest of all idle ones goes first.
- *   - bytes: of the holder for whom most wait, the one that has taken nothing for longest.
+ *   - bytes: of the holder for whom most wait, the one that has taken nothing for longest. Who takes nothing and comes
+ *     again at once is kept out for HOLDERS_OUT_MS from then: to take a connection and fill it is work, and others wait.
  *
  * "Biggest" is found without a search, and right to a factor of two: holders lie in lists by the logarithm of what they hold.
  *
@@ -24,6 +25,8 @@
 
 #include "cache/stamp.h"
 #include "resolver/answer/client.h"
+
+enum { HOLDERS_OUT_MS = 1000 };
 
 struct holders;
 
@@ -60,7 +63,10 @@ struct held *holders_quietest(const struct holders *holders);
 /* Which goes for one more; NULL: there is none. */
 struct held *holders_for_room(const struct holders *holders);
 
-/* Which goes for bytes; NULL: none are waiting. */
-struct held *holders_for_bytes(const struct holders *holders);
+/* Which goes for bytes; NULL: none are waiting. Its holder is kept out from `now` on. */
+struct held *holders_for_bytes(struct holders *holders, struct mono now);
+
+/* Whether whoever comes is kept out. */
+bool holders_keep_out(const struct holders *holders, const union address *peer, struct mono now);
 
 #endif

@@ -133,7 +133,7 @@ static void account(struct connection *connection)
     note_unsent(connection, unsent(connection));
     holders_set_bytes(pool->holders, &connection->held, connection->unsent + unread(connection));
     while (holders_bytes(pool->holders) > pool->limits.held &&
-           (held = holders_for_bytes(pool->holders)) != NULL) {
+           (held = holders_for_bytes(pool->holders, mono_now())) != NULL) {
         counter_add(&pool->counters.for_bytes, 1);
         connection_abort(connection_of(held));
     }
@@ -392,6 +392,11 @@ static void on_taken(void *arg, int fd, const struct sockaddr *peer, socklen_t s
     struct tcp_pool *pool = listener->pool;
     if (query_is_dropped(listener->tier_worker, (const union address *)peer)) {
         counter_add(&listener->tier_worker->counters.clients_dropped, 1);
+        close(fd);
+        return;
+    }
+    if (holders_keep_out(pool->holders, (const union address *)peer, mono_now())) {
+        counter_add(&pool->counters.kept_out, 1);
         close(fd);
         return;
     }

@@ -5,7 +5,7 @@
  *
  *   connections   `clients` per worker; when all places are taken, the one who holds most of them makes room (holders.h)
  *   bytes         `held` per worker, of queries that are not whole and answers that are not sent; past it the connection goes
- *                 for whose client most of them wait. A connection is not read on while TCP_MAX_OUTPUT of its own wait.
+ *                 for whose client most of them wait, and that client is kept out for a second. A connection is not read on while TCP_MAX_OUTPUT of its own wait.
  *   time          idle for the idle time, it is closed; so is a message that takes longer to arrive, and a client that takes
  *                 nothing for so long. Who asks is told the time (RFC 7828). When more than half of the places are taken the time shrinks, to a tenth (RFC 9210 4.2).
  *   queries       TCP_MAX_PIPELINE per connection that wait for an answer; then it is not read
@@ -37,8 +37,9 @@ struct tcp_pool_counters {
     struct counter accepted, closed, queries;
     struct counter turned_away;                             /* no memory, or no place at all */
     struct counter idle_for_room, busy_for_room, for_bytes; /* closed */
-    struct counter slow;  /* closed with half a message, or taking none of theirs */
-    struct counter rests; /* times that there was no descriptor for a client */
+    struct counter kept_out; /* for a second, as they take no answers */
+    struct counter slow;     /* closed with half a message, or taking none of theirs */
+    struct counter rests;    /* times that there was no descriptor for a client */
 };
 
 struct tcp_pool *tcp_pool_new(struct event_base *base, const struct tcp_limits *limits);

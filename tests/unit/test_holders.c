@@ -119,15 +119,31 @@ static void bytes(void **state)
         holders_set_bytes(holders, &many[i], i == 0 ? 0 : 90);
     }
     assert_int_equal(holders_bytes(holders), 10 * 100 + 9 * 90);
-    assert_ptr_equal(holders_for_bytes(holders), &many[1]);
+    assert_ptr_equal(holders_for_bytes(holders, tick()), &many[1]);
     for (uint32_t i = 0; i < 10; i++)
         holders_set_bytes(holders, &many[i], 0);
     holders_set_bytes(holders, &few[3], 1000);
     holders_touch(holders, &few[3], false, tick()); /* half a message of an idle one */
-    assert_ptr_equal(holders_for_bytes(holders), &few[3]);
+    assert_ptr_equal(holders_for_bytes(holders, tick()), &few[3]);
     for (uint32_t i = 0; i < 10; i++)
         holders_set_bytes(holders, &few[i], 0);
-    assert_null(holders_for_bytes(holders));
+    assert_null(holders_for_bytes(holders, tick()));
+}
+
+static void who_takes_nothing_is_kept_out(void **state)
+{
+    (void)state;
+    union address one = v4(1000), other = v4(1001);
+    enter(&many[0], v4(1000), true);
+    enter(&many[1], v4(1000), true);
+    enter(&few[0], v4(1001), true);
+    holders_set_bytes(holders, &many[0], 1000);
+    struct mono now = tick();
+    assert_false(holders_keep_out(holders, &one, now));
+    assert_ptr_equal(holders_for_bytes(holders, now), &many[0]);
+    assert_true(holders_keep_out(holders, &one, now));
+    assert_false(holders_keep_out(holders, &other, now));
+    assert_false(holders_keep_out(holders, &one, mono_add(now, HOLDERS_OUT_MS)));
 }
 
 int main(void)
@@ -138,6 +154,7 @@ int main(void)
         TEST(while_all_hold_little_the_quietest_goes),
         TEST(a_client_is_a_network),
         TEST(bytes),
+        TEST(who_takes_nothing_is_kept_out),
     };
     return cmocka_run_group_tests_name("holders", tests, NULL, NULL);
 }
