@@ -6,8 +6,9 @@
 #include "resolver/daemon/numbers.h"
 
 enum {
-    MANY = 1024, /* questions and clients: some MiB */
-    PART = 8,    /* of the most that there were: so few are left */
+    MANY = 1024,    /* questions and clients: some MiB */
+    PART = 8,       /* of the most that there were: so few are left */
+    CONNECTION = 4, /* a connection by TCP may have as much as so many of them */
 };
 
 struct slack {
@@ -36,6 +37,9 @@ static void look(evutil_socket_t fd, short what, void *arg)
         numbers_take_tier(slack->daemon, i, &tier);
         under_way += tier.worker.under_way + tier.worker.waiting;
     }
+    struct tcp_numbers tcp;
+    numbers_take_tcp(slack->daemon, &tcp);
+    under_way += CONNECTION * tcp.connections;
     if (slack_is_due(under_way, &slack->most))
         (void)malloc_trim(0);
 }
