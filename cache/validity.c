@@ -377,7 +377,8 @@ struct stamp validity_newest_mark(const struct validity *validity,
 static __attribute__((noinline)) bool
 is_evicted(const struct validity *validity, const struct dependent *dependent, struct stamp stamp)
 {
-    return dependent->own == OWN_NONE && stamp_after(load(&validity->evicted), stamp) &&
+    return dependent->own == OWN_NONE && dependent->question &&
+           stamp_after(load(&validity->evicted), stamp) &&
            evicted_outside(validity, dependent->question, stamp);
 }
 

@@ -75,14 +75,14 @@ struct dependencies {
     uint32_t
         zone; /* the topmost one that all names lie in, counted from 1; or ZONE_NONE, ZONE_MANY */
     enum own_scopes own;
-    const uint8_t *question; /* borrowed, canonical */
+    const uint8_t *question; /* borrowed, canonical; NULL: it depends on no name */
     size_t count;
     struct scope scopes[DEPENDENCIES_MAX]; /* of further names */
 };
 
 /* An answer, or a question under way, as it is judged. Borrows all. */
 struct dependent {
-    const uint8_t *question; /* canonical */
+    const uint8_t *question; /* canonical; NULL: no name */
     uint64_t question_hash;  /* validity_hash() of it */
     uint32_t zone;
     enum own_scopes own;

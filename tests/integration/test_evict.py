@@ -4,7 +4,7 @@ import threading
 import freshet
 import pytest
 import scripted as script
-from query import addresses, ask
+from query import addresses, ask, rcode
 
 NAME = "www.example.com."
 
@@ -66,3 +66,22 @@ def test_each_tier_tells_what_it_dropped(freshetd, scripted):
     reply = daemon.control({"cmd": "evict", "name": NAME})
     assert reply["tiers"] == [{"tier": "os", "evicted": 1}, {"tier": "browser", "evicted": 1}]
     assert reply["evicted"] == 2
+
+
+@pytest.mark.parametrize("evicted", [{"name": NAME}, {"name": "com.", "subtree": True}])
+@pytest.mark.parametrize("end", ["refused", "stopped"])
+def test_a_fetch_that_fails_after_an_eviction_is_answered(plain, evicted, end, scripted):
+    """What is said then depends on no name at all."""
+    gate = script.Gate()
+    scripted.script(NAME, script.hold(gate, script.rcode("REFUSED")))
+    replies = []
+    asking = threading.Thread(target=lambda: replies.append(ask(plain, NAME)))
+    asking.start()
+    gate.wait_held()
+    plain.control({"cmd": "evict", **evicted})
+    if end == "refused":
+        gate.open()
+    else:
+        plain.stop()
+    asking.join()
+    assert rcode(replies[0]) == "SERVFAIL"

@@ -278,6 +278,18 @@ static void a_fetch_of_an_evicted_name_outside_holds_no_more(void **state)
     assert_true(validity_holds(v, &by_other, validity_now(v)));
 }
 
+/* Such as that nobody could answer: it may not be asked which name was evicted. */
+static void what_depends_on_no_name_is_not_evicted(void **state)
+{
+    struct validity *v = *state;
+    const struct dependencies none = {.zone = ZONE_NONE};
+    const struct dependent by = validity_dependent(v, &none);
+    struct stamp stamp = validity_now(v);
+    for (int i = 0; i < 2 * VALIDITY_EVICTIONS; i++)
+        validity_evict_outside(v, name("www.example.org."), i % 2, (struct mono){1});
+    assert_true(validity_holds(v, &by, stamp));
+}
+
 static void the_clock_starts_over(void **state)
 {
     (void)state;
@@ -460,6 +472,7 @@ int main(void)
         TEST(one_mark_for_everything),
         TEST(an_answer_with_too_many_names_depends_on_its_zones),
         TEST(a_fetch_of_an_evicted_name_outside_holds_no_more),
+        TEST(what_depends_on_no_name_is_not_evicted),
         TEST(the_clock_starts_over),
         TEST(test_p4_what_settled_long_ago_is_not_settling),
         TEST(the_moment_of_a_change_is_remembered_for_a_while),
