@@ -57,6 +57,11 @@ void delayed_free(struct delayed *delayed)
     free(delayed);
 }
 
+bool delayed_holds(const struct delayed *delayed)
+{
+    return delayed && delayed->count > 0;
+}
+
 bool delayed_has_room(struct delayed *delayed)
 {
     if (delayed->count < delayed->room)

@@ -54,6 +54,9 @@ rd_kafka_message_t *delayed_take(struct delayed *delayed, uint64_t now_us);
 /* How long until the next one arrives, in whole milliseconds upwards, and `most_ms` at most. */
 uint64_t delayed_wait_ms(const struct delayed *delayed, uint64_t now_us, uint64_t most_ms);
 
+/* Whether something is on its way. NULL: nothing. */
+bool delayed_holds(const struct delayed *delayed);
+
 /* Destroys all: they will be read again. NULL is fine. */
 void delayed_drop(struct delayed *delayed);
 

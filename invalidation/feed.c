@@ -328,9 +328,10 @@ static void renew_consumer(struct feed *f, const char *why)
 /* One that gets nowhere although the brokers answer the reader of watermarks. */
 static void renew_stalled(struct feed *f)
 {
+    const bool stalled = liveness_is_stalled(&f->liveness, now()) && !delayed_holds(f->delayed);
     if (f->liveness.state == FEED_LIVE)
         renewal_rest(&f->renewal);
-    else if (renewal_due(&f->renewal, liveness_is_stalled(&f->liveness, now()), now()))
+    else if (renewal_due(&f->renewal, stalled, now()))
         renew_consumer(f, f->liveness.reason);
 }
 

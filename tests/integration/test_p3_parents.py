@@ -54,21 +54,29 @@ def test_p3_a_child_does_not_cache_from_a_parent_behind(freshetd, real_feed, scr
     scripted.set(NAME, "A", "192.0.2.1")
     assert addresses(ask(child, NAME)) == ["192.0.2.1"]
 
-    scripted.set(NAME, "A", "192.0.2.2")
-    real_feed.publish("example.com.", [changes.flush(NAME)])
-    eventually(lambda: applied(child) == 1)
-    assert applied(parent) == 0, "the parent does not lag: the test shows nothing"
+    def counters():
+        return [child.metric(f"freshet_parent_{what}_total", tier="level1") for what in ("behind", "uncached")]
 
-    # The parent still has the old answer. The child may hand it on, but for nobody to keep.
-    response = ask(child, NAME)
-    assert addresses(response) == ["192.0.2.1"] and response.answer[0].ttl == 0
-    assert child.metric("freshet_parent_behind_total", tier="level1") > 1
-    assert child.metric("freshet_parent_uncached_total", tier="level1") == 1
-    (tier,) = child.lookup(NAME)["tiers"]
-    assert not [v for v in tier["variants"] if v["valid"]]
-
-    eventually(lambda: applied(parent) == 1, within=10)
-    assert addresses(ask(child, NAME)) == ["192.0.2.2"]
+    # The parent still has the old answer. The child may hand it on, but for nobody to keep. A machine may be so busy that
+    # the parent has caught up before all of that was seen: then once more.
+    for version in range(2, 8):
+        scripted.set(NAME, "A", f"192.0.2.{version}")
+        real_feed.publish("example.com.", [changes.flush(NAME)])
+        eventually(lambda: applied(child) == version - 1)
+        before = counters()
+        response = ask(child, NAME)
+        behind, uncached = (after - then for after, then in zip(counters(), before))
+        (tier,) = child.lookup(NAME)["tiers"]
+        was_behind = applied(parent) == version - 2
+        eventually(lambda: applied(parent) == version - 1, within=10)
+        if was_behind:
+            assert addresses(response) == [f"192.0.2.{version - 1}"] and response.answer[0].ttl == 0
+            assert behind > 1 and uncached == 1
+            assert not [v for v in tier["variants"] if v["valid"]]
+        assert addresses(ask(child, NAME)) == [f"192.0.2.{version}"]
+        if was_behind:
+            return
+    pytest.fail("the parent does not lag: the test shows nothing")
 
 
 def test_p3_what_the_parent_has_applied_is_cached(freshetd, topic, scripted):

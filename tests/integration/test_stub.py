@@ -236,7 +236,8 @@ def test_sockets_are_taken(upstream, activated, kinds, workers):
     for n in range(30):
         assert addresses(ask(daemon, "www.example.com.", tcp=n % 2 == 0)) == ["192.0.2.1"]
     assert not [record for record in daemon.records() if "handed over" in record["msg"]]
-    assert len(wire.ask_all(daemon, [f"n{n}.example.com." for n in range(2000)])) == 2000
+    # So few at a time that they fit the one socket's buffer, whoever is busy.
+    assert len(wire.ask_all(daemon, [f"n{n}.example.com." for n in range(2000)], window=100)) == 2000
 
 
 def test_sockets_for_any_address(upstream, activated):

@@ -37,8 +37,10 @@ static void test_delay(void **state)
     (void)state;
     struct delayed *delayed = new_delayed(300, 0, 0);
     assert_null(delayed_take(delayed, 0));
+    assert_false(delayed_holds(delayed) || delayed_holds(NULL));
     assert_int_equal(delayed_wait_ms(delayed, 0, 100), 100);
     add(delayed, 0, 1000);
+    assert_true(delayed_holds(delayed));
     add(delayed, 1, 1001);
     assert_int_equal(delayed_wait_ms(delayed, 1000, 1000), 300);
     assert_int_equal(delayed_wait_ms(delayed, 1001, 1000), 300); /* upwards */
