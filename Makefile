@@ -43,7 +43,7 @@ RUNTIME := $(if $(filter thread,$(SANITIZER)),$(BUILD)/obj/tests/sanitize/thread
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/test_*.c))
 FUZZERS    := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 
-.PHONY: all deps deps-build demo check unit unit-sanitized instructions model integration integration-newest fuzz faults soak portability \
+.PHONY: all deps deps-build demo check unit unit-sanitized instructions model integration integration-newest zone-answers fuzz faults soak portability \
         layers format lint install clean
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -178,6 +178,12 @@ integration: all $(HELPERS)
 		KAFKA=$$kafka FRESHET_BUILD=$(BUILD) $(PYTHON) -m pytest $(PYTEST_FLAGS) tests/integration $(PYTEST_ARGS) \
 			|| exit 1; \
 	done
+
+# Random questions to random zones, beside Knot; ZONE_SEED=N repeats a run. `make integration` asks a few thousand.
+ZONE_QUESTIONS ?= 200000
+zone-answers: all $(HELPERS)
+	@FRESHET_BUILD=$(BUILD) ZONE_QUESTIONS=$(ZONE_QUESTIONS) $(PYTHON) -m pytest -q -p no:cacheprovider \
+		tests/integration/test_zone_answers.py $(PYTEST_ARGS)
 
 # The tests that depend on the broker most, on the newest there is.
 NEWEST_KAFKA := 4.4.0

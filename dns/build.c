@@ -4,6 +4,8 @@
 enum {
     POINTER_LIMIT = 0x4000, /* offsets a pointer can hold (RFC 1035 4.1.4) */
     POINTER_MARK = 0xc000,
+    POINTERS_MAX =
+        8, /* that lead from one to the next in a name written here: some readers follow no more than 16 */
 };
 
 void build_start(struct builder *builder, uint8_t *buffer, size_t size)
@@ -55,14 +57,18 @@ static void split_name(const uint8_t *name, struct suffixes *ret)
 }
 
 /*
- * Whether the name written at `offset` is `name`, ignoring case. Pointers in it are this
- * builder's.
+ * Whether the name written at `offset` is `name`, ignoring case, and takes few enough pointers to be pointed to. They are
+ * this builder's.
  */
 static bool written_name_is(const uint8_t *message, size_t offset, const uint8_t *name)
 {
+    unsigned pointers = 0;
+
     for (;;) {
         const uint8_t *label = message + offset;
         if (label[0] >= 0xc0) {
+            if (++pointers == POINTERS_MAX)
+                return false;
             offset = wire_get_u16(label) & (POINTER_LIMIT - 1);
             continue;
         }

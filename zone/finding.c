@@ -2,6 +2,7 @@
 #include "zone/finding.h"
 
 #include "dns/rdata.h"
+#include "zone/spot.h"
 
 static bool is_put(const struct finding *finding, const uint8_t *owner, uint16_t type)
 {
@@ -76,13 +77,15 @@ bool finding_put_with_ttl(struct finding *finding, enum section section,
 struct mark {
     struct wire_writer out;
     uint16_t counts[3], suffix_count, ttl_count;
+    bool lone_question;
 };
 
 static struct mark mark_of(const struct builder *builder)
 {
     struct mark mark = {.out = builder->out,
                         .suffix_count = builder->suffix_count,
-                        .ttl_count = builder->ttl_count};
+                        .ttl_count = builder->ttl_count,
+                        .lone_question = builder->lone_question};
     memcpy(mark.counts, builder->counts, sizeof mark.counts);
     return mark;
 }
@@ -92,10 +95,12 @@ static void go_back(struct builder *builder, const struct mark *mark)
     builder->out = mark->out;
     builder->suffix_count = mark->suffix_count;
     builder->ttl_count = mark->ttl_count;
+    builder->lone_question = mark->lone_question;
     memcpy(builder->counts, mark->counts, sizeof mark->counts);
 }
 
-static void put_addresses(struct finding *finding, const struct node *node, bool must_fit)
+static void put_addresses(struct finding *finding, const struct node *node, const uint8_t *owner,
+                          bool must_fit)
 {
     static const uint16_t types[] = {TYPE_A, TYPE_AAAA};
     for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
@@ -103,7 +108,7 @@ static void put_addresses(struct finding *finding, const struct node *node, bool
         const struct mark mark = mark_of(finding->builder);
         if (mark.out.failed || !node_find(node, types[i], &rrset))
             continue;
-        finding_put(finding, SECTION_ADDITIONAL, &rrset, NULL);
+        finding_put(finding, SECTION_ADDITIONAL, &rrset, owner);
         if (finding->builder->out.failed && !must_fit)
             go_back(finding->builder, &mark);
     }
@@ -114,13 +119,25 @@ static bool has_additional(uint16_t type)
     return type == TYPE_NS || type == TYPE_MX || type == TYPE_SRV;
 }
 
-/* The node that a name in RDATA leads to; NULL: it is none of this zone's. */
-static const struct node *node_at(const struct zone_state *state, const uint8_t *name)
+/* The addresses of a name: glue too, below a cut, and what a wildcard makes. */
+static void put_target(struct finding *finding, const uint8_t *target, const struct node *cut)
 {
-    uint8_t folded[NAME_MAX_SIZE];
-    name_lower(name, name_size(name), folded);
-    const struct node *node = state_node(state, folded);
-    return node && !node_is_only_hash(node) ? node : NULL;
+    struct finding_name *name = &finding->targets[finding->target_count];
+    struct spot spot;
+    const struct node *node = NULL;
+    if (finding->target_count == FINDING_TARGETS || !name_is_within(target, finding->state->apex))
+        return;
+    name->size = (uint8_t)name_size(target);
+    name_lower(target, name->size, name->bytes);
+    spot_find(finding->state, name->bytes, &spot);
+    if (spot.kind == SPOT_NODE)
+        node = spot.node;
+    else if (spot.kind == SPOT_CUT)
+        node = state_node(finding->state, name->bytes);
+    if (!node)
+        return;
+    finding->target_count++;
+    put_addresses(finding, node, name->bytes, cut && name_is_within(name->bytes, node_name(cut)));
 }
 
 void finding_put_additional(struct finding *finding, const struct node *cut)
@@ -134,12 +151,8 @@ void finding_put_additional(struct finding *finding, const struct node *cut)
             const struct rdata_view rdata = zone_rdata(rrset, k);
             size_t offset;
             bool compressible;
-            if (!rdata_name_at(rrset->type, rdata.bytes, rdata.size, 0, &offset, &compressible))
-                continue;
-            const struct node *node = node_at(finding->state, rdata.bytes + offset);
-            if (node)
-                put_addresses(finding, node,
-                              cut && name_is_within(node_name(node), node_name(cut)));
+            if (rdata_name_at(rrset->type, rdata.bytes, rdata.size, 0, &offset, &compressible))
+                put_target(finding, rdata.bytes + offset, cut);
         }
     }
 }

@@ -11,8 +11,9 @@
 #include "zone/state.h"
 
 enum {
-    FINDING_LINKS = 20, /* of a chain, at most */
-    FINDING_PUT = 128,  /* RRsets that are remembered, not to be put twice */
+    FINDING_LINKS = 20,   /* of a chain, at most */
+    FINDING_TARGETS = 32, /* names whose addresses are put into the additional section */
+    FINDING_PUT = 128,    /* RRsets that are remembered, not to be put twice */
 };
 
 /* A name that the zone has no node for, or that one of a wildcard answers. */
@@ -33,6 +34,8 @@ struct finding {
     } put[FINDING_PUT];
     size_t link_count; /* names the question has come to, the first is its own */
     struct finding_name links[FINDING_LINKS + 1];
+    size_t target_count;
+    struct finding_name targets[FINDING_TARGETS];
     size_t wildcard_count;
     struct finding_wildcard { /* links that a wildcard has answered */
         const struct finding_name *name;

@@ -3,86 +3,9 @@
 
 #include "zone/denial.h"
 #include "zone/finding.h"
-
-/* What stands at a name. */
-enum kind {
-    KIND_NODE,    /* a node of its own, or that of a wildcard */
-    KIND_EMPTY,   /* an empty non-terminal, or a wildcard that is one */
-    KIND_CUT,     /* a delegation at or above it */
-    KIND_DNAME,   /* a DNAME above it */
-    KIND_NOTHING, /* it does not exist */
-};
-
-struct spot {
-    enum kind kind;
-    const struct node *node; /* KIND_NODE, KIND_CUT, KIND_DNAME */
-    bool is_wildcard;        /* KIND_NODE, KIND_EMPTY: reached by synthesis (RFC 4592) */
-    size_t
-        encloser_labels; /* of the closest encloser, root's side; for what does not exist or a wildcard answers */
-};
+#include "zone/spot.h"
 
 enum { GO_ON = -1 }; /* a chain has another link */
-
-/* -- where a name stands ----------------------------------------------------------------------- */
-
-static bool is_cut(const struct zone_state *state, const struct node *node)
-{
-    return node->name_size != state->apex_size && node_has(node, TYPE_NS);
-}
-
-/* The topmost node above a name that says who answers for all below it. */
-static bool find_above(const struct zone_state *state, const struct tree_trace *trace,
-                       struct spot *ret)
-{
-    for (size_t i = 0; i < trace->above_count; i++) {
-        const struct node *node = trace->above[i];
-        const bool cut = is_cut(state, node);
-        if (cut || node_has(node, TYPE_DNAME)) {
-            *ret = (struct spot){.kind = cut ? KIND_CUT : KIND_DNAME, .node = node};
-            return true;
-        }
-    }
-    return false;
-}
-
-/* The wildcard right below a name's closest encloser, if it exists (RFC 4592 3.3.1). */
-static void find_wildcard(const struct zone_state *state, const struct finding_name *name,
-                          struct spot *ret)
-{
-    uint8_t wildcard[NAME_MAX_SIZE] = {1, '*'};
-    struct tree_trace trace;
-    struct key key;
-    const uint8_t *encloser = name->bytes;
-    for (size_t labels = name_labels(name->bytes); labels > ret->encloser_labels; labels--)
-        encloser = name_parent(encloser);
-    const size_t size = name_size(encloser); /* at least a label is missing: there is room */
-    memcpy(wildcard + 2, encloser, size);
-    key_make(wildcard, size + 2, state->apex_size, &key);
-    tree_trace(state->names, &key, &trace);
-    ret->is_wildcard = trace.node || trace.parted == 2u * key.size;
-    ret->node = trace.node;
-    ret->kind = trace.node ? KIND_NODE : ret->is_wildcard ? KIND_EMPTY : KIND_NOTHING;
-}
-
-static void find_spot(const struct zone_state *state, const struct finding_name *name,
-                      struct spot *ret)
-{
-    struct tree_trace trace;
-    struct key key;
-    key_make(name->bytes, name->size, state->apex_size, &key);
-    tree_trace(state->names, &key, &trace);
-    if (find_above(state, &trace, ret))
-        return;
-    *ret = (struct spot){.node = trace.node};
-    if (trace.node)
-        ret->kind = is_cut(state, trace.node) ? KIND_CUT : KIND_NODE;
-    else if (trace.parted == 2u * key.size)
-        ret->kind = KIND_EMPTY;
-    else {
-        ret->encloser_labels = name_labels(state->apex) + key_labels(&key, trace.parted);
-        find_wildcard(state, name, ret);
-    }
-}
 
 /* -- chains ------------------------------------------------------------------------------------ */
 
@@ -117,7 +40,7 @@ static int follow_cname(struct finding *finding, const struct finding_name *name
 }
 
 /* RFC 6672 3.1: the DNAME, and a CNAME made of it with its TTL. */
-static int follow_dname(struct finding *finding, const struct finding_name *name,
+static int follow_dname(struct finding *finding, const struct finding_name *name, uint16_t type,
                         const struct node *node)
 {
     struct zone_rrset dname;
@@ -136,6 +59,8 @@ static int follow_dname(struct finding *finding, const struct finding_name *name
                                   .ttl = dname.ttl,
                                   .type = TYPE_CNAME,
                                   .class = CLASS_IN});
+    if (type == TYPE_CNAME)
+        return ZONE_ANSWER; /* this is what was asked for */
     return follow(finding, target, (size_t)size);
 }
 
@@ -146,14 +71,14 @@ static bool is_proof(uint16_t type)
     return type == TYPE_RRSIG || type == TYPE_NSEC || type == TYPE_NSEC3;
 }
 
-/* RFC 8482 4.1: one RRset stands for all. */
+/* RFC 8482 4.1: one RRset stands for all, the one of the lowest type. */
 static bool put_any(struct finding *finding, const struct node *node, const uint8_t *owner)
 {
-    struct zone_rrset rrset;
+    struct zone_rrset rrset, lowest = {.type = UINT16_MAX};
     for (bool more = node_first(node, &rrset); more; more = node_next(node, &rrset))
-        if (!is_proof(rrset.type))
-            return finding_put(finding, SECTION_ANSWER, &rrset, owner);
-    return false;
+        if (!is_proof(rrset.type) && rrset.type < lowest.type)
+            lowest = rrset;
+    return lowest.node && finding_put(finding, SECTION_ANSWER, &lowest, owner);
 }
 
 static bool put_asked(struct finding *finding, const struct node *node, uint16_t type,
@@ -168,7 +93,7 @@ static bool put_asked(struct finding *finding, const struct node *node, uint16_t
 /* Types that are asked of a CNAME's own name (RFC 4035 2.5). */
 static bool is_of_alias(uint16_t type)
 {
-    return type == TYPE_CNAME || type == TYPE_ANY || is_proof(type);
+    return type == TYPE_CNAME || type == TYPE_ANY || type == TYPE_RRSIG || type == TYPE_NSEC;
 }
 
 static int answer_node(struct finding *finding, const struct finding_name *name, uint16_t type,
@@ -186,20 +111,20 @@ static int answer_node(struct finding *finding, const struct finding_name *name,
 static int look_up_link(struct finding *finding, const struct finding_name *name, uint16_t type,
                         struct spot *spot)
 {
-    find_spot(finding->state, name, spot);
+    spot_find(finding->state, name->bytes, spot);
     switch (spot->kind) {
-    case KIND_NODE:
+    case SPOT_NODE:
         return answer_node(finding, name, type, spot);
-    case KIND_CUT:
+    case SPOT_CUT:
         /* RFC 4035 3.1.4.1: the DS of a cut is this side's. */
         if (type == TYPE_DS && spot->node->name_size == name->size)
             return answer_node(finding, name, type, spot);
         return ZONE_REFERRAL;
-    case KIND_DNAME:
-        return follow_dname(finding, name, spot->node);
-    case KIND_EMPTY:
+    case SPOT_DNAME:
+        return follow_dname(finding, name, type, spot->node);
+    case SPOT_EMPTY:
         return ZONE_NODATA;
-    case KIND_NOTHING:
+    case SPOT_NOTHING:
         break;
     }
     return ZONE_NXDOMAIN;
@@ -272,8 +197,8 @@ enum zone_lookup_result zone_lookup(const struct zone_state *state, const struct
     int result;
     finding.state = state;
     finding.builder = builder;
-    finding.dnssec_ok = dnssec_ok;
-    finding.put_count = finding.link_count = finding.wildcard_count = 0;
+    finding.dnssec_ok = dnssec_ok && state_apex_find(state, TYPE_RRSIG, &soa); /* it is signed */
+    finding.put_count = finding.link_count = finding.target_count = finding.wildcard_count = 0;
     if (!name_is_within(question->name, state->apex) || !state_apex_find(state, TYPE_SOA, &soa) ||
         !add_link(&finding, question->name, question->name_size))
         return ZONE_OUTSIDE;

@@ -423,6 +423,39 @@ static void names_errors(void **state)
     assert_string_equal(error_text(-1000), "unknown error");
 }
 
+/* Names that each add a label to the one before: readers give up where pointers lead on and on (BIND: 16). */
+static void pointers_lead_on_a_few_times_only(void **state)
+{
+    (void)state;
+    static struct builder deep;
+    static uint8_t owner[NAME_MAX_SIZE], back[NAME_MAX_SIZE];
+    struct question question = {.name = {0}, .name_size = 1, .type = TYPE_A, .class = CLASS_IN};
+    build_start(&deep, wire, sizeof wire);
+    build_question(&deep, &question);
+    size_t starts[100], size = 1;
+    for (size_t i = 0; i < 100; i++, size += 2) {
+        memmove(owner + 2, owner, size);
+        owner[0] = 1;
+        owner[1] = 'a';
+        starts[i] = deep.out.at;
+        build_record(&deep, SECTION_ANSWER,
+                     &(struct record){.owner = owner, .type = 65280, .class = CLASS_IN});
+    }
+    const int whole = build_finish(&deep, 1, 0);
+    assert_true(whole > 0);
+    for (size_t i = 0; i < 100; i++) {
+        unsigned pointers = 0;
+        for (size_t at = starts[i]; wire[at] != 0;) {
+            const bool points = wire[at] >= 0xc0;
+            pointers += points;
+            at = points ? wire_get_u16(wire + at) & 0x3fffu : at + 1u + wire[at];
+        }
+        assert_true(pointers <= 8);
+        struct wire_reader reader = {.base = wire, .size = (size_t)whole, .at = starts[i]};
+        assert_int_equal(name_read(&reader, back), 2 * (i + 1) + 1);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -439,6 +472,7 @@ int main(void)
         cmocka_unit_test(bounds_records),
         cmocka_unit_test(writes_opt),
         cmocka_unit_test(writes_queries),
+        cmocka_unit_test(pointers_lead_on_a_few_times_only),
         cmocka_unit_test(hostile_names_take_no_time),
         cmocka_unit_test(names_errors),
     };
