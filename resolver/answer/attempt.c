@@ -124,6 +124,40 @@ static bool is_referral(const struct message *message)
            !has_type(authorities, message->authority_count, TYPE_SOA);
 }
 
+/*
+ * A lame server, which knows nothing of the zone and answers all the same: neither from the authority nor from a resolver,
+ * and without the SOA that a negative answer has (RFC 2308 2).
+ */
+static bool is_hollow(const struct message *message)
+{
+    return message->answer_count == 0 && !(message->flags & (FLAG_AA | FLAG_RA)) &&
+           message->rcode != RCODE_YXDOMAIN &&
+           !has_type(message_authorities(message), message->authority_count, TYPE_SOA);
+}
+
+/* Whether a record answers the question, or leads on from its name. */
+static bool is_about(const struct record *record, const struct question *question)
+{
+    if (record->class != question->class || !name_is_within(question->name, record->owner))
+        return false;
+    return record->type == TYPE_DNAME ||
+           ((record->type == question->type || record->type == TYPE_CNAME) &&
+            name_equal(record->owner, question->name));
+}
+
+/* It has an answer to something, and not to this, nor does it say that there is none. */
+static bool is_beside_the_point(const struct message *message)
+{
+    if (message->rcode != RCODE_NOERROR || message->answer_count == 0 ||
+        message->question.type == TYPE_ANY ||
+        has_type(message_authorities(message), message->authority_count, TYPE_SOA))
+        return false;
+    for (size_t i = 0; i < message->answer_count; i++)
+        if (is_about(&message->records[i], &message->question))
+            return false;
+    return true;
+}
+
 static struct attempt_result useless(int ede)
 {
     return (struct attempt_result){.end = ATTEMPT_USELESS, .ede = ede};
@@ -228,10 +262,12 @@ static struct attempt_result weigh(const struct message *message, struct attempt
         return weigh_error(message, attempt, now);
     if (is_referral(message))
         return useless(EDE_NO_REACHABLE_AUTHORITY);
+    if (is_beside_the_point(message))
+        return useless(ede_of(message, EDE_INVALID_DATA));
     if (message->answer_count > 0)
         server_worked(server, &message->question, now);
     return (struct attempt_result){
-        .end = ATTEMPT_USABLE,
+        .end = is_hollow(message) ? ATTEMPT_HOLLOW : ATTEMPT_USABLE,
         .message = message,
         .ede = ede_of(message, EDE_NONE),
         .unheeded = attempt->dnssec_ok && !message->edns.present,

@@ -19,7 +19,10 @@
  *        responds to                                                         read the query
  *      several queries at once      REFUSED, which may be a limit            over TCP, when all servers were asked
  *      DNSSEC records (DO)          no OPT in the response                   used, and kept by nobody (attempt_result)
- *      it knows the answer (RD)     a referral                               another server
+ *      it knows the answer (RD)     a referral, or an answer to something    another server
+ *                                   else
+ *                                   nothing at all, of one who is neither    another server; where no other says more it
+ *                                   the authority nor a resolver             is believed
  *
  * Each line is a test of test_forwarders.c and, with a server that is like that, of test_odd_servers.py.
  *
@@ -59,7 +62,8 @@ struct standing {
 };
 
 enum attempt_end {
-    ATTEMPT_USABLE,  /* `message` is NOERROR, NXDOMAIN or YXDOMAIN */
+    ATTEMPT_USABLE, /* `message` is NOERROR, NXDOMAIN or YXDOMAIN */
+    ATTEMPT_HOLLOW, /* the same, and there is nothing in it, nor any sign that its server knows that */
     ATTEMPT_USELESS, /* another server may do better */
     ATTEMPT_REFUSED, /* it cannot be reached, or not now */
     ATTEMPT_SILENT,  /* there will be no response */

@@ -41,6 +41,7 @@ struct asking {
     struct mono asked, sent_last;
     uint32_t tried;    /* servers asked in this round, a bit each */
     uint32_t hopeless; /* those with nothing useful to say */
+    uint32_t hollow;   /* those that said nothing at all */
     uint16_t round;
     uint16_t sent; /* queries, for this question */
     uint16_t roused;
@@ -199,6 +200,19 @@ static void is_useless(struct asking *asking, size_t index)
         }
 }
 
+/* Whether a server that says nothing is to be believed: it says so again, or nobody else is there who could say more. */
+static bool is_believed(const struct asking *asking, size_t index)
+{
+    const struct servers *servers = asking->forwarders->options.servers;
+    const uint32_t weighed = asking->hopeless | asking->hollow;
+    if (asking->hollow >> index & 1)
+        return true;
+    for (size_t i = 0; i < servers->count; i++)
+        if (i != index && !(weighed >> i & 1) && !servers->items[i].server->down)
+            return false;
+    return true;
+}
+
 static void attempted(void *arg, struct attempt *attempt, const struct attempt_result *result)
 {
     struct asking *asking = arg;
@@ -206,8 +220,15 @@ static void attempted(void *arg, struct attempt *attempt, const struct attempt_r
     const struct server *server = attempt->servers->items[index].server;
     const bool hopeful = server_is_hopeful(server, micro_ms(result->now));
     DL_DELETE(asking->attempts, attempt);
+    const bool doubted = result->end == ATTEMPT_HOLLOW && !is_believed(asking, index);
     switch (result->end) {
+    case ATTEMPT_HOLLOW:
     case ATTEMPT_USABLE:
+        if (doubted) {
+            asking->hollow |= UINT32_C(1) << index;
+            ask_another(asking, false, result->now);
+            break;
+        }
         reply(asking, &(struct source_reply){.message = result->message,
                                              .ede = result->ede,
                                              .unheeded = result->unheeded,
@@ -300,7 +321,7 @@ static void ask(struct inquiry *inquiry, const struct question *question, struct
     abandon_all(asking);
     asking->question = question;
     asking->asked = micro_ms(now);
-    asking->tried = asking->hopeless = 0;
+    asking->tried = asking->hopeless = asking->hollow = 0;
     asking->round = asking->sent = asking->roused = 0;
     asking->back = -1;
     asking->ede = EDE_NO_REACHABLE_AUTHORITY;

@@ -69,7 +69,7 @@ static bool make_parts(struct inflight *inflight)
         if (!inflight->quotas[i])
             return false;
     }
-    inflight->silences = silences_new();
+    inflight->silences = silences_new(INFLIGHT_MAX_JOBS);
     inflight->waiters = waiters_new(inflight->options.store, INFLIGHT_MAX_WAITERS);
     if (!inflight->silences || !inflight->waiters)
         return false;
@@ -349,11 +349,17 @@ static bool may_be_silent(enum holding holding)
     return holding == BY_ZONE || holding == BY_WIDER_ZONE || holding == BY_UPSTREAM;
 }
 
-static void note_answered(const struct job *job, struct mono now)
+static void note_end(const struct job *job, bool answered, struct mono now)
 {
-    for (int i = 0; i < HOLDINGS; i++)
-        if (may_be_silent(i) && job->charged[i].holder)
-            silence_heard(job->inflight->silences, quota_who(&job->charged[i]), now);
+    struct silences *silences = job->inflight->silences;
+    for (int i = 0; i < HOLDINGS; i++) {
+        if (!may_be_silent(i) || !job->charged[i].holder)
+            continue;
+        if (answered)
+            silence_heard(silences, quota_who(&job->charged[i]), now);
+        else
+            silence_failed(silences, quota_who(&job->charged[i]), now);
+    }
 }
 
 /* What the biggest of the finer ones has is no sign that a coarser one is silent. */
@@ -389,8 +395,7 @@ static void fetched(void *arg, struct answer *answer, struct micro now)
     struct answer_key own;
     job->fetch = NULL;
     leave_table(job);
-    if (!answer_is_failure(answer))
-        note_answered(job, micro_ms(now));
+    note_end(job, !answer_is_failure(answer), micro_ms(now));
     discharge(job);
     if (answer_is_failure(answer))
         failed(job, answer, now);

@@ -153,14 +153,24 @@ bool local_is_outdated(const struct local *local)
 
 /* ---- answering ---- */
 
-/* The records of the type asked for, or the CNAME in their place; gives the latter's target. */
-static bool put_records(struct special_answer *answer, const struct local_name *name,
-                        const uint8_t *owner, uint8_t ret_target[NAME_MAX_SIZE])
+static bool is_asked_for(const struct special_answer *answer, const struct local_record *record)
+{
+    return record->type == answer->type || record->type == TYPE_CNAME;
+}
+
+/*
+ * Of the records of the type asked for, or the CNAME in their place, those from `from` on, `count` at most; gives the
+ * latter's target.
+ */
+static bool put_some(struct special_answer *answer, const struct local_name *name,
+                     const uint8_t *owner, size_t from, size_t count,
+                     uint8_t ret_target[NAME_MAX_SIZE])
 {
     const struct local_record *record;
     bool chain = false;
+    size_t place = 0;
     LL_FOREACH (name->records, record) {
-        if (record->type != answer->type && record->type != TYPE_CNAME)
+        if (!is_asked_for(answer, record) || place++ < from || place > from + count)
             continue;
         build_record(&answer->builder, SECTION_ANSWER,
                      &(struct record){.owner = owner,
@@ -177,12 +187,25 @@ static bool put_records(struct special_answer *answer, const struct local_name *
     return chain;
 }
 
+/* All of them, each turn another first (RFC 1794). */
+static bool put_records(struct special_answer *answer, const struct local_name *name,
+                        const uint8_t *owner, uint64_t turn, uint8_t ret_target[NAME_MAX_SIZE])
+{
+    const struct local_record *record;
+    size_t count = 0;
+    LL_FOREACH (name->records, record)
+        count += is_asked_for(answer, record);
+    const size_t behind = count > 0 ? (size_t)(turn % count) : 0;
+    bool chain = put_some(answer, name, owner, behind, count - behind, ret_target);
+    return put_some(answer, name, owner, 0, behind, ret_target) || chain;
+}
+
 static void answer_name(struct special_answer *answer, const struct local *local,
-                        const struct local_name *name, const uint8_t *owner)
+                        const struct local_name *name, const uint8_t *owner, uint64_t turn)
 {
     uint8_t target[NAME_MAX_SIZE];
     for (int i = 0; name && i < MAX_CHAIN; i++) {
-        if (!put_records(answer, name, owner, target))
+        if (!put_records(answer, name, owner, turn, target))
             return;
         name = local_table_name(&local->table, target);
         owner = name ? name->name : NULL;
@@ -224,7 +247,7 @@ bool local_answer(const struct local *local, const struct local_query *query,
     build_question(&answer.builder, question);
     size_t question_end = answer.builder.out.at;
     if (found)
-        answer_name(&answer, local, found, question->name);
+        answer_name(&answer, local, found, question->name, query->turn);
     else if (!special_answer(&answer, zone, question->name))
         return false;
     finish(&answer, question_end, ret);

@@ -81,6 +81,7 @@ struct local_query {
     const struct question *question;
     uint8_t *reply; /* header, question and body are written here */
     size_t limit;   /* bytes they may take */
+    uint64_t turn;  /* of an RRset's records so many, modulo all, go behind the others */
 };
 
 /*

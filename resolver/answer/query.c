@@ -269,6 +269,7 @@ static size_t reply_local(struct tier_worker *tier_worker, const struct asked *a
         .question = &question,
         .reply = reply,
         .limit = question_end + reply_room(&asked->shape, question_end),
+        .turn = counter_get(&tier_worker->counters.local),
     };
     if (!local_answer(tier_worker->local, &local, &content))
         return 0;

@@ -11,16 +11,20 @@ struct known {
     struct mono last;  /* asked, or refused */
     struct mono heard; /* 0: never */
     struct mono probe; /* not before; 0: it is not silent */
+    size_t failed;     /* since it was heard */
 };
 
 struct silences {
-    size_t silent;
+    size_t room, silent;
     struct known places[PLACES];
 };
 
-struct silences *silences_new(void)
+struct silences *silences_new(size_t room)
 {
-    return calloc(1, sizeof(struct silences));
+    struct silences *silences = calloc(1, sizeof *silences);
+    if (silences)
+        silences->room = room;
+    return silences;
 }
 
 void silences_free(struct silences *silences)
@@ -38,6 +42,7 @@ static void break_silence(struct silences *silences, struct known *known)
 {
     silences->silent -= known->probe.ms > 0;
     known->probe = known->asked = (struct mono){0};
+    known->failed = 0;
 }
 
 /* Its place; NULL: it has none. */
@@ -74,11 +79,12 @@ static bool was_heard(const struct known *known, struct mono now)
     return known->heard.ms > 0 && !mono_reached(now, mono_add(known->heard, SILENCE_HOPE_MS));
 }
 
-/* For how long so many questions must not have been answered. */
-static uint64_t patience_ms(size_t count)
+/* Whether nobody else will have room soon, or now. */
+static bool takes_all(const struct silences *silences, const struct known *known, size_t count,
+                      bool full, struct mono now)
 {
-    const uint64_t ms = (uint64_t)SILENCE_MS * SILENCE_FEW / count;
-    return ms > SILENCE_LEAST_MS ? ms : SILENCE_LEAST_MS;
+    return mono_reached(now, mono_add(known->asked, SILENCE_MS)) &&
+           (full || (count >= silences->room / 4 * 3 && !was_heard(known, now)));
 }
 
 void silence_asked(struct silences *silences, uint64_t who, size_t count, bool full,
@@ -88,12 +94,18 @@ void silence_asked(struct silences *silences, uint64_t who, size_t count, bool f
     known->last = now;
     if (known->asked.ms == 0)
         known->asked = now;
-    if (known->probe.ms > 0 || count <= SILENCE_FEW ||
-        !mono_reached(now, mono_add(known->asked, patience_ms(count))) ||
-        (was_heard(known, now) && !full))
+    if (known->probe.ms > 0 || count < SILENCE_FEW ||
+        (known->failed < SILENCE_FEW && !takes_all(silences, known, count, full, now)))
         return;
     known->probe = mono_add(now, SILENCE_PROBE_MS);
     silences->silent++;
+}
+
+void silence_failed(struct silences *silences, uint64_t who, struct mono now)
+{
+    struct known *known = find(silences, who, now);
+    if (known)
+        known->failed++;
 }
 
 void silence_heard(struct silences *silences, uint64_t who, struct mono now)

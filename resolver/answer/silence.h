@@ -4,14 +4,14 @@
  *     question sets out --silence_asked()--> who | asked first, since the last answer | asked last | heard last
  *     answer comes ------silence_heard()-->
  *
- *     heard --- more than SILENCE_FEW under way, and no answer for SILENCE_MS --> silent       (the more, the sooner)
- *       ^                                                                           |
- *       +------------------ an answer, to whatever question of it ------------------+
+ *     heard --- no answer for SILENCE_MS to so many that others will have no room, --> silent
+ *       ^       or to SILENCE_FEW that had all of their time, and as many more          |
+ *       +------------------ an answer, to whatever question of it ----------------------+
  *
  * What is asked of the silent costs memory and packets, until its time is over, and then is a failure. So it is refused at
- * once, but for a question every SILENCE_PROBE_MS: with the first that is answered the silence is over. Whoever has been
- * heard in the last minute may be back in a moment: for him to be silent, there must be no room for anything else either,
- * and questions would have to make room for others anyway.
+ * once, but for a question every SILENCE_PROBE_MS: with the first that is answered the silence is over. It takes so much
+ * since a server that takes seconds, or comes back in seconds, shall not be given up by those who have the time; and whoever
+ * has been heard in the last minute may be back in a moment: for him, all of the room must be taken.
  *
  * What is remembered is bounded: who was asked least lately makes place for others, and is heard again.
  *
@@ -26,9 +26,8 @@
 #include "cache/stamp.h"
 
 enum {
-    SILENCE_FEW = 1024, /* questions under way: with so many it may only be slow */
-    SILENCE_MS = 1000,  /* for no more than these; half of it for twice as many, and so on: */
-    SILENCE_LEAST_MS = 400,
+    SILENCE_FEW = 1024, /* questions: fewer of them may have bad luck */
+    SILENCE_MS = 1000,
     SILENCE_PROBE_MS = 50,
     SILENCE_HOPE_MS = 60 * 1000,   /* since it was heard */
     SILENCE_FORGET_MS = 10 * 1000, /* without a question: nothing is known */
@@ -36,8 +35,8 @@ enum {
 
 struct silences;
 
-/* NULL: no memory. */
-struct silences *silences_new(void);
+/* `room`: for so many questions, of whomever. NULL: no memory. */
+struct silences *silences_new(size_t room);
 /* NULL is fine. */
 void silences_free(struct silences *silences);
 
@@ -47,6 +46,9 @@ void silences_free(struct silences *silences);
  */
 void silence_asked(struct silences *silences, uint64_t who, size_t count, bool full,
                    struct mono now);
+
+/* One of its questions has come to its end without an answer. */
+void silence_failed(struct silences *silences, uint64_t who, struct mono now);
 
 /* One of its questions was answered. */
 void silence_heard(struct silences *silences, uint64_t who, struct mono now);

@@ -212,6 +212,37 @@ def test_nothing_to_be_had_is_said_at_once(scripted, second, freshetd):
         assert time.monotonic() - began < 1
 
 
+def lame(then):
+    """Neither the authority nor a resolver."""
+    def change(reply):
+        reply.message.flags &= ~(dns.flags.AA | dns.flags.RA)
+        return reply
+    return lambda server, query: change(then(server, query))
+
+
+@pytest.mark.parametrize("behaviour", [
+    lame(s.answer()), lame(s.rcode("NXDOMAIN")), s.answer("other.example.com. 60 A 192.0.2.66"),
+    s.answer("www.example.com. 60 TXT beside")], ids=["empty", "no such name", "another name", "another type"])
+def test_who_says_nothing_is_not_believed_while_another_says_more(scripted, second, freshetd, behaviour):
+    daemon = stub(freshetd, scripted, second)
+    scripted.script("*", behaviour)
+    for name in names(8, "lame"):
+        second.set(name, "A", "192.0.2.1")
+        assert addresses(ask(daemon, name)) == ["192.0.2.1"]
+
+
+def test_who_says_nothing_is_believed_alone(scripted, second, freshetd):
+    """Beside one that is there and refuses, and one that is not there."""
+    daemon = stub(freshetd, scripted, second)
+    scripted.script("*", lame(s.answer()))
+    for behaviour in s.rcode("REFUSED"), s.drop(), lame(s.answer()):
+        second.script("*", behaviour)
+        for name in names(3, f"alone{time.monotonic_ns()}-"):
+            began = time.monotonic()
+            assert rcode(ask(daemon, name)) == "NOERROR"
+            assert time.monotonic() - began < 2
+
+
 # --- hardenings, and servers that can do without
 
 

@@ -305,13 +305,17 @@ static void what_is_held_comes_before_a_refusal(void **state)
 
 /* ---- those for whom nobody answers ---------------------------------------------------------- */
 
+enum {
+    MANY = INFLIGHT_MAX_JOBS / 4 * 3 + 1
+}; /* that are a silence: by name each has a zone of its own */
+
 /* So many names below a zone; none is answered, and the next questions find that out. */
 static void silence(const char *zone)
 {
-    flood(zone, SILENCE_FEW + 100, 1);
+    flood(zone, MANY - 1, 1);
     world_pass(&f.world, SILENCE_MS);
     assert_int_equal(f.flood.failures, 0);
-    flood(zone, SILENCE_FEW + 101, 1); /* all but one are under way */
+    flood(zone, MANY, 1); /* all but one are under way */
     assert_int_equal(f.flood.failures, 0);
 }
 
@@ -377,7 +381,7 @@ static void the_modest_may_ask_in_the_silence(void **state)
     silence("silent.example.");
     ask(&f.others, OTHER, "one.silent.example.");
     assert_int_equal(f.others.failures, 1);
-    for (size_t i = 0; i < 1000; i++)
+    for (size_t i = SILENCE_FEW; i <= MANY; i++)
         fake_source_fail(&f.source, EDE_NO_REACHABLE_AUTHORITY);
     ask(&f.others, OTHER, "two.silent.example.");
     assert_int_equal(f.others.failures, 1);
@@ -407,8 +411,8 @@ static void a_wider_zone_may_be_silent(void **state)
 {
     (void)state;
     char name[64];
-    for (size_t i = 0; i < SILENCE_FEW + 200; i++) {
-        if (i == SILENCE_FEW + 100)
+    for (size_t i = 0; i < MANY + 99; i++) {
+        if (i == MANY - 1)
             world_pass(&f.world, SILENCE_MS);
         snprintf(name, sizeof name, "www.z%zu.silent.test.", i);
         ask(&f.flood, FLOODER, name);
@@ -436,6 +440,21 @@ static void for_those_who_were_heard_there_is_hope(void **state)
     ask(&f.others, OTHER, "www.example.net.");
     fake_source_reply(&f.other, &www);
     assert_int_equal(f.others.right, 2);
+}
+
+/* However few: they had all of their time. */
+static void those_who_had_their_time_are_a_silence(void **state)
+{
+    (void)state;
+    flood("silent.example.", 2 * SILENCE_FEW, 1);
+    world_pass(&f.world, 4 * SILENCE_MS);
+    flood_anew("silent.example.", 1); /* they may be answered yet */
+    assert_int_equal(in_vain(), 0);
+    for (size_t i = 0; i < SILENCE_FEW; i++)
+        fake_source_fail(&f.source, EDE_NO_REACHABLE_AUTHORITY);
+    flood_anew("silent.example.", 1); /* is known then */
+    flood_anew("silent.example.", 100);
+    assert_int_equal(in_vain(), 100);
 }
 
 /* Nobody asks for a while: it was the flood's silence. */
@@ -467,7 +486,7 @@ static void what_is_held_is_given_in_the_silence(void **state)
 static void more_than_can_be_remembered(void **state)
 {
     (void)state;
-    struct silences *silences = silences_new();
+    struct silences *silences = silences_new(1000);
     struct mono now = {1000};
     for (uint64_t who = 1; who < 100 * 1000; who++) {
         now = mono_add(now, 1);
@@ -706,6 +725,7 @@ int main(void)
         TEST(a_zone_is_not_silent_for_its_neighbours),
         TEST(a_wider_zone_may_be_silent),
         TEST(for_those_who_were_heard_there_is_hope),
+        TEST(those_who_had_their_time_are_a_silence),
         TEST(a_silence_is_forgotten),
         STALE(what_is_held_is_given_in_the_silence),
         TEST(more_than_can_be_remembered),

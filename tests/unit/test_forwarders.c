@@ -100,6 +100,21 @@ static void ask(void)
 /* A new inquiry: its deadline is its own. */
 static void ask_anew(void);
 
+/* A reply as it would be for the name that is asked for now. */
+static const struct fake_reply *as_asked(const struct fake_reply *reply)
+{
+    static struct fake_reply copy;
+    static char text[NAME_MAX_TEXT + 64];
+    char asked[NAME_MAX_TEXT];
+    copy = *reply;
+    if (!copy.answer[0])
+        return &copy;
+    snprintf(text, sizeof text, "%s%s", name_to_text(f.question.name, asked),
+             strchr(copy.answer[0], ' '));
+    copy.answer[0] = text;
+    return &copy;
+}
+
 /* For another name, and it is answered. */
 static void ask_for_another(const struct fake_reply *reply)
 {
@@ -108,7 +123,7 @@ static void ask_for_another(const struct fake_reply *reply)
     name = others[next++ % 3];
     ask_anew();
     name = "www.example.com.";
-    fake_server_respond(&f.fakes[0], reply);
+    fake_server_respond(&f.fakes[0], as_asked(reply));
 }
 
 static void ask_anew(void)
@@ -208,11 +223,11 @@ static void another_spelling_is_asked_for_over_tcp(void **state)
         else
             ask_for_another(&reply);
         if (i == 0)
-            fake_server_respond(&f.fakes[0], &reply);
+            fake_server_respond(&f.fakes[0], as_asked(&reply));
         assert_int_equal(f.replies, 0);
         assert_int_equal(f.fakes[0].last.way, EXCHANGE_TCP);
         assert_true(f.fakes[0].last.edns);
-        fake_server_respond(&f.fakes[0], &reply);
+        fake_server_respond(&f.fakes[0], as_asked(&reply));
         assert_true(f.replies == 1 && f.usable);
         /* One name proves nothing. Two do: it folds case, and nobody lied. */
         ask_anew();
@@ -579,6 +594,86 @@ static void a_referral_is_no_answer(void **state)
     }
 }
 
+static void begin_anew(size_t servers)
+{
+    (void)teardown(NULL);
+    (void)setup(NULL);
+    open_with(servers);
+}
+
+/* It is no answer; another server may have one. */
+static void an_answer_beside_the_point_is_no_answer(void **state)
+{
+    (void)state;
+    static const struct fake_reply beside[] = {
+        {.answer = {"other.example.com. 60 A 192.0.2.1"}},
+        {.flags = FLAG_AA, .answer = {"www.example.com. 60 AAAA 2001:db8::1"}},
+        {.answer = {"www.example.net. 60 DNAME example.org."}},
+        {.answer = {"x.www.example.com. 60 CNAME example.org."}},
+    };
+    open_with(2);
+    for (size_t i = 0; i < sizeof beside / sizeof *beside; i++) {
+        begin_anew(2);
+        ask();
+        struct fake_server *lame = first();
+        struct fake_server *other = lame == &f.fakes[0] ? &f.fakes[1] : &f.fakes[0];
+        fake_server_respond(lame, &beside[i]);
+        assert_int_equal(f.replies, 0);
+        fake_server_respond(other, &good);
+        assert_true(f.replies == 1 && f.usable);
+    }
+    begin_anew(1);
+    ask();
+    for (size_t k = 0; k < 3; k++)
+        fake_server_respond(&f.fakes[0], &beside[0]);
+    expect_failure(EDE_INVALID_DATA, 0);
+}
+
+/* Neither the authority nor a resolver, and it says nothing: believed only where nobody says more. */
+static void a_lame_server_is_not_believed_at_once(void **state)
+{
+    (void)state;
+    static const struct fake_reply empty = {.lame = true},
+                                   none = {.rcode = RCODE_NXDOMAIN, .lame = true},
+                                   refused = {.rcode = RCODE_REFUSED};
+    static const struct fake_reply *const others[] = {&good, &empty, &none, &refused};
+    open_with(2);
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        begin_anew(2);
+        ask();
+        struct fake_server *lame = first();
+        struct fake_server *other = lame == &f.fakes[0] ? &f.fakes[1] : &f.fakes[0];
+        fake_server_respond(lame, i % 2 ? &none : &empty);
+        assert_int_equal(f.replies, 0);
+        assert_int_equal(other->count, 1);
+        fake_server_respond(other, others[i]);
+        if (others[i] == &refused)
+            fake_server_respond(lame, &none);
+        assert_true(f.replies == 1 && f.usable);
+    }
+    begin_anew(2);
+    ask();
+    struct fake_server *lame = first();
+    fake_server_respond(lame, &empty);
+    world_pass(&f.world, 400); /* the other one is silent */
+    fake_server_respond(lame, &empty);
+    assert_true(f.replies == 1 && f.usable);
+}
+
+/* An empty answer of a resolver, or of the authority, is one. */
+static void an_empty_answer_is_an_answer(void **state)
+{
+    (void)state;
+    static const struct fake_reply empty[] = {{.flags = 0}, {.flags = FLAG_AA, .lame = true}};
+    open_with(2);
+    for (size_t i = 0; i < 2; i++) {
+        begin_anew(2);
+        ask();
+        fake_server_respond(first(), &empty[i]);
+        assert_true(f.replies == 1 && f.usable);
+    }
+}
+
 /* Silence: the server has as long as is usual, then the other is asked too, and the first to answer counts. */
 static void the_slow_one_may_still_answer(void **state)
 {
@@ -763,7 +858,7 @@ static void ask_for_a_new_one(void)
     }
     world_pass(&f.world, 20);
     while (fake_server_waiting(&f.fakes[1]) > 0)
-        fake_server_respond(&f.fakes[1], &good);
+        fake_server_respond(&f.fakes[1], as_asked(&good));
     assert_true(f.usable);
     world_pass(&f.world, 50);
     name = "www.example.com.";
@@ -904,6 +999,9 @@ int main(void)
         TEST(the_reason_says_what_went_wrong),
         TEST(the_query_itself_is_no_response),
         TEST(a_referral_is_no_answer),
+        TEST(an_answer_beside_the_point_is_no_answer),
+        TEST(a_lame_server_is_not_believed_at_once),
+        TEST(an_empty_answer_is_an_answer),
         TEST(the_slow_one_may_still_answer),
         TEST(lost_queries_are_sent_again),
         TEST(a_slow_answer_is_an_answer),

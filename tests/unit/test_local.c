@@ -207,6 +207,8 @@ static void show(const struct record *record, char *text, size_t room)
              type_to_text(record->type, type), rdata);
 }
 
+static uint64_t turn;
+
 /* "RCODE; answers | authorities", or "not local". */
 static const char *ask_limited(const char *name, const char *type, size_t limit)
 {
@@ -218,7 +220,8 @@ static const char *ask_limited(const char *name, const char *type, size_t limit)
     question.name_size = (uint8_t)name_from_text(name, question.name);
     bool may = local_may_have(made, question.name, question.name_size);
     if (!local_answer(made,
-                      &(struct local_query){.question = &question, .reply = reply, .limit = limit},
+                      &(struct local_query){
+                          .question = &question, .reply = reply, .limit = limit, .turn = turn},
                       &content))
         return "not local";
     assert_true(may); /* what the bitmaps rule out is not local */
@@ -491,6 +494,23 @@ static void test_a_file_full_of_rubbish_is_told_of_briefly(void **state)
 }
 
 /* RFC 1034 3.6.2: what the config calls an alias has no records of its own, whatever a file says. */
+/* As RRsets from anywhere else, so that all addresses of a name are used (RFC 1794). */
+static void test_records_take_turns(void **state)
+{
+    (void)state;
+    struct file file;
+    make_from_hosts(&file, "192.0.2.1 web.lan\n192.0.2.2 web.lan\n192.0.2.3 web.lan\n");
+    static const char *const turns[] = {
+        "NOERROR; web.lan. 60 A 192.0.2.1; web.lan. 60 A 192.0.2.2; web.lan. 60 A 192.0.2.3",
+        "NOERROR; web.lan. 60 A 192.0.2.2; web.lan. 60 A 192.0.2.3; web.lan. 60 A 192.0.2.1",
+        "NOERROR; web.lan. 60 A 192.0.2.3; web.lan. 60 A 192.0.2.1; web.lan. 60 A 192.0.2.2",
+    };
+    for (turn = 0; turn < 7; turn++)
+        assert_string_equal(ask("web.lan", "A"), turns[turn % 3]);
+    turn = 0;
+    remove(file.path);
+}
+
 static void test_hosts_add_nothing_beside_a_cname(void **state)
 {
     (void)state;
@@ -601,6 +621,7 @@ int main(void)
         TEST(test_long_answers_are_truncated),
         TEST(test_the_bitmaps_lose_nothing),
         TEST(test_hosts_are_local_names),
+        TEST(test_records_take_turns),
         TEST(test_a_file_full_of_rubbish_is_told_of_briefly),
         TEST(test_hosts_add_nothing_beside_a_cname),
         TEST(test_a_file_that_may_be_read_again_is_noticed),

@@ -106,8 +106,9 @@ size_t fake_write(const struct fake_reply *reply, uint16_t id, const struct ques
     write_records(&builder, SECTION_AUTHORITY, reply->authority);
     if (!reply->without_edns)
         build_opt(&builder, DNS_EDNS_UDP, 0, false, EDE_NONE);
-    int written =
-        build_finish(&builder, id, (uint16_t)(FLAG_QR | FLAG_RA | reply->flags | reply->rcode));
+    int written = build_finish(
+        &builder, id,
+        (uint16_t)(FLAG_QR | (reply->lame ? 0 : FLAG_RA) | reply->flags | reply->rcode));
     assert_true(written > 0 && (size_t)written + reply->option_size <= size);
     if (reply->option_size > 0) {
         memcpy(buffer + written, reply->option, reply->option_size);

@@ -39,6 +39,7 @@ struct fake_reply {
     const char *answer[FAKE_RECORDS];
     const char *authority[FAKE_RECORDS];
     bool without_edns;
+    bool lame;             /* without RA, which is there otherwise */
     bool misspelled;       /* the question is in upper case */
     const uint8_t *option; /* for the OPT record; code and length included */
     size_t option_size;
