@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cli/commands.h"
+#include "config/streams.h"
 
 #ifndef FRESHET_VERSION
 #define FRESHET_VERSION "0.1.0"
@@ -73,6 +74,7 @@ static int misused(const char *word)
 int main(int argc, char **argv)
 {
     const char *word = argc > 1 ? argv[1] : NULL;
+    streams_hold();
     if (!word)
         return misused(NULL);
     if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {

@@ -1,12 +1,10 @@
 #include "resolver/answer/local_hosts.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
+#include "config/file.h"
 #include "dns/hosts.h"
 
 enum {
@@ -76,60 +74,33 @@ static void on_entry(void *arg, const struct hosts_entry *entry)
     local_table_add(table, &record);
 }
 
-/* Reads up to `room` bytes; -1 with errno. */
-static ssize_t read_all(int fd, char *buffer, size_t room)
+/* The file's text, to be freed, and what it is; NULL with the reason. */
+static char *read_file(struct hosts_file *file, size_t *ret_size, const char **ret_why)
 {
-    size_t used = 0;
-    while (used < room) {
-        ssize_t got = read(fd, buffer + used, room - used);
-        if (got < 0 && errno != EINTR)
-            return -1;
-        if (got == 0)
-            break;
-        if (got > 0)
-            used += (size_t)got;
-    }
-    return (ssize_t)used;
-}
-
-/* The file's text, to be freed, and what it is; NULL with errno. */
-static char *read_file(struct hosts_file *file, size_t *ret_size)
-{
-    char *text = NULL;
-    ssize_t size = -1;
-    int fd = open(file->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0) {
-        int why = errno;
-        if (why == ENOENT || stat(file->path, &file->seen) != 0)
-            file->seen = (struct stat){0};
-        errno = why;
+    char *text;
+    /* Looked at first: what changes while it is read has changed since. */
+    if (stat(file->path, &file->seen) != 0)
+        file->seen = (struct stat){0};
+    if (S_ISFIFO(file->seen.st_mode)) {
+        *ret_why = "is a pipe"; /* which can be read once */
         return NULL;
     }
-    if (fstat(fd, &file->seen) == 0 && S_ISREG(file->seen.st_mode) &&
-        file->seen.st_size <= MAX_HOSTS_FILE) {
-        size_t room = (size_t)file->seen.st_size;
-        text = malloc(room + 1);
-        size = text ? read_all(fd, text, room) : -1;
-    } else {
-        errno = S_ISREG(file->seen.st_mode) ? EFBIG : EINVAL;
-    }
-    close(fd);
-    if (size < 0) {
-        free(text);
-        return NULL;
-    }
-    *ret_size = (size_t)size;
-    return text;
+    enum file_result result = file_read(file->path, MAX_HOSTS_FILE, &text, ret_size);
+    if (result == FILE_OK)
+        return text;
+    *ret_why = file_result_text(result);
+    return NULL;
 }
 
 static void read_hosts(struct local_table *table, const struct hosts_list *list,
                        struct hosts_file *file)
 {
     size_t size;
+    const char *why = NULL;
     struct hosts_reading reading = {.table = table, .list = list, .path = file->path};
-    char *text = read_file(file, &size);
+    char *text = read_file(file, &size, &why);
     if (!text) {
-        complain(list, &(struct hosts_complaint){.path = file->path, .why = strerror(errno)});
+        complain(list, &(struct hosts_complaint){.path = file->path, .why = why});
         return;
     }
     hosts_read(text, size, &(struct hosts_sink){.entry = on_entry, .bad = on_bad, .arg = &reading});

@@ -13,6 +13,7 @@
 
 #include <event2/event.h>
 
+#include "config/streams.h"
 #include "resolver/daemon/check.h"
 #include "daemon/control.h"
 #include "resolver/daemon/commands.h"
@@ -383,8 +384,7 @@ static int run(const char *config_path, struct config *config)
     int status = EXIT_FAILURE;
     struct program program = {.base = event_base_new(), .systemd = systemd_open()};
     signal(SIGPIPE, SIG_IGN);
-    signal(SIGHUP, SIG_IGN); /* until it can be served: what there is to read is being read */
-    sched_shorten();         /* for the threads that are started here */
+    sched_shorten(); /* for the threads that are started here */
     program.daemon = daemon_open(config_path, config, program.systemd, error);
     bool up = program.daemon && program.base && start(&program, error);
     sched_usual(); /* the others go first */
@@ -403,6 +403,8 @@ static int run(const char *config_path, struct config *config)
 int main(int argc, char **argv)
 {
     struct options options = {0};
+    signal(SIGHUP, SIG_IGN); /* until it can be served: what there is to read is being read */
+    streams_hold();
     int status = parse_options(argc, argv, &options);
     if (status >= 0)
         return status;

@@ -504,8 +504,11 @@ void worker_free(struct worker *worker)
     struct warming *warming, *next_warming;
     LL_FOREACH_SAFE (worker->warmings, warming, next_warming)
         free(warming);
-    if (worker->base)
+    if (worker->base) {
+        /* What libevent put off of streams that were closed keeps them until it has had its turn. */
+        (void)event_base_loop(worker->base, EVLOOP_NONBLOCK);
         event_base_free(worker->base);
+    }
     if (worker->wake_fd >= 0)
         close(worker->wake_fd);
     pthread_mutex_destroy(&worker->lock);

@@ -1,5 +1,6 @@
 """freshetd as a process: options, failures to start, signals, reload, control socket, metrics."""
 
+import contextlib
 import http.client
 import json
 import os
@@ -64,6 +65,38 @@ def expect_refusal(result, *words):
 
 
 # --- options
+
+
+def test_what_is_printed_goes_into_no_connection(rundir):
+    """Started without a standard output, its number would be that of the first socket."""
+    path, got = os.path.join(rundir, "control.sock"), b""
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(path)
+        listener.listen()
+        dump = subprocess.Popen(["sh", "-c", 'exec "$@" >&-', "sh", freshet.program("freshet"), "dump", "--control", path],
+                                stderr=subprocess.PIPE, env=freshet.environment())
+        client = listener.accept()[0]
+        with client, client.makefile("rb") as lines:
+            got = lines.readline()
+            with contextlib.suppress(ConnectionError):  # it gives up when it cannot print
+                client.sendall(b'{"tier":"os"}\n' * 5000 + b'{"ok":true,"count":5000}\n')
+                got += lines.read()
+    assert json.loads(got) == {"cmd": "dump"}
+    assert b"standard output" in dump.communicate()[1] and dump.returncode == 1
+
+
+def test_what_is_logged_goes_into_no_connection(config_file):
+    """Likewise without a standard error."""
+    config = config_file(minimal())
+    daemon = subprocess.Popen(["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", freshet.program("freshetd"), "-c", config],
+                              env=freshet.environment())
+    try:
+        process.eventually(lambda: os.path.exists(f"/proc/{daemon.pid}/fd/9"))
+        held = [os.readlink(f"/proc/{daemon.pid}/fd/{fd}") for fd in range(3)]
+        assert held == ["/dev/null"] * 3
+    finally:
+        daemon.terminate()
+        assert daemon.wait(10) == 0
 
 
 def test_help(run):

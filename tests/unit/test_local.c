@@ -555,15 +555,22 @@ static void test_a_changed_file_is_noticed(void **state)
 static void test_other_files_are_left_out(void **state)
 {
     (void)state;
+    char directory[] = "/tmp/freshet-hosts-XXXXXX";
     left_out[0] = 0;
+    assert_non_null(mkdtemp(directory));
+    assert_int_equal(chdir(directory), 0);
+    assert_int_equal(mkfifo("pipe", 0600), 0);
     make(&(struct local_options){.hosts = {
-                                     .paths = (char *const[]){"/", "/dev/zero", ""},
-                                     .count = 3,
+                                     .paths = (char *const[]){"/", "/dev/zero", "", "pipe"},
+                                     .count = 4,
                                      .complain = complain,
                                  }});
     assert_int_equal(local_count(made), 0);
-    assert_string_equal(left_out, "/: Invalid argument; /dev/zero: Invalid argument; "
-                                  ": No such file or directory; ");
+    assert_string_equal(left_out, "/: is a directory; /dev/zero: is a device; "
+                                  ": No such file or directory; pipe: is a pipe; ");
+    unlink("pipe");
+    assert_int_equal(chdir("/"), 0);
+    rmdir(directory);
 }
 
 /* ---- what is refused ------------------------------------------------------------------------ */
