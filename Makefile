@@ -87,6 +87,8 @@ $(BUILD)/unit/test_query: LDLIBS += -Wl,--wrap=store_get
 # Each allocation fails in its turn.
 $(BUILD)/unit/test_store: LDLIBS += $(addprefix -Wl$(comma)--wrap=,malloc calloc aligned_alloc mmap munmap)
 
+$(BUILD)/unit/test_apply: LDLIBS += -Wl,--wrap=malloc
+
 $(BUILD)/unit/test_zone: LDLIBS += $(addprefix -Wl$(comma)--wrap=,malloc calloc realloc)
 
 # What many unit tests have around them, made up.

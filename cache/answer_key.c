@@ -2,11 +2,22 @@
 
 #include <string.h>
 
+#include "dns/message.h"
+
 /* The name's hash is uniform, as is a client's number; what else is in the key moves it to another place. */
 static uint64_t mixed_hash(uint64_t name_hash, const uint8_t *key)
 {
     uint64_t rest = (uint64_t)wire_get_u32(key) << 8 | key[ANSWER_KEY_BITS];
     return name_hash ^ rest * 0x9e3779b97f4a7c15u;
+}
+
+uint64_t answer_key_hash_of(const struct hashed_name *name, uint16_t type, int bits)
+{
+    uint8_t fixed[ANSWER_KEY_FIXED];
+    wire_put_u16(fixed, type);
+    wire_put_u16(fixed + 2, CLASS_IN);
+    fixed[ANSWER_KEY_BITS] = (uint8_t)bits;
+    return mixed_hash(name->hash, fixed);
 }
 
 static void add_client(struct answer_key *key, uint64_t client)
@@ -33,6 +44,24 @@ void answer_key_make(const struct validity *validity, const struct key_parts *pa
     ret_key->hash = mixed_hash(ret_key->name_hash, key);
     if (parts->client)
         add_client(ret_key, parts->client);
+}
+
+void answer_key_of(const struct hashed_name *name, uint16_t type, struct answer_key *ret_key)
+{
+    uint8_t *key = ret_key->bytes;
+    wire_put_u16(key, type);
+    wire_put_u16(key + 2, CLASS_IN);
+    memcpy(key + ANSWER_KEY_FIXED, name->name, name->size);
+    ret_key->name_size = (uint8_t)name->size;
+    ret_key->size = (uint16_t)(ANSWER_KEY_FIXED + name->size);
+    ret_key->name_hash = name->hash;
+    answer_key_set_bits(ret_key, 0);
+}
+
+void answer_key_set_bits(struct answer_key *key, int bits)
+{
+    key->bytes[ANSWER_KEY_BITS] = (uint8_t)bits;
+    key->hash = mixed_hash(key->name_hash, key->bytes);
 }
 
 void answer_key_shared(const struct answer_key *key, struct answer_key *ret_key)

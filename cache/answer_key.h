@@ -59,6 +59,11 @@ struct key_parts {
 void answer_key_make(const struct validity *validity, const struct key_parts *parts,
                      struct answer_key *ret_key);
 
+/* The key of (name, type, IN) with no KEY_ bits; and one with others (KEY_DNSSEC_OK, KEY_CHECKING_DISABLED) instead. */
+void answer_key_of(const struct hashed_name *name, uint16_t type, struct answer_key *ret_key);
+void answer_key_set_bits(struct answer_key *key, int bits);
+uint64_t answer_key_hash_of(const struct hashed_name *name, uint16_t type, int bits);
+
 /* The key of the same question, whoever asks. */
 void answer_key_shared(const struct answer_key *key, struct answer_key *ret_key);
 

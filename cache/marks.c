@@ -62,6 +62,11 @@ static struct bucket *bucket_of(const struct marks *marks, struct scope scope)
     return &marks->buckets[scope.hash & marks->mask];
 }
 
+void marks_expect(const struct marks *marks, struct scope scope)
+{
+    __builtin_prefetch(bucket_of(marks, scope));
+}
+
 static uint64_t tag_of(struct scope scope)
 {
     return scope.hash & ~STAMP_MASK;

@@ -39,6 +39,9 @@ void marks_clear(struct marks *marks);
 /* Writer: `scope` was touched by the change at `stamp`, which is never older than the last one. */
 void marks_set(struct marks *marks, struct scope scope, struct stamp stamp);
 
+/* Hints that the scope will be marked or asked for soon. */
+void marks_expect(const struct marks *marks, struct scope scope);
+
 /* Reader: a stamp at or after the newest change that touched `scope`; 0 when there was none. */
 struct stamp marks_get(const struct marks *marks, struct scope scope);
 

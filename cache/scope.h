@@ -24,6 +24,13 @@ struct scope {
     uint64_t hash;
 };
 
+/* A canonical name that is measured and hashed once for all that is looked up by it. Borrows the name. */
+struct hashed_name {
+    const uint8_t *name;
+    size_t size; /* bytes */
+    uint64_t hash;
+};
+
 /* The hash of a canonical name of `size` bytes; `key` is the process's secret. */
 uint64_t scope_hash(const uint8_t *canonical_name, size_t size, uint64_t key);
 

@@ -77,10 +77,10 @@ void store_key_variant(const struct store *store, const uint8_t *name, uint16_t 
               ret_key);
 }
 
-void store_expect(const struct store *store, const struct answer_key *key)
+void store_expect(const struct store *store, uint64_t key_hash)
 {
     /* Without the lock: should the table change at this moment, the hint is worth nothing and costs nothing. */
-    index_expect(&shard_of(&store->shards, key->hash)->segment.index, key->hash);
+    index_expect(&shard_of(&store->shards, key_hash)->segment.index, key_hash);
 }
 
 /* ---- looking up ---- */

@@ -41,8 +41,8 @@ void store_key(const struct store *store, const struct key_parts *parts,
 void store_key_variant(const struct store *store, const uint8_t *name, uint16_t type, int bits,
                        struct answer_key *ret_key);
 
-/* Hints that the key will be looked up soon: what that touches first is fetched into the processor's cache. */
-void store_expect(const struct store *store, const struct answer_key *key);
+/* Hints that the key of a hash will be looked up soon: what that touches first is fetched into the processor's cache. */
+void store_expect(const struct store *store, uint64_t key_hash);
 
 enum store_result {
     STORE_HIT,

@@ -17,6 +17,7 @@ struct zone {
     uint64_t hash;
     size_t size;
     bool excepted;           /* a place in a zone that is no part of the subscription */
+    bool parted;             /* another one lies below */
     _Atomic uint64_t newest; /* mark at any scope of its names; of topmost zones alone */
     uint8_t name[NAME_MAX_SIZE];
 };
@@ -106,7 +107,11 @@ static void find_tops(struct validity *validity)
         for (const struct zone *zone = top; zone;) {
             top = zone->excepted ? top : zone;
             const uint8_t *above = name_parent(zone->name);
-            zone = above ? find_zone(validity, above, name_labels(above), name_size(above)) : NULL;
+            struct zone *outer =
+                above ? find_zone(validity, above, name_labels(above), name_size(above)) : NULL;
+            if (outer)
+                outer->parted = true;
+            zone = outer;
         }
         validity->zones[i].top = (uint32_t)top->index;
     }
@@ -172,11 +177,26 @@ const uint8_t *validity_zone_of(const struct validity *validity, const uint8_t *
     return zone->name;
 }
 
+bool validity_is_parted(const struct validity *validity, size_t k)
+{
+    return validity->zones[k].parted;
+}
+
 /* ---- what an answer depends on ---- */
 
 uint64_t validity_hash(const struct validity *validity, const uint8_t *canonical_name, size_t size)
 {
     return scope_hash(canonical_name, size, validity->key);
+}
+
+struct hashed_name validity_hashed(const struct validity *validity, const uint8_t *canonical_name)
+{
+    const size_t size = name_size(canonical_name);
+    return (struct hashed_name){
+        .name = canonical_name,
+        .size = size,
+        .hash = scope_hash(canonical_name, size, validity->key),
+    };
 }
 
 /* How a zone is named in dependencies. */
@@ -198,15 +218,27 @@ static const struct zone *top_zone_of(const struct validity *validity, const uin
     return zone ? &validity->zones[zone->top] : NULL;
 }
 
+/* `top`: the topmost zone of the name, or NULL. */
+static void depend_on(const struct zone *top, const uint8_t *name, enum told_of told,
+                      struct dependencies *ret)
+{
+    static const enum own_scopes own[] = {OWN_NAME, OWN_ABSENCE, OWN_SOA};
+    ret->zone = number_of(top);
+    ret->own = top ? own[told] : OWN_NONE;
+    ret->question = name;
+    ret->count = 0;
+}
+
 void validity_depend_on_question(const struct validity *validity, const uint8_t *canonical_name,
                                  enum told_of told, struct dependencies *ret)
 {
-    static const enum own_scopes own[] = {OWN_NAME, OWN_ABSENCE, OWN_SOA};
-    const struct zone *top = top_zone_of(validity, canonical_name);
-    ret->zone = number_of(top);
-    ret->own = top ? own[told] : OWN_NONE;
-    ret->question = canonical_name;
-    ret->count = 0;
+    depend_on(top_zone_of(validity, canonical_name), canonical_name, told, ret);
+}
+
+void validity_depend_in(const struct validity *validity, size_t k, const uint8_t *canonical_name,
+                        enum told_of told, struct dependencies *ret)
+{
+    depend_on(&validity->zones[validity->zones[k].top], canonical_name, told, ret);
 }
 
 static int add_scope(struct dependencies *dependencies, enum scope_kind kind, uint64_t name_hash)
@@ -414,36 +446,43 @@ static struct stamp next_stamp(const struct validity *validity)
 }
 
 /* Whether a name is that of a zone: then it exists, whatever happens below it. */
-static bool is_apex(const struct validity *validity, const uint8_t *name, size_t labels,
-                    size_t size, uint64_t hash)
+static bool is_apex(const struct validity *validity, const uint8_t *name, size_t size,
+                    uint64_t hash)
 {
     struct zone *zone = NULL;
-    if (validity->has_apex_at[labels])
+    if (validity->has_apex_at[name_labels(name)])
         HASH_FIND_BYHASHVALUE(hh, validity->by_name, name, size, (uint32_t)hash, zone);
     return zone != NULL;
 }
 
-/* Marks `kind` at the name, and the existence of what is above it up to the topmost apex. */
-static size_t mark_at(struct validity *validity, enum scope_kind kind, const uint8_t *name)
+/* Marks `kind` at the name, and the existence of what is above it up to the apex of `top` (NULL: it lies in no zone). */
+static size_t mark_below(struct validity *validity, struct zone *top, enum scope_kind kind,
+                         const struct hashed_name *marked_name)
 {
     const struct stamp next = next_stamp(validity);
-    size_t size = name_size(name), labels = name_labels(name), marked = 1;
-    mark(validity, kind, scope_hash(name, size, validity->key), next);
-    const struct zone *zone = find_zone(validity, name, labels, size);
-    if (!zone)
+    const uint8_t *name = marked_name->name;
+    size_t size = marked_name->size, marked = 1;
+    mark(validity, kind, marked_name->hash, next);
+    if (!top)
         return marked;
-    struct zone *top = &validity->zones[zone->top];
-    while (size > top->size + 1u + name[0]) {
+    while (kind != SCOPE_SOA && size > top->size + 1u + name[0]) {
         size -= 1u + name[0];
         name += 1u + name[0];
         const uint64_t hash = scope_hash(name, size, validity->key);
-        if (is_apex(validity, name, --labels, size, hash))
+        if (is_apex(validity, name, size, hash))
             continue;
         mark(validity, SCOPE_EXISTENCE, hash, next);
         marked++;
     }
     atomic_store_explicit(&top->newest, next.n, memory_order_release);
     return marked;
+}
+
+static size_t mark_at(struct validity *validity, enum scope_kind kind, const uint8_t *name)
+{
+    const struct hashed_name hashed = validity_hashed(validity, name);
+    const struct zone *zone = find_zone(validity, name, name_labels(name), hashed.size);
+    return mark_below(validity, zone ? &validity->zones[zone->top] : NULL, kind, &hashed);
 }
 
 size_t validity_mark_name(struct validity *validity, const uint8_t *canonical_name)
@@ -458,14 +497,18 @@ size_t validity_mark_subtree(struct validity *validity, const uint8_t *canonical
 
 size_t validity_mark_soa(struct validity *validity, const uint8_t *canonical_apex)
 {
-    const struct stamp next = next_stamp(validity);
-    const size_t size = name_size(canonical_apex);
-    mark(validity, SCOPE_SOA, scope_hash(canonical_apex, size, validity->key), next);
-    const struct zone *zone =
-        find_zone(validity, canonical_apex, name_labels(canonical_apex), size);
-    if (zone)
-        atomic_store_explicit(&validity->zones[zone->top].newest, next.n, memory_order_release);
-    return 1;
+    return mark_at(validity, SCOPE_SOA, canonical_apex);
+}
+
+size_t validity_mark_in(struct validity *validity, size_t k, enum scope_kind kind,
+                        const struct hashed_name *name)
+{
+    return mark_below(validity, &validity->zones[validity->zones[k].top], kind, name);
+}
+
+void validity_expect(const struct validity *validity, const struct hashed_name *name)
+{
+    marks_expect(validity->marks, scope_of(SCOPE_NAME, name->hash));
 }
 
 size_t validity_mark_all(struct validity *validity, bool settles)

@@ -121,14 +121,22 @@ const uint8_t *validity_zone(const struct validity *validity, size_t k);
 const uint8_t *validity_zone_of(const struct validity *validity, const uint8_t *canonical_name,
                                 size_t *ret_index);
 
+/* Whether other zones of the subscription, or what is excepted, lie below the k-th zone. */
+bool validity_is_parted(const struct validity *validity, size_t k);
+
 /* The hash of a canonical name under this process's secret. */
 uint64_t validity_hash(const struct validity *validity, const uint8_t *canonical_name, size_t size);
+struct hashed_name validity_hashed(const struct validity *validity, const uint8_t *canonical_name);
 
 /*
  * Starts over with what the answer to a question depends on by its name, which stays borrowed.
  */
 void validity_depend_on_question(const struct validity *validity, const uint8_t *canonical_name,
                                  enum told_of told, struct dependencies *ret);
+
+/* The same for a name that lies in the k-th zone, or in one below. */
+void validity_depend_in(const struct validity *validity, size_t k, const uint8_t *canonical_name,
+                        enum told_of told, struct dependencies *ret);
 
 /*
  * Adds what an answer depends on by having `canonical_name` in it, besides its question. Returns 0, or ERR_SPACE when
@@ -164,11 +172,19 @@ struct stamp validity_newest_mark(const struct validity *validity,
  *
  * An absent name's answer depends on the name itself too, so a change there needs no existence mark.
  */
+struct stamp validity_commit(struct validity *validity, struct mono now);
 size_t validity_mark_name(struct validity *validity, const uint8_t *canonical_name);
 size_t validity_mark_subtree(struct validity *validity, const uint8_t *canonical_name);
 size_t validity_mark_soa(struct validity *validity, const uint8_t *canonical_apex);
 size_t validity_mark_all(struct validity *validity, bool settles);
-struct stamp validity_commit(struct validity *validity, struct mono now);
+
+/*
+ * Writer: as these, for one name of many of which is known that they lie in the k-th zone, or in one below: SCOPE_NAME,
+ * SCOPE_SUBTREE or SCOPE_SOA. validity_expect() hints some time before that the name will be marked.
+ */
+size_t validity_mark_in(struct validity *validity, size_t k, enum scope_kind kind,
+                        const struct hashed_name *name);
+void validity_expect(const struct validity *validity, const struct hashed_name *name);
 
 /*
  * Writer: moves the clock, for a name that lies in no zone, or it and all below: fetches of it that are under way hold no

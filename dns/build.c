@@ -76,7 +76,8 @@ static bool written_name_is(const uint8_t *message, size_t offset, const uint8_t
             return false;
         if (label[0] == 0)
             return true;
-        for (size_t i = 1; i <= name[0]; i++) {
+        const bool spelled_alike = memcmp(label + 1, name + 1, name[0]) == 0;
+        for (size_t i = 1; i <= name[0] && !spelled_alike; i++) {
             if (name_fold(label[i]) != name_fold(name[i]))
                 return false;
         }

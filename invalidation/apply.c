@@ -5,12 +5,13 @@
 #include <string.h>
 #include <uthash.h>
 
-#include "dns/build.h"
+#include "invalidation/install.h"
 #include "invalidation/order.h"
 
 enum {
     INNER_ZONES = 4096,    /* zones below those of the subscription whose order is remembered */
     LAST_STAMPS = 1 << 16, /* so many before the end of the clock it starts over */
+    FEW_CHANGES = 16,      /* of a set that needs no memory of its own */
 };
 
 /* A zone below one of the subscription, as sets are named for it. */
@@ -29,12 +30,8 @@ struct applier {
     uint64_t all_invalidated; /* times all zones were: gaps, and what named no zone */
     int64_t all_missed_until_us;
     struct inner_zone *inner;
-    struct builder builder;
-    uint16_t ttl_offsets[BUILD_MAX_RECORDS];
-    uint8_t wire[DNS_MAX_MESSAGE];
-    uint8_t body[DNS_MAX_MESSAGE]; /* one store's copy, with its own TTL bounds */
-    const struct rdata_view *sorted[BUILD_MAX_RECORDS];
-    bool again[BUILD_MAX_RECORDS]; /* by record of a change: the same as another */
+    struct installer *installer;
+    struct touch few[FEW_CHANGES];
 };
 
 struct applier *applier_new(const struct applier_options *options)
@@ -47,8 +44,9 @@ struct applier *applier_new(const struct applier_options *options)
         applier->zone_count++;
     applier->orders = calloc(applier->zone_count + 1, sizeof *applier->orders);
     applier->invalidated = calloc(applier->zone_count + 1, sizeof *applier->invalidated);
+    applier->installer = installer_new(options->validity, options->stores, options->store_count);
     pthread_mutex_init(&applier->lock, NULL);
-    if (!applier->orders || !applier->invalidated) {
+    if (!applier->orders || !applier->invalidated || !applier->installer) {
         applier_free(applier);
         return NULL;
     }
@@ -68,6 +66,7 @@ void applier_free(struct applier *applier)
         order_clear(&zone->order);
         free(zone);
     }
+    installer_free(applier->installer);
     free(applier->orders);
     free(applier->invalidated);
     free(applier);
@@ -95,19 +94,36 @@ static struct inner_zone *add_inner(struct applier *applier, const uint8_t *name
     return zone;
 }
 
-/* What came before for a zone that is ours, or below one that is. NULL: it is not remembered. */
-static struct order *order_of(struct applier *applier, const uint8_t *zone)
+/* Where a set's zone is: one of the subscription, or below one. */
+struct place {
+    size_t index;        /* of that one */
+    const uint8_t *zone; /* the set's */
+    size_t size;         /* in bytes */
+    bool below;
+};
+
+/* False: it is none of ours. */
+static bool find_place(const struct applier *applier, const uint8_t *zone, struct place *ret)
 {
-    size_t index;
-    const uint8_t *found = validity_zone_of(applier->options.validity, zone, &index);
+    const uint8_t *found = validity_zone_of(applier->options.validity, zone, &ret->index);
+    if (!found)
+        return false;
+    ret->zone = zone;
+    ret->size = name_size(zone);
+    ret->below = name_size(found) != ret->size;
+    return true;
+}
+
+/* What came before for the zone. NULL: it is not remembered. */
+static struct order *order_of(struct applier *applier, const struct place *place)
+{
     struct order *order = NULL;
-    if (found && name_equal(found, zone)) {
-        order = &applier->orders[index];
+    if (!place->below) {
+        order = &applier->orders[place->index];
     } else {
-        const size_t size = name_size(zone);
-        struct inner_zone *inner = find_inner(applier, zone, size);
+        struct inner_zone *inner = find_inner(applier, place->zone, place->size);
         if (!inner)
-            inner = add_inner(applier, zone, size);
+            inner = add_inner(applier, place->zone, place->size);
         order = inner ? &inner->order : NULL;
     }
     /* A gap: publishers may have started over. What they repeat is too old to bring data. */
@@ -119,14 +135,18 @@ static struct order *order_of(struct applier *applier, const uint8_t *zone)
     return order;
 }
 
-/* Whether a name lies in a zone below `zone` that is known: then `zone` has no say of what is there. */
-static bool lies_deeper(const struct applier *applier, const uint8_t *name, const uint8_t *zone)
+/* Whether a name of the set's zone lies in a zone below that is known: then the set's has no say of what is there. */
+static bool lies_deeper(const struct applier *applier, const uint8_t *name,
+                        const struct place *place)
 {
-    const uint8_t *found = validity_zone_of(applier->options.validity, name, NULL);
-    const size_t zone_size = name_size(zone);
-    if (!found || name_size(found) > zone_size)
-        return true; /* excepted, or in another one of ours */
-    for (size_t size = name_size(name); applier->inner && size > zone_size;
+    if (validity_is_parted(applier->options.validity, place->index)) {
+        const uint8_t *found = validity_zone_of(applier->options.validity, name, NULL);
+        if (!found || name_size(found) > place->size)
+            return true; /* excepted, or in another one of ours */
+    }
+    if (!applier->inner)
+        return false;
+    for (size_t size = name_size(name); size > place->size;
          size -= 1u + name[0], name += 1u + name[0])
         if (find_inner(applier, name, size))
             return true;
@@ -146,28 +166,31 @@ static bool touches_subtree(const struct change_set *set, const struct change *c
            (change->type == TYPE_NS && !name_equal(change->name, set->zone));
 }
 
-static size_t mark_change(struct validity *validity, const struct change_set *set,
-                          const struct change *change)
+/* An RRset that can stand as the answer to its own question. */
+static bool is_installable(const struct applier *applier, const struct place *place,
+                           const struct touch *touch)
 {
-    size_t marked = validity_mark_name(validity, change->name);
-    if (name_is_wildcard(change->name))
-        marked += validity_mark_subtree(validity, name_parent(change->name));
-    if (touches_subtree(set, change))
-        marked += validity_mark_subtree(validity, change->name);
+    return touch->change->op == CHANGE_SET && !touch->subtree &&
+           !name_is_wildcard(touch->name.name) && !lies_deeper(applier, touch->name.name, place);
+}
+
+static size_t mark_touch(struct validity *validity, size_t zone, const struct touch *touch)
+{
+    size_t marked = validity_mark_in(validity, zone, SCOPE_NAME, &touch->name);
+    if (name_is_wildcard(touch->name.name)) {
+        const struct hashed_name above = validity_hashed(validity, name_parent(touch->name.name));
+        marked += validity_mark_in(validity, zone, SCOPE_SUBTREE, &above);
+    }
+    if (touch->subtree)
+        marked += validity_mark_in(validity, zone, SCOPE_SUBTREE, &touch->name);
     return marked;
 }
 
-static size_t mark_set(struct validity *validity, const struct order *order,
-                       const struct change_set *set)
+/* Whether a set tells of another SOA record. A heartbeat repeats the serial, as a rule. */
+static bool touches_soa(const struct change_set *set, const struct order *before)
 {
-    size_t marked = 0;
-    for (size_t i = 0; i < set->change_count; i++)
-        marked += mark_change(validity, set, &set->changes[i]);
-    /* A heartbeat repeats the serial, as a rule. */
-    if (set->has_serial &&
-        (set->change_count > 0 || (order->has_serial && order->serial != set->serial)))
-        marked += validity_mark_soa(validity, set->zone);
-    return marked;
+    return set->has_serial && (set->change_count > 0 ||
+                               (before && before->has_serial && before->serial != set->serial));
 }
 
 /* ---- the clock ---- */
@@ -189,262 +212,7 @@ static void commit(struct applier *applier, struct mono now, struct apply_result
     result->stamp = validity_now(validity);
 }
 
-/* ---- installing ---- */
-
-/* An RRset that can stand as the answer to its own question. */
-static bool is_installable(const struct applier *applier, const struct change_set *set,
-                           const struct change *change)
-{
-    return change->op == CHANGE_SET && !touches_subtree(set, change) &&
-           !name_is_wildcard(change->name) && !lies_deeper(applier, change->name, set->zone);
-}
-
-static int compare_rdata(const void *a, const void *b, void *type)
-{
-    const struct rdata_view *one = *(const struct rdata_view *const *)a;
-    const struct rdata_view *other = *(const struct rdata_view *const *)b;
-    int order = rdata_compare(*(uint16_t *)type, one->bytes, one->size, other->bytes, other->size);
-    return order != 0 ? order : (one > other) - (one < other);
-}
-
-/* Finds what a change says twice (RFC 2181 5); it has at most BUILD_MAX_RECORDS records. */
-static void find_repeated(struct applier *applier, const struct change *change)
-{
-    uint16_t type = change->type;
-    const struct rdata_view **sorted = applier->sorted;
-    for (size_t i = 0; i < change->rdata_count; i++) {
-        sorted[i] = &change->rdata[i];
-        applier->again[i] = false;
-    }
-    qsort_r(sorted, change->rdata_count, sizeof *sorted, compare_rdata, &type);
-    for (size_t i = 1; i < change->rdata_count; i++)
-        applier->again[sorted[i] - change->rdata] =
-            rdata_compare(type, sorted[i - 1]->bytes, sorted[i - 1]->size, sorted[i]->bytes,
-                          sorted[i]->size) == 0;
-}
-
-/* The question, and the records of a SET behind it. Returns the size, or less than 0. */
-static int build_set(struct applier *applier, const struct change *change, bool movable,
-                     size_t *ret_start)
-{
-    struct builder *builder = &applier->builder;
-    struct question question = {
-        .type = change->type, .class = CLASS_IN, .name_size = (uint8_t)name_size(change->name)};
-    memcpy(question.name, change->name, question.name_size);
-    build_start(builder, applier->wire, sizeof applier->wire);
-    build_question(builder, &question);
-    *ret_start = builder->out.at;
-    for (size_t i = 0; i < change->rdata_count; i++) {
-        const struct record record = {
-            .owner = change->name,
-            .rdata = change->rdata[i].bytes,
-            .rdata_size = change->rdata[i].size,
-            .ttl = change->ttl,
-            .type = change->type,
-            .class = CLASS_IN,
-        };
-        if (applier->again[i])
-            continue;
-        if (movable)
-            build_movable(builder, SECTION_ANSWER, &record);
-        else
-            build_record(builder, SECTION_ANSWER, &record);
-    }
-    return build_finish(builder, 0, 0);
-}
-
-/* The answer a SET carries; its body is in applier->wire behind the question. */
-static bool build_answer(struct applier *applier, const struct change *change, struct answer *ret)
-{
-    const struct builder *builder = &applier->builder;
-    size_t start;
-    if (change->rdata_count > BUILD_MAX_RECORDS)
-        return false;
-    find_repeated(applier, change);
-    int size = build_set(applier, change, true, &start);
-    if (size < 0 || size > DNS_CLASSIC_UDP - DNS_OPT_SIZE) /* too long for some client */
-        size = build_set(applier, change, false, &start);
-    if (size < 0)
-        return false;
-    for (size_t i = 0; i < builder->ttl_count; i++)
-        applier->ttl_offsets[i] = (uint16_t)(builder->ttl_offsets[i] - start);
-    *ret = (struct answer){
-        .flags = builder->counts[0] > 1 && build_stands_alone(builder, start, (size_t)size)
-                     ? FLAG_ROTATES
-                     : 0,
-        .counts = {builder->counts[0], 0, 0},
-        .origin = ORIGIN_FEED,
-        .ttl = change->ttl,
-        .ede = EDE_NONE,
-        .covered = true,
-        .body = applier->wire + start,
-        .body_size = (size_t)size - start,
-        .ttl_offsets = applier->ttl_offsets,
-        .ttl_count = builder->ttl_count,
-    };
-    validity_depend_on_question(applier->options.validity, change->name,
-                                change->type == TYPE_SOA ? TOLD_SOA : TOLD_DATA,
-                                &ret->dependencies);
-    return true;
-}
-
-/* Puts a built answer in the place of the one that a store holds, with the store's own bounds. */
-static bool replace(struct applier *applier, struct store *store, const struct answer_key *key,
-                    const struct answer *built, const struct store_pushed *pushed)
-{
-    struct ttl_policy policy = store_policy(store);
-    struct answer bounded = *built;
-    bounded.body = applier->body;
-    memcpy(applier->body, built->body, built->body_size);
-    answer_bound_ttls(&bounded, &policy);
-    return store_replace(store, key, &bounded, pushed);
-}
-
-enum { VARIANTS = 2, MASKED_STORES = 32 / VARIANTS };
-
-/*
- * The v-th key that a change may bring the answer to: with CD set or not. What was asked for with DO set wants signatures,
- * which a change set does not carry: it stays evicted.
- */
-static void variant_key(const struct store *store, const struct change *change, size_t v,
-                        struct answer_key *ret)
-{
-    store_key_variant(store, change->name, change->type, v ? KEY_CHECKING_DISABLED : 0, ret);
-}
-
-/* Where in a mask of (store, variant) an answer is noted; what has no place of its own shares the last one. */
-static uint32_t mask_of(size_t store, size_t variant)
-{
-    const size_t place = store < MASKED_STORES ? store : MASKED_STORES - 1;
-    return UINT32_C(1) << (place * VARIANTS + variant);
-}
-
-/* Before the marks: where a store holds what no other change has touched up to now. Mostly nowhere. */
-static uint32_t renew(struct applier *applier, const struct change *change)
-{
-    uint32_t mask = 0;
-    struct answer_key key;
-    for (size_t i = 0; i < applier->options.store_count; i++)
-        for (size_t v = 0; v < VARIANTS; v++) {
-            variant_key(applier->options.stores[i], change, v, &key);
-            if (store_renew(applier->options.stores[i], &key))
-                mask |= mask_of(i, v);
-        }
-    return mask;
-}
-
-/* A mask for each change of a set; NULL: nothing is to be installed, or no memory. To be freed. */
-static uint32_t *renew_set(struct applier *applier, const struct change_set *set)
-{
-    uint32_t *masks = NULL;
-    for (size_t i = 0; i < set->change_count; i++) {
-        uint32_t mask =
-            is_installable(applier, set, &set->changes[i]) ? renew(applier, &set->changes[i]) : 0;
-        if (mask && !masks)
-            masks = calloc(set->change_count, sizeof *masks);
-        if (mask && masks)
-            masks[i] = mask;
-    }
-    return masks;
-}
-
-/* Replaces the answers that stores hold for the question, where the mask says that they may be. */
-static size_t install(struct applier *applier, const struct change *change, uint32_t mask,
-                      const struct store_pushed *pushed)
-{
-    struct answer answer;
-    struct answer_key key;
-    size_t installed = 0;
-    if (!build_answer(applier, change, &answer))
-        return 0;
-    for (size_t i = 0; i < applier->options.store_count; i++)
-        for (size_t v = 0; v < VARIANTS; v++) {
-            struct store *store = applier->options.stores[i];
-            if (!(mask & mask_of(i, v)))
-                continue;
-            variant_key(store, change, v, &key);
-            installed += replace(applier, store, &key, &answer, pushed);
-        }
-    return installed;
-}
-
-/*
- * What later changes of the same set have the last word on: an RRset, or a name as a whole (type 0). A hash
- * table of places in the set, by name and type; at most half full.
- */
-struct superseded {
-    const struct change_set *set;
-    size_t size;     /* a power of two; 0: nothing is superseded */
-    uint32_t *slots; /* a place in the set, counted from 1; 0: free */
-};
-
-/* False: no memory. */
-static bool superseded_init(struct superseded *superseded, const struct change_set *set)
-{
-    *superseded = (struct superseded){.set = set};
-    if (set->change_count < 2)
-        return true;
-    size_t size = 4;
-    while (size < 2 * set->change_count)
-        size *= 2;
-    superseded->slots = calloc(size, sizeof *superseded->slots);
-    superseded->size = superseded->slots ? size : 0;
-    return superseded->slots != NULL;
-}
-
-/* The slot of (name, type), or the free one where it goes. */
-static uint32_t *superseded_slot(const struct applier *applier, const struct superseded *superseded,
-                                 const uint8_t *name, uint16_t type)
-{
-    const uint64_t hash = validity_hash(applier->options.validity, name, name_size(name));
-    for (size_t at = hash + type * UINT64_C(0x9e3779b97f4a7c15);; at++) {
-        uint32_t *slot = &superseded->slots[at & (superseded->size - 1)];
-        if (*slot == 0)
-            return slot;
-        const struct change *change = &superseded->set->changes[*slot - 1];
-        if (change->type == type && name_equal(change->name, name))
-            return slot;
-    }
-}
-
-static bool is_superseded(const struct applier *applier, const struct superseded *superseded,
-                          const struct change *change)
-{
-    return superseded->size > 0 &&
-           (*superseded_slot(applier, superseded, change->name, change->type) != 0 ||
-            *superseded_slot(applier, superseded, change->name, 0) != 0);
-}
-
-static void supersede(const struct applier *applier, const struct superseded *superseded,
-                      size_t place)
-{
-    const struct change *change = &superseded->set->changes[place];
-    if (superseded->size > 0)
-        *superseded_slot(applier, superseded, change->name, change->type) = (uint32_t)place + 1;
-}
-
-/*
- * From the last change to the first, so that the last word on an RRset is the one installed. A change
- * to a whole subtree silences everything before it.
- */
-static size_t install_set(struct applier *applier, const struct change_set *set,
-                          const uint32_t *masks, const struct store_pushed *pushed)
-{
-    struct superseded superseded;
-    size_t installed = 0;
-    if (!superseded_init(&superseded, set))
-        return 0; /* evicted is enough */
-    for (size_t i = set->change_count; i-- > 0;) {
-        const struct change *change = &set->changes[i];
-        if (touches_subtree(set, change))
-            break;
-        if (masks[i] && !is_superseded(applier, &superseded, change))
-            installed += install(applier, change, masks[i], pushed);
-        supersede(applier, &superseded, i);
-    }
-    free(superseded.slots);
-    return installed;
-}
+/* ---- sets ---- */
 
 /* Sets too large for single names to matter are not told of. */
 static void tell_evicted(struct applier *applier, const struct change_set *set, struct mono now)
@@ -464,42 +232,99 @@ static struct mono made_at(const struct change_set *set, struct apply_at at)
     return (struct mono){now_us > back_us ? (now_us - back_us) / 1000 : 0};
 }
 
-/* A set that is no repetition: marked, and installed where it is in order. */
-static void apply_once(struct applier *applier, const struct change_set *set,
-                       const struct order *before, struct apply_at at, bool in_order,
-                       struct apply_result *result)
+/* A set as it is applied, once. */
+struct applying {
+    const struct change_set *set;
+    struct place place;
+    struct apply_at at;
+    bool in_order; /* what it carries may be installed */
+    bool soa;      /* the zone's SOA record is another one */
+};
+
+static size_t mark_set(struct validity *validity, const struct applying *applying,
+                       const struct touch *touches)
+{
+    const size_t index = applying->place.index;
+    size_t marked = 0;
+    for (size_t i = 0; i < applying->set->change_count; i++)
+        marked += mark_touch(validity, index, &touches[i]);
+    if (applying->soa) {
+        const struct hashed_name zone = validity_hashed(validity, applying->place.zone);
+        marked += validity_mark_in(validity, index, SCOPE_SOA, &zone);
+    }
+    return marked;
+}
+
+static void find_touches(const struct applier *applier, const struct applying *applying,
+                         struct touch *touches)
+{
+    const struct change_set *set = applying->set;
+    for (size_t i = 0; i < set->change_count; i++) {
+        struct touch *touch = &touches[i];
+        touch->change = &set->changes[i];
+        touch->name = validity_hashed(applier->options.validity, set->changes[i].name);
+        touch->subtree = touches_subtree(set, touch->change);
+        touch->installs = applying->in_order && is_installable(applier, &applying->place, touch);
+        touch->held = 0;
+        validity_expect(applier->options.validity, &touch->name);
+    }
+}
+
+/* Marks, and installs what is held. */
+static void apply_touches(struct applier *applier, const struct applying *applying,
+                          struct touch *touches, struct apply_result *result)
 {
     struct validity *validity = applier->options.validity;
+    const struct change_set *set = applying->set;
     const struct stamp since = validity_now(validity);
-    uint32_t *masks = in_order ? renew_set(applier, set) : NULL;
-    result->marked = mark_set(validity, before, set);
+    find_touches(applier, applying, touches);
+    const bool held = install_look(applier->installer, touches, set->change_count);
+    result->marked = mark_set(validity, applying, touches);
     if (result->marked > 0)
-        commit(applier, at.now, result);
-    if (masks && !result->restarted)
-        result->installed = install_set(
-            applier, set, masks,
-            &(struct store_pushed){
-                .since = since, .stamp = result->stamp, .made = made_at(set, at), .now = at.now});
-    free(masks);
-    tell_evicted(applier, set, at.now);
+        commit(applier, applying->at.now, result);
+    if (held && !result->restarted)
+        result->installed =
+            install_put(applier->installer, applying->place.index, touches, set->change_count,
+                        &(struct store_pushed){.since = since,
+                                               .stamp = result->stamp,
+                                               .made = made_at(set, applying->at),
+                                               .now = applying->at.now});
+}
+
+/* A set that is no repetition. Without memory for its changes the whole of its zone is marked. */
+static void apply_once(struct applier *applier, const struct applying *applying,
+                       struct apply_result *result)
+{
+    const size_t count = applying->set->change_count;
+    struct touch *touches = count > FEW_CHANGES ? malloc(count * sizeof *touches) : applier->few;
+    if (touches) {
+        apply_touches(applier, applying, touches, result);
+    } else {
+        result->marked = validity_mark_subtree(applier->options.validity, applying->place.zone);
+        commit(applier, applying->at.now, result);
+    }
+    if (touches != applier->few)
+        free(touches);
+    tell_evicted(applier, applying->set, applying->at.now);
 }
 
 int apply_change_set(struct applier *applier, const struct change_set *set, struct apply_at at,
                      struct apply_result *ret_result)
 {
-    struct validity *validity = applier->options.validity;
-    if (!validity_zone_of(validity, set->zone, NULL))
+    struct applying applying = {.set = set, .at = at};
+    if (!find_place(applier, set->zone, &applying.place))
         return ERR_NOT_FOUND;
     pthread_mutex_lock(&applier->lock);
-    struct apply_result result = {.stamp = validity_now(validity)};
-    struct order *order = order_of(applier, set->zone);
-    const struct order before = order ? *order : (struct order){0};
+    struct apply_result result = {.stamp = validity_now(applier->options.validity)};
+    struct order *order = order_of(applier, &applying.place);
+    applying.soa = touches_soa(set, order);
     const struct order_read read = {
         .now = at.now, .wall_us = at.wall_us, .partition = at.partition};
     const enum order_verdict verdict = order ? order_enter(order, set, &read) : ORDER_EVICTS;
+    applying.in_order = verdict == ORDER_PLACED;
     result.duplicate = verdict == ORDER_REPEATED;
     if (!result.duplicate)
-        apply_once(applier, set, &before, at, verdict == ORDER_PLACED, &result);
+        apply_once(applier, &applying, &result);
     pthread_mutex_unlock(&applier->lock);
     *ret_result = result;
     return ERR_OK;
@@ -509,16 +334,16 @@ int apply_invalidate(struct applier *applier, const uint8_t *zone, struct apply_
                      struct apply_result *ret_result)
 {
     struct validity *validity = applier->options.validity;
-    size_t index = 0;
-    if (applier->zone_count == 0 || (zone && !validity_zone_of(validity, zone, &index)))
+    struct place place;
+    if (applier->zone_count == 0 || (zone && !find_place(applier, zone, &place)))
         return ERR_NOT_FOUND;
     pthread_mutex_lock(&applier->lock);
     struct apply_result result = {0};
     if (zone) {
-        struct order *order = order_of(applier, zone);
+        struct order *order = order_of(applier, &place);
         if (order)
             order_missed(order, at.wall_us);
-        applier->invalidated[index]++;
+        applier->invalidated[place.index]++;
         result.marked = validity_mark_subtree(validity, zone);
     } else {
         applier->all_invalidated++;

@@ -14,6 +14,13 @@ struct order_publisher {
         digests[ORDER_WINDOW]; /* of the sets' bytes, by seq modulo ORDER_WINDOW; 0: not seen */
 };
 
+/* A set as it stands to those before it. */
+struct candidate {
+    const struct change_set *set;
+    int64_t time_us; /* the set's, as far as it can be believed */
+    uint64_t by;     /* a hash of the publisher's name */
+};
+
 static bool serial_before(uint32_t a, uint32_t b)
 {
     return (int32_t)(a - b) < 0; /* RFC 1982 3.2 */
@@ -71,22 +78,23 @@ static void move_to(struct order_publisher *publisher, uint64_t seq)
 
 /* A set that is not above the highest seq: a repetition, or somebody who lost count. */
 static enum order_verdict enter_back(struct order_publisher *publisher,
-                                     const struct change_set *set, int64_t time_us)
+                                     const struct candidate *candidate)
 {
+    const struct change_set *set = candidate->set;
     const bool remembered = publisher->highest - set->seq < ORDER_WINDOW;
     uint64_t *digest = digest_at(publisher, set->seq);
     if (remembered && *digest == digest_of(set))
         return ORDER_REPEATED;
-    if (time_us > publisher->time_us)
+    if (candidate->time_us > publisher->time_us)
         move_to(publisher, set->seq);
     if (remembered || publisher->highest == set->seq)
         *digest_at(publisher, set->seq) = digest_of(set);
     return ORDER_EVICTS;
 }
 
-static enum order_verdict enter_seq(struct order *order, const struct change_set *set,
-                                    int64_t time_us)
+static enum order_verdict enter_seq(struct order *order, const struct candidate *candidate)
 {
+    const struct change_set *set = candidate->set;
     if (!set->has_seq || set->publisher[0] == '\0')
         return ORDER_PLACED;
     struct order_publisher *publisher = publisher_of(order, set->publisher);
@@ -97,31 +105,26 @@ static enum order_verdict enter_seq(struct order *order, const struct change_set
         move_to(publisher, set->seq);
         *digest_at(publisher, set->seq) = digest_of(set);
     } else {
-        verdict = enter_back(publisher, set, time_us);
+        verdict = enter_back(publisher, candidate);
     }
     publisher->used = order->sets + 1;
-    if (time_us > publisher->time_us)
-        publisher->time_us = time_us;
+    if (candidate->time_us > publisher->time_us)
+        publisher->time_us = candidate->time_us;
     return verdict;
 }
 
 /* By serial; one that went back is where the zone starts over if it is newer by time. */
-static enum order_verdict enter_serial(struct order *order, const struct change_set *set,
-                                       int64_t time_us)
+static enum order_verdict enter_serial(struct order *order, const struct candidate *candidate)
 {
+    const struct change_set *set = candidate->set;
     if (!set->has_serial)
         return ORDER_PLACED;
     const bool back = order->has_serial && serial_before(set->serial, order->serial);
-    if (!back || time_us > order->time_us) {
+    if (!back || candidate->time_us > order->time_us) {
         order->has_serial = true;
         order->serial = set->serial;
     }
     return back ? ORDER_EVICTS : ORDER_PLACED;
-}
-
-static uint64_t hash_of(const char *publisher)
-{
-    return XXH3_64bits(publisher, strlen(publisher));
 }
 
 static bool serial_is_newer(const struct order *order, const struct change_set *set)
@@ -130,9 +133,10 @@ static bool serial_is_newer(const struct order *order, const struct change_set *
 }
 
 /* Whether a set is from before what was applied, or may be, by its time. */
-static bool is_late(const struct order *order, const struct change_set *set, int64_t time_us)
+static bool is_late(const struct order *order, const struct candidate *candidate)
 {
-    const bool own = order->by == hash_of(set->publisher);
+    const int64_t time_us = candidate->time_us;
+    const bool own = order->by == candidate->by;
     const int64_t others_us = own ? order->other_us : order->time_us;
     if (order->missed_until_us > 0 && time_us < order->missed_until_us + ORDER_TOLERANCE_US)
         return true;
@@ -141,29 +145,31 @@ static bool is_late(const struct order *order, const struct change_set *set, int
     if (order->sets == 0 || (own && others_us == 0))
         return false;
     /* Of another clock: only a serial tells what comes after what within the tolerance. */
-    return serial_is_newer(order, set) ? time_us + ORDER_TOLERANCE_US < others_us
-                                       : time_us < others_us + ORDER_TOLERANCE_US;
+    return serial_is_newer(order, candidate->set) ? time_us + ORDER_TOLERANCE_US < others_us
+                                                  : time_us < others_us + ORDER_TOLERANCE_US;
 }
 
 /* Whether something says that it comes after what was applied. */
-static bool is_newer(const struct order *order, const struct change_set *set, int64_t time_us)
+static bool is_newer(const struct order *order, const struct candidate *candidate)
 {
-    const bool by_seq = set->has_seq && set->publisher[0] && order->by == hash_of(set->publisher);
-    return order->sets == 0 || time_us > order->time_us || by_seq || serial_is_newer(order, set);
+    const struct change_set *set = candidate->set;
+    const bool by_seq = set->has_seq && set->publisher[0] && order->by == candidate->by;
+    return order->sets == 0 || candidate->time_us > order->time_us || by_seq ||
+           serial_is_newer(order, set);
 }
 
-static void enter_time(struct order *order, const struct change_set *set, int64_t time_us)
+static void enter_time(struct order *order, const struct candidate *candidate)
 {
-    const uint64_t by = hash_of(set->publisher);
+    const int64_t time_us = candidate->time_us;
     if (order->sets > 0 && time_us < order->time_us) {
-        if (by != order->by && time_us > order->other_us)
+        if (candidate->by != order->by && time_us > order->other_us)
             order->other_us = time_us;
         return;
     }
-    if (order->sets > 0 && by != order->by)
+    if (order->sets > 0 && candidate->by != order->by)
         order->other_us = order->time_us;
     order->time_us = time_us;
-    order->by = by;
+    order->by = candidate->by;
 }
 
 /* Whether the zone's sets have come from another partition of late. */
@@ -179,18 +185,22 @@ static bool enter_partition(struct order *order, const struct order_read *read)
 enum order_verdict order_enter(struct order *order, const struct change_set *set,
                                const struct order_read *read)
 {
-    const int64_t time_us = order_time_us(set, read->wall_us);
+    const struct candidate candidate = {
+        .set = set,
+        .time_us = order_time_us(set, read->wall_us),
+        .by = XXH3_64bits(set->publisher, strlen(set->publisher)),
+    };
     const bool elsewhere = enter_partition(order, read);
-    const bool future = time_us != set->time_us;
-    const bool late = is_late(order, set, time_us) || !is_newer(order, set, time_us);
-    const enum order_verdict by_seq = enter_seq(order, set, time_us);
+    const bool future = candidate.time_us != set->time_us;
+    const bool late = is_late(order, &candidate) || !is_newer(order, &candidate);
+    const enum order_verdict by_seq = enter_seq(order, &candidate);
     if (by_seq == ORDER_REPEATED) {
         order->duplicates++;
         return ORDER_REPEATED;
     }
-    const enum order_verdict by_serial = enter_serial(order, set, time_us);
+    const enum order_verdict by_serial = enter_serial(order, &candidate);
     const bool back = by_seq == ORDER_EVICTS || by_serial == ORDER_EVICTS;
-    enter_time(order, set, time_us);
+    enter_time(order, &candidate);
     order->sets++;
     order->jumps_back += back;
     order->future += future;

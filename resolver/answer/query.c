@@ -363,7 +363,7 @@ void query_read(struct tier_worker *tier_worker, const struct query_input *input
             .client = tier_worker->per_client ? client_number(tier_worker, input, &ret->cookie) : 0,
         },
         &ret->key);
-    store_expect(tier_worker->store, &ret->key);
+    store_expect(tier_worker->store, ret->key.hash);
 }
 
 /* ---- whoever is not answered as others are --------------------------------------------------- */

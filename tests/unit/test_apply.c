@@ -7,6 +7,16 @@
 #include "cache/view.h"
 #include "invalidation/apply.h"
 
+static bool starved; /* there is no memory */
+
+void *__real_malloc(size_t size);
+void *__wrap_malloc(size_t size);
+
+void *__wrap_malloc(size_t size)
+{
+    return starved ? NULL : __real_malloc(size);
+}
+
 struct fixture {
     struct validity *validity;
     struct store *store;
@@ -541,6 +551,39 @@ static struct apply_result apply_seq(struct fixture *f, const char *publisher, u
     return result;
 }
 
+/* What is not known name by name is evicted with its zone, and no more. */
+static void without_memory_a_set_takes_its_zone(void **state)
+{
+    enum { CHANGES = 100 };
+    struct fixture *f = *state;
+    static char json[CHANGES * 100 + 200];
+    size_t at = (size_t)snprintf(json, sizeof json,
+                                 "{\"v\":1,\"zone\":\"example.com.\",\"time\":"
+                                 "\"2026-11-22T03:00:00.000000Z\",\"changes\":[");
+    for (int i = 0; i < CHANGES; i++)
+        at += (size_t)snprintf(json + at, sizeof json - at,
+                               "%s{\"op\":\"SET\",\"name\":\"n%d.example.com.\",\"type\":\"A\","
+                               "\"ttl\":60,\"rdata\":[\"192.0.2.1\"]}",
+                               i ? "," : "", i);
+    at += (size_t)snprintf(json + at, sizeof json - at, "]}");
+    struct change_set *set = NULL;
+    struct changeset_error error;
+    struct apply_result result;
+    hold(f, "n7.example.com.", NULL, false);
+    hold(f, "www.example.com.", NULL, false);
+    hold(f, "www.example.net.", NULL, false);
+    assert_int_equal(changeset_parse(json, at, &set, &error), ERR_OK);
+    starved = true;
+    const int code = apply_change_set(f->applier, set, on_time(set), &result);
+    starved = false;
+    assert_int_equal(code, 0);
+    assert_int_equal(result.installed, 0);
+    assert_false(is_held(f, "n7.example.com."));
+    assert_false(is_held(f, "www.example.com."));
+    assert_true(is_held(f, "www.example.net."));
+    changeset_free(set);
+}
+
 static struct apply_zone_status status_of(struct fixture *f)
 {
     struct apply_zone_status status;
@@ -761,6 +804,7 @@ int main(void)
         TEST(name_servers_at_the_apex_do_not),
         TEST(the_last_word_of_a_set_counts),
         TEST(the_last_word_of_a_large_set_counts),
+        TEST(without_memory_a_set_takes_its_zone),
         TEST(test_p8_an_older_set_brings_nothing_back),
         TEST(test_p8_a_set_applied_twice_does_nothing),
         TEST(test_p8_a_repeated_set_behind_a_gap_brings_no_data),

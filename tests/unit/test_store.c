@@ -155,7 +155,7 @@ static struct got get(struct fixture *f, const char *text, struct mono now)
     struct answer_key key = key_of(f, text);
     struct store_hit hit;
     uint8_t body[64];
-    store_expect(f->store, &key);
+    store_expect(f->store, key.hash);
     struct got got = {.result = look_up(f, &key, now, body, sizeof body, &hit)};
     if (got.result == STORE_HIT) {
         assert_int_equal(hit.body_size, 16);
@@ -812,6 +812,29 @@ static void a_resize_disturbs_nobody(void **state)
     close_store(&race.f);
 }
 
+static void a_key_of_a_hashed_name_is_the_same(void **state)
+{
+    (void)state;
+    struct fixture f;
+    open_store(&f, ONE_MIB, 0);
+    uint8_t name[NAME_MAX_SIZE];
+    assert_true(name_from_text("www.example.com.", name) > 0);
+    const struct hashed_name hashed = validity_hashed(f.validity, name);
+    struct answer_key one, other;
+    answer_key_of(&hashed, TYPE_AAAA, &other);
+    for (int bits = 0; bits < KEY_VARIANTS; bits++) {
+        store_key_variant(f.store, name, TYPE_AAAA, bits, &one);
+        answer_key_set_bits(&other, bits);
+        assert_int_equal(one.size, other.size);
+        assert_memory_equal(one.bytes, other.bytes, one.size);
+        assert_int_equal(one.name_size, other.name_size);
+        assert_int_equal(one.name_hash, other.name_hash);
+        assert_int_equal(one.hash, other.hash);
+        assert_int_equal(one.hash, answer_key_hash_of(&hashed, TYPE_AAAA, bits));
+    }
+    close_store(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -843,6 +866,7 @@ int main(void)
         cmocka_unit_test(test_p7_children_are_not_bound_by_client_ttl),
         cmocka_unit_test(test_p1_p2_no_reader_sees_the_past),
         cmocka_unit_test(a_resize_disturbs_nobody),
+        cmocka_unit_test(a_key_of_a_hashed_name_is_the_same),
     };
     return cmocka_run_group_tests_name("store", tests, NULL, NULL);
 }

@@ -170,6 +170,72 @@ static void existence_is_marked_past_a_nested_apex(void **state)
     validity_free(v);
 }
 
+static void zones_that_others_lie_in_are_parted(void **state)
+{
+    (void)state;
+    struct validity *v = nested(), *two = two_zones();
+    assert_true(validity_is_parted(v, 0));
+    assert_false(validity_is_parted(v, 1));
+    assert_false(validity_is_parted(v, 2));
+    assert_true(validity_is_parted(two, 0));
+    assert_false(validity_is_parted(two, 1));
+    assert_false(validity_is_parted(two, 2));
+    validity_free(v);
+    validity_free(two);
+}
+
+/* Newest marks for a name, however an answer may depend on it, are the same in both. */
+static void are_alike(struct validity *one, struct validity *other, const char *text)
+{
+    static const enum told_of told[] = {TOLD_DATA, TOLD_ABSENCE, TOLD_SOA};
+    for (size_t i = 0; i < 3; i++) {
+        struct dependencies a, b;
+        const uint8_t *canonical = name(text);
+        validity_depend_on_question(one, canonical, told[i], &a);
+        validity_depend_on_question(other, canonical, told[i], &b);
+        const struct dependent first = validity_dependent(one, &a),
+                               second = validity_dependent(other, &b);
+        assert_int_equal(validity_newest_mark(one, &first).n,
+                         validity_newest_mark(other, &second).n);
+        assert_int_equal(validity_holds(one, &first, (struct stamp){0}),
+                         validity_holds(other, &second, (struct stamp){0}));
+    }
+}
+
+/* Of a name of which it is known that it lies in a zone, or below, the same is marked as of any. */
+static void many_names_are_marked_as_each_is(void **state)
+{
+    static const struct {
+        size_t k;
+        const char *name;
+    } marked[] = {
+        {0, "example.com."},     {0, "www.example.com."},       {0, "n.b.example.com."},
+        {0, "x.example.com."},   {0, "w.x.example.com."},       {0, "a.b.example.com."},
+        {1, "a.b.example.com."}, {1, "w.w.a.b.example.com."},   {0, "w.w.a.b.example.com."},
+        {2, "z.x.example.com."}, {2, "w.w.w.z.x.example.com."}, {0, "w.z.x.example.com."},
+    };
+    static size_t (*const mark[])(struct validity *, const uint8_t *) = {
+        validity_mark_name, validity_mark_subtree, validity_mark_soa};
+    static const enum scope_kind kinds[] = {SCOPE_NAME, SCOPE_SUBTREE, SCOPE_SOA};
+    enum { MARKED = sizeof marked / sizeof marked[0], KINDS = sizeof kinds / sizeof kinds[0] };
+    (void)state;
+    for (size_t i = 0; i < KINDS * MARKED; i++) {
+        struct validity *each = nested(), *many = nested();
+        const size_t kind = i / MARKED, k = marked[i % MARKED].k;
+        const uint8_t *canonical = name(marked[i % MARKED].name);
+        const struct hashed_name hashed = validity_hashed(many, canonical);
+        assert_int_equal(mark[kind](each, canonical),
+                         validity_mark_in(many, k, kinds[kind], &hashed));
+        validity_commit(each, (struct mono){1});
+        validity_commit(many, (struct mono){1});
+        for (size_t other = 0; other < MARKED; other++)
+            are_alike(each, many, marked[other].name);
+        are_alike(each, many, "b.example.com.");
+        validity_free(each);
+        validity_free(many);
+    }
+}
+
 static void an_excepted_zone_is_no_part(void **state)
 {
     (void)state;
@@ -467,6 +533,8 @@ int main(void)
         TEST(too_many_names_is_an_error),
         TEST(the_deepest_name_fits),
         TEST(existence_is_marked_past_a_nested_apex),
+        TEST(zones_that_others_lie_in_are_parted),
+        TEST(many_names_are_marked_as_each_is),
         TEST(an_excepted_zone_is_no_part),
         TEST(a_serial_touches_the_soa_alone),
         TEST(one_mark_for_everything),
