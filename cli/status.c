@@ -2,6 +2,7 @@
  * status.c - "freshet status": what a freshetd is doing.
  */
 #include <stdio.h>
+#include <string.h>
 
 #include "cli/commands.h"
 #include "cli/control.h"
@@ -23,6 +24,8 @@ static void print_process(const json_t *answer)
     table_add(&table, "uptime");
     table_add(&table, "%.1f s", json_number_value(json_object_get(answer, "uptime_s")));
     add_number(&table, answer, "stamp");
+    table_add(&table, "sandbox");
+    table_add(&table, "%s", member_text(answer, "sandbox"));
     table_print(&table, "");
 }
 
@@ -170,18 +173,34 @@ static void print_upstreams(const json_t *tiers)
     table_print(&table, "");
 }
 
+static bool has_text(const json_t *list, const char *text)
+{
+    size_t k;
+    json_t *one;
+    json_array_foreach(list, k, one)
+    {
+        if (json_is_string(one) && strcmp(json_string_value(one), text) == 0)
+            return true;
+    }
+    return false;
+}
+
 static void print_listeners(const json_t *tiers)
 {
-    struct table table = table_new(2);
+    struct table table = table_new(3);
     table_add(&table, "tier");
     table_add(&table, "listens");
+    table_add(&table, "address");
     size_t t, k;
     json_t *tier, *address;
     json_array_foreach(tiers, t, tier)
         json_array_foreach(json_object_get(tier, "listen"), k, address)
     {
+        const char *text = json_is_string(address) ? json_string_value(address) : "";
         table_add(&table, "%s", member_text(tier, "name"));
-        table_add(&table, "%s", json_is_string(address) ? json_string_value(address) : "");
+        table_add(&table, "%s", text);
+        table_add(&table, "%s",
+                  has_text(json_object_get(tier, "awaited"), text) ? "not there yet" : "there");
     }
     printf("\n");
     table_print(&table, "");

@@ -142,6 +142,18 @@ int net_check_free(const struct sockaddr *address, socklen_t size, int type,
     return ERR_OK;
 }
 
+bool net_is_here(const struct sockaddr *address, socklen_t size)
+{
+    struct sockaddr_storage any_port = {0};
+    memcpy(&any_port, address, size);
+    ((struct sockaddr_in *)&any_port)->sin_port = 0; /* sin6_port lies in the same place */
+    int fd = socket(address->sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    const bool here = fd >= 0 && bind(fd, (const struct sockaddr *)&any_port, size) == 0;
+    if (fd >= 0)
+        close(fd);
+    return here;
+}
+
 /* Its flags belong to the open file: a descriptor made by dup() has them too. */
 static bool adopt(int fd, const struct sockaddr *address, int type)
 {

@@ -48,6 +48,9 @@ uint64_t net_sockets_missed(void);
  */
 void net_finish(int fd);
 
+/* Whether this machine has the address now, whoever uses which port there. */
+bool net_is_here(const struct sockaddr *address, socklen_t size);
+
 /* Whether the address is 0.0.0.0 or ::, so that replies must say which of ours they come from. */
 bool net_is_any(const struct sockaddr *address);
 

@@ -24,6 +24,8 @@
 #define FRESHET_VERSION "0.1.0"
 #endif
 
+enum { DAEMON_SANDBOX_TEXT = 160 };
+
 struct daemon {
     char *config_path;
     struct config *config; /* as running */
@@ -42,6 +44,7 @@ struct daemon {
     size_t worker_count;
     struct warmer warmer;
     struct mono started;
+    char sandbox[DAEMON_SANDBOX_TEXT]; /* for people: "on", "off", or why there is none */
     uint64_t slept_ms;       /* of all the time the machine has been up, for so long it slept */
     struct systemd *systemd; /* borrowed; NULL: none */
 };

@@ -272,20 +272,26 @@ static bool runs_programs(const struct config *config)
            (!mechanism || strcasestr(mechanism, "GSSAPI"));
 }
 
-static void enter_sandbox(const struct config *config)
+/* `ret_state` is for `freshet status`. */
+static void enter_sandbox(const struct config *config, char ret_state[DAEMON_SANDBOX_TEXT])
 {
     char why[SANDBOX_MAX_ERROR];
+    snprintf(ret_state, DAEMON_SANDBOX_TEXT, "off");
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
     return; /* a sanitizer looks at other processes, and is one at the end */
 #endif
     if (!config->sandbox)
         return;
-    if (runs_programs(config))
+    if (runs_programs(config)) {
+        snprintf(ret_state, DAEMON_SANDBOX_TEXT, "none: GSSAPI starts programs");
         log_line(LOG_LEVEL_WARNING, "msg=\"no sandbox: GSSAPI starts programs\"");
-    else if (sandbox_enter(why) != ERR_OK)
+    } else if (sandbox_enter(why) != ERR_OK) {
+        snprintf(ret_state, DAEMON_SANDBOX_TEXT, "none: %s", why);
         log_line(LOG_LEVEL_WARNING, "msg=\"no sandbox\" why=\"%s\"", why);
-    else
+    } else {
+        snprintf(ret_state, DAEMON_SANDBOX_TEXT, "on");
         log_line(LOG_LEVEL_INFO, "msg=\"system calls are bounded\"");
+    }
 }
 
 /*
@@ -310,7 +316,7 @@ static bool settle_down(struct program *program, char error[CONFIG_MAX_ERROR])
     }
     if (!early && daemon_start_feed(daemon, error) != ERR_OK)
         return false;
-    enter_sandbox(daemon->config);
+    enter_sandbox(daemon->config, daemon->sandbox);
     return true;
 }
 

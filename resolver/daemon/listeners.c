@@ -243,6 +243,14 @@ void listeners_retry(struct listeners *listeners)
     }
 }
 
+bool listeners_await(const struct config_address *address)
+{
+    char why[NET_MAX_ERROR];
+    struct sockaddr_storage addr = address->addr;
+    return find_interface(address->text, &addr, why) != ERR_OK ||
+           !net_is_here((const struct sockaddr *)&addr, address->addr_size);
+}
+
 static bool is_low_port(const struct sockaddr_storage *addr)
 {
     /* sin6_port lies in the same place */

@@ -38,6 +38,9 @@ void listeners_announce(const struct listeners *listeners, const struct config *
 /* Tries again what is waited for; while the workers run. About once a second. Logs. */
 void listeners_retry(struct listeners *listeners);
 
+/* Whether an address of the config is waited for: it is none of this machine's now, or nothing can be had there. */
+bool listeners_await(const struct config_address *address);
+
 /* Whether something is waited for that takes the right to ports below 1024. */
 bool listeners_want_low_port(const struct listeners *listeners);
 

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "resolver/answer/counter.h"
+#include "resolver/daemon/listeners.h"
 #include "resolver/daemon/numbers.h"
 #include "resolver/net/clock.h"
 
@@ -117,6 +118,16 @@ static json_t *listen_json(const struct config_tier *config)
     return listen;
 }
 
+/* Of those, the ones at which nobody can reach us yet. */
+static json_t *awaited_json(const struct config_tier *config)
+{
+    json_t *awaited = json_array();
+    for (size_t i = 0; i < config->listen_count; i++)
+        if (listeners_await(&config->listen[i]))
+            json_array_append_new(awaited, json_string(config->listen[i].text));
+    return awaited;
+}
+
 static json_t *tier_json(struct daemon *daemon, size_t i)
 {
     struct tier *tier = daemon->tiers[i];
@@ -125,6 +136,7 @@ static json_t *tier_json(struct daemon *daemon, size_t i)
     json_t *object =
         json_pack("{s:s, s:o, s:o}", "name", tier->name, "listen",
                   listen_json(&daemon->config->tiers[i]), "upstreams", upstreams_json(tier));
+    json_object_set_new(object, "awaited", awaited_json(&daemon->config->tiers[i]));
     json_object_set_new(object, "amiss", kin_to_json(tier->kin));
     numbers_to_json(&numbers_of_tier, &numbers, object);
     return object;
@@ -136,10 +148,10 @@ json_t *status_report(struct daemon *daemon)
     for (size_t i = 0; i < daemon->tier_count; i++)
         json_array_append_new(tiers, tier_json(daemon, i));
     double uptime = (double)(mono_now().ms - daemon->started.ms) / 1000;
-    return json_pack("{s:b, s:s, s:i, s:f, s:o, s:o, s:o}", "ok", true, "version", FRESHET_VERSION,
-                     "pid", (int)getpid(), "uptime_s", uptime, "stamp",
-                     number(validity_now(daemon->validity).n), "feed", feed_json(daemon), "tiers",
-                     tiers);
+    return json_pack("{s:b, s:s, s:i, s:s, s:f, s:o, s:o, s:o}", "ok", true, "version",
+                     FRESHET_VERSION, "pid", (int)getpid(), "sandbox", daemon->sandbox, "uptime_s",
+                     uptime, "stamp", number(validity_now(daemon->validity).n), "feed",
+                     feed_json(daemon), "tiers", tiers);
 }
 
 /* ---- until when clients may hold what is not so any more ---- */

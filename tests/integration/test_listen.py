@@ -51,11 +51,19 @@ def answers(network, address, port=53, *options):
     return asked.stdout.strip() == "192.0.2.1"
 
 
+def awaited(daemon):
+    """The addresses that `freshet status` says are not there."""
+    status = freshet.Cli()("status", "--control", daemon.control_path).stdout
+    return [line.split()[1] for line in status.splitlines() if line.endswith("not there yet")]
+
+
 def test_an_address_that_comes_later(network, start):
     daemon = start("127.0.0.1:53", "10.9.9.9:53", "[fd00:53::9]:53", workers=2)
     assert answers(network, "127.0.0.1") and not answers(network, "10.9.9.9")
     assert len(daemon.records(msg="an address is not there yet: it is answered on once it is")) == 2
+    assert awaited(daemon) == ["10.9.9.9:53", "[fd00:53::9]:53"]
     network("ip", "addr", "add", "10.9.9.9/24", "dev", "lo")
+    assert awaited(daemon) == ["[fd00:53::9]:53"]
     network("ip", "addr", "add", "fd00:53::9/64", "dev", "lo", "nodad")
     for options in ([], ["+tcp"]):
         process.eventually(lambda: answers(network, "10.9.9.9", 53, *options) and
@@ -77,11 +85,13 @@ def test_ipv6_that_is_off(network, start):
 def test_an_interface_that_comes_later(network, start, user):
     daemon = start("127.0.0.1:53", "[fe80::9%vpn0]:53", workers=2, **({"user": user} if user else {}))
     assert daemon.records(msg="an address cannot be had yet: it is waited for")[0]["why"] == "no such interface"
+    assert awaited(daemon) == ["[fe80::9%vpn0]:53"]
     network("ip", "link", "add", "vpn0", "type", "veth", "peer", "name", "vpn1")
     network("ip", "link", "set", "vpn1", "up")
     network("ip", "link", "set", "vpn0", "up")
     network("ip", "addr", "add", "fe80::9/64", "dev", "vpn0", "nodad")
     daemon.wait_log("msg=\"listening\" tier=os address=[fe80::9%vpn0]:53")
+    assert not awaited(daemon)
     assert answers(network, "fe80::9%vpn0") and answers(network, "fe80::9%vpn0", 53, "+tcp")
 
 

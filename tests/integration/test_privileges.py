@@ -105,7 +105,7 @@ def test_every_thread_is_filtered(upstream, freshetd, topic):
     daemon = freshetd(freshet.stub([upstream], topic, workers=2))
     process.eventually(lambda: daemon.status()["feed"]["state"] == "live", within=20)
     assert {thread["Seccomp"] for thread in threads(daemon)} == {"2"}
-    assert "system calls are bounded" in daemon.log
+    assert "system calls are bounded" in daemon.log and daemon.status()["sandbox"] == "on"
 
 
 @pytest.mark.skipif(not SANDBOXED, reason="sanitizers are not sandboxed")

@@ -552,8 +552,9 @@ def test_status(upstream, daemon):
     status = daemon.status()
     assert status["ok"] and status["pid"] == daemon.pid and status["feed"] is None
     assert re.fullmatch(r"\d+\.\d+\.\d+", status["version"]) and 0 <= status["uptime_s"] < 60
+    assert status["sandbox"] in ("on", "off")
     tier, = status["tiers"]
-    assert tier["name"] == "os" and tier["listen"] == [freshet.address_text(daemon.address)]
+    assert tier["name"] == "os" and tier["listen"] == [freshet.address_text(daemon.address)] and not tier["awaited"]
     assert (tier["queries"], tier["hits"], tier["misses"], tier["refused"]) == (3, 1, 1, 1)
     assert (tier["answers"], tier["fetches"], tier["failed"]) == (1, 1, 0)
     server, = tier["upstreams"]
