@@ -32,7 +32,6 @@ import clients  # noqa: E402,F401  pylint: disable=unused-import
 import contents  # noqa: E402,F401  pylint: disable=unused-import
 import messages  # noqa: E402,F401  pylint: disable=unused-import
 import networks  # noqa: E402,F401  pylint: disable=unused-import
-import page  # noqa: E402
 import verdicts  # noqa: E402
 
 SERVERS = ["freshet", "unbound", "dnsmasq", "knot-resolver", "bind"]
@@ -126,6 +125,7 @@ def main():
     keys = args.servers.split(",")
     cases = [case for case in catalogue.CASES if re.search(args.only, case.title)]
     results = run(cases, keys, args.parallel)
+    import page  # pylint: disable=import-outside-toplevel  # only here are plots drawn
     page.write(cases, keys, results, TITLES)
 
 

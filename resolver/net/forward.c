@@ -9,9 +9,12 @@
 #include <string.h>
 #include <sys/uio.h>
 #include <utlist.h>
+#include <xxhash.h>
 
 #include "dns/error.h"
 #include "dns/message.h"
+#include "dns/name.h"
+#include "dns/type.h"
 #include "resolver/answer/pool.h"
 #include "resolver/net/clock.h"
 #include "resolver/net/clockwork.h"
@@ -25,7 +28,10 @@ enum {
     LABEL_MAX = 63,
     FLAGS_AT = 2, /* in a message */
     COUNTS_AT = 4,
-    CLASS_SIZE = 2,
+    TYPE_CLASS_SIZE = 4,
+    QUESTION_MAX = NAME_MAX_SIZE + TYPE_CLASS_SIZE,
+    DIGITS = 16, /* of a hash */
+    STUB_SIZE = DNS_HEADER_SIZE + 1 + DIGITS + 1 + TYPE_CLASS_SIZE,
 };
 
 /* A query under way by UDP. */
@@ -188,42 +194,38 @@ static ares_ssize_t write_message(ares_socket_t fd, const struct iovec *pieces, 
     return (ares_ssize_t)size;
 }
 
-/* Where the question of a message ends; 0: it has none that could be read. */
-static size_t question_end(const uint8_t *bytes, size_t size)
+/* The question of a message, its name in lower case. Returns its size; 0: it has none that could be read. */
+static size_t read_question(const uint8_t *bytes, size_t size, uint8_t question[QUESTION_MAX])
 {
-    enum { FIXED = 2 + CLASS_SIZE };
     size_t at = DNS_HEADER_SIZE;
     if (wire_get_u16(bytes + COUNTS_AT) != 1)
         return 0;
     while (at < size && bytes[at] > 0 && bytes[at] <= LABEL_MAX)
         at += 1u + bytes[at];
-    return at + 1 + FIXED <= size && bytes[at] == 0 ? at + 1 + FIXED : 0;
+    const size_t name_size = at + 1 - DNS_HEADER_SIZE;
+    if (name_size > NAME_MAX_SIZE || at + 1 + TYPE_CLASS_SIZE > size || bytes[at] != 0)
+        return 0;
+    name_lower(bytes + DNS_HEADER_SIZE, name_size, question);
+    memcpy(question + name_size, bytes + at + 1, TYPE_CLASS_SIZE);
+    return name_size + TYPE_CLASS_SIZE;
 }
 
 /*
- * A message as c-ares is shown it: ID and question, of class IN as it knows few others, and no more of which it could make
- * something of its own, such as a cookie for an OPT record. Returns the size, or 0: it has no question, or there is no room.
+ * A message as c-ares is shown it: its ID, and in place of the question a name made of that one's hash. Of anything else it would
+ * make something of its own: a cookie for an OPT record, a refusal of names with odd bytes and of classes that it does not know.
  */
-static size_t write_stub(const uint8_t *bytes, size_t size, uint16_t flags, uint8_t *buffer,
-                         size_t room)
+static void write_stub(const uint8_t *bytes, uint16_t flags, const uint8_t *question,
+                       size_t question_size, uint8_t stub[STUB_SIZE])
 {
-    static const uint8_t rest[] = {0, 1, 0, 0, 0, 0, 0, 0};
-    const size_t end = question_end(bytes, size);
-    if (end == 0 || end > room)
-        return 0;
-    memcpy(buffer, bytes, end);
-    wire_put_u16(buffer + FLAGS_AT, flags);
-    memcpy(buffer + COUNTS_AT, rest, sizeof rest);
-    wire_put_u16(buffer + end - CLASS_SIZE, CLASS_IN);
-    return end;
-}
-
-static bool same_class(const uint8_t *bytes, size_t size, const struct udp_query *udp_query)
-{
-    const size_t end = question_end(bytes, size),
-                 end_asked = question_end(udp_query->bytes, udp_query->size);
-    return end > 0 && end == end_asked &&
-           memcmp(bytes + end - CLASS_SIZE, udp_query->bytes + end - CLASS_SIZE, CLASS_SIZE) == 0;
+    static const uint8_t rest[] = {0, 1, 0, 0, 0, 0, 0, 0, DIGITS},
+                         type_class[] = {0, 0, TYPE_A, 0, CLASS_IN};
+    uint64_t hash = XXH3_64bits(question, question_size);
+    memcpy(stub, bytes, FLAGS_AT);
+    wire_put_u16(stub + FLAGS_AT, flags);
+    memcpy(stub + COUNTS_AT, rest, sizeof rest);
+    for (size_t i = 0; i < DIGITS; i++, hash >>= 4)
+        stub[DNS_HEADER_SIZE + 1 + i] = (uint8_t)('a' + (hash & 15));
+    memcpy(stub + DNS_HEADER_SIZE + 1 + DIGITS, type_class, sizeof type_class);
 }
 
 /*
@@ -233,14 +235,17 @@ static bool same_class(const uint8_t *bytes, size_t size, const struct udp_query
 static size_t write_response(const uint8_t *bytes, size_t size, const struct udp_query *udp_query,
                              uint8_t *buffer, size_t room)
 {
+    uint8_t asked[QUESTION_MAX], question[QUESTION_MAX];
     const uint16_t flags = wire_get_u16(bytes + FLAGS_AT);
-    if (wire_get_u16(bytes + COUNTS_AT) == 0 && flags & FLAG_RCODE) {
-        bytes = udp_query->bytes;
-        size = udp_query->size;
-    }
-    if ((flags & (FLAG_QR | FLAG_OPCODE)) != FLAG_QR || !same_class(bytes, size, udp_query))
+    const bool has_none = wire_get_u16(bytes + COUNTS_AT) == 0 && flags & FLAG_RCODE;
+    const size_t asked_size = read_question(udp_query->bytes, udp_query->size, asked);
+    if ((flags & (FLAG_QR | FLAG_OPCODE)) != FLAG_QR || asked_size == 0 || room < STUB_SIZE)
         return 0;
-    return write_stub(bytes, size, FLAG_QR | FLAG_RD | FLAG_RA | RCODE_SERVFAIL, buffer, room);
+    if (!has_none && (read_question(bytes, size, question) != asked_size ||
+                      memcmp(question, asked, asked_size) != 0))
+        return 0;
+    write_stub(bytes, FLAG_QR | FLAG_RD | FLAG_RA | RCODE_SERVFAIL, asked, asked_size, buffer);
+    return STUB_SIZE;
 }
 
 /* The next response, as if it were read from the socket. */
@@ -327,8 +332,8 @@ static void answered_by_udp(void *arg, int status, int timeouts, unsigned char *
 
 static void send_by_udp(struct forward *forward, struct exchange_request *request)
 {
-    uint8_t stub[EXCHANGE_MAX_QUERY];
-    const size_t size = write_stub(request->bytes, request->size, FLAG_RD, stub, sizeof stub);
+    uint8_t stub[STUB_SIZE], question[QUESTION_MAX];
+    const size_t size = read_question(request->bytes, request->size, question);
     struct sending *sending = size > 0 ? pool_get(&forward->sendings) : NULL;
     if (!sending) {
         refuse(forward, request);
@@ -342,8 +347,9 @@ static void send_by_udp(struct forward *forward, struct exchange_request *reques
     };
     wheel_start(clockwork_wheel(forward->clockwork), &sending->timer, request->deadline,
                 micro_ms(micro_now()));
+    write_stub(request->bytes, FLAG_RD, question, size, stub);
     forward->leaving = sending;
-    ares_send(forward->udp, stub, (int)size, answered_by_udp, sending);
+    ares_send(forward->udp, stub, STUB_SIZE, answered_by_udp, sending);
     if (forward->leaving && sending->stays) /* its time is over now, and told from the loop */
         wheel_start(clockwork_wheel(forward->clockwork), &sending->timer, micro_ms(micro_now()),
                     micro_ms(micro_now()));

@@ -8,9 +8,9 @@
  *     there goes by ports.h, in batches, over many ports. A response must come in by the port of its query.
  *   - Time. Each query ends at a deadline of its own, and until then whatever comes is taken: c-ares is told nothing of
  *     time, since newer ones make their own of it (1.31: 250 ms for a server that usually takes 2).
- *   - What it sees. The ID and the question of a message, in class IN, and no more. Otherwise it would repeat queries
- *     without EDNS after a FORMERR, refuse messages for records nobody uses, cut them at 512 bytes; newer ones add cookies
- *     to queries and know but few classes. Its ID is the query's: newer ones choose it themselves.
+ *   - What it sees. The ID of a message, and a name that stands for its question. Otherwise it would repeat queries without
+ *     EDNS after a FORMERR, refuse messages for records nobody uses, cut them at 512 bytes; newer ones add cookies to
+ *     queries, know but few classes, and not every name. Its ID is the query's: newer ones choose it themselves.
  *   - TCP goes another way (stream.h): c-ares fails all queries of a channel when a connection breaks, and loses the
  *     interface of a link-local address.
  *   - c-ares' own answer cache (1.31 and later) is off: it knows nothing of invalidation.

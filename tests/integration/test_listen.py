@@ -74,10 +74,10 @@ def test_an_address_that_comes_later(network, start):
 
 
 def test_ipv6_that_is_off(network, start):
-    network("sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=1")
+    network("sh", "-c", "echo 1 >/proc/sys/net/ipv6/conf/all/disable_ipv6")
     start("127.0.0.1:53", "[::1]:53")
     assert answers(network, "127.0.0.1") and not answers(network, "::1")
-    network("sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=0")
+    network("sh", "-c", "echo 0 >/proc/sys/net/ipv6/conf/all/disable_ipv6")
     process.eventually(lambda: answers(network, "::1"))
 
 

@@ -146,6 +146,30 @@ static void what_leaves_is_what_was_asked(void **state)
     }
 }
 
+/* A name with a dot, a space, a zero and bytes above 127 in it; in a response it may be in another case. */
+static void any_name_will_do(void **state)
+{
+    (void)state;
+    static const uint8_t query[] = {0x12, 0x34, 1,   0,   0,   1,   0, 0,   0, 0,    0,
+                                    0,    9,    'a', '.', 'b', ' ', 0, 255, 1, '\\', 'z',
+                                    3,    'o',  'r', 'g', 0,   0,   1, 0,   1};
+    uint8_t bytes[EXCHANGE_MAX_QUERY];
+    struct sockaddr_in from;
+    struct asked *asked = &f.asked[0];
+    memcpy(asked->request.bytes, query, sizeof query);
+    asked->request.size = sizeof query;
+    asked->request.done = done;
+    asked->request.deadline = mono_add(micro_ms(micro_now()), TIMEOUT_MS);
+    exchange_send(f.forward, EXCHANGE_UDP, &asked->request);
+    size_t size = serve(bytes, &from);
+    assert_int_equal(size, sizeof query);
+    assert_memory_equal(bytes + ID_SIZE, query + ID_SIZE, size - ID_SIZE);
+    bytes[13] = 'A';
+    reply(bytes, size, &from);
+    wait_done(asked);
+    assert_int_equal(asked->status, ERR_OK);
+}
+
 /* Of another class, or with another name: no response to this, and the right one still counts. */
 static void only_its_response_comes_back(void **state)
 {
@@ -226,8 +250,11 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(what_leaves_is_what_was_asked), TEST(only_its_response_comes_back),
-        TEST(rubbish_fails_nothing),         TEST(no_port_is_its_own_trouble),
+        TEST(what_leaves_is_what_was_asked),
+        TEST(only_its_response_comes_back),
+        TEST(any_name_will_do),
+        TEST(rubbish_fails_nothing),
+        TEST(no_port_is_its_own_trouble),
         TEST(silence_ends_at_its_deadline),
     };
     return cmocka_run_group_tests_name("forward", tests, NULL, NULL);
