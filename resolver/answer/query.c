@@ -174,11 +174,41 @@ static void take_keepalive(struct asked *asked)
     }
 }
 
-static size_t reply_hit(struct tier_worker *tier_worker, const struct asked *asked,
-                        const struct store_hit *hit, bool truncated, uint8_t *reply);
+/* Has an answer that is near its end fetched again. */
+static void refresh(struct tier_worker *tier_worker, const struct asked *asked)
+{
+    struct question question;
+    question_to_look_up(asked->query, &question);
+    inflight_prefetch(tier_worker->inflight, asked->key, &question, asked->input->now,
+                      tier_worker->resolve_timeout_ms);
+}
 
-static enum store_result get_held(const struct tier_worker *tier_worker, const struct asked *asked,
-                                  uint8_t *reply, struct store_hit *ret)
+static inline __attribute__((always_inline)) size_t reply_hit(struct tier_worker *tier_worker,
+                                                              const struct asked *asked,
+                                                              const struct store_hit *hit,
+                                                              bool truncated, uint8_t *reply)
+{
+    if (truncated)
+        counter_add(&tier_worker->counters.truncated, 1);
+    if (hit->aging)
+        refresh(tier_worker, asked);
+    struct reply_content content = {
+        .flags = hit->flags,
+        .counts = {hit->counts[0], hit->counts[1], hit->counts[2]},
+        .body_size = hit->body_size,
+        .truncated = truncated,
+        .provisional = hit->provisional,
+        .vouched = hit->vouched,
+        .outside = hit->outside,
+        .ede = hit->ede,
+    };
+    return reply_finish(reply, copy_question(asked->query, asked->input, reply), &asked->shape,
+                        &content);
+}
+
+static inline __attribute__((always_inline)) enum store_result
+get_held(const struct tier_worker *tier_worker, const struct asked *asked, uint8_t *reply,
+         struct store_hit *ret)
 {
     size_t question_end = asked->query->question_end;
     return store_get(tier_worker->store,
@@ -193,8 +223,8 @@ static enum store_result get_held(const struct tier_worker *tier_worker, const s
 }
 
 /* It cannot be fetched: what is held past its TTL, if it may be given (RFC 8767), or SERVFAIL. */
-static size_t reply_without(struct tier_worker *tier_worker, const struct asked *asked, int ede,
-                            uint8_t *reply)
+static __attribute__((noinline)) size_t
+reply_without(struct tier_worker *tier_worker, const struct asked *asked, int ede, uint8_t *reply)
 {
     struct store_hit hit;
     enum store_result result =
@@ -225,36 +255,6 @@ static size_t wait_for_it(struct tier_worker *tier_worker, const struct asked *a
         return 0;
     return reply_without(tier_worker, asked,
                          error == ERR_TIMEOUT ? EDE_NO_REACHABLE_AUTHORITY : EDE_OTHER, reply);
-}
-
-/* Has an answer that is near its end fetched again. */
-static void refresh(struct tier_worker *tier_worker, const struct asked *asked)
-{
-    struct question question;
-    question_to_look_up(asked->query, &question);
-    inflight_prefetch(tier_worker->inflight, asked->key, &question, asked->input->now,
-                      tier_worker->resolve_timeout_ms);
-}
-
-static size_t reply_hit(struct tier_worker *tier_worker, const struct asked *asked,
-                        const struct store_hit *hit, bool truncated, uint8_t *reply)
-{
-    if (truncated)
-        counter_add(&tier_worker->counters.truncated, 1);
-    if (hit->aging)
-        refresh(tier_worker, asked);
-    struct reply_content content = {
-        .flags = hit->flags,
-        .counts = {hit->counts[0], hit->counts[1], hit->counts[2]},
-        .body_size = hit->body_size,
-        .truncated = truncated,
-        .provisional = hit->provisional,
-        .vouched = hit->vouched,
-        .outside = hit->outside,
-        .ede = hit->ede,
-    };
-    return reply_finish(reply, copy_question(asked->query, asked->input, reply), &asked->shape,
-                        &content);
 }
 
 /* Answers what needs neither cache nor upstream; 0: all other names. */
