@@ -12,6 +12,7 @@ import stat
 import subprocess
 import time
 
+import dns.exception
 import pytest
 
 import freshet
@@ -87,11 +88,17 @@ def test_what_is_printed_goes_into_no_connection(rundir):
 
 def test_what_is_logged_goes_into_no_connection(config_file):
     """Likewise without a standard error."""
-    config = config_file(minimal())
-    daemon = subprocess.Popen(["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", freshet.program("freshetd"), "-c", config],
-                              env=freshet.environment())
+    config = minimal()
+    host, port = config["tiers"][0]["listen"][0].split(":")
+    daemon = subprocess.Popen(["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", freshet.program("freshetd"), "-c",
+                               config_file(config)], env=freshet.environment())
+
+    def answers():
+        with contextlib.suppress(OSError, dns.exception.Timeout):
+            return ask((host, int(port)), "localhost.", timeout=0.2)
+
     try:
-        process.eventually(lambda: os.path.exists(f"/proc/{daemon.pid}/fd/9"))
+        process.eventually(answers)
         held = [os.readlink(f"/proc/{daemon.pid}/fd/{fd}") for fd in range(3)]
         assert held == ["/dev/null"] * 3
     finally:
