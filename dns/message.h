@@ -92,6 +92,22 @@ struct edns {
     uint16_t options_size;  /* checked: whole options fill it exactly */
 };
 
+struct edns_option {
+    uint16_t code, size;
+    const uint8_t *bytes; /* `size` of them, where they lie in the message */
+};
+
+/* Steps through options (RFC 6891 6.1.2). False: that was the last, or the reader has failed as the next is not whole. */
+static inline bool edns_next(struct wire_reader *options, struct edns_option *ret)
+{
+    if (wire_left(options) == 0)
+        return false;
+    ret->code = wire_read_u16(options);
+    ret->size = wire_read_u16(options);
+    ret->bytes = wire_read(options, ret->size);
+    return ret->bytes != NULL;
+}
+
 /* A question where it lies in the message. */
 struct question_view {
     const uint8_t *name; /* as spelled, uncompressed */

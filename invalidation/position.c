@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "cache/checkpoints.h"
-#include "dns/wire.h"
+#include "dns/message.h"
 
 enum {
     FLAG_PROVISIONAL = 1,
@@ -336,22 +336,19 @@ void position_describe(uint8_t *claim, const struct position_claim *what)
 static int find(const uint8_t *options, size_t size, struct wire_reader *ret, uint64_t *ret_feed_id)
 {
     struct wire_reader r = wire_reader(options, size);
-    while (wire_left(&r) > 0) {
-        uint16_t code = wire_read_u16(&r);
-        uint16_t length = wire_read_u16(&r);
-        const uint8_t *body = wire_read(&r, length);
-        if (!body)
-            return ERR_FORMAT;
-        if (code != POSITION_OPTION)
+    struct edns_option option;
+    while (edns_next(&r, &option)) {
+        if (option.code != POSITION_OPTION)
             continue;
-        *ret = wire_reader(body, length);
-        if (length < POSITION_HEADER_SIZE - OPTION_HEADER || wire_read_u8(ret) != POSITION_VERSION)
+        *ret = wire_reader(option.bytes, option.size);
+        if (option.size < POSITION_HEADER_SIZE - OPTION_HEADER ||
+            wire_read_u8(ret) != POSITION_VERSION)
             return ERR_FORMAT;
         const uint64_t high = wire_read_u32(ret);
         *ret_feed_id = high << 32 | wire_read_u32(ret);
         return 1;
     }
-    return 0;
+    return r.failed ? ERR_FORMAT : 0;
 }
 
 int position_read_query(const uint8_t *options, size_t size, struct position_query *ret)

@@ -172,12 +172,10 @@ static struct attempt_result again(void)
 static int ede_of(const struct message *message, int otherwise)
 {
     struct wire_reader reader = wire_reader(message->edns.options, message->edns.options_size);
-    while (wire_left(&reader) > 0) {
-        uint16_t code = wire_read_u16(&reader), size = wire_read_u16(&reader);
-        const uint8_t *bytes = wire_read(&reader, size);
-        if (code == EDNS_OPTION_EDE && bytes && size >= 2)
-            return wire_get_u16(bytes);
-    }
+    struct edns_option option;
+    while (edns_next(&reader, &option))
+        if (option.code == EDNS_OPTION_EDE && option.size >= 2)
+            return wire_get_u16(option.bytes);
     return otherwise;
 }
 

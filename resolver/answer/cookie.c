@@ -90,13 +90,11 @@ static bool same_hash(const uint8_t *one, const uint8_t *two)
 int cookie_find(const struct edns *edns, struct cookie_view *ret)
 {
     struct wire_reader reader = wire_reader(edns->options, edns->options_size);
+    struct edns_option option;
     *ret = (struct cookie_view){NULL, 0};
-    while (wire_left(&reader) > 0 && !ret->bytes) {
-        uint16_t code = wire_read_u16(&reader), size = wire_read_u16(&reader);
-        const uint8_t *bytes = wire_read(&reader, size);
-        if (code == EDNS_OPTION_COOKIE && bytes)
-            *ret = (struct cookie_view){bytes, size};
-    }
+    while (!ret->bytes && edns_next(&reader, &option))
+        if (option.code == EDNS_OPTION_COOKIE)
+            *ret = (struct cookie_view){option.bytes, option.size};
     bool good = !ret->bytes || ret->size == COOKIE_CLIENT_SIZE ||
                 (ret->size >= COOKIE_CLIENT_SIZE + COOKIE_SERVER_MIN &&
                  ret->size <= COOKIE_CLIENT_SIZE + COOKIE_SERVER_MAX);

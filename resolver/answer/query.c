@@ -164,14 +164,12 @@ static void take_keepalive(struct asked *asked)
 {
     const struct edns *edns = &asked->query->edns;
     struct wire_reader reader = wire_reader(edns->options, edns->options_size);
-    while (wire_left(&reader) > 0) {
-        uint16_t code = wire_read_u16(&reader), size = wire_read_u16(&reader);
-        (void)wire_read(&reader, size);
-        if (code == EDNS_OPTION_TCP_KEEPALIVE) {
+    struct edns_option option;
+    while (edns_next(&reader, &option))
+        if (option.code == EDNS_OPTION_TCP_KEEPALIVE) {
             asked->shape.keepalive = asked->input->keepalive;
             asked->shape.options = true;
         }
-    }
 }
 
 /* Has an answer that is near its end fetched again. */

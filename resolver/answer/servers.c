@@ -197,10 +197,8 @@ uint64_t server_hash_name(const uint8_t *name)
 {
     uint64_t hash = UINT64_C(0xcbf29ce484222325); /* FNV-1a */
     size_t size = name_size(name);
-    for (size_t i = 0; i < size; i++) {
-        uint8_t letter = (uint8_t)(name[i] - 'A') < 26 ? name[i] + ('a' - 'A') : name[i];
-        hash = (hash ^ letter) * UINT64_C(0x100000001b3);
-    }
+    for (size_t i = 0; i < size; i++)
+        hash = (hash ^ name_fold(name[i])) * UINT64_C(0x100000001b3);
     return hash;
 }
 
