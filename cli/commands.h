@@ -17,5 +17,6 @@ extern const struct command lookup_command;
 extern const struct command evict_command;
 extern const struct command dump_command;
 extern const struct command move_command;
+extern const struct command snapshot_command;
 
 #endif

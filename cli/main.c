@@ -14,7 +14,7 @@
 static const struct command *const commands[] = {
     &set_command,   &add_command,    &del_command,    &flush_command,
     &watch_command, &broker_command, &status_command, &lookup_command,
-    &evict_command, &dump_command,   &move_command,
+    &evict_command, &dump_command,   &move_command,   &snapshot_command,
 };
 
 enum { COMMANDS = sizeof commands / sizeof commands[0] };

@@ -10,8 +10,9 @@
 #include "cli/text.h"
 #include "config/secrets.h"
 
-#define DEFAULT_TOPIC   "dns.updates"
-#define DEFAULT_CONTROL "/run/freshet/control.sock"
+#define DEFAULT_TOPIC     "dns.updates"
+#define DEFAULT_SNAPSHOTS "dns.snapshots"
+#define DEFAULT_CONTROL   "/run/freshet/control.sock"
 
 enum { DEFAULT_MARGIN_MS = 1000, DEFAULT_WAIT_MS = 60 * 1000 };
 enum { DEFAULT_PARTITIONS = 3, MAX_PARTITIONS = 1024, HELP_COLUMN = 29 };
@@ -44,6 +45,9 @@ enum {
     CODE_BEFORE_NEW,
     CODE_RESUME,
     CODE_DRY_RUN,
+    CODE_SNAPSHOTS,
+    CODE_FILE,
+    CODE_UNTIL,
 };
 
 struct option_row {
@@ -75,14 +79,22 @@ static const struct option_row rows[] = {
      "puts both addresses into the authority"},
     {OPT_MOVE, "before-new", "COMMAND", CODE_BEFORE_NEW, "leaves the new one alone there"},
     {OPT_MOVE, "resume", "STEP", CODE_RESUME, "start with: both, new"},
-    {OPT_MOVE, "dry-run", NULL, CODE_DRY_RUN, "say what would be done, and do nothing"},
+    {OPT_SNAPSHOT, "snapshots", "TOPIC", CODE_SNAPSHOTS,
+     "topic of snapshots (" DEFAULT_SNAPSHOTS ")"},
+    {OPT_SNAPSHOT, "file", "FILE", CODE_FILE,
+     "the zone as it is at the end of the log: a zone file"},
+    {OPT_SNAPSHOT, "until", "OFFSET", CODE_UNTIL,
+     "the first change set that is not to be in it (the end of the log)"},
+    {OPT_MOVE | OPT_SNAPSHOT, "dry-run", NULL, CODE_DRY_RUN,
+     "say what would be done, and do nothing"},
     {OPT_CHANGE | OPT_MOVE, "zone", "ZONE", CODE_ZONE,
      "zone that NAME lies in (the longest of the configuration's)"},
     {OPT_CHANGE, "serial", "N", CODE_SERIAL, "the zone's SOA serial after the change"},
     {OPT_CHANGE | OPT_MOVE, "publisher", "TEXT", CODE_PUBLISHER, "who publishes (freshet)"},
     {OPT_CHANGE, "seq", "N", CODE_SEQ, "the publisher's running number of the change set"},
     {OPT_SUBTREE, "subtree", NULL, CODE_SUBTREE, "the name and all below it"},
-    {OPT_WATCH, "from-beginning", NULL, CODE_FROM_BEGINNING, "start with the oldest in the log"},
+    {OPT_WATCH | OPT_SNAPSHOT, "from-beginning", NULL, CODE_FROM_BEGINNING,
+     "start with the oldest in the log"},
     {OPT_WATCH, "count", "N", CODE_COUNT, "end after N change sets"},
     {OPT_BROKER, "partitions", "N", CODE_PARTITIONS, "partitions of the topic (3)"},
     {OPT_BROKER, "listen", "ADDRESS:PORT", CODE_LISTEN,
@@ -169,6 +181,14 @@ static bool set_count(struct options *o, const char *value)
 {
     if (!text_to_number(value, INT64_MAX, &o->count) || o->count == 0)
         return bad_value(o, "count", value, "a number from 1");
+    return true;
+}
+
+static bool set_until(struct options *o, const char *value)
+{
+    if (!text_to_number(value, INT64_MAX, &o->until))
+        return bad_value(o, "until", value, "a number");
+    o->has_until = true;
     return true;
 }
 
@@ -358,6 +378,14 @@ static bool set_option(struct options *o, int code, char *value)
     case CODE_CONTROL:
         o->control = value;
         return true;
+    case CODE_SNAPSHOTS:
+        o->snapshots = value;
+        return true;
+    case CODE_FILE:
+        o->file = value;
+        return true;
+    case CODE_UNTIL:
+        return set_until(o, value);
     default:
         return set_flag(o, code);
     }
@@ -467,6 +495,8 @@ static bool load_config(struct options *o)
         o->brokers = feed->brokers;
     if (!o->topic)
         o->topic = feed->updates;
+    if (!o->snapshots)
+        o->snapshots = feed->snapshots;
     return merge_properties(o, feed);
 }
 
@@ -476,6 +506,8 @@ static bool check_options(struct options *o)
         return false;
     if (!o->topic)
         o->topic = DEFAULT_TOPIC;
+    if (!o->snapshots)
+        o->snapshots = DEFAULT_SNAPSHOTS;
     if (!o->control)
         o->control = DEFAULT_CONTROL;
     if ((o->command->accepts & OPT_KAFKA) && !o->brokers) {

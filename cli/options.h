@@ -29,17 +29,18 @@ enum exit_code {
 
 /* Groups of options a command accepts; --help always is. */
 enum {
-    OPT_CONFIG = 1 << 0,  /* -c */
-    OPT_KAFKA = 1 << 1,   /* --brokers, -X */
-    OPT_TOPIC = 1 << 2,   /* --topic */
-    OPT_CHANGE = 1 << 3,  /* --zone, --serial, --publisher, --seq */
-    OPT_TIMEOUT = 1 << 4, /* --timeout */
-    OPT_JSON = 1 << 5,    /* --json */
-    OPT_SUBTREE = 1 << 6, /* --subtree */
-    OPT_WATCH = 1 << 7,   /* --from-beginning, --count */
-    OPT_BROKER = 1 << 8,  /* --partitions, --listen */
-    OPT_CONTROL = 1 << 9, /* --control */
-    OPT_MOVE = 1 << 10,   /* those of struct move_options, --zone, --publisher */
+    OPT_CONFIG = 1 << 0,    /* -c */
+    OPT_KAFKA = 1 << 1,     /* --brokers, -X */
+    OPT_TOPIC = 1 << 2,     /* --topic */
+    OPT_CHANGE = 1 << 3,    /* --zone, --serial, --publisher, --seq */
+    OPT_TIMEOUT = 1 << 4,   /* --timeout */
+    OPT_JSON = 1 << 5,      /* --json */
+    OPT_SUBTREE = 1 << 6,   /* --subtree */
+    OPT_WATCH = 1 << 7,     /* --from-beginning, --count */
+    OPT_BROKER = 1 << 8,    /* --partitions, --listen */
+    OPT_CONTROL = 1 << 9,   /* --control */
+    OPT_MOVE = 1 << 10,     /* those of struct move_options, --zone, --publisher */
+    OPT_SNAPSHOT = 1 << 11, /* --snapshots, --file, --from-beginning, --until, --dry-run */
 };
 
 enum { MOVE_MAX_TIERS = 64, MOVE_MAX_AUTHORITIES = 16 };
@@ -70,6 +71,10 @@ struct options {
     const char *config_path;
     const char *brokers;
     const char *topic;
+    const char *snapshots; /* topic */
+    const char *file;      /* NULL: not said */
+    bool has_until;
+    uint64_t until;
     char **secrets;    /* those of the config, with their values; NULL: not needed */
     char **properties; /* "name=value", of the config first, then of -X */
     size_t property_count;

@@ -7,6 +7,7 @@
 #include <strings.h>
 
 #include "config/clients.h"
+#include "config/streamed.h"
 #include "config/units.h"
 
 static bool same_address(const struct config_address *one, const struct config_address *two)
@@ -247,6 +248,8 @@ static bool check_tier_zones(const struct config *config, size_t tier, struct fa
         fault_key(key, "tiers[%zu].zones[%zu]", tier, i);
         const struct servers forward = {key, "forward", zone->forward, zone->forward_count};
         const struct servers parent = {key, "parent", zone->parent, zone->parent_count};
+        if (zone->stream && forward.count == 0 && parent.count == 0)
+            continue; /* `upstream` has what the zone does not */
         if (!check_servers(self, forward, parent, fault))
             return false;
     }
@@ -480,7 +483,7 @@ bool check_config(const struct config *config, struct fault *fault)
             !check_listen(config, i, fault) || !check_upstream(config, i, fault) ||
             !check_reachable(config, i, fault) || !check_tier_zones(config, i, fault) ||
             !check_zone_names(config, i, fault) || !check_needs_feed(config, i, fault) ||
-            !clients_check(config, i, fault))
+            !clients_check(config, i, fault) || !streamed_check(config, i, fault))
             return false;
     if (!check_metrics(config, fault) || !check_links(config, fault))
         return false;

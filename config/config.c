@@ -14,6 +14,7 @@
 #include "config/options.h"
 #include "config/outline.h"
 #include "config/schema.h"
+#include "config/streamed.h"
 #include "config/value.h"
 
 enum {
@@ -499,5 +500,5 @@ bool config_needs_restart(const struct config *running, const struct config *wan
                           char ret_key[CONFIG_MAX_ERROR])
 {
     const struct pair top = {top_of(running->is_origin), "", running, wanted};
-    return find_difference(&top, ret_key);
+    return find_difference(&top, ret_key) || streamed_differ(running, wanted, ret_key);
 }

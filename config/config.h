@@ -70,11 +70,15 @@ struct config_link {
 
 /* A zone that is asked elsewhere than the rest of its tier. */
 struct config_zone {
-    char *name;                     /* presentation form, as written */
-    struct config_address *forward; /* exactly one of forward and parent has entries */
+    char *name; /* presentation form, as written */
+    struct config_address
+        *forward; /* exactly one of forward and parent has entries, or none where it is streamed */
     size_t forward_count;
     struct config_address *parent;
     size_t parent_count;
+    bool stream;        /* answered from the whole zone, as the log has it */
+    bool authoritative; /* queries without RD get answers with AA */
+    char *fallback;     /* "upstream": asked when it has expired; NULL: nobody is */
 };
 
 struct config_tier {
@@ -105,8 +109,9 @@ struct config_tier {
 
 struct config_feed {
     char *brokers;
-    char *updates; /* topic */
-    char **zones;  /* presentation form, as written */
+    char *updates;   /* topic */
+    char *snapshots; /* topic */
+    char **zones;    /* presentation form, as written */
     size_t zone_count;
     char **except; /* zones below those, of which the topic does not carry the changes */
     size_t except_count;

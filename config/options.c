@@ -146,6 +146,15 @@ static const struct option options[] = {
      .preset = "dns.updates",
      FIELD(config_feed, updates),
      .text = "The topic of change sets."},
+    {.key = "snapshots",
+     .scope = SCOPE_FEED,
+     .kind = OPTION_TOPIC,
+     .reload = OPTION_RESTART,
+     .min = 1,
+     .max = 249,
+     .preset = "dns.snapshots",
+     FIELD(config_feed, snapshots),
+     .text = "The topic of whole zones, for those that a tier streams."},
     {.key = "zones",
      .scope = SCOPE_FEED,
      .kind = OPTION_ZONES,
@@ -546,6 +555,37 @@ static const struct option options[] = {
      .max = MAX_SERVERS,
      LIST_FIELD(config_zone, parent, parent_count),
      .text = "Freshet tiers on the same feed to ask for it, as in `upstream`. Needs a `feed`."},
+
+    {.key = "stream",
+     .scope = SCOPE_ZONE,
+     .kind = OPTION_BOOL,
+     .reload = OPTION_RELOAD,
+     .preset = "false",
+     NUMBER_FIELD(config_zone, stream),
+     .text =
+         "Whether the tier holds the whole zone, from its snapshot and the log, and answers from "
+         "that. `forward` or `parent`, or without them `upstream`, are asked before it is there, "
+         "and for "
+         "zones below it. It is one of `feed.zones`. A change takes a restart."},
+    {.key = "authoritative",
+     .scope = SCOPE_ZONE,
+     .kind = OPTION_BOOL,
+     .reload = OPTION_RELOAD,
+     .preset = "false",
+     NUMBER_FIELD(config_zone, authoritative),
+     .text = "Whether queries without RD for a streamed zone are answered as a secondary does, "
+             "with AA."},
+    {.key = "fallback",
+     .scope = SCOPE_ZONE,
+     .kind = OPTION_TEXT,
+     .reload = OPTION_RELOAD,
+     .min = 1,
+     .max = 64,
+     FIELD(config_zone, fallback),
+     .text =
+         "`upstream`: who is asked before a streamed zone is there is asked as well when the feed "
+         "is lost for "
+         "longer than the zone's SOA allows (its expire). Left out: then the answer is SERVFAIL."},
 
     {.key = "delay",
      .scope = SCOPE_LINK,

@@ -35,7 +35,10 @@
     X(ERR_NOT_FOUND, -23, "not found")                                                             \
     X(ERR_MUST, -24, "a field that must be understood is not known")                               \
     X(ERR_RELATIVE, -25, "a name without its final dot")                                           \
-    X(ERR_NOT_ASCII, -26, "a name that is not ASCII: its A-labels (xn--) are meant")
+    X(ERR_NOT_ASCII, -26, "a name that is not ASCII: its A-labels (xn--) are meant")               \
+    X(ERR_SNAPSHOT_VERSION, -27, "unknown snapshot version")                                       \
+    X(ERR_CHECKSUM, -28, "damaged: its checksum is another")                                       \
+    X(ERR_DIGEST, -29, "another zone than it says: its digest is another")
 
 enum error {
 #define X(name, number, text) name = number,

@@ -1,0 +1,16 @@
+#include "invalidation/zone_set.h"
+
+int zone_set_apply(struct zone *zone, const struct change_set *set)
+{
+    struct zone_edit *edit;
+    int error = zone_edit_begin(zone, false, &edit);
+    if (error)
+        return error;
+    for (size_t k = 0; k < set->change_count && !error; k++)
+        error = zone_edit_change(edit, &set->changes[k]);
+    if (error)
+        zone_edit_abort(edit);
+    else
+        zone_edit_commit(edit);
+    return error;
+}
