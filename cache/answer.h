@@ -49,6 +49,7 @@ struct answer {
     bool behind;        /* its source lacks a change that we have: not to be kept by anyone */
     /* It may be old already: no lower bound of its TTLs, not to be held or revived; children are told so. */
     bool provisional;
+    bool exact;   /* made of the log itself: no change of it has to settle */
     bool outside; /* some name in it lies in no zone of the feed */
     enum hand hand;
     uint8_t origin;

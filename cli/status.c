@@ -123,6 +123,43 @@ static void print_feed(const json_t *feed)
     print_zones(feed);
 }
 
+/* How far it is, or why it is not whole. */
+static void add_streamed_state(struct table *table, const json_t *zone)
+{
+    const char *state = member_text(zone, "state"), *reason = member_text(zone, "reason");
+    const long long parts = member_number(zone, "parts"), behind = member_number(zone, "behind");
+    if (parts > 0)
+        table_add(table, "%s: part %lld of %lld", state, member_number(zone, "part"), parts);
+    else if (behind >= 0)
+        table_add(table, "%s: %lld change sets to go", state, behind);
+    else
+        table_add(table, "%s%s%s", state, reason[0] ? ": " : "", reason);
+}
+
+static void print_streamed(const json_t *zones)
+{
+    static const char *const heads[] = {"streamed zone", "serial", "offset", "records", "state"};
+    enum { COLUMNS = sizeof heads / sizeof heads[0] };
+    struct table table = table_new(COLUMNS);
+    size_t k;
+    json_t *zone;
+    if (json_array_size(zones) == 0)
+        return;
+    for (size_t c = 0; c < COLUMNS; c++)
+        table_add(&table, "%s", heads[c]);
+    json_array_foreach(zones, k, zone)
+    {
+        table_add(&table, "%s", member_text(zone, "zone"));
+        table_add(&table, "%lld", member_number(zone, "serial"));
+        table_add(&table, "%lld:%lld", member_number(zone, "partition"),
+                  member_number(zone, "offset"));
+        table_add(&table, "%lld", member_number(zone, "records"));
+        add_streamed_state(&table, zone);
+    }
+    printf("\n");
+    table_print(&table, "");
+}
+
 static const char *const tier_counts[] = {"queries", "hits",    "misses", "invalid", "expired",
                                           "evicted", "answers", "bytes",  "size"};
 enum { TIER_COUNTS = sizeof tier_counts / sizeof tier_counts[0] };
@@ -233,6 +270,7 @@ static int run_status(const struct options *o)
         const json_t *tiers = json_object_get(answer, "tiers");
         print_process(answer);
         print_feed(json_object_get(answer, "feed"));
+        print_streamed(json_object_get(answer, "streamed"));
         print_listeners(tiers);
         print_tiers(tiers);
         print_upstreams(tiers);

@@ -43,6 +43,7 @@ struct feed {
     uint64_t lease_ms, settle_ms;
     struct applier *applier;
     struct positions *positions;
+    struct streamed *streamed;
     void (*report)(void *arg, enum feed_severity severity, const char *text);
     void *report_arg;
 
@@ -218,6 +219,8 @@ static void drop_position(struct feed *f)
     rd_kafka_assign(client_kafka(f->consumer), NULL);
     delayed_drop(f->delayed);
     positions_drop(f->positions);
+    if (f->streamed)
+        streamed_gap(f->streamed, f->liveness.reason);
     invalidate_all(f, true);
 }
 
@@ -294,6 +297,8 @@ static int start_reading(struct feed *f, char error[KAFKA_MAX_ERROR])
     }
     invalidate_all(f, !known);
     positions_claim(f->positions);
+    if (f->streamed)
+        streamed_position(f->streamed, liveness->log_id, liveness->next, liveness->count);
     copy_positions(f);
     return assign(f, known ? from : liveness->next, error);
 }
@@ -449,8 +454,11 @@ static void report_refusal(struct feed *f, const rd_kafka_message_t *message,
 static void refuse(struct feed *f, const rd_kafka_message_t *message,
                    const struct intake_message *content, const struct changeset_error *error)
 {
-    const struct intake_refusal refusal =
-        intake_refuse(f->applier, content, error, moment(message->partition));
+    const struct apply_at at = moment(message->partition);
+    const struct intake_refusal refusal = intake_refuse(f->applier, content, error, at);
+    if (f->streamed)
+        streamed_refused(f->streamed, refusal.has_zone ? refusal.zone : NULL, message->offset + 1,
+                         error->code, at);
     if (!refusal.ours) {
         count_ignored(f);
         return;
@@ -462,11 +470,15 @@ static void refuse(struct feed *f, const rd_kafka_message_t *message,
     report_refusal(f, message, error, &refusal);
 }
 
-static int apply(struct feed *f, struct change_set *set, int32_t partition)
+static int apply(struct feed *f, struct change_set *set, const rd_kafka_message_t *message)
 {
     struct apply_result result = {.marked = 0};
-    const struct apply_at at = moment(partition);
-    int code = intake_apply(f->applier, set, liveness_is_live(&f->liveness, at.now), at, &result);
+    const struct apply_at at = moment(message->partition);
+    const bool streamed = f->streamed && streamed_change(f->streamed, set, message->offset + 1, at);
+    const bool installs = !streamed && liveness_is_live(&f->liveness, at.now);
+    int code = intake_apply(f->applier, set, installs, at, &result);
+    if (code == 0 && streamed && result.duplicate)
+        (void)!apply_invalidate(f->applier, set->zone, at, &result); /* the log has it twice */
     const int64_t began_us = (int64_t)at.now.ms * 1000 + at.us;
     const int64_t apply_us = clock_us(MONO_CLOCK) - began_us;
     if (code == 0)
@@ -491,7 +503,7 @@ static void handle_set(struct feed *f, const rd_kafka_message_t *message)
     struct changeset_error error;
     int code = intake_read(&content, &set, &error);
     if (code == 0)
-        error.code = code = apply(f, set, message->partition);
+        error.code = code = apply(f, set, message);
     if (code == ERR_NOT_FOUND)
         count_ignored(f);
     else if (code < 0)
@@ -548,6 +560,8 @@ static void handle_end(struct feed *f, int32_t partition, int64_t end)
         positions_applying(f->positions, partition, end, now());
         positions_applied(f->positions, partition, end);
     }
+    if (f->streamed)
+        streamed_reached(f->streamed, partition, end);
     liveness_drained(&f->liveness, partition, end);
     copy_position(f, partition);
 }
@@ -620,6 +634,8 @@ static void *feed_main(void *arg)
         watermarks_poll(f->reader);
         take_reading(f);
         liveness_tick(&f->liveness, f->trouble, now());
+        if (f->streamed)
+            streamed_tick(f->streamed, f->liveness.state == FEED_LIVE, moment(-1));
         if (f->liveness.proof.found)
             positions_proved(f->positions, f->liveness.proof.asked);
         renew_stalled(f);
@@ -740,6 +756,7 @@ static struct feed *new_feed(const struct feed_options *options)
                   &(struct liveness_options){.lease_ms = f->lease_ms, .tick_ms = f->tick_ms});
     f->applier = options->applier;
     f->positions = options->positions;
+    f->streamed = options->streamed;
     f->report = options->report;
     f->report_arg = options->report_arg;
     f->status.state = f->liveness.state;

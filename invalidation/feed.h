@@ -42,6 +42,7 @@
 #include "invalidation/feed_state.h"
 #include "invalidation/log_ends.h"
 #include "invalidation/position.h"
+#include "invalidation/streamed.h"
 
 enum feed_severity { FEED_ERROR, FEED_WARNING, FEED_INFO, FEED_DEBUG };
 
@@ -56,6 +57,8 @@ struct feed_options {
     uint64_t settle_ms;          /* what changed so long before the start settles as well */
     struct applier *applier;     /* borrowed */
     struct positions *positions; /* borrowed: kept up to date, for tiers above and below */
+    struct streamed
+        *streamed; /* borrowed: takes each set before it is marked. NULL: no zone is streamed */
     /* A simulated distance, for experiments (delayed.h): messages are applied that much later. */
     uint64_t delay_ms;
     uint64_t jitter_ms; /* at most delay_ms */

@@ -177,6 +177,7 @@ static void describe(struct composer *composer, const struct composition *compos
     answer->uncacheable = !cacheable;
     answer->behind = false;
     answer->provisional = of_feed && worth->provisional;
+    answer->exact = worth->exact;
     /* Of names that a parent does not hear of its position says nothing. */
     answer->hand = !of_feed                             ? FIRST_HAND
                    : worth->outside && !answer->outside ? SECOND_HAND_ZONE

@@ -153,7 +153,8 @@ static bool leaves(const void *arg, const uint8_t *name)
 
 static void start_chain(struct fetch *fetch)
 {
-    fetch->worth = (struct source_worth){.as_old_as = fetch->request.stamp, .vouched = true};
+    fetch->worth =
+        (struct source_worth){.as_old_as = fetch->request.stamp, .vouched = true, .exact = true};
     fetch->ede = EDE_NONE;
     fetch->unheeded = false;
     chain_start(&fetch->chain, fetch->request.question, fetch->request.dnssec_ok);
@@ -239,6 +240,7 @@ static void take_worth(struct fetch *fetch, const struct source_reply *reply)
     if (stamp_after(all->as_old_as, one.as_old_as))
         all->as_old_as = one.as_old_as;
     all->provisional |= one.provisional;
+    all->exact &= one.exact;
     all->hand = one.hand > all->hand ? one.hand : all->hand;
     all->outside |= one.outside;
     all->vouched =

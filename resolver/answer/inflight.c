@@ -325,7 +325,7 @@ static void bound_life(struct job *job, struct answer *answer, const struct ttl_
     if (answer->hand != FIRST_HAND && inflight->options.second_hand)
         inflight->options.second_hand(inflight->options.second_hand_arg, job->question.name,
                                       answer->hand);
-    if (validity_is_settling(validity, mark, job->started) ||
+    if ((!answer->exact && validity_is_settling(validity, mark, job->started)) ||
         (answer->hand != FIRST_HAND && may_be_old(job, answer, mark, policy)))
         answer_doubt(answer);
     counter_add(&inflight->counters.provisional, answer->provisional);

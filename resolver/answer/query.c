@@ -438,6 +438,32 @@ static bool turn_away(struct tier_worker *tier_worker, const struct query_read *
     }
 }
 
+/* Answers from a zone that is ours, as its secondary; 0: the name is in none. */
+static size_t reply_authoritative(struct tier_worker *tier_worker, const struct query_read *read,
+                                  const struct query_input *input, uint8_t *reply)
+{
+    uint8_t cookie[COOKIE_OPTION_SIZE];
+    struct question question;
+    struct reply_content content;
+    struct reply_shape shape = reply_shape_of(&read->query, input->stream);
+    shape.any = false; /* the zone knows what there is */
+    put_cookie(tier_worker, input, &read->cookie, cookie, &shape);
+    question_copy(&read->query.question, &question);
+    const size_t question_end = read->query.question_end;
+    const struct authority_query asked = {
+        .question = &question,
+        .dnssec_ok = shape.dnssec_ok,
+        .reply = reply,
+        .limit = question_end + reply_room(&shape, question_end),
+    };
+    if (question.class != CLASS_IN || !authority_answer(tier_worker->authority, &asked, &content))
+        return 0;
+    counter_add(&tier_worker->counters.authoritative, 1);
+    if (content.truncated)
+        counter_add(&tier_worker->counters.truncated, 1);
+    return reply_finish(reply, question_end, &shape, &content);
+}
+
 /* Who may not ask, or not that, or not like that. */
 static __attribute__((noinline)) size_t answer_else(struct tier_worker *tier_worker,
                                                     const struct query_input *input,
@@ -449,6 +475,9 @@ static __attribute__((noinline)) size_t answer_else(struct tier_worker *tier_wor
         return size;
     if (read->error != ERR_OK)
         return reply_unparsed(tier_worker, read, input, reply);
+    if (tier_worker->authority && read->ede == EDE_NOT_AUTHORITATIVE &&
+        (size = reply_authoritative(tier_worker, read, input, reply)) > 0)
+        return size;
     if (read->rcode != RCODE_NOERROR) {
         counter_add(&tier_worker->counters.refused, 1);
         return reply_error(tier_worker, read, input, read->rcode, read->ede, reply);

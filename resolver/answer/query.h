@@ -14,6 +14,7 @@
 #include "resolver/answer/client.h"
 #include "invalidation/position.h"
 #include "resolver/answer/admission.h"
+#include "resolver/answer/authority.h"
 #include "resolver/answer/inflight.h"
 #include "resolver/answer/local.h"
 #include "resolver/answer/network.h"
@@ -40,9 +41,10 @@ struct tier_worker {
     /* Told of each; `name` is canonical. NULL: nobody is. */
     void (*misfit)(void *arg, enum misfit misfit, const union address *child, const uint8_t *name);
     void *misfit_arg;
-    struct local *local; /* answered before the cache is asked; NULL: nothing is */
+    struct authority *authority; /* zones that queries without RD are answered from; NULL: none */
+    struct local *local;         /* answered before the cache is asked; NULL: nothing is */
     struct {
-        struct counter queries, malformed, refused, dropped, truncated, local;
+        struct counter queries, malformed, refused, dropped, truncated, local, authoritative;
         /* By the access list; past the rate; of those, cut short; without the cookie that is required. */
         struct counter clients_refused, clients_dropped, limited, slipped, bad_cookies;
         struct counter position_asked, position_ignored; /* by children; by others, or malformed */

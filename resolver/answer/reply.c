@@ -63,7 +63,7 @@ static size_t write_opt(uint8_t *at, size_t room, const struct reply_shape *shap
 static uint16_t reply_flags(const struct reply_shape *shape, const struct reply_content *content)
 {
     uint16_t flags = FLAG_QR | FLAG_RA | (shape->flags & (FLAG_OPCODE | FLAG_RD | FLAG_CD)) |
-                     (content->flags & FLAG_RCODE);
+                     (content->flags & (FLAG_RCODE | FLAG_AA));
     if (content->flags & FLAG_AD && shape->trust_ad && (shape->dnssec_ok || shape->flags & FLAG_AD))
         flags |= FLAG_AD;
     if (content->truncated)

@@ -56,8 +56,9 @@ struct source_worth {
     struct stamp as_old_as; /* by our clock; no newer than the stamp the fetch set out with */
     bool provisional;       /* whoever gave it holds it for provisional */
     bool vouched;           /* of the authority, or of a parent that has it from there */
-    bool outside;           /* a parent's, with some name in none of the zones that it hears of */
-    enum hand hand;         /* whose it is; SECOND_HAND_ZONE follows from `outside` */
+    bool exact; /* of the log itself: it has every change that was marked before it was asked for */
+    bool outside;   /* a parent's, with some name in none of the zones that it hears of */
+    enum hand hand; /* whose it is; SECOND_HAND_ZONE follows from `outside` */
 };
 
 struct source_kind {

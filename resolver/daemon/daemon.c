@@ -169,6 +169,47 @@ static bool make_admission(struct daemon *daemon, const struct config *config, s
     return admission != NULL;
 }
 
+/* ---- streamed zones -------------------------------------------------------------------------- */
+
+/* All of all tiers. False: no memory. */
+static bool make_streamed(struct daemon *daemon)
+{
+    const struct config *config = daemon->config;
+    for (size_t i = 0; i < config->tier_count; i++)
+        for (size_t k = 0; k < config->tiers[i].zone_count; k++) {
+            const struct config_zone *zone = &config->tiers[i].zones[k];
+            uint8_t name[NAME_MAX_SIZE];
+            if (!zone->stream)
+                continue;
+            if (!daemon->streamed)
+                daemon->streamed = streamed_new();
+            int size = name_from_text(zone->name, name);
+            if (!daemon->streamed || size < 0)
+                return false;
+            name_lower(name, (size_t)size, name);
+            if (streamed_add(daemon->streamed, name) < 0)
+                return false;
+        }
+    return true;
+}
+
+static bool start_loader(struct daemon *daemon, const struct feed_options *feed,
+                         char why[FEED_MAX_ERROR])
+{
+    if (!daemon->streamed)
+        return true;
+    daemon->loader = streamed_load_start(
+        &(struct streamed_load_options){.brokers = feed->brokers,
+                                        .updates = feed->topic,
+                                        .snapshots = daemon->config->feed->snapshots,
+                                        .properties = feed->properties,
+                                        .property_count = feed->property_count,
+                                        .streamed = daemon->streamed,
+                                        .report = report_feed},
+        why);
+    return daemon->loader != NULL;
+}
+
 /* ---- assembly ------------------------------------------------------------------------------- */
 
 static bool make_tiers(struct daemon *daemon)
@@ -180,8 +221,9 @@ static bool make_tiers(struct daemon *daemon)
         return false;
     for (size_t i = 0; i < config->tier_count; i++) {
         const struct config_tier *tier = &config->tiers[i];
-        daemon->tiers[i] = tier_new(tier, config->feed && tier->subscribe ? daemon->validity
-                                                                          : daemon->plain_validity);
+        daemon->tiers[i] = tier_new(
+            tier, config->feed && tier->subscribe ? daemon->validity : daemon->plain_validity,
+            daemon->streamed);
         if (!daemon->tiers[i])
             return false;
         if (daemon->tiers[i]->subscribed)
@@ -229,7 +271,9 @@ int daemon_start_feed(struct daemon *daemon, char ret_error[CONFIG_MAX_ERROR])
     options.jitter_ms = feed->link ? feed->link->jitter_ms : 0;
     options.loss = feed->link ? feed->link->loss : 0;
     options.report = report_feed;
-    daemon->feed = feed_start(&options, why);
+    options.streamed = daemon->streamed;
+    if (start_loader(daemon, &options, why))
+        daemon->feed = feed_start(&options, why);
     secrets_free(properties);
     if (daemon->feed)
         return ERR_OK;
@@ -260,7 +304,8 @@ static int assemble(struct daemon *daemon, char ret_error[CONFIG_MAX_ERROR])
     config_fault(daemon->config, ret_error, NULL, "out of memory");
     daemon->validity = make_validity(daemon->config->feed);
     daemon->plain_validity = make_validity(NULL);
-    if (!daemon->validity || !daemon->plain_validity || !make_tiers(daemon))
+    if (!daemon->validity || !daemon->plain_validity || !make_streamed(daemon) ||
+        !make_tiers(daemon))
         return ERR_MEMORY;
     daemon->positions = positions_new(daemon->validity, horizon_ms(daemon->config));
     daemon->plain_positions = positions_new(daemon->plain_validity, 0);
@@ -274,6 +319,8 @@ static int assemble(struct daemon *daemon, char ret_error[CONFIG_MAX_ERROR])
         .evicted = warmer_evicted,
         .evicted_arg = &daemon->warmer,
     });
+    if (daemon->streamed)
+        streamed_set_applier(daemon->streamed, daemon->applier);
     if (!daemon->applier || !make_workers(daemon))
         return ERR_MEMORY;
     daemon->warmer = (struct warmer){
@@ -436,10 +483,12 @@ void daemon_stop(struct daemon *daemon)
         worker_stop(daemon->workers[i], GRACE_MS);
     for (size_t i = 0; i < daemon->worker_count; i++)
         worker_join(daemon->workers[i]);
+    streamed_load_stop(daemon->loader);
     feed_stop(daemon->feed);
     listeners_free(daemon->listeners);
     for (size_t i = 0; i < daemon->worker_count; i++)
         worker_free(daemon->workers[i]);
+    streamed_free(daemon->streamed);
     applier_free(daemon->applier);
     positions_free(daemon->positions);
     positions_free(daemon->plain_positions);

@@ -14,6 +14,7 @@
 #include "config/config.h"
 #include "invalidation/apply.h"
 #include "invalidation/feed.h"
+#include "invalidation/streamed_load.h"
 #include "resolver/daemon/listeners.h"
 #include "daemon/systemd.h"
 #include "resolver/daemon/tier.h"
@@ -34,7 +35,9 @@ struct daemon {
     struct positions *positions;
     struct validity *plain_validity; /* for tiers that do not subscribe: without zones */
     struct positions *plain_positions;
-    struct feed *feed; /* NULL: none */
+    struct feed *feed;            /* NULL: none */
+    struct streamed *streamed;    /* NULL: no zone is streamed */
+    struct streamed_load *loader; /* likewise */
     struct tier **tiers;
     struct store **stores; /* of the tiers that subscribe, for the applier */
     size_t store_count;

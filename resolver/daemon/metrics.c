@@ -76,6 +76,52 @@ static void write_feed(struct evbuffer *out, struct daemon *daemon)
     free(feed);
 }
 
+/* The gauges of a streamed zone. */
+static const struct gauge {
+    const char *name, *help;
+} gauges[] = {
+    {"streamed_records", "Records of a streamed zone."},
+    {"streamed_bytes", "Bytes of memory that it takes."},
+    {"streamed_offset", "The first change set that is not in it."},
+    {"streamed_serial", "Its serial."},
+};
+
+static double gauge_of(const struct streamed_status *zone, size_t k)
+{
+    const double values[] = {(double)zone->size.records, (double)zone->size.bytes,
+                             (double)zone->offset, (double)zone->serial};
+    return values[k];
+}
+
+static void write_streamed(struct evbuffer *out, struct daemon *daemon)
+{
+    struct streamed_status zone;
+    char name[NAME_MAX_TEXT];
+    if (!daemon->streamed)
+        return;
+    page_head(out, "streamed_state", "1 for the state a streamed zone is in.");
+    for (size_t i = 0; streamed_status(daemon->streamed, i, &zone); i++)
+        for (int state = STREAMED_LOADING; state <= STREAMED_GAPPED; state++)
+            evbuffer_add_printf(out, "freshet_streamed_state{zone=\"%s\",state=\"%s\"} %d\n",
+                                name_to_text(zone.zone, name),
+                                streamed_state_text((enum streamed_state)state),
+                                zone.state == (enum streamed_state)state);
+    for (size_t k = 0; k < sizeof gauges / sizeof *gauges; k++) {
+        page_head(out, gauges[k].name, gauges[k].help);
+        for (size_t i = 0; streamed_status(daemon->streamed, i, &zone); i++)
+            evbuffer_add_printf(out, "freshet_%s{zone=\"%s\"} %.17g\n", gauges[k].name,
+                                name_to_text(zone.zone, name), gauge_of(&zone, k));
+    }
+    for (size_t k = 0; k < numbers_of_streamed.count; k++) {
+        const struct number *number = &numbers_of_streamed.list[k];
+        page_head(out, number->metric, number->help);
+        for (size_t i = 0; streamed_status(daemon->streamed, i, &zone); i++)
+            evbuffer_add_printf(out, "freshet_%s{zone=\"%s\"} %llu\n", number->metric,
+                                name_to_text(zone.zone, name),
+                                (unsigned long long)number_in(number, &zone));
+    }
+}
+
 static void write_page(void *arg, struct evbuffer *out)
 {
     struct daemon *daemon = arg;
@@ -88,6 +134,7 @@ static void write_page(void *arg, struct evbuffer *out)
     numbers_take_tcp(daemon, &tcp);
     page_row(out, &numbers_of_tcp, &tcp);
     write_feed(out, daemon);
+    write_streamed(out, daemon);
 }
 
 struct http *metrics_open(struct event_base *base, struct daemon *daemon,

@@ -62,6 +62,8 @@ static const struct number tier_list[] = {
      "answers are cut short: more than the client takes by UDP", .trifle = true},
     {"local", "local_total", "Queries answered from hosts files, local records or special use.",
      WORKER(local)},
+    {"authoritative", "authoritative_total", "Queries answered with AA, from a streamed zone.",
+     WORKER(authoritative)},
     {"prefetched", "prefetched_total", "Fetches of answers near their end.", WORKER(prefetched)},
     {"provisional", "provisional_total",
      "Answers that may be from before a change, kept for a second at most.", WORKER(provisional)},
@@ -119,6 +121,20 @@ static const struct number zone_list[] = {
      ZONE(stale)},
 };
 const struct numbers numbers_of_zone = LIST(zone_list);
+
+#define STREAMED(field) .offset = offsetof(struct streamed_status, field)
+
+static const struct number streamed_list[] = {
+    {"sets", "streamed_sets_total", "Change sets that changed the zone.", STREAMED(sets)},
+    {"loads", "streamed_loads_total", "Times it became whole.", STREAMED(loads)},
+    {"elsewhere", "streamed_elsewhere_total", "Change sets in another partition than its own.",
+     STREAMED(elsewhere)},
+    {"refused", "streamed_refused_total", "Messages of the log that could not be read.",
+     STREAMED(refused)},
+    {"damaged", "streamed_damaged_total", "Messages of snapshots that were not used.",
+     STREAMED(damaged)},
+};
+const struct numbers numbers_of_streamed = LIST(streamed_list);
 
 #define TCP(field) .offset = offsetof(struct tcp_numbers, field)
 

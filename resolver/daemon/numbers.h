@@ -36,6 +36,9 @@ extern const struct numbers numbers_of_feed;
 /* A zone of the feed: struct apply_zone_status itself. No metrics: there may be tens of thousands. */
 extern const struct numbers numbers_of_zone;
 
+/* A streamed zone: struct streamed_status itself. */
+extern const struct numbers numbers_of_streamed;
+
 /* TCP listeners, of all workers; and the sockets that were not there for a query upstream. */
 struct tcp_numbers {
     uint64_t accepted, connections, queries, turned_away;

@@ -142,16 +142,45 @@ static json_t *tier_json(struct daemon *daemon, size_t i)
     return object;
 }
 
+/* A part of the snapshot, or what is left of the log, while it is loaded. */
+static json_t *streamed_json(const struct streamed_status *zone)
+{
+    char name[NAME_MAX_TEXT], made[TIME_MAX_TEXT];
+    json_t *object =
+        json_pack("{s:s, s:s, s:s, s:o, s:i, s:I, s:o}", "zone", name_to_text(zone->zone, name),
+                  "state", streamed_state_text(zone->state), "reason", zone->reason, "serial",
+                  zone->has_serial ? number(zone->serial) : json_null(), "partition",
+                  (int)zone->partition, "offset", (json_int_t)zone->offset, "snapshot",
+                  zone->made_us ? json_string(time_to_text(zone->made_us, made)) : json_null());
+    json_object_set_new(object, "names", number(zone->size.names));
+    json_object_set_new(object, "records", number(zone->size.records));
+    json_object_set_new(object, "bytes", number(zone->size.bytes));
+    json_object_set_new(object, "part", number(zone->part));
+    json_object_set_new(object, "parts", number(zone->parts));
+    json_object_set_new(object, "behind", json_integer(zone->behind));
+    numbers_to_json(&numbers_of_streamed, zone, object);
+    return object;
+}
+
+static json_t *all_streamed_json(struct daemon *daemon)
+{
+    json_t *zones = json_array();
+    struct streamed_status zone;
+    for (size_t k = 0; daemon->streamed && streamed_status(daemon->streamed, k, &zone); k++)
+        json_array_append_new(zones, streamed_json(&zone));
+    return zones;
+}
+
 json_t *status_report(struct daemon *daemon)
 {
     json_t *tiers = json_array();
     for (size_t i = 0; i < daemon->tier_count; i++)
         json_array_append_new(tiers, tier_json(daemon, i));
     double uptime = (double)(mono_now().ms - daemon->started.ms) / 1000;
-    return json_pack("{s:b, s:s, s:i, s:s, s:f, s:o, s:o, s:o}", "ok", true, "version",
+    return json_pack("{s:b, s:s, s:i, s:s, s:f, s:o, s:o, s:o, s:o}", "ok", true, "version",
                      FRESHET_VERSION, "pid", (int)getpid(), "sandbox", daemon->sandbox, "uptime_s",
                      uptime, "stamp", number(validity_now(daemon->validity).n), "feed",
-                     feed_json(daemon), "tiers", tiers);
+                     feed_json(daemon), "streamed", all_streamed_json(daemon), "tiers", tiers);
 }
 
 /* ---- until when clients may hold what is not so any more ---- */

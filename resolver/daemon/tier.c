@@ -104,6 +104,14 @@ static void take_zone(struct tier *tier, const struct config_zone *config)
     if (size < 0)
         return;
     name_lower(zone->name, (size_t)size, zone->name);
+    if (config->stream && tier->streamed) {
+        static const char stream[] = "stream";
+        struct server_stats *stats = intern_origin(tier, stream);
+        zone->streamed = streamed_find(tier->streamed, zone->name);
+        zone->falls_back = config->fallback != NULL;
+        zone->authoritative = config->authoritative;
+        zone->origin = stats ? stats->origin : ORIGIN_NONE;
+    }
     zone->parents = config->parent_count > 0;
     zone->address_count =
         zone->parents
@@ -137,7 +145,8 @@ static bool set_addresses(struct tier *tier, const struct config_tier *config)
     return true;
 }
 
-struct tier *tier_new(const struct config_tier *config, const struct validity *validity)
+struct tier *tier_new(const struct config_tier *config, const struct validity *validity,
+                      const struct streamed *streamed)
 {
     struct tier *tier = calloc(1, sizeof *tier);
     if (!tier)
@@ -147,6 +156,7 @@ struct tier *tier_new(const struct config_tier *config, const struct validity *v
     tier->above = config->above ? strdup(config->above) : NULL;
     tier->subscribed = validity_zone(validity, 0) != NULL;
     tier->per_client = config->per_client;
+    tier->streamed = streamed;
     tier->store = store_new(&(struct store_options){
         .size = config->cache.size,
         .policy = policy_of(&config->cache),
@@ -226,10 +236,26 @@ static struct source *zone_source(const struct tier *tier, size_t i, struct rout
                                   const struct tier_ways *ways)
 {
     const struct tier_zone *zone = &tier->zones[i];
-    for (size_t k = 0; k < i; k++)
-        if (same_servers(&tier->zones[k], zone))
+    for (size_t k = 0; k < i && !zone->streamed; k++)
+        if (!tier->zones[k].streamed && same_servers(&tier->zones[k], zone))
             return source_ref(routes_find(routes, tier->zones[k].name));
     return open_source(ways, zone->addresses, zone->address_count, zone->parents);
+}
+
+/* A zone that is streamed; who has no servers of its own is asked after at those of the rest. */
+static struct source *streamed_source(const struct tier *tier, size_t i, struct routes *routes,
+                                      struct source *rest, const struct tier_ways *ways)
+{
+    const struct tier_zone *zone = &tier->zones[i];
+    struct source *near =
+        zone->address_count > 0 ? zone_source(tier, i, routes, ways) : source_ref(rest);
+    if (!near)
+        return NULL;
+    return zone_source_new(&(struct zone_source_options){.desk = ways->desk,
+                                                         .zone = zone->streamed,
+                                                         .near = near,
+                                                         .falls_back = zone->falls_back,
+                                                         .origin = zone->origin});
 }
 
 static struct routes *make_routes(const struct tier *tier, const struct tier_ways *ways)
@@ -237,7 +263,9 @@ static struct routes *make_routes(const struct tier *tier, const struct tier_way
     struct source *rest = open_source(ways, tier->addresses, tier->address_count, tier->parents);
     struct routes *routes = rest ? routes_new(rest) : NULL;
     for (size_t i = 0; routes && i < tier->zone_count; i++) {
-        struct source *source = zone_source(tier, i, routes, ways);
+        struct source *source = tier->zones[i].streamed
+                                    ? streamed_source(tier, i, routes, rest, ways)
+                                    : zone_source(tier, i, routes, ways);
         if (!source || routes_add(routes, tier->zones[i].name, source) != ERR_OK) {
             routes_free(routes);
             return NULL;
@@ -271,6 +299,22 @@ static void write_holder(const struct inflight_holder *holder, char *ret, size_t
                      : "");
     else
         snprintf(ret, size, "holder=upstream");
+}
+
+struct authority *tier_authority(struct tier *tier)
+{
+    struct authority *authority = NULL;
+    pthread_mutex_lock(&tier->lock);
+    for (size_t i = 0; i < tier->zone_count; i++) {
+        if (!tier->zones[i].streamed || !tier->zones[i].authoritative)
+            continue;
+        if (!authority)
+            authority = authority_new();
+        if (authority)
+            (void)!authority_add(authority, tier->zones[i].streamed);
+    }
+    pthread_mutex_unlock(&tier->lock);
+    return authority;
 }
 
 void tier_is_full(void *arg, const struct inflight_holder *holder)

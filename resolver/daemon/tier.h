@@ -12,12 +12,15 @@
 
 #include "cache/store.h"
 #include "config/config.h"
+#include "invalidation/streamed.h"
 #include "resolver/answer/admission.h"
+#include "resolver/answer/authority.h"
 #include "resolver/answer/inflight.h"
 #include "resolver/answer/local.h"
 #include "resolver/answer/network.h"
 #include "resolver/answer/route.h"
 #include "resolver/answer/servers.h"
+#include "resolver/answer/zone_source.h"
 #include "resolver/daemon/kin.h"
 #include "daemon/log.h"
 #include "resolver/net/link.h"
@@ -29,9 +32,12 @@ struct tier_address {
     const struct link_options *link; /* the distance to it; borrowed. NULL: none is simulated */
 };
 
-/* A zone with upstreams of its own. */
+/* A zone with upstreams of its own, or that is streamed. */
 struct tier_zone {
-    uint8_t name[NAME_MAX_SIZE]; /* canonical */
+    uint8_t name[NAME_MAX_SIZE];          /* canonical */
+    const struct streamed_zone *streamed; /* borrowed; NULL: it is not */
+    bool falls_back, authoritative;
+    uint8_t origin; /* of what the zone itself says */
     bool parents;
     size_t address_count;
     struct tier_address addresses[SERVERS_MAX];
@@ -42,6 +48,7 @@ struct tier {
     char *above;     /* the tier of this process that it asks; NULL: it has addresses to ask */
     bool subscribed; /* to the feed */
     bool per_client;
+    const struct streamed *streamed; /* borrowed; NULL: none is */
     struct store *store;
     pthread_mutex_t lock;
     size_t origin_count;
@@ -64,8 +71,9 @@ struct tier {
     struct admission *admission; /* likewise */
 };
 
-/* `validity` has the zones that the tier subscribes to. NULL: no memory. */
-struct tier *tier_new(const struct config_tier *config, const struct validity *validity);
+/* `validity` has the zones that the tier subscribes to, `streamed` those that it streams. NULL: no memory. */
+struct tier *tier_new(const struct config_tier *config, const struct validity *validity,
+                      const struct streamed *streamed);
 void tier_free(struct tier *tier);
 
 /* Takes over cache policy, size and upstreams from a reloaded config; cached answers stay. */
@@ -77,6 +85,7 @@ struct tier_ways {
     struct wheel *wheel;
     struct attempts *attempts;
     struct known_servers *known;
+    struct zone_desk *desk;
     struct tier_worker *above; /* of the tier that this one asks; NULL: it asks servers */
     struct positions *positions;
     struct ports_budget *ports;
@@ -84,6 +93,9 @@ struct tier_ways {
 
 /* A worker's own view of the upstreams in use. NULL: no memory. */
 struct routes *tier_routes(struct tier *tier, const struct tier_ways *ways);
+
+/* Zones that it answers for; NULL: none, or no memory. To be freed by the worker. */
+struct authority *tier_authority(struct tier *tier);
 
 /* Whether clients are told what the upstream has validated. */
 bool tier_trusts_ad(const struct tier *tier);

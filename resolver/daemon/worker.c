@@ -51,6 +51,7 @@ struct worker {
     struct ports_budget ports;
     struct attempts *attempts;
     struct known_servers *known;
+    struct zone_desk *desk;           /* for streamed zones */
     struct event *sweep;              /* of servers that nobody asks any more */
     struct fetcher *fetcher;          /* for tiers that subscribe */
     struct fetcher *plain;            /* for those that do not */
@@ -92,6 +93,7 @@ static struct routes *routes_of(struct worker *worker, size_t i)
                                  .wheel = clockwork_wheel(worker->clockwork),
                                  .attempts = worker->attempts,
                                  .known = worker->known,
+                                 .desk = worker->desk,
                                  .above = tier_worker_above(worker, tier),
                                  .positions = tier_worker->positions,
                                  .ports = &worker->ports,
@@ -114,6 +116,7 @@ static bool tier_worker_open(struct worker *worker, size_t i)
     tier_worker->misfit_arg = tier->kin;
     tier_worker->local = tier_local(tier);
     tier_worker->admission = tier_admission(tier);
+    tier_worker->authority = tier_authority(tier);
     tier_worker->resolve_timeout_ms = worker->options.settings.resolve_timeout_ms;
     struct routes *routes = routes_of(worker, i);
     if (!routes)
@@ -191,6 +194,8 @@ static void take_settings(struct worker *worker, const struct worker_settings *s
         tier_worker->local = tier_local(tier);
         admission_unref(tier_worker->admission);
         tier_worker->admission = tier_admission(tier);
+        authority_free(tier_worker->authority);
+        tier_worker->authority = tier_authority(tier);
         struct routes *routes = routes_of(worker, i);
         if (!routes) {
             log_line(LOG_LEVEL_ERROR, "msg=\"forwarders not reloaded: no memory\" tier=%s",
@@ -319,9 +324,10 @@ static bool build_asking(struct worker *worker)
     if (!worker->clockwork || !worker->attempts || !worker->sweep || !worker->known)
         return false;
     struct wheel *wheel = clockwork_wheel(worker->clockwork);
+    worker->desk = zone_desk_new(wheel);
     worker->fetcher = fetcher_new(wheel, options->follows.validity);
     worker->plain = fetcher_new(wheel, options->follows_not.validity);
-    return worker->fetcher && worker->plain;
+    return worker->fetcher && worker->plain && worker->desk;
 }
 
 static bool build(struct worker *worker)
@@ -387,7 +393,9 @@ bool worker_listen(struct worker *worker, size_t tier_index, int udp_fd, int tcp
 static void *run(void *arg)
 {
     struct worker *worker = arg;
+    zone_reader_register();
     event_base_dispatch(worker->base);
+    zone_reader_unregister();
     return NULL;
 }
 
@@ -467,8 +475,10 @@ static void free_tier_workers(struct worker *worker)
         inflight_free(worker->tier_workers[i].inflight);
         local_unref(worker->tier_workers[i].local);
         admission_unref(worker->tier_workers[i].admission);
+        authority_free(worker->tier_workers[i].authority);
     }
     known_servers_free(worker->known);
+    zone_desk_free(worker->desk);
     free(worker->tier_workers);
 }
 
@@ -526,6 +536,7 @@ void worker_count(const struct worker *worker, size_t tier_index, struct tier_co
         .dropped = counter_get(&tier_worker->counters.dropped),
         .truncated = counter_get(&tier_worker->counters.truncated),
         .local = counter_get(&tier_worker->counters.local),
+        .authoritative = counter_get(&tier_worker->counters.authoritative),
         .clients_refused = counter_get(&tier_worker->counters.clients_refused),
         .clients_dropped = counter_get(&tier_worker->counters.clients_dropped),
         .limited = counter_get(&tier_worker->counters.limited),

@@ -30,6 +30,9 @@ def feed(text, brokers="127.0.0.1:1"):
     return f'{TIER}feed:\n  brokers: "{brokers}"\n  zones: [example.com.]\n  {text}\n'
 
 
+FEED = 'feed: {brokers: "127.0.0.1:1", zones: [example.com.]}\n'
+
+
 def rdkafka(*properties):
     return feed("rdkafka: [" + ", ".join(f'"{one}"' for one in properties) + "]")
 
@@ -108,6 +111,22 @@ TABLE = {
                                       "{forward: [192.0.2.1]}}]"), 1, "is the name of tiers[0]"),
     "a zone twice": (tier("zones: [{name: a., forward: [192.0.2.1]}, {name: A, forward: [192.0.2.1]}]"),
                      5, "tiers[0].zones[1]: \"A\" is tiers[0].zones[0] again"),
+    "streamed without a feed": (tier("zones: [{name: a., stream: true}]"), 5,
+                                "tiers[0].zones[0].stream: needs a feed, and none is configured"),
+    "streamed and not followed": (tier("zones: [{name: example.org., stream: true}]") + FEED, 5,
+                                  'tiers[0].zones[0].stream: "example.org." is not in feed.zones'),
+    "streamed and not subscribed": (tier("subscribe: false\n  zones: [{name: example.com., stream: true}]") + FEED, 6,
+                                    "tiers[0].zones[0].stream: needs a feed, and this tier does not subscribe"),
+    "streamed by two ways": (tier("zones: [{name: example.com., stream: true, forward: [192.0.2.1], parent: [192.0.2.2]}]")
+                             + FEED, 5, "tiers[0].zones[0]: both forward and parent"),
+    "authority for no zone": (tier("zones: [{name: a., forward: [192.0.2.1], authoritative: true}]"), 5,
+                              "tiers[0].zones[0].authoritative: is for a streamed zone"),
+    "a fallback for no zone": (tier("zones: [{name: a., forward: [192.0.2.1], fallback: upstream}]"), 5,
+                               "tiers[0].zones[0].fallback: is for a streamed zone"),
+    "a fallback there is not": (tier("zones: [{name: example.com., stream: true, fallback: nowhere}]") + FEED, 5,
+                                'tiers[0].zones[0].fallback: "nowhere" is none; expected upstream'),
+    "snapshots among the updates": (feed("snapshots: dns.updates"), 5,
+                                    "feed.snapshots: is feed.updates too; expected another topic"),
     "a wildcard for a zone": (tier("zones: [{name: '*.a.', forward: [192.0.2.1]}]"), 5, "is a wildcard"),
     "a link in earnest": (tier("", upstream="{forward: [192.0.2.1], link: {delay: 1ms}}"), 4,
                           "is only for experiments"),
