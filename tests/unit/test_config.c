@@ -260,9 +260,9 @@ static void test_unknown_key(void **state)
         {"Workers: 1\n" TIER, "1: Workers: unknown key; known here: " TOP_KEYS},
         {"<<: 1\n" TIER, "1: <<: unknown key; known here: " TOP_KEYS},
         {"? \"a\\nb\"\n: 1\n", "1: a\\x0ab: unknown key; known here: " TOP_KEYS},
-        {"feed:\n  brokers: a\n  zone: [a]\n",
-         "3: feed.zone: unknown key; known here: brokers, updates, zones, except, lease, "
-         "settle, marks, rdkafka, link"},
+        {"feed:\n  brokers: a\n  zone: [a]\n", "3: feed.zone: unknown key; known here: brokers, "
+                                               "updates, snapshots, zones, except, lease, "
+                                               "settle, marks, rdkafka, link"},
         {"tiers:\n- name: a\n  listen: [\"::1\"]\n  cahce: {}\n",
          "4: tiers[0].cahce: unknown key; known here: name, listen, subscribe, per_client, "
          "trust_ad, clients, cache, upstream, "
@@ -831,6 +831,10 @@ static void test_reload_needs_restart(void **state)
     reloads(FEED(""), FEED("lease: 4s"), "feed.lease");
     reloads(FEED(""), FEED("marks: 16"), "feed.marks");
     reloads(FEED(""), FEED("rdkafka: [a=b]"), "feed.rdkafka");
+    reloads(FEED(""), FEED("snapshots: s"), "feed.snapshots");
+    reloads(STREAM("true"), STREAM("false, forward: [192.0.2.1]"), "tiers[os].zones[a].stream");
+    reloads(STREAM("false, forward: [192.0.2.1]"), STREAM("true"), "tiers[os].zones[a].stream");
+    reloads(STREAM("true"), STREAM("true, authoritative: true, fallback: upstream"), NULL);
     reloads(one, LISTEN("127.0.0.2"), "tiers[os].listen");
     reloads(one, LISTEN("127.0.0.1, 127.0.0.2"), "tiers[os].listen");
     reloads(one, "tiers: [{name: b, listen: [127.0.0.1], " UPSTREAM "}]\n", "tiers[os].name");
