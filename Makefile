@@ -32,10 +32,10 @@ ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -DFRESHET_VERSION='"$(VERSION)"' $(WARNING
 LDLIBS     = $(SANITIZE) -Wl,--as-needed $(PKG_LIBS) -pthread
 
 # One static library per folder, in the order they may lean on one another.
-LAYERS  := cli resolver daemon invalidation cache zone dns config
+LAYERS  := cli resolver origin daemon invalidation cache zone dns config
 objects  = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 sources  = $(filter-out $(MAINS),$(wildcard $(1)/*.c $(1)/*/*.c))
-MAINS   := resolver/daemon/freshetd.c cli/main.c config/options_md.c
+MAINS   := resolver/daemon/freshetd.c origin/freshet_origin.c cli/main.c config/options_md.c
 LIBS    := $(LAYERS:%=$(BUILD)/lib%.a)
 # ThreadSanitizer does not know the threads librdkafka makes; this makes them known.
 RUNTIME := $(if $(filter thread,$(SANITIZER)),$(BUILD)/obj/tests/sanitize/threads.o)
@@ -48,7 +48,7 @@ FUZZERS    := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 .DELETE_ON_ERROR:
 .SECONDARY:
 
-all: $(BUILD)/freshetd $(BUILD)/freshet $(BUILD)/options-md
+all: $(BUILD)/freshetd $(BUILD)/freshet-origin $(BUILD)/freshet $(BUILD)/options-md
 
 # ---- build
 
@@ -65,11 +65,15 @@ $(BUILD)/lib$(1).a: $(call objects,$(call sources,$(1)))
 endef
 $(foreach layer,$(LAYERS),$(eval $(call LAYER_RULE,$(layer))))
 
-$(BUILD)/freshetd: $(BUILD)/obj/resolver/daemon/freshetd.o $(RUNTIME) $(filter-out %/libcli.a,$(LIBS))
+$(BUILD)/freshetd: $(BUILD)/obj/resolver/daemon/freshetd.o $(RUNTIME) $(filter-out %/libcli.a %/liborigin.a,$(LIBS))
 	$(call say,LINK,$@)
 	$(Q)$(CC) $^ $(LDLIBS) -o $@
 
-$(BUILD)/freshet: $(BUILD)/obj/cli/main.o $(RUNTIME) $(filter-out %/libresolver.a,$(LIBS))
+$(BUILD)/freshet-origin: $(BUILD)/obj/origin/freshet_origin.o $(RUNTIME) $(filter-out %/libcli.a %/libresolver.a,$(LIBS))
+	$(call say,LINK,$@)
+	$(Q)$(CC) $^ $(LDLIBS) -o $@
+
+$(BUILD)/freshet: $(BUILD)/obj/cli/main.o $(RUNTIME) $(filter-out %/libresolver.a %/liborigin.a,$(LIBS))
 	$(call say,LINK,$@)
 	$(Q)$(CC) $^ $(LDLIBS) -o $@
 
@@ -198,7 +202,7 @@ integration-newest: all $(HELPERS)
 FUZZ_SECONDS ?= 15
 FUZZ_FLAGS   := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -O1 -g
 FUZZ_SOURCES := $(foreach layer,invalidation cache zone dns config,$(call sources,$(layer))) \
-    $(addprefix resolver/answer/,chain.c selection.c compose.c)
+    $(addprefix resolver/answer/,chain.c selection.c compose.c) $(addprefix origin/,xfrin.c notify.c)
 FUZZ_OBJECTS := $(FUZZ_SOURCES:%.c=build/fuzz/obj/%.o)
 
 build/fuzz/obj/%.o: %.c Makefile
@@ -288,6 +292,7 @@ lint:
 install: all
 	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/doc/freshet
 	install -m 755 $(BUILD)/freshetd $(DESTDIR)$(PREFIX)/sbin/freshetd
+	install -m 755 $(BUILD)/freshet-origin $(DESTDIR)$(PREFIX)/sbin/freshet-origin
 	install -m 755 $(BUILD)/freshet $(DESTDIR)$(PREFIX)/bin/freshet
 	install -m 644 README.md LICENSE config/OPTIONS.md config/*.yaml docs/*.md $(DESTDIR)$(PREFIX)/share/doc/freshet
 	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system $(DESTDIR)$(SYSCONFDIR)/freshet

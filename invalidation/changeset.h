@@ -24,7 +24,8 @@
  * A set that names one it does not know is refused as a whole (ERR_MUST), which invalidates its
  * zone: what it would say of the zone without that field is not true, and that something changed
  * is. Known are the fields above and "must" itself; that one is there, empty, or named twice makes
- * no difference.
+ * no difference. Nobody knows "snapshot": a version that is too large for a message is a set of no changes that names it, and a
+ * snapshot that stands behind it.
  */
 #ifndef FRESHET_INVALIDATION_CHANGESET_H
 #define FRESHET_INVALIDATION_CHANGESET_H
@@ -53,7 +54,12 @@ struct change_set {
     uint64_t seq;
     char publisher[64]; /* "" when missing; longer is ERR_SCHEMA */
     int64_t time_us;    /* microseconds since 1970 UTC */
-    uint64_t digest;    /* of the message's bytes (XXH3): the same one sent again has the same */
+    /*
+     * To be written only: what it changes is too much for a message, and is in the snapshots from here on. It says
+     * so by `must`, so that readers refuse it: a cache evicts the zone, a streamed zone waits for the snapshot.
+     */
+    bool in_snapshot;
+    uint64_t digest; /* of the message's bytes (XXH3): the same one sent again has the same */
     struct change *changes;
     size_t change_count;
 };

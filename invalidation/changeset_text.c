@@ -94,6 +94,8 @@ static int format_head(json_t *root, const struct change_set *set)
         bad |= json_object_set_new(root, "publisher", json_string(set->publisher));
     if (set->has_seq)
         bad |= json_object_set_new(root, "seq", json_integer((json_int_t)set->seq));
+    if (set->in_snapshot)
+        bad |= json_object_set_new(root, "must", json_pack("[s]", "snapshot"));
     return bad;
 }
 

@@ -4,19 +4,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <time.h>
 
-#include "invalidation/kafka.h"
+#include "invalidation/envelope.h"
 
 enum {
     DEFAULT_TIMEOUT_MS = 10000,
     POLL_MS = 100,
     LEARN_MS = 1000,
     GRACE_MS = 100, /* librdkafka looks at its own timeouts but once a second */
-    UUID_TEXT = 37,
-    SOURCE_TEXT = 200, /* "freshet:" and 63 bytes of a publisher, each as %XX at worst */
-    KEY_TEXT = NAME_MAX_TEXT,
 };
 
 struct publisher {
@@ -110,63 +106,6 @@ void publisher_free(struct publisher *publisher)
     free(publisher);
 }
 
-/* A random UUID (RFC 9562 5.4): ids of CloudEvents must not repeat within a source. */
-static int make_uuid(char text[UUID_TEXT])
-{
-    uint8_t b[16];
-    if (getrandom(b, sizeof b, 0) != sizeof b)
-        return ERR_SYSTEM;
-    b[6] = (uint8_t)((b[6] & 0x0f) | 0x40);
-    b[8] = (uint8_t)((b[8] & 0x3f) | 0x80);
-    snprintf(text, UUID_TEXT,
-             "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0], b[1],
-             b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14],
-             b[15]);
-    return 0;
-}
-
-/*
- * The publisher as a URI (CloudEvents wants a URI reference); what may not stand in one is %XX (RFC
- * 3986 2.1).
- */
-static void make_source(const char *name, char text[SOURCE_TEXT])
-{
-    static const char plain[] =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
-    size_t at = (size_t)snprintf(text, SOURCE_TEXT, "freshet:");
-    for (const char *c = name; *c; c++)
-        at += (size_t)snprintf(text + at, SOURCE_TEXT - at, strchr(plain, *c) ? "%c" : "%%%02X",
-                               (unsigned char)*c);
-}
-
-static rd_kafka_headers_t *make_headers(const struct change_set *set)
-{
-    char id[UUID_TEXT], source[SOURCE_TEXT], committed[TIME_MAX_TEXT];
-    if (make_uuid(id) < 0)
-        return NULL;
-    make_source(set->publisher, source);
-    const struct {
-        const char *name;
-        const char *value;
-    } headers[] = {
-        {"ce_specversion", "1.0"},
-        {"ce_id", id},
-        {"ce_source", source},
-        {"ce_type", "freshet.changeset.v1"},
-        {"ce_time", time_to_text(set->time_us, committed)},
-        {"content-type", "application/json"},
-    };
-    enum { COUNT = sizeof headers / sizeof headers[0] };
-    rd_kafka_headers_t *list = rd_kafka_headers_new(COUNT);
-    for (size_t k = 0; list && k < COUNT; k++) {
-        if (rd_kafka_header_add(list, headers[k].name, -1, headers[k].value, -1)) {
-            rd_kafka_headers_destroy(list);
-            return NULL;
-        }
-    }
-    return list;
-}
-
 /*
  * Hands the message to librdkafka, which copies it; `delivery` must stay until it is done or
  * purged.
@@ -174,29 +113,19 @@ static rd_kafka_headers_t *make_headers(const struct change_set *set)
 static int produce(struct publisher *publisher, const struct change_set *set,
                    struct delivery *delivery, char error[PUBLISH_MAX_ERROR])
 {
-    int result = ERR_MEMORY;
-    char key[KEY_TEXT];
-    name_to_text(set->zone, key);
-    char *json = changeset_format(set);
-    rd_kafka_headers_t *headers = json ? make_headers(set) : NULL;
-    if (!headers) {
-        snprintf(error, PUBLISH_MAX_ERROR, "%s", error_text(ERR_MEMORY));
-        goto out;
+    struct envelope envelope;
+    int result = envelope_make(set, &envelope);
+    if (result < 0) {
+        snprintf(error, PUBLISH_MAX_ERROR, "%s", error_text(result));
+        return result;
     }
-    rd_kafka_resp_err_t code = rd_kafka_producev(
-        publisher->client, RD_KAFKA_V_TOPIC(publisher->topic), RD_KAFKA_V_KEY(key, strlen(key)),
-        RD_KAFKA_V_VALUE(json, strlen(json)), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
-        RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_OPAQUE(delivery), RD_KAFKA_V_END);
-    result = 0;
-    if (code) {
-        rd_kafka_headers_destroy(headers); /* ours again after a failure */
-        snprintf(error, PUBLISH_MAX_ERROR, "topic %s: %s", publisher->topic,
-                 rd_kafka_err2str(code));
-        result = ERR_KAFKA;
-    }
-out:
-    free(json);
-    return result;
+    rd_kafka_resp_err_t code =
+        envelope_send(&envelope, publisher->client, publisher->topic, delivery);
+    envelope_free(&envelope);
+    if (!code)
+        return 0;
+    snprintf(error, PUBLISH_MAX_ERROR, "topic %s: %s", publisher->topic, rd_kafka_err2str(code));
+    return ERR_KAFKA;
 }
 
 /*
@@ -260,4 +189,9 @@ int publisher_send(struct publisher *publisher, const struct change_set *set,
                                             .offset = delivery.offset,
                                             .acked_us = now_us() - began_us};
     return 0;
+}
+
+int32_t publish_partition(const uint8_t *zone, size_t count)
+{
+    return kafka_partition_of(zone, count);
 }

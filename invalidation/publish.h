@@ -31,6 +31,9 @@ struct publish_receipt {
     int64_t acked_us; /* from the call to the acknowledgement */
 };
 
+/* The partition that the sets of a zone (canonical) are in, of `count`. */
+int32_t publish_partition(const uint8_t *zone, size_t count);
+
 /* NULL with one line in `ret_error`. Does not wait for a connection. */
 struct publisher *publisher_new(const struct publisher_options *options,
                                 char ret_error[PUBLISH_MAX_ERROR]);

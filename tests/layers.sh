@@ -49,7 +49,7 @@ no_circle_of_files() {
 # only LIBRARY PATTERN WHERE: files outside WHERE do not include the library's headers.
 only() {
     complain "$1 belongs in $3 only" "$(
-        grep -rnE "^#include [<\"]($2)" --include='*.[ch]' dns cache zone invalidation daemon resolver cli config |
+        grep -rnE "^#include [<\"]($2)" --include='*.[ch]' dns cache zone invalidation daemon origin resolver cli config |
             grep -vE "^$3")"
 }
 
@@ -58,6 +58,7 @@ may cache "dns"
 may zone "dns"
 may invalidation "cache zone dns"
 may daemon "cache dns config"
+may origin "daemon invalidation cache zone dns config"
 may resolver "daemon invalidation cache zone dns config"
 may config ""
 may cli "invalidation zone dns config"
@@ -67,10 +68,10 @@ within resolver/answer ""
 within resolver/net "resolver/answer"
 within resolver/daemon "resolver/answer resolver/net"
 
-for folder in dns cache zone invalidation daemon resolver config cli; do
+for folder in dns cache zone invalidation daemon origin resolver config cli; do
     no_circle_of_headers $folder
 done
-for folder in dns zone daemon resolver cli; do
+for folder in dns zone daemon origin resolver cli; do
     no_circle_of_files $folder
 done
 
@@ -84,7 +85,7 @@ done
 
 only librdkafka 'librdkafka/|rdkafka' 'invalidation/'
 only c-ares 'ares' 'resolver/net/forward\.c'
-only libevent 'event2/|event\.h' '(daemon|resolver/(net|daemon))/'
+only libevent 'event2/|event\.h' '(daemon|resolver/(net|daemon)|origin)/'
 only libcyaml 'cyaml' 'config/'
 only ldns 'ldns/' 'dns/'
 only libdnssec 'libdnssec/' 'dns/tsig\.c'
@@ -96,12 +97,12 @@ only libseccomp 'seccomp\.h' 'daemon/sandbox\.c'
 # Below resolver/ the time is an argument; the feed thread is the one exception.
 complain "only resolver/ and the Kafka threads read clocks" "$(
     grep -nE '\b(clock_gettime|gettimeofday|time) *\(' dns/*.c cache/*.c zone/*.[ch] invalidation/*.c config/*.c |
-        grep -vE '^invalidation/(feed|publish|tail|kafka|client|watermarks|dev_broker|streamed_load)\.c')"
+        grep -vE '^invalidation/(feed|outlet|publish|tail|kafka|client|watermarks|dev_broker|streamed_load)\.c')"
 
 # A machine that sleeps stops CLOCK_MONOTONIC: it is for waits that a library makes, and for the service manager.
 complain "moments are of MONO_CLOCK (cache/stamp.h)" "$(
-    grep -rn 'CLOCK_MONOTONIC\b' --include='*.[ch]' cache invalidation daemon resolver | grep -vE \
-        '^(cache/stamp\.h|invalidation/(publish|tail|watermarks)\.c|resolver/daemon/daemon\.c|daemon/systemd\.c)')"
+    grep -rn 'CLOCK_MONOTONIC\b' --include='*.[ch]' cache invalidation daemon origin resolver | grep -vE \
+        '^(cache/stamp\.h|invalidation/(outlet|publish|tail|watermarks)\.c|resolver/daemon/daemon\.c|daemon/systemd\.c)')"
 
 # The same holds for the query itself, which sends nothing either: addresses are all it knows of sockets.
 complain "resolver/answer/ has no clock and no socket" "$(
@@ -109,6 +110,12 @@ complain "resolver/answer/ has no clock and no socket" "$(
         resolver/answer/*.[ch]
     grep -nE '^#include "daemon/' resolver/answer/*.[ch]
     grep -nE '^#include <(sys/socket|sys/time|poll|sys/epoll|sys/select|time)\.h>' resolver/answer/*.[ch])"
+
+# Nor has what decides in origin/; its outer part is named here.
+complain "origin/ has clocks, sockets and loops in its outer part only" "$(
+    grep -nE '\b(clock_gettime|gettimeofday|time|mono_now|socket|connect|recv[a-z]*|send(to|m?msg))\(|include <event2/' \
+        origin/*.[ch] |
+        grep -vE '^origin/(captures|dial|freshet_origin|listen|recall|service|status)\.[ch]:')"
 
 [ $failed = 0 ] && echo "layers: ok"
 exit $failed

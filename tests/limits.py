@@ -21,10 +21,10 @@ def joined(source):
 
 def main():
     sources = {path: joined(path.read_text(encoding="utf-8")) for path in sorted((ROOT / "resolver").rglob("*.c"))}
-    for folder in ("invalidation", "daemon"):
+    for folder in ("invalidation", "daemon", "origin"):
         for path in sorted((ROOT / folder).glob("*.c")):
             sources[path] = joined(path.read_text(encoding="utf-8"))
-    numbers = "".join(text for path, text in sources.items() if path.name in ("numbers.c", "metrics.c"))
+    numbers = "".join(text for path, text in sources.items() if path.name in ("numbers.c", "metrics.c") or path.parent.name == "origin")
     said = dict(SAYS.findall(numbers))
     logged = {words for text in sources.values() for _, words in LINE.findall(text)} | set(said.values())
 

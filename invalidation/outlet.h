@@ -1,0 +1,64 @@
+/*
+ * outlet.h - change sets to the topic for a program that does not wait: sent at once, and sent again until they are there.
+ *
+ * What is sent stays the outlet's until all in-sync replicas have it, or it is called back. A broker that is away, a send that
+ * timed out, a client that librdkafka gives up: the same message, byte for byte, goes out again, so it may be there twice. The
+ * order of two sets is kept only if the second is sent once the first is acknowledged: that is the caller's to see to.
+ *
+ * Everything happens in the caller's thread, in outlet_poll().
+ */
+#ifndef FRESHET_INVALIDATION_OUTLET_H
+#define FRESHET_INVALIDATION_OUTLET_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "dns/error.h"
+#include "invalidation/changeset.h"
+#include "invalidation/publish.h"
+
+struct outlet;
+struct outlet_message;
+
+enum { OUTLET_POLL_MS = 100 }; /* outlet_poll() is due at least this often */
+
+/* Options as publisher_new(); `timeout_ms`: after it a send counts as lost, and is made again. NULL with one line. */
+struct outlet *outlet_open(const struct publisher_options *options,
+                           char ret_error[PUBLISH_MAX_ERROR]);
+
+/* What is under way is taken back, without being told. NULL is fine. */
+void outlet_close(struct outlet *outlet);
+
+/* A descriptor that is readable when outlet_poll() has something to do. */
+int outlet_fd(const struct outlet *outlet);
+
+/* Tells who has sent what has come of it, and sends again what has to be. */
+void outlet_poll(struct outlet *outlet);
+
+struct outlet_send {
+    const struct change_set *set; /* not needed after the call */
+    /*
+     * 0: acknowledged, with where. ERR_TOO_LARGE: the broker takes no message of that size, and never will. Called from
+     * outlet_poll(); the message is gone then.
+     */
+    void (*done)(void *arg, int result, const struct publish_receipt *receipt);
+    void *arg;
+};
+
+/* Returns 0 with what outlet_take_back() takes; ERR_TOO_LARGE: it will never fit; ERR_MEMORY. */
+MUST_CHECK int outlet_send(struct outlet *outlet, const struct outlet_send *send,
+                           struct outlet_message **ret_message);
+
+/* Its sender does not want to hear of it any more, and it is not sent again; it may be in the log all the same. */
+void outlet_take_back(struct outlet *outlet, struct outlet_message *message);
+
+struct outlet_status {
+    size_t under_way;             /* messages not acknowledged */
+    uint64_t acknowledged, again; /* since the start: messages; sends made again */
+    uint64_t bytes;               /* of messages acknowledged */
+    const char *
+        trouble; /* what the client last complained about; "" when the last send went well. Good until the next call */
+};
+void outlet_status(const struct outlet *outlet, struct outlet_status *ret);
+
+#endif

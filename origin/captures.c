@@ -1,0 +1,591 @@
+#include "origin/captures.h"
+
+#include <inttypes.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+#include <uthash.h>
+
+#include "daemon/clock.h"
+#include "daemon/log.h"
+#include "origin/dial.h"
+#include "origin/recall.h"
+
+/* One zone. */
+struct captured {
+    struct captures *all;
+    struct config_address *primaries; /* its own; their texts too */
+    size_t primary_count;
+    bool has_key;
+    struct tsig_key key;
+    struct zone *zone;
+    struct capture *capture;
+    struct dial *dial;
+    struct event *timer;
+    struct outlet_message *message; /* under way; NULL: none */
+    size_t recalled;                /* its place in the recall under way */
+    bool ready;                     /* the log was read for it */
+    UT_hash_handle hh;              /* by the apex, where the zone keeps it */
+};
+
+/* Zones that the log is read for, together. */
+struct captures {
+    struct captures_options options;
+    struct outlet *outlet;
+    struct event *outlet_readable, *outlet_clock;
+    struct captured *zones; /* a uthash table */
+    struct recall *recall;  /* NULL: none is under way */
+    struct recall_zone *recalled;
+    size_t recalled_count;
+    struct capture_actions actions;
+    struct capture_counts counts;
+    uint64_t version_count;
+    struct captured_version latest[CAPTURES_LATEST]; /* a ring */
+};
+
+static struct capture_now now(void)
+{
+    struct timespec mono, wall;
+    clock_gettime(MONO_CLOCK, &mono);
+    clock_gettime(CLOCK_REALTIME, &wall);
+    return (struct capture_now){.us =
+                                    (uint64_t)mono.tv_sec * 1000000 + (uint64_t)mono.tv_nsec / 1000,
+                                .wall_us = (int64_t)wall.tv_sec * 1000000 + wall.tv_nsec / 1000};
+}
+
+/* After anything happened to a capture: when its time comes, and whether its primary is still wanted. */
+static void settle(struct captured *captured)
+{
+    struct capture_status status;
+    capture_status(captured->capture, &status);
+    if (status.state != CAPTURE_TAKING && status.state != CAPTURE_ASKING)
+        dial_rest(captured->dial);
+    const uint64_t due = capture_due(captured->capture), from = now().us;
+    if (due == UINT64_MAX) {
+        event_del(captured->timer);
+        return;
+    }
+    const uint64_t wait = due > from ? due - from : 0;
+    const struct timeval pause = {.tv_sec = (time_t)(wait / 1000000),
+                                  .tv_usec = (suseconds_t)(wait % 1000000)};
+    event_add(captured->timer, &pause);
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd, (void)what;
+    struct captured *captured = arg;
+    capture_tick(captured->capture, now());
+    settle(captured);
+}
+
+/* ---- what capture.h asks for ---- */
+
+static struct captured *captured_of(struct captures *all, const struct capture *capture)
+{
+    const uint8_t *apex = capture_apex(capture);
+    struct captured *found;
+    HASH_FIND(hh, all->zones, apex, name_size(apex), found);
+    return found;
+}
+
+static void act_send(void *arg, struct capture *capture, size_t primary, const uint8_t *bytes,
+                     size_t size)
+{
+    dial_send(captured_of(arg, capture)->dial, primary, bytes, size);
+}
+
+static void act_ask(void *arg, struct capture *capture, size_t primary, const uint8_t *bytes,
+                    size_t size)
+{
+    dial_ask(captured_of(arg, capture)->dial, primary, bytes, size);
+}
+
+static void act_hang_up(void *arg, struct capture *capture)
+{
+    dial_hang_up(captured_of(arg, capture)->dial);
+}
+
+static void remember(struct captures *all, const struct capture_status *status)
+{
+    all->latest[all->version_count++ % CAPTURES_LATEST] = (struct captured_version){
+        .serial = status->serial, .own_us = status->own_us, .transfer_us = status->transfer_us};
+}
+
+static void on_published(void *arg, int result, const struct publish_receipt *receipt)
+{
+    struct captured *captured = arg;
+    captured->message = NULL;
+    capture_published(captured->capture, result, receipt ? receipt->partition : -1,
+                      receipt ? receipt->offset : -1, now());
+    settle(captured);
+}
+
+static int act_publish(void *arg, struct capture *capture, const struct change_set *set)
+{
+    struct captures *all = arg;
+    struct captured *captured = captured_of(all, capture);
+    const struct outlet_send send = {.set = set, .done = on_published, .arg = captured};
+    return outlet_send(all->outlet, &send, &captured->message);
+}
+
+static void on_snapshot_is_written(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd, (void)what;
+    on_published(arg, 0, NULL);
+}
+
+static void act_snapshot(void *arg, struct capture *capture, int32_t partition, int64_t offset)
+{
+    static const struct timeval at_once = {0};
+    struct captures *all = arg;
+    (void)partition, (void)offset;
+    event_base_once(all->options.base, -1, EV_TIMEOUT, on_snapshot_is_written,
+                    captured_of(all, capture), &at_once);
+}
+
+static uint16_t act_id(void *arg)
+{
+    uint16_t id = 0;
+    (void)arg;
+    (void)!getrandom(&id, sizeof id, 0);
+    return id;
+}
+
+static const struct {
+    enum log_level level;
+    const char *text;
+} notes[] = {
+    [CAPTURE_NOTE_VERSION] = {LOG_LEVEL_DEBUG, "msg=\"a version is published\""},
+    [CAPTURE_NOTE_FAILED] = {LOG_LEVEL_WARNING, "msg=\"a primary is of no use\""},
+    [CAPTURE_NOTE_FALLBACK] = {LOG_LEVEL_INFO, "msg=\"the whole zone is fetched\""},
+    [CAPTURE_NOTE_BACK] = {LOG_LEVEL_WARNING,
+                           "msg=\"the serial went back: the whole zone is fetched\""},
+    [CAPTURE_NOTE_BEHIND] = {LOG_LEVEL_INFO, "msg=\"a primary is behind the log\""},
+    [CAPTURE_NOTE_OUTSIDE] = {LOG_LEVEL_WARNING, "msg=\"records outside the zone are left out\""},
+    [CAPTURE_NOTE_LARGE] = {LOG_LEVEL_INFO, "msg=\"a version is published as a snapshot\""},
+    [CAPTURE_NOTE_EXPIRED] = {LOG_LEVEL_ERROR, "msg=\"a zone is expired: no primary answers\""},
+};
+
+static void act_note(void *arg, struct capture *capture, enum capture_note what, const char *detail)
+{
+    static struct log_place places[sizeof notes / sizeof notes[0]];
+    struct captures *all = arg;
+    struct captured *captured = captured_of(all, capture);
+    struct capture_status status;
+    char zone[NAME_MAX_TEXT], quoted[LOG_MAX_QUOTED];
+    capture_status(capture, &status);
+    if (what == CAPTURE_NOTE_VERSION)
+        remember(all, &status);
+    if (what == CAPTURE_NOTE_FAILED || what == CAPTURE_NOTE_FALLBACK)
+        log_at(&places[what], notes[what].level, "%s zone=%s primary=%s why=%s", notes[what].text,
+               name_to_text(capture_apex(capture), zone), captured->primaries[status.primary].text,
+               log_quote(detail, quoted));
+    else
+        log_at(&places[what], notes[what].level, "%s zone=%s serial=%" PRIu32, notes[what].text,
+               name_to_text(capture_apex(capture), zone), status.serial);
+}
+
+/* ---- what comes back ---- */
+
+static void on_datagram(void *arg, size_t primary, const uint8_t *bytes, size_t size)
+{
+    struct captured *captured = arg;
+    capture_datagram(captured->capture, primary, bytes, size, now());
+    settle(captured);
+}
+
+static void on_message(void *arg, const uint8_t *bytes, size_t size)
+{
+    struct captured *captured = arg;
+    capture_message(captured->capture, bytes, size, now());
+    settle(captured);
+}
+
+static void on_closed(void *arg, const char *why)
+{
+    struct captured *captured = arg;
+    capture_closed(captured->capture, why, now());
+    settle(captured);
+}
+
+/* ---- zones ---- */
+
+static bool copy_primaries(struct captured *captured, const struct config_origin_zone *config)
+{
+    captured->primaries = calloc(config->primary_count, sizeof *captured->primaries);
+    if (!captured->primaries)
+        return false;
+    for (; captured->primary_count < config->primary_count; captured->primary_count++) {
+        struct config_address *copy = &captured->primaries[captured->primary_count];
+        *copy = config->primary[captured->primary_count];
+        copy->text = strdup(copy->text);
+        if (!copy->text)
+            return false;
+    }
+    return true;
+}
+
+static void captured_free(struct captured *captured)
+{
+    if (captured->message)
+        outlet_take_back(captured->all->outlet, captured->message);
+    if (captured->capture)
+        capture_stop(captured->capture);
+    capture_free(captured->capture);
+    dial_free(captured->dial);
+    if (captured->timer)
+        event_free(captured->timer);
+    zone_free(captured->zone);
+    for (size_t k = 0; k < captured->primary_count; k++)
+        free(captured->primaries[k].text);
+    free(captured->primaries);
+    explicit_bzero(&captured->key, sizeof captured->key);
+    free(captured);
+}
+
+static void read_apex(const char *text, uint8_t apex[NAME_MAX_SIZE])
+{
+    int size = name_from_text(text, apex); /* checked by check.h */
+    name_lower(apex, size > 0 ? (size_t)size : 0, apex);
+}
+
+static void choose_key(struct captured *captured, const struct config_origin_zone *config)
+{
+    uint8_t name[NAME_MAX_SIZE];
+    if (!config->key)
+        return;
+    read_apex(config->key, name);
+    const struct tsig_key *key = keyring_find(captured->all->options.keyring, name, NULL);
+    captured->has_key = key != NULL; /* checked by check.h */
+    if (key)
+        captured->key = *key;
+}
+
+static bool make_capture(struct captured *captured)
+{
+    struct captures *all = captured->all;
+    captured->capture = capture_new(&(struct capture_options){
+        .zone = captured->zone,
+        .primary_count = captured->primary_count,
+        .key = captured->has_key ? &captured->key : NULL,
+        .publisher = all->options.config->publisher,
+        .counts = &all->counts,
+        .actions = &all->actions,
+    });
+    captured->dial =
+        dial_new(all->options.base, captured->primaries,
+                 &(struct dial_callbacks){on_datagram, on_message, on_closed, captured});
+    captured->timer = evtimer_new(all->options.base, on_timer, captured);
+    return captured->capture && captured->dial && captured->timer;
+}
+
+static int add_zone(struct captures *all, const struct config_origin_zone *config)
+{
+    uint8_t apex[NAME_MAX_SIZE];
+    struct captured *captured = calloc(1, sizeof *captured);
+    if (!captured)
+        return ERR_MEMORY;
+    captured->all = all;
+    read_apex(config->name, apex);
+    choose_key(captured, config);
+    if (zone_new(apex, &captured->zone) < 0 || !copy_primaries(captured, config) ||
+        !make_capture(captured)) {
+        captured_free(captured);
+        return ERR_MEMORY;
+    }
+    const uint8_t *key = zone_apex(captured->zone);
+    HASH_ADD_KEYPTR(hh, all->zones, key, name_size(key), captured);
+    return 0;
+}
+
+struct captured *captures_find(const struct captures *captures, const uint8_t *apex)
+{
+    struct captured *found;
+    HASH_FIND(hh, captures->zones, apex, name_size(apex), found);
+    return found;
+}
+
+const struct tsig_key *captured_key(const struct captured *captured)
+{
+    return captured->has_key ? &captured->key : NULL;
+}
+
+/* ---- NOTIFY ---- */
+
+static bool same_host(const struct sockaddr *one, const struct sockaddr *other)
+{
+    if (one->sa_family != other->sa_family)
+        return false;
+    if (one->sa_family == AF_INET)
+        return ((const struct sockaddr_in *)one)->sin_addr.s_addr ==
+               ((const struct sockaddr_in *)other)->sin_addr.s_addr;
+    return memcmp(&((const struct sockaddr_in6 *)one)->sin6_addr,
+                  &((const struct sockaddr_in6 *)other)->sin6_addr, sizeof(struct in6_addr)) == 0;
+}
+
+bool captured_notify(struct captured *captured, const struct sockaddr *peer, bool has_serial,
+                     uint32_t serial)
+{
+    for (size_t k = 0; k < captured->primary_count; k++) {
+        if (!same_host(peer, (const struct sockaddr *)&captured->primaries[k].addr))
+            continue;
+        capture_notified(captured->capture, k, has_serial, serial, now());
+        settle(captured);
+        return true;
+    }
+    return false;
+}
+
+/* ---- the log ---- */
+
+static void end_recall(struct captures *all)
+{
+    recall_stop(all->recall);
+    all->recall = NULL;
+    free(all->recalled);
+    all->recalled = NULL;
+    all->recalled_count = 0;
+}
+
+static int recall_unready(struct captures *all, char error[CONFIG_MAX_ERROR]);
+
+static void on_recall_trouble(void *arg, const char *why)
+{
+    char quoted[LOG_MAX_QUOTED];
+    (void)arg;
+    log_limited(LOG_LEVEL_WARNING, "msg=\"the log cannot be read: zones wait\" why=%s",
+                log_quote(why, quoted));
+}
+
+/* All that was read for is ready; what has come meanwhile is read for next. */
+static void on_recalled(void *arg)
+{
+    struct captures *all = arg;
+    char zone[NAME_MAX_TEXT], error[CONFIG_MAX_ERROR];
+    static const char *const bases[] = {"known", "doubtful", "unknown"};
+    struct captured *captured, *next;
+    HASH_ITER (hh, all->zones, captured, next) {
+        if (captured->ready || captured->recalled >= all->recalled_count)
+            continue;
+        const struct recall_zone *from = &all->recalled[captured->recalled];
+        captured->ready = true;
+        log_line(LOG_LEVEL_INFO,
+                 "msg=\"a zone was read from the log\" zone=%s sets=%" PRIu64 " is=%s",
+                 name_to_text(zone_apex(captured->zone), zone), from->sets, bases[from->base]);
+        capture_start(captured->capture, from->base, now());
+        settle(captured);
+    }
+    end_recall(all);
+    if (recall_unready(all, error) < 0)
+        log_line(LOG_LEVEL_ERROR, "msg=\"zones wait: no thread to read the log\" why=\"%s\"",
+                 error);
+}
+
+/* Reads the log for those that it was not read for yet, unless that is under way. */
+static int recall_unready(struct captures *all, char error[CONFIG_MAX_ERROR])
+{
+    const struct config *config = all->options.config;
+    struct captured *captured, *next;
+    size_t count = 0;
+    if (all->recall)
+        return 0;
+    all->recalled = calloc(HASH_COUNT(all->zones) + 1, sizeof *all->recalled);
+    if (!all->recalled)
+        return ERR_MEMORY;
+    HASH_ITER (hh, all->zones, captured, next) {
+        captured->recalled = SIZE_MAX;
+        if (captured->ready)
+            continue;
+        captured->recalled = count;
+        all->recalled[count++].zone = captured->zone;
+    }
+    all->recalled_count = count;
+    if (count > 0)
+        all->recall =
+            recall_start(&(struct recall_options){.base = all->options.base,
+                                                  .brokers = config->feed->brokers,
+                                                  .updates = config->feed->updates,
+                                                  .properties = all->options.properties,
+                                                  .property_count = config->feed->rdkafka_count,
+                                                  .publisher = config->publisher,
+                                                  .zones = all->recalled,
+                                                  .zone_count = count,
+                                                  .done = on_recalled,
+                                                  .trouble = on_recall_trouble,
+                                                  .arg = all},
+                         error);
+    if (all->recall || count == 0)
+        return 0;
+    end_recall(all);
+    return ERR_SYSTEM;
+}
+
+/* ---- the whole of it ---- */
+
+static void on_outlet(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd, (void)what;
+    struct captures *all = arg;
+    outlet_poll(all->outlet);
+}
+
+static bool watch_outlet(struct captures *all)
+{
+    static const struct timeval pause = {.tv_usec = OUTLET_POLL_MS * 1000};
+    struct event_base *base = all->options.base;
+    all->outlet_readable =
+        event_new(base, outlet_fd(all->outlet), EV_READ | EV_PERSIST, on_outlet, all);
+    all->outlet_clock = event_new(base, -1, EV_PERSIST, on_outlet, all);
+    return all->outlet_readable && all->outlet_clock &&
+           event_add(all->outlet_readable, NULL) == 0 && event_add(all->outlet_clock, &pause) == 0;
+}
+
+struct captures *captures_new(const struct captures_options *options,
+                              char ret_error[CONFIG_MAX_ERROR])
+{
+    const struct config_feed *feed = options->config->feed;
+    struct captures *all = calloc(1, sizeof *all);
+    snprintf(ret_error, CONFIG_MAX_ERROR, "%s", error_text(ERR_MEMORY));
+    if (!all)
+        return NULL;
+    all->options = *options;
+    all->actions = (struct capture_actions){.send = act_send,
+                                            .ask = act_ask,
+                                            .hang_up = act_hang_up,
+                                            .publish = act_publish,
+                                            .snapshot = act_snapshot,
+                                            .id = act_id,
+                                            .note = act_note,
+                                            .arg = all};
+    all->outlet = outlet_open(&(struct publisher_options){.brokers = feed->brokers,
+                                                          .topic = feed->updates,
+                                                          .properties = options->properties,
+                                                          .property_count = feed->rdkafka_count},
+                              ret_error);
+    bool good = all->outlet && watch_outlet(all);
+    for (size_t k = 0; good && k < options->config->origin_zone_count; k++)
+        good = add_zone(all, &options->config->origin_zones[k]) == 0;
+    if (good)
+        return all;
+    captures_free(all);
+    return NULL;
+}
+
+int captures_start(struct captures *captures, char ret_error[CONFIG_MAX_ERROR])
+{
+    return recall_unready(captures, ret_error);
+}
+
+void captures_free(struct captures *captures)
+{
+    if (!captures)
+        return;
+    struct captured *captured, *next;
+    end_recall(captures);
+    HASH_ITER (hh, captures->zones, captured, next) {
+        HASH_DEL(captures->zones, captured);
+        captured_free(captured);
+    }
+    if (captures->outlet_readable)
+        event_free(captures->outlet_readable);
+    if (captures->outlet_clock)
+        event_free(captures->outlet_clock);
+    outlet_close(captures->outlet);
+    free(captures);
+}
+
+/* ---- reload ---- */
+
+static bool is_same(const struct captured *captured, const struct config_origin_zone *config)
+{
+    struct captured wanted = {.all = captured->all};
+    bool same = captured->primary_count == config->primary_count;
+    for (size_t k = 0; same && k < config->primary_count; k++)
+        same = strcmp(captured->primaries[k].text, config->primary[k].text) == 0;
+    choose_key(&wanted, config);
+    same = same && wanted.has_key == captured->has_key &&
+           memcmp(&wanted.key, &captured->key, sizeof wanted.key) == 0;
+    explicit_bzero(&wanted.key, sizeof wanted.key);
+    return same;
+}
+
+static const struct config_origin_zone *find_config(const struct config *config,
+                                                    const uint8_t *apex)
+{
+    uint8_t name[NAME_MAX_SIZE];
+    for (size_t k = 0; k < config->origin_zone_count; k++) {
+        read_apex(config->origin_zones[k].name, name);
+        if (name_equal(name, apex))
+            return &config->origin_zones[k];
+    }
+    return NULL;
+}
+
+int captures_reload(struct captures *captures, struct config *config, const struct keyring *keyring)
+{
+    struct captured *captured, *next;
+    char error[CONFIG_MAX_ERROR];
+    end_recall(captures); /* begun again for whoever is not ready */
+    captures->options.config = config;
+    captures->options.keyring = keyring;
+    HASH_ITER (hh, captures->zones, captured, next) {
+        const struct config_origin_zone *wanted = find_config(config, zone_apex(captured->zone));
+        if (wanted && captured->ready && is_same(captured, wanted))
+            continue;
+        HASH_DEL(captures->zones, captured);
+        captured_free(captured);
+    }
+    for (size_t k = 0; k < config->origin_zone_count; k++) {
+        uint8_t name[NAME_MAX_SIZE];
+        read_apex(config->origin_zones[k].name, name);
+        if (!captures_find(captures, name) && add_zone(captures, &config->origin_zones[k]) < 0)
+            return ERR_MEMORY;
+    }
+    return recall_unready(captures, error);
+}
+
+/* ---- for status and metrics ---- */
+
+void captures_numbers(const struct captures *captures, struct captures_numbers *ret)
+{
+    *ret =
+        (struct captures_numbers){.counts = captures->counts, .zones = HASH_COUNT(captures->zones)};
+    outlet_status(captures->outlet, &ret->outlet);
+    for (const struct captured *one = captures->zones; one; one = one->hh.next)
+        ret->ready += one->ready;
+}
+
+bool captures_status(const struct captures *captures, size_t k, const uint8_t **ret_apex,
+                     struct capture_status *ret, struct zone_size *ret_size)
+{
+    const struct captured *one = captures->zones;
+    for (; one && k > 0; k--)
+        one = one->hh.next;
+    if (!one)
+        return false;
+    *ret_apex = zone_apex(one->zone);
+    *ret = (struct capture_status){.state = CAPTURE_OFF};
+    *ret_size = (struct zone_size){.names = 0};
+    if (!one->ready)
+        return true; /* somebody else writes it */
+    capture_status(one->capture, ret);
+    zone_size(zone_state(one->zone), ret_size);
+    return true;
+}
+
+size_t captures_latest(const struct captures *captures, uint64_t after,
+                       struct captured_version ret[CAPTURES_LATEST], uint64_t *ret_first)
+{
+    const uint64_t all = captures->version_count;
+    if (after + CAPTURES_LATEST < all)
+        after = all - CAPTURES_LATEST;
+    *ret_first = after + 1;
+    size_t count = 0;
+    for (; after < all; after++)
+        ret[count++] = captures->latest[after % CAPTURES_LATEST];
+    return count;
+}

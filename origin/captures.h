@@ -1,0 +1,77 @@
+/*
+ * captures.h - all zones that are captured (capture.h), with their clocks, their ways to the primaries and to Kafka.
+ *
+ *      NOTIFY --service.h--> captures_notify() --> capture.h --> dial.h      the primary
+ *                                                     |--------> outlet.h    the log
+ *                                                     `--------> recall.h    the log, at the start
+ *
+ * Threads: all on the main thread; what recall.h makes elsewhere is handed over when it is done.
+ */
+#ifndef FRESHET_ORIGIN_CAPTURES_H
+#define FRESHET_ORIGIN_CAPTURES_H
+
+#include <event2/event.h>
+
+#include "config/config.h"
+#include "invalidation/outlet.h"
+#include "origin/capture.h"
+#include "origin/signature.h"
+
+enum { CAPTURES_LATEST = 1024 };
+
+struct captures;
+struct captured;
+
+/* How a version came, for those who measure. */
+struct captured_version {
+    uint32_t serial;
+    uint64_t own_us, transfer_us;
+};
+
+struct captures_options {
+    struct event_base *base;
+    struct config *config;         /* borrowed; as running */
+    char *const *properties;       /* of librdkafka, with secrets; borrowed until captures_free() */
+    const struct keyring *keyring; /* borrowed */
+};
+
+/* NULL with one line in `ret_error`. Nothing happens before captures_start(). */
+struct captures *captures_new(const struct captures_options *options,
+                              char ret_error[CONFIG_MAX_ERROR]);
+void captures_free(struct captures *captures); /* NULL is fine */
+
+/* Reads the log and begins. ERR_MEMORY, ERR_SYSTEM. */
+MUST_CHECK int captures_start(struct captures *captures, char ret_error[CONFIG_MAX_ERROR]);
+
+/* Takes over another configuration: zones come, go, or get other primaries and keys. ERR_MEMORY. */
+MUST_CHECK int captures_reload(struct captures *captures, struct config *config,
+                               const struct keyring *keyring);
+
+/* The zone of a canonical name; NULL: it is none of ours. */
+struct captured *captures_find(const struct captures *captures, const uint8_t *apex);
+
+/* The key that its messages are signed with; NULL: none. */
+const struct tsig_key *captured_key(const struct captured *captured);
+
+/* A NOTIFY of this zone from an address. False: it is none of its primaries'. */
+bool captured_notify(struct captured *captured, const struct sockaddr *peer, bool has_serial,
+                     uint32_t serial);
+
+/* ---- for status and metrics */
+
+struct captures_numbers {
+    struct capture_counts counts;
+    struct outlet_status outlet;
+    size_t zones, ready; /* of those, that the log was read for */
+};
+void captures_numbers(const struct captures *captures, struct captures_numbers *ret);
+
+/* The k-th zone; false past the last one. */
+bool captures_status(const struct captures *captures, size_t k, const uint8_t **ret_apex,
+                     struct capture_status *ret, struct zone_size *ret_size);
+
+/* Versions in the order they were acknowledged, those after the `after`-th, of the latest CAPTURES_LATEST. */
+size_t captures_latest(const struct captures *captures, uint64_t after,
+                       struct captured_version ret[CAPTURES_LATEST], uint64_t *ret_first);
+
+#endif

@@ -1,0 +1,83 @@
+#include "origin/check.h"
+
+#include <stdio.h>
+
+#include "config/secrets.h"
+#include "daemon/privileges.h"
+#include "invalidation/feed.h"
+
+enum { MAX_KEY = 96 };
+
+static int check_names(const struct config *config, const struct keyring *keyring,
+                       char ret_error[CONFIG_MAX_ERROR])
+{
+    for (size_t k = 0; k < config->origin_zone_count; k++) {
+        char path[MAX_KEY];
+        uint8_t name[NAME_MAX_SIZE];
+        const struct config_origin_zone *zone = &config->origin_zones[k];
+        snprintf(path, sizeof path, "zones[%zu].name", k);
+        if (name_from_text(zone->name, name) < 0) {
+            config_fault(config, ret_error, path, "%s is no domain name; expected one", zone->name);
+            return ERR_CONFIG;
+        }
+        if (!zone->key)
+            continue;
+        snprintf(path, sizeof path, "zones[%zu].key", k);
+        if (name_from_text(zone->key, name) > 0 && keyring_find(keyring, name, NULL))
+            continue;
+        config_fault(config, ret_error, path, "%s is none of `keys`; expected the name of one",
+                     zone->key);
+        return ERR_CONFIG;
+    }
+    return 0;
+}
+
+static int check_properties(const struct config *config, char ret_error[CONFIG_MAX_ERROR])
+{
+    char why[FEED_MAX_ERROR], path[MAX_KEY] = "feed.rdkafka";
+    size_t property;
+    char **properties = secrets_read(config, ret_error);
+    if (!properties)
+        return ERR_CONFIG;
+    int result = feed_check(&(struct feed_options){.brokers = config->feed->brokers,
+                                                   .topic = config->feed->updates,
+                                                   .properties = properties,
+                                                   .property_count = config->feed->rdkafka_count},
+                            &property, why);
+    secrets_free(properties);
+    if (result == 0)
+        return 0;
+    if (property < config->feed->rdkafka_count)
+        snprintf(path, sizeof path, "feed.rdkafka[%zu]", property);
+    config_fault(config, ret_error, path, "%s; expected properties of librdkafka", why);
+    return ERR_CONFIG;
+}
+
+static int check_user(const struct config *config, char ret_error[CONFIG_MAX_ERROR])
+{
+    char why[PRIVILEGES_MAX_ERROR];
+    struct identity ignored;
+    if (privileges_find(config->user, config->group, &ignored, why) == 0)
+        return 0;
+    config_fault(config, ret_error, "user", "%s", why);
+    return ERR_CONFIG;
+}
+
+int check_origin_machine(const struct config *config, struct keyring *ret_keyring,
+                         char ret_error[CONFIG_MAX_ERROR])
+{
+    struct keyring keyring;
+    int result = keyring_read(config, &keyring, ret_error);
+    if (result < 0)
+        return result;
+    result = check_names(config, &keyring, ret_error);
+    if (result == 0)
+        result = check_properties(config, ret_error);
+    if (result == 0)
+        result = check_user(config, ret_error);
+    if (result == 0)
+        *ret_keyring = keyring;
+    else
+        keyring_clear(&keyring);
+    return result;
+}

@@ -1,0 +1,314 @@
+/*
+ * freshet_origin.c - the program: options, config, signals.
+ */
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <event2/event.h>
+
+#include "config/secrets.h"
+#include "daemon/control.h"
+#include "daemon/log.h"
+#include "daemon/page.h"
+#include "daemon/privileges.h"
+#include "daemon/systemd.h"
+#include "origin/check.h"
+#include "origin/status.h"
+
+#ifndef FRESHET_VERSION
+#define FRESHET_VERSION "0.1.0"
+#endif
+
+struct options {
+    const char *config_path;
+    bool check_only;
+};
+
+static void print_help(void)
+{
+    puts(
+        "Usage: freshet-origin -c FILE [-n]\n"
+        "Makes the changes of zones known: fetches each version from its primary, as a secondary\n"
+        "does, and writes what is different to a Kafka topic.\n"
+        "\n"
+        "  -c, --config=FILE  the configuration (YAML; see config/OPTIONS.md)\n"
+        "  -n, --check        check the configuration and exit\n"
+        "  -h, --help         show this and exit\n"
+        "  -V, --version      show the version and exit\n"
+        "\n"
+        "Runs in the foreground and logs to stderr. SIGHUP reads the configuration again; SIGTERM\n"
+        "exits.");
+}
+
+/* Returns -1 to go on, or the status to exit with. */
+static int parse_options(int argc, char **argv, struct options *ret)
+{
+    static const struct option longs[] = {
+        {"config", required_argument, NULL, 'c'},
+        {"check", no_argument, NULL, 'n'},
+        {"help", no_argument, NULL, 'h'},
+        {"version", no_argument, NULL, 'V'},
+        {NULL, 0, NULL, 0},
+    };
+    int c;
+    while ((c = getopt_long(argc, argv, "c:nhV", longs, NULL)) != -1) {
+        switch (c) {
+        case 'c':
+            ret->config_path = optarg;
+            break;
+        case 'n':
+            ret->check_only = true;
+            break;
+        case 'h':
+            print_help();
+            return EXIT_SUCCESS;
+        case 'V':
+            puts("freshet-origin " FRESHET_VERSION);
+            return EXIT_SUCCESS;
+        default:
+            fputs("Try 'freshet-origin --help'.\n", stderr);
+            return EXIT_FAILURE;
+        }
+    }
+    if (optind < argc)
+        fprintf(stderr, "freshet-origin: unexpected argument '%s'\n", argv[optind]);
+    else if (!ret->config_path)
+        fputs("freshet-origin: no configuration: give one with -c FILE\n", stderr);
+    else
+        return -1;
+    return EXIT_FAILURE;
+}
+
+struct program {
+    const char *config_path;
+    struct event_base *base;
+    struct systemd *systemd;
+    struct config *config; /* as running */
+    struct keyring keyring;
+    char **properties;
+    struct captures *captures;
+    struct service service;
+    struct listen *listen;
+    struct status status;
+    struct control *control;
+    struct http *metrics;
+    struct event *signals[3];
+    struct event *clock; /* looks what was refused */
+    struct origin_numbers told;
+    struct identity identity;
+};
+
+/* ---- signals and clocks ---- */
+
+static void on_stop(evutil_socket_t signal, short what, void *arg)
+{
+    (void)what;
+    struct program *program = arg;
+    log_line(LOG_LEVEL_INFO, "msg=stopping signal=%d", (int)signal);
+    systemd_stopping(program->systemd);
+    event_base_loopbreak(program->base);
+}
+
+/* Takes over what can change in a running process. False, with what is wrong: all stays as it was. */
+static bool reload(struct program *program, char error[CONFIG_MAX_ERROR])
+{
+    struct keyring keyring;
+    char key[CONFIG_MAX_ERROR];
+    struct config *config = config_load_origin(program->config_path, error);
+    if (!config)
+        return false;
+    if (config_needs_restart(program->config, config, key)) {
+        snprintf(error, CONFIG_MAX_ERROR, "%.400s takes a restart to change", key);
+        config_free(config);
+        return false;
+    }
+    if (check_origin_machine(config, &keyring, error) < 0) {
+        config_free(config);
+        return false;
+    }
+    struct config *old = program->config;
+    struct keyring old_keyring = program->keyring;
+    program->config = config;
+    program->keyring = keyring;
+    program->status.config = config;
+    if (captures_reload(program->captures, config, &program->keyring) < 0)
+        log_line(LOG_LEVEL_ERROR, "msg=\"not all zones could be taken over\"");
+    config_free(old);
+    keyring_clear(&old_keyring);
+    log_set_level(log_level_from_text(config->log));
+    return true;
+}
+
+static void on_reload(evutil_socket_t signal, short what, void *arg)
+{
+    (void)signal, (void)what;
+    struct program *program = arg;
+    char error[CONFIG_MAX_ERROR], quoted[LOG_MAX_QUOTED];
+    systemd_reloading(program->systemd);
+    if (reload(program, error))
+        log_line(LOG_LEVEL_INFO, "msg=reloaded zones=%zu", program->config->origin_zone_count);
+    else
+        log_line(LOG_LEVEL_ERROR, "msg=\"reload refused\" error=%s", log_quote(error, quoted));
+    systemd_ready(program->systemd, "capturing");
+}
+
+static void on_clock(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd, (void)what;
+    struct program *program = arg;
+    struct origin_numbers numbers;
+    status_numbers(&program->status, &numbers);
+    numbers_tell(&numbers_of_origin, (struct number_owner){.name = NULL}, &numbers, &program->told,
+                 sizeof numbers);
+    systemd_alive(program->systemd);
+}
+
+static bool watch(struct program *program)
+{
+    static const struct timeval second = {.tv_sec = 1};
+    program->signals[0] = evsignal_new(program->base, SIGTERM, on_stop, program);
+    program->signals[1] = evsignal_new(program->base, SIGINT, on_stop, program);
+    program->signals[2] = evsignal_new(program->base, SIGHUP, on_reload, program);
+    for (size_t k = 0; k < 3; k++)
+        if (!program->signals[k] || event_add(program->signals[k], NULL) != 0)
+            return false;
+    program->clock = event_new(program->base, -1, EV_PERSIST, on_clock, program);
+    return program->clock && event_add(program->clock, &second) == 0;
+}
+
+/* ---- start and end ---- */
+
+static bool open_sockets(struct program *program, char error[CONFIG_MAX_ERROR])
+{
+    const struct config *config = program->config;
+    const struct control_commands commands = {status_answer, &program->status};
+    char why[CONFIG_MAX_ERROR];
+    program->listen = listen_open(program->base, config->listen, config->listen_count, service_take,
+                                  &program->service, why);
+    if (!program->listen) {
+        config_fault(config, error, "listen", "%s", why);
+        return false;
+    }
+    if (config->control &&
+        !(program->control = control_open(program->base, config->control, &commands, why))) {
+        config_fault(config, error, "control", "%s", why);
+        return false;
+    }
+    if (config->metrics && !(program->metrics = page_open(program->base, config->metrics,
+                                                          status_page, &program->status, why))) {
+        config_fault(config, error, "metrics", "%s", why);
+        return false;
+    }
+    return true;
+}
+
+static bool settle_down(struct program *program, char error[CONFIG_MAX_ERROR])
+{
+    char why[PRIVILEGES_MAX_ERROR];
+    if (privileges_gain_none(why) == 0 && privileges_drop(&program->identity, false, why) == 0)
+        return true;
+    config_fault(program->config, error, NULL, "%s", why);
+    return false;
+}
+
+static bool start(struct program *program, char error[CONFIG_MAX_ERROR])
+{
+    const struct config *config = program->config;
+    char why[PRIVILEGES_MAX_ERROR];
+    if (privileges_find(config->user, config->group, &program->identity, why) != 0) {
+        config_fault(config, error, "user", "%s", why);
+        return false;
+    }
+    program->properties = secrets_read(config, error);
+    if (!program->properties)
+        return false;
+    program->captures = captures_new(&(struct captures_options){.base = program->base,
+                                                                .config = program->config,
+                                                                .properties = program->properties,
+                                                                .keyring = &program->keyring},
+                                     error);
+    if (!program->captures)
+        return false;
+    program->service =
+        (struct service){.captures = program->captures, .keyring = &program->keyring};
+    program->status = (struct status){.captures = program->captures,
+                                      .service = &program->service,
+                                      .config = config,
+                                      .started = mono_now()};
+    if (!open_sockets(program, error))
+        return false;
+    program->status.listen = program->listen;
+    return settle_down(program, error) && watch(program) &&
+           captures_start(program->captures, error) == 0;
+}
+
+static void close_program(struct program *program)
+{
+    control_close(program->control);
+    http_free(program->metrics);
+    listen_close(program->listen);
+    captures_free(program->captures);
+    for (size_t k = 0; k < 3; k++)
+        if (program->signals[k])
+            event_free(program->signals[k]);
+    if (program->clock)
+        event_free(program->clock);
+    if (program->base)
+        event_base_free(program->base);
+    secrets_free(program->properties);
+    keyring_clear(&program->keyring);
+    config_free(program->config);
+    systemd_close(program->systemd);
+}
+
+static int run(const char *config_path, struct config *config, struct keyring keyring)
+{
+    char error[CONFIG_MAX_ERROR] = "out of memory";
+    int status = EXIT_FAILURE;
+    struct program program = {.config_path = config_path,
+                              .base = event_base_new(),
+                              .systemd = systemd_open(),
+                              .config = config,
+                              .keyring = keyring};
+    signal(SIGPIPE, SIG_IGN);
+    log_libevent();
+    log_set_level(log_level_from_text(config->log));
+    if (program.base && start(&program, error)) {
+        log_line(LOG_LEVEL_INFO,
+                 "msg=ready program=freshet-origin version=" FRESHET_VERSION
+                 " pid=%d zones=%zu topic=%s",
+                 (int)getpid(), config->origin_zone_count, config->feed->updates);
+        systemd_ready(program.systemd, "capturing");
+        event_base_dispatch(program.base);
+        status = EXIT_SUCCESS;
+    } else {
+        fprintf(stderr, "freshet-origin: %s\n", error);
+    }
+    close_program(&program);
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    struct options options = {0};
+    struct keyring keyring;
+    char error[CONFIG_MAX_ERROR];
+    int status = parse_options(argc, argv, &options);
+    if (status >= 0)
+        return status;
+    struct config *config = config_load_origin(options.config_path, error);
+    if (!config || check_origin_machine(config, &keyring, error) < 0) {
+        fprintf(stderr, "freshet-origin: %s\n", error);
+        config_free(config);
+        return EXIT_FAILURE;
+    }
+    if (!options.check_only)
+        return run(options.config_path, config, keyring);
+    keyring_clear(&keyring);
+    config_free(config);
+    return EXIT_SUCCESS;
+}

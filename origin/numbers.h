@@ -1,0 +1,19 @@
+/*
+ * numbers.h - what the origin counts (daemon/number.h).
+ */
+#ifndef FRESHET_ORIGIN_NUMBERS_H
+#define FRESHET_ORIGIN_NUMBERS_H
+
+#include "origin/captures.h"
+#include "origin/listen.h"
+#include "origin/service.h"
+
+struct origin_numbers {
+    struct captures_numbers captures;
+    struct listen_numbers listen;
+    struct service_numbers service;
+    uint64_t zones, ready, under_way; /* of captures, as wide as numbers are */
+};
+extern const struct numbers numbers_of_origin;
+
+#endif

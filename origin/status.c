@@ -1,0 +1,134 @@
+#include "origin/status.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "daemon/page.h"
+
+#ifndef FRESHET_VERSION
+#define FRESHET_VERSION "0.1.0"
+#endif
+
+static json_t *number(uint64_t value)
+{
+    return json_integer((json_int_t)value);
+}
+
+void status_numbers(const struct status *status, struct origin_numbers *ret)
+{
+    captures_numbers(status->captures, &ret->captures);
+    listen_numbers(status->listen, &ret->listen);
+    ret->service = status->service->numbers;
+    ret->zones = ret->captures.zones;
+    ret->ready = ret->captures.ready;
+    ret->under_way = ret->captures.outlet.under_way;
+}
+
+static double seconds_since(uint64_t us)
+{
+    const uint64_t now = mono_now().ms * 1000;
+    return now > us ? (double)(now - us) / 1e6 : 0;
+}
+
+static json_t *zone_json(const uint8_t *apex, const struct capture_status *zone,
+                         const struct zone_size *size)
+{
+    char name[NAME_MAX_TEXT];
+    json_t *object =
+        json_pack("{s:s, s:s, s:b, s:I, s:I}", "name", name_to_text(apex, name), "state",
+                  capture_state_text(zone->state), "expired", (int)zone->expired, "versions",
+                  (json_int_t)zone->versions, "failures", (json_int_t)zone->failures);
+    json_object_set_new(object, "serial", zone->has_serial ? number(zone->serial) : json_null());
+    json_object_set_new(object, "refreshed_s",
+                        zone->refreshed_us ? json_real(seconds_since(zone->refreshed_us))
+                                           : json_null());
+    json_object_set_new(object, "records", number(size->records));
+    json_object_set_new(object, "bytes", number(size->bytes));
+    return object;
+}
+
+static json_t *zones_json(const struct status *status)
+{
+    json_t *zones = json_array();
+    struct capture_status zone;
+    struct zone_size size;
+    const uint8_t *apex;
+    for (size_t k = 0; captures_status(status->captures, k, &apex, &zone, &size); k++)
+        json_array_append_new(zones, zone_json(apex, &zone, &size));
+    return zones;
+}
+
+static json_t *faults_json(const struct capture_counts *counts)
+{
+    json_t *faults = json_object();
+    for (int k = 0; k < XFRIN_RESULTS; k++)
+        if (counts->faults[k])
+            json_object_set_new(faults, xfrin_fault_word(k), number(counts->faults[k]));
+    return faults;
+}
+
+static json_t *report(const struct status *status)
+{
+    struct origin_numbers numbers;
+    status_numbers(status, &numbers);
+    const struct config_feed *feed = status->config->feed;
+    json_t *object =
+        json_pack("{s:b, s:s, s:s, s:i, s:f, s:s, s:s, s:s}", "ok", 1, "program", "freshet-origin",
+                  "version", FRESHET_VERSION, "pid", (int)getpid(), "uptime_s",
+                  (double)(mono_now().ms - status->started.ms) / 1000, "brokers", feed->brokers,
+                  "topic", feed->updates, "trouble", numbers.captures.outlet.trouble);
+    numbers_to_json(&numbers_of_origin, &numbers, object);
+    json_object_set_new(object, "faults", faults_json(&numbers.captures.counts));
+    json_object_set_new(object, "zone_list", zones_json(status));
+    return object;
+}
+
+static json_t *captured_json(const struct status *status, json_t *request)
+{
+    json_t *after = json_object_get(request, "after");
+    if (after && (!json_is_integer(after) || json_integer_value(after) < 0))
+        return control_refuse("\"after\" is not a count of versions");
+    struct captured_version *latest = calloc(CAPTURES_LATEST, sizeof *latest);
+    if (!latest)
+        return NULL;
+    uint64_t first = 1;
+    size_t count =
+        captures_latest(status->captures, (uint64_t)json_integer_value(after), latest, &first);
+    json_t *serials = json_array(), *own = json_array(), *transfers = json_array();
+    for (size_t k = 0; k < count; k++) {
+        json_array_append_new(serials, number(latest[k].serial));
+        json_array_append_new(own, number(latest[k].own_us));
+        json_array_append_new(transfers, number(latest[k].transfer_us));
+    }
+    free(latest);
+    return json_pack("{s:b, s:o, s:o, s:o, s:o}", "ok", 1, "first", number(first), "serial",
+                     serials, "own_us", own, "transfer_us", transfers);
+}
+
+json_t *status_answer(void *arg, json_t *request, struct control_work *ret_work)
+{
+    const struct status *status = arg;
+    (void)ret_work;
+    const char *cmd = json_string_value(json_object_get(request, "cmd"));
+    if (cmd && strcmp(cmd, "status") == 0)
+        return report(status);
+    if (cmd && strcmp(cmd, "captured") == 0)
+        return captured_json(status, request);
+    return control_refuse("\"cmd\" is none of status, captured");
+}
+
+void status_page(void *arg, struct evbuffer *out)
+{
+    const struct status *status = arg;
+    struct origin_numbers numbers;
+    status_numbers(status, &numbers);
+    page_number(out, "uptime_seconds", "Time since the start.",
+                (double)(mono_now().ms - status->started.ms) / 1000);
+    page_row(out, &numbers_of_origin, &numbers);
+    page_head(out, "origin_faults_total", "Transfers and SOA answers that were of no use.");
+    for (int k = XFRIN_DONE + 1; k < XFRIN_RESULTS; k++)
+        evbuffer_add_printf(out, "freshet_origin_faults_total{reason=\"%s\"} %llu\n",
+                            xfrin_fault_word(k),
+                            (unsigned long long)numbers.captures.counts.faults[k]);
+}
