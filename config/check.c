@@ -514,6 +514,8 @@ bool check_origin(const struct config *config, struct fault *fault)
         zones[i] = zone_at(config->origin_zones[i].name, i);
     bool good = check_zones("zones", zones, config->origin_zone_count, fault) &&
                 check_origin_listen(config, fault);
+    if (good && strcmp(config->feed->updates, config->feed->snapshots) == 0)
+        good = fault_set(fault, "feed.snapshots", "is feed.updates too; expected another topic");
     free(zones);
     return good;
 }

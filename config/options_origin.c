@@ -111,6 +111,17 @@ const struct option options_of_origin[] = {
      .preset = "dns.updates",
      FIELD(config_feed, updates),
      .text = "The topic of change sets."},
+    {.key = "snapshots",
+     .scope = SCOPE_ORIGIN_FEED,
+     .kind = OPTION_TOPIC,
+     .reload = OPTION_RESTART,
+     .min = 1,
+     .max = 249,
+     .preset = "dns.snapshots",
+     FIELD(config_feed, snapshots),
+     .text = "The topic of snapshots, compacted: each zone as a whole, written anew before the log "
+             "forgets what comes after the one before. Where there is no such topic, that is said "
+             "in the log, and versions that fit no message wait for it."},
     {.key = "rdkafka",
      .scope = SCOPE_ORIGIN_FEED,
      .kind = OPTION_PROPERTIES,

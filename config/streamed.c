@@ -86,7 +86,7 @@ static const struct config_zone *only_here(const struct config_tier *here,
 }
 
 bool streamed_differ(const struct config *running, const struct config *wanted,
-                    char ret_key[CONFIG_MAX_ERROR])
+                     char ret_key[CONFIG_MAX_ERROR])
 {
     for (size_t i = 0; i < running->tier_count; i++) {
         const struct config_tier *one = &running->tiers[i], *two = &wanted->tiers[i];

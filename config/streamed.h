@@ -12,6 +12,6 @@ bool streamed_check(const struct config *config, size_t tier, struct fault *faul
 
 /* Whether other zones are streamed in one than in the other, which have the same tiers; writes the key of the first to `ret_key`. */
 bool streamed_differ(const struct config *running, const struct config *wanted,
-                    char ret_key[CONFIG_MAX_ERROR]);
+                     char ret_key[CONFIG_MAX_ERROR]);
 
 #endif

@@ -26,6 +26,13 @@ struct notified {
     uint64_t us; /* when the first of them came */
 };
 
+/* What the last NOTIFY said there is. */
+struct promise {
+    bool is_there;
+    uint32_t serial;
+    unsigned tries;
+};
+
 /* When the steps towards the version under way were made; 0: not at all. */
 struct steps {
     uint64_t notified, asked, taken;
@@ -43,6 +50,7 @@ struct capture {
     bool is_unknown;        /* nor can it be said what is different */
     bool large_due;         /* that this is so could not be said yet */
     struct notified notified;
+    struct promise promise;
     struct steps steps;
     uint16_t id;
     struct tsig_chain chain;
@@ -148,21 +156,34 @@ static void serve_notified(struct capture *capture, struct capture_now now)
         capture->options.counts->notifies_known++;
         return;
     }
+    capture->promise = (struct promise){.is_there = notified.has_serial, .serial = notified.serial};
     capture->steps = (struct steps){.notified = notified.us};
     begin_round(capture, notified.primary, now);
 }
 
+/* Until when to wait for what a NOTIFY told of and no primary has handed out yet; 0: there is no such thing. */
+static uint64_t next_try(struct capture *capture, const struct soa_times *held)
+{
+    struct promise *promise = &capture->promise;
+    if (promise->is_there && promise->tries < CAPTURE_PROMISE_TRIES &&
+        xfrin_compare(promise->serial, held->serial) > 0)
+        return (uint64_t)(CAPTURE_PROMISE_MS * MS) << promise->tries++;
+    promise->is_there = false;
+    return 0;
+}
+
 static void end_round(struct capture *capture, struct capture_now now)
 {
-    struct soa_times held;
-    const uint64_t refresh =
-        held_times(capture, &held)
-            ? seconds_between(held.refresh, CAPTURE_LEAST_REFRESH_S, CAPTURE_MOST_REFRESH_S)
-            : CAPTURE_LEAST_REFRESH_S;
+    struct soa_times held = {0};
+    (void)held_times(capture, &held);
+    uint64_t pause = next_try(capture, &held);
+    if (pause == 0)
+        pause =
+            SECOND * seconds_between(held.refresh, CAPTURE_LEAST_REFRESH_S, CAPTURE_MOST_REFRESH_S);
     capture->status.failures = 0;
     capture->status.refreshed_us = now.us;
     capture->status.expired = false;
-    rest_until(capture, now.us + refresh * SECOND);
+    rest_until(capture, now.us + pause);
     serve_notified(capture, now);
 }
 

@@ -15,6 +15,9 @@
  * beside the one that is there. Differences that do not fit what is held (the log was written to by somebody else, the primary
  * was made anew) are answered by fetching the whole zone, whose difference to what is held is one version.
  *
+ * A NOTIFY may come before whoever answers at the primary has the version it tells of (several processes, several servers
+ * behind an address): then it is asked again, soon and some times.
+ *
  * Serials go round (RFC 1982). A primary whose serial is behind is passed over for one that is not; when all of them
  * have answered and none has what is held, then the zone was made anew, and is fetched whole.
  *
@@ -40,7 +43,10 @@ enum {
     CAPTURE_MESSAGE_MS = 10000,    /* and for the next message by TCP */
     CAPTURE_FIRST_RETRY_MS = 1000, /* after a failure; then twice that, up to the SOA's retry */
     CAPTURE_LAST_RETRY_MS = 60000, /* as long as there is no SOA, */
-    CAPTURE_LEAST_REFRESH_S = 1,   /* whatever the SOA says */
+    CAPTURE_PROMISE_MS =
+        100, /* until a primary is asked again that said more than it handed out, */
+    CAPTURE_PROMISE_TRIES = 7,   /* doubled each time */
+    CAPTURE_LEAST_REFRESH_S = 1, /* whatever the SOA says */
     CAPTURE_MOST_REFRESH_S = 86400,
 };
 

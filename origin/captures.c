@@ -13,6 +13,7 @@
 #include "daemon/log.h"
 #include "origin/dial.h"
 #include "origin/recall.h"
+#include "origin/snapshots.h"
 
 /* One zone. */
 struct captured {
@@ -28,6 +29,10 @@ struct captured {
     struct outlet_message *message; /* under way; NULL: none */
     size_t recalled;                /* its place in the recall under way */
     bool ready;                     /* the log was read for it */
+    int32_t partition;              /* in the log; the next two are of there */
+    int64_t offset;                 /* the first change set that is not in it */
+    struct retention_view view;     /* its newest snapshot */
+    bool writing;                   /* a snapshot */
     UT_hash_handle hh;              /* by the apex, where the zone keeps it */
 };
 
@@ -39,6 +44,8 @@ struct captures {
     struct captured *zones; /* a uthash table */
     struct recall *recall;  /* NULL: none is under way */
     struct recall_zone *recalled;
+    struct snapshots *snapshots;
+    struct event *guard;
     size_t recalled_count;
     struct capture_actions actions;
     struct capture_counts counts;
@@ -119,6 +126,10 @@ static void on_published(void *arg, int result, const struct publish_receipt *re
 {
     struct captured *captured = arg;
     captured->message = NULL;
+    if (receipt) {
+        captured->partition = receipt->partition;
+        captured->offset = receipt->offset + 1;
+    }
     capture_published(captured->capture, result, receipt ? receipt->partition : -1,
                       receipt ? receipt->offset : -1, now());
     settle(captured);
@@ -132,19 +143,34 @@ static int act_publish(void *arg, struct capture *capture, const struct change_s
     return outlet_send(all->outlet, &send, &captured->message);
 }
 
-static void on_snapshot_is_written(evutil_socket_t fd, short what, void *arg)
+static void on_written(void *arg, int64_t offset, int64_t made_us)
 {
-    (void)fd, (void)what;
-    on_published(arg, 0, NULL);
+    struct captured *captured = arg;
+    struct capture_status status;
+    captured->writing = false;
+    captured->view.has_snapshot = true;
+    captured->view.offset = offset;
+    captured->view.made_us = made_us;
+    capture_status(captured->capture, &status);
+    /* the one that a version waits for, not an older one that was under way */
+    if (status.state == CAPTURE_PUBLISHING && !captured->message && offset >= captured->offset)
+        on_published(captured, 0, NULL);
+}
+
+static void write_snapshot(struct captured *captured, int64_t offset)
+{
+    const struct snapshots_job job = {.zone = captured->zone,
+                                      .partition = captured->partition,
+                                      .offset = offset,
+                                      .done = on_written,
+                                      .arg = captured};
+    captured->writing = snapshots_write(captured->all->snapshots, &job) == 0;
 }
 
 static void act_snapshot(void *arg, struct capture *capture, int32_t partition, int64_t offset)
 {
-    static const struct timeval at_once = {0};
-    struct captures *all = arg;
-    (void)partition, (void)offset;
-    event_base_once(all->options.base, -1, EV_TIMEOUT, on_snapshot_is_written,
-                    captured_of(all, capture), &at_once);
+    (void)partition; /* noted in on_published() */
+    write_snapshot(captured_of(arg, capture), offset);
 }
 
 static uint16_t act_id(void *arg)
@@ -233,6 +259,8 @@ static void captured_free(struct captured *captured)
 {
     if (captured->message)
         outlet_take_back(captured->all->outlet, captured->message);
+    if (captured->all->snapshots)
+        snapshots_forget(captured->all->snapshots, captured);
     if (captured->capture)
         capture_stop(captured->capture);
     capture_free(captured->capture);
@@ -314,6 +342,71 @@ const struct tsig_key *captured_key(const struct captured *captured)
     return captured->has_key ? &captured->key : NULL;
 }
 
+/* ---- the guard: snapshots that will not do much longer ---- */
+
+/*
+ * What is known of the snapshot of a zone, against the log as it is. A zone that has not changed for long stands at the end of its
+ * partition as well: what lies there was read, or is ours and acknowledged.
+ */
+static bool judge(struct captured *captured, struct retention_margin *ret)
+{
+    struct zone_size size;
+    if (!captured->ready || !captured->all->snapshots ||
+        !snapshots_view(captured->all->snapshots, captured->partition, &captured->view))
+        return false;
+    zone_size(zone_state(captured->zone), &size);
+    captured->view.records = size.records;
+    captured->view.now_us = now().wall_us;
+    *ret = retention_judge(&captured->view);
+    return true;
+}
+
+static void guard(struct captured *captured)
+{
+    struct capture_status status;
+    struct retention_margin margin;
+    capture_status(captured->capture, &status);
+    if (captured->writing || captured->message || status.state == CAPTURE_PUBLISHING ||
+        !status.has_serial || !judge(captured, &margin) || margin.verdict == RETENTION_FINE)
+        return;
+    write_snapshot(captured,
+                   captured->view.end > captured->offset ? captured->view.end : captured->offset);
+}
+
+static void on_guard(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd, (void)what;
+    struct captures *all = arg;
+    for (struct captured *one = all->zones; one; one = one->hh.next)
+        if (one->ready)
+            guard(one);
+}
+
+static void on_snapshot_trouble(void *arg, const char *why)
+{
+    char quoted[LOG_MAX_QUOTED];
+    (void)arg;
+    log_limited(LOG_LEVEL_WARNING, "msg=\"snapshots cannot be written\" why=%s",
+                log_quote(why, quoted));
+}
+
+static bool start_guard(struct captures *all, char error[CONFIG_MAX_ERROR])
+{
+    static const struct timeval second = {.tv_sec = 1};
+    const struct config *config = all->options.config;
+    all->snapshots =
+        snapshots_start(&(struct snapshots_options){.base = all->options.base,
+                                                    .brokers = config->feed->brokers,
+                                                    .updates = config->feed->updates,
+                                                    .topic = config->feed->snapshots,
+                                                    .properties = all->options.properties,
+                                                    .property_count = config->feed->rdkafka_count,
+                                                    .trouble = on_snapshot_trouble},
+                        error);
+    all->guard = event_new(all->options.base, -1, EV_PERSIST, on_guard, all);
+    return all->snapshots && all->guard && event_add(all->guard, &second) == 0;
+}
+
 /* ---- NOTIFY ---- */
 
 static bool same_host(const struct sockaddr *one, const struct sockaddr *other)
@@ -373,6 +466,11 @@ static void on_recalled(void *arg)
             continue;
         const struct recall_zone *from = &all->recalled[captured->recalled];
         captured->ready = true;
+        captured->partition = from->partition;
+        captured->offset = from->offset;
+        captured->view = (struct retention_view){.has_snapshot = from->has_snapshot,
+                                                 .offset = from->snapshot_offset,
+                                                 .made_us = from->snapshot_made_us};
         log_line(LOG_LEVEL_INFO,
                  "msg=\"a zone was read from the log\" zone=%s sets=%" PRIu64 " is=%s",
                  name_to_text(zone_apex(captured->zone), zone), from->sets, bases[from->base]);
@@ -409,6 +507,7 @@ static int recall_unready(struct captures *all, char error[CONFIG_MAX_ERROR])
             recall_start(&(struct recall_options){.base = all->options.base,
                                                   .brokers = config->feed->brokers,
                                                   .updates = config->feed->updates,
+                                                  .snapshots = config->feed->snapshots,
                                                   .properties = all->options.properties,
                                                   .property_count = config->feed->rdkafka_count,
                                                   .publisher = config->publisher,
@@ -477,6 +576,8 @@ struct captures *captures_new(const struct captures_options *options,
 
 int captures_start(struct captures *captures, char ret_error[CONFIG_MAX_ERROR])
 {
+    if (!start_guard(captures, ret_error))
+        return ERR_SYSTEM;
     return recall_unready(captures, ret_error);
 }
 
@@ -490,6 +591,9 @@ void captures_free(struct captures *captures)
         HASH_DEL(captures->zones, captured);
         captured_free(captured);
     }
+    snapshots_stop(captures->snapshots);
+    if (captures->guard)
+        event_free(captures->guard);
     if (captures->outlet_readable)
         event_free(captures->outlet_readable);
     if (captures->outlet_clock)
@@ -555,25 +659,31 @@ void captures_numbers(const struct captures *captures, struct captures_numbers *
     *ret =
         (struct captures_numbers){.counts = captures->counts, .zones = HASH_COUNT(captures->zones)};
     outlet_status(captures->outlet, &ret->outlet);
-    for (const struct captured *one = captures->zones; one; one = one->hh.next)
+    if (captures->snapshots)
+        snapshots_status(captures->snapshots, &ret->snapshots);
+    for (struct captured *one = captures->zones; one; one = one->hh.next) {
+        struct retention_margin margin;
         ret->ready += one->ready;
+        ret->gapped += judge(one, &margin) && margin.verdict == RETENTION_GAPPED;
+    }
 }
 
-bool captures_status(const struct captures *captures, size_t k, const uint8_t **ret_apex,
-                     struct capture_status *ret, struct zone_size *ret_size)
+bool captures_status(const struct captures *captures, size_t k, struct captured_status *ret)
 {
-    const struct captured *one = captures->zones;
+    struct captured *one = captures->zones;
     for (; one && k > 0; k--)
         one = one->hh.next;
     if (!one)
         return false;
-    *ret_apex = zone_apex(one->zone);
-    *ret = (struct capture_status){.state = CAPTURE_OFF};
-    *ret_size = (struct zone_size){.names = 0};
+    *ret = (struct captured_status){.apex = zone_apex(one->zone)};
     if (!one->ready)
         return true; /* somebody else writes it */
-    capture_status(one->capture, ret);
-    zone_size(zone_state(one->zone), ret_size);
+    capture_status(one->capture, &ret->capture);
+    zone_size(zone_state(one->zone), &ret->size);
+    ret->has_margin = judge(one, &ret->margin);
+    ret->has_snapshot = one->view.has_snapshot;
+    ret->snapshot_offset = one->view.offset;
+    ret->snapshot_made_us = one->view.made_us;
     return true;
 }
 

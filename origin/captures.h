@@ -16,6 +16,7 @@
 #include "invalidation/outlet.h"
 #include "origin/capture.h"
 #include "origin/signature.h"
+#include "origin/snapshots.h"
 
 enum { CAPTURES_LATEST = 1024 };
 
@@ -62,13 +63,23 @@ bool captured_notify(struct captured *captured, const struct sockaddr *peer, boo
 struct captures_numbers {
     struct capture_counts counts;
     struct outlet_status outlet;
+    struct snapshots_status snapshots;
     size_t zones, ready; /* of those, that the log was read for */
+    size_t gapped;       /* and of those, without a snapshot that the log goes on from */
 };
 void captures_numbers(const struct captures *captures, struct captures_numbers *ret);
 
 /* The k-th zone; false past the last one. */
-bool captures_status(const struct captures *captures, size_t k, const uint8_t **ret_apex,
-                     struct capture_status *ret, struct zone_size *ret_size);
+struct captured_status {
+    const uint8_t *apex;
+    struct capture_status capture;
+    struct zone_size size;
+    bool has_margin; /* the next is known */
+    bool has_snapshot;
+    int64_t snapshot_offset, snapshot_made_us;
+    struct retention_margin margin;
+};
+bool captures_status(const struct captures *captures, size_t k, struct captured_status *ret);
 
 /* Versions in the order they were acknowledged, those after the `after`-th, of the latest CAPTURES_LATEST. */
 size_t captures_latest(const struct captures *captures, uint64_t after,

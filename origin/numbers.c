@@ -2,11 +2,12 @@
 
 #include "daemon/number.h"
 
-#define COUNT(field)   .offset = offsetof(struct origin_numbers, captures.counts.field)
-#define OUTLET(field)  .offset = offsetof(struct origin_numbers, captures.outlet.field)
-#define LISTEN(field)  .offset = offsetof(struct origin_numbers, listen.field)
-#define SERVICE(field) .offset = offsetof(struct origin_numbers, service.field)
-#define HERE(field)    .offset = offsetof(struct origin_numbers, field)
+#define COUNT(field)    .offset = offsetof(struct origin_numbers, captures.counts.field)
+#define OUTLET(field)   .offset = offsetof(struct origin_numbers, captures.outlet.field)
+#define LISTEN(field)   .offset = offsetof(struct origin_numbers, listen.field)
+#define SERVICE(field)  .offset = offsetof(struct origin_numbers, service.field)
+#define SNAPSHOT(field) .offset = offsetof(struct origin_numbers, captures.snapshots.field)
+#define HERE(field)     .offset = offsetof(struct origin_numbers, field)
 
 static const struct number list[] = {
     {"zones", "origin_zones", "Zones that are looked after.", HERE(zones)},
@@ -60,6 +61,11 @@ static const struct number list[] = {
      HERE(under_way)},
     {"sent_again", "origin_sent_again_total", "Sends to Kafka that were made again.", OUTLET(again),
      "sends to Kafka are made again"},
+    {"snapshots", "origin_snapshots_total", "Snapshots written.", SNAPSHOT(written)},
+    {"snapshots_failed", "origin_snapshots_failed_total", "Times one could not be written.",
+     SNAPSHOT(failed), "snapshots could not be written"},
+    {"gapped", "origin_gapped", "Zones without a snapshot that the log goes on from.",
+     HERE(gapped)},
     {"clients", "origin_clients_total", "TCP connections accepted.", LISTEN(clients)},
     {"turned_away", "origin_turned_away_total", "TCP connections closed for others.",
      LISTEN(turned_away), "TCP connections make room for others"},

@@ -12,7 +12,7 @@ struct origin_numbers {
     struct captures_numbers captures;
     struct listen_numbers listen;
     struct service_numbers service;
-    uint64_t zones, ready, under_way; /* of captures, as wide as numbers are */
+    uint64_t zones, ready, under_way, gapped; /* of captures, as wide as numbers are */
 };
 extern const struct numbers numbers_of_origin;
 

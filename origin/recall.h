@@ -29,12 +29,15 @@ struct recall_zone {
     int32_t partition;
     int64_t offset; /* the first message that is not in it */
     uint64_t sets;  /* that were read for it */
+    bool
+        has_snapshot; /* it began with one, that stands at an offset and was made then (1970 UTC) */
+    int64_t snapshot_offset, snapshot_made_us;
 };
 
 struct recall_options {
-    struct event_base *base; /* whose thread is told */
-    const char *brokers, *updates;
-    char *const *properties; /* property_count of them */
+    struct event_base *base;                   /* whose thread is told */
+    const char *brokers, *updates, *snapshots; /* topics */
+    char *const *properties;                   /* property_count of them */
     size_t property_count;
     const char *publisher;
     struct recall_zone *zones; /* borrowed until it is done or stopped */

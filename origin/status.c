@@ -23,6 +23,7 @@ void status_numbers(const struct status *status, struct origin_numbers *ret)
     ret->zones = ret->captures.zones;
     ret->ready = ret->captures.ready;
     ret->under_way = ret->captures.outlet.under_way;
+    ret->gapped = ret->captures.gapped;
 }
 
 static double seconds_since(uint64_t us)
@@ -31,31 +32,49 @@ static double seconds_since(uint64_t us)
     return now > us ? (double)(now - us) / 1e6 : 0;
 }
 
-static json_t *zone_json(const uint8_t *apex, const struct capture_status *zone,
-                         const struct zone_size *size)
+/* The newest snapshot, and how long it will do; null: nothing is known yet. */
+static json_t *snapshot_json(const struct captured_status *zone)
+{
+    char made[TIME_MAX_TEXT];
+    if (!zone->has_margin)
+        return json_null();
+    json_t *object =
+        json_pack("{s:s, s:n, s:n}", "verdict", retention_verdict_text(zone->margin.verdict),
+                  "margin_s", "margin_messages");
+    if (!zone->has_snapshot)
+        return object;
+    json_object_set_new(object, "offset", json_integer(zone->snapshot_offset));
+    json_object_set_new(object, "made", json_string(time_to_text(zone->snapshot_made_us, made)));
+    if (zone->margin.ms != RETENTION_UNBOUNDED)
+        json_object_set_new(object, "margin_s", json_real((double)zone->margin.ms / 1000));
+    json_object_set_new(object, "margin_messages", json_integer(zone->margin.messages));
+    return object;
+}
+
+static json_t *zone_json(const struct captured_status *captured)
 {
     char name[NAME_MAX_TEXT];
+    const struct capture_status *zone = &captured->capture;
     json_t *object =
-        json_pack("{s:s, s:s, s:b, s:I, s:I}", "name", name_to_text(apex, name), "state",
+        json_pack("{s:s, s:s, s:b, s:I, s:I}", "name", name_to_text(captured->apex, name), "state",
                   capture_state_text(zone->state), "expired", (int)zone->expired, "versions",
                   (json_int_t)zone->versions, "failures", (json_int_t)zone->failures);
     json_object_set_new(object, "serial", zone->has_serial ? number(zone->serial) : json_null());
     json_object_set_new(object, "refreshed_s",
                         zone->refreshed_us ? json_real(seconds_since(zone->refreshed_us))
                                            : json_null());
-    json_object_set_new(object, "records", number(size->records));
-    json_object_set_new(object, "bytes", number(size->bytes));
+    json_object_set_new(object, "records", number(captured->size.records));
+    json_object_set_new(object, "bytes", number(captured->size.bytes));
+    json_object_set_new(object, "snapshot", snapshot_json(captured));
     return object;
 }
 
 static json_t *zones_json(const struct status *status)
 {
     json_t *zones = json_array();
-    struct capture_status zone;
-    struct zone_size size;
-    const uint8_t *apex;
-    for (size_t k = 0; captures_status(status->captures, k, &apex, &zone, &size); k++)
-        json_array_append_new(zones, zone_json(apex, &zone, &size));
+    struct captured_status zone;
+    for (size_t k = 0; captures_status(status->captures, k, &zone); k++)
+        json_array_append_new(zones, zone_json(&zone));
     return zones;
 }
 

@@ -48,9 +48,10 @@ class Origin(freshet.Freshetd):
         return self.control({"cmd": "captured", "after": after})
 
 
-def config(topic, zones, **options):
-    """`zones`: name -> primaries, or a dict of options."""
-    section = {"brokers": topic.bootstrap, "updates": topic.name}
+def config(topic, zones, snapshots=None, **options):
+    """`zones`: name -> primaries, or a dict of options. `snapshots`: a topic; None: one that is not there."""
+    section = {"brokers": topic.bootstrap, "updates": topic.name,
+               "snapshots": snapshots.name if snapshots else "no.snapshots"}
     if topic.consumer_properties:
         section["rdkafka"] = topic.consumer_properties
     listed = []
@@ -115,7 +116,12 @@ def digest(records):
 
 def log_of(topic, zone):
     """All change sets of a zone in the topic, in order."""
-    count = sum(topic.end_offsets().values())
-    messages = topic.read(count) if count else []
+    return log_of_from(topic, zone, dict.fromkeys(topic.end_offsets(), 0))
+
+
+def log_of_from(topic, zone, start):
+    """Those from an offset on, by partition."""
+    count = sum(end - start[partition] for partition, end in topic.end_offsets().items())
+    messages = topic.read(count, start) if count else []
     ours = [message for message in messages if message.key and message.key.decode() == zone]
     return [json.loads(message.value) for message in sorted(ours, key=lambda m: m.offset)]

@@ -127,7 +127,7 @@ options {{
 controls {{ }};
 zone "{self.zone}" {{
     type primary; file "zone"; notify explicit; also-notify {{ {self.notify[0]} port {self.notify[1]}{by}; }};
-    allow-update {{ 127.0.0.1; }}; allow-transfer {{ {allow}; }}; ixfr-from-differences yes;
+    allow-update {{ 127.0.0.1; }}; allow-transfer {{ {allow}; }}; ixfr-from-differences yes; max-ixfr-ratio unlimited;
 }};
 """)
 

@@ -336,6 +336,30 @@ static void notifies_that_come_meanwhile_are_one(void **state)
     assert_int_equal(counts.notifies_joined, 92);
 }
 
+/* NSD tells of a version before the process that answers has it. */
+static void a_notify_that_comes_before_the_version_does(void **state)
+{
+    (void)state;
+    at_version_5(1);
+    capture_notified(capture, 0, true, 6, now);
+    by_tcp(GOOD, LINES("SOA 5"));
+    then("ixfr@0 ");
+    for (unsigned k = 0; k < CAPTURE_PROMISE_TRIES; k++) {
+        assert_int_equal(capture_due(capture), now.us + (100000u << k));
+        pass(100u << k);
+        then("soa@0 ");
+        by_udp(0, GOOD, LINES("SOA 5"));
+    }
+    assert_int_equal(capture_due(capture), now.us + 100 * (uint64_t)SECOND); /* a hint, no more */
+    capture_notified(capture, 0, true, 6, now);
+    by_tcp(GOOD, LINES("SOA 5"));
+    pass(100);
+    by_udp(0, GOOD, LINES("SOA 6"));
+    by_tcp(GOOD, LINES("SOA 6", "SOA 5", "SOA 6", MAIL, "SOA 6"));
+    acknowledge();
+    assert_int_equal(capture_due(capture), now.us + 100 * (uint64_t)SECOND);
+}
+
 static void nothing_new(void **state)
 {
     (void)state;
@@ -702,6 +726,7 @@ int main(void)
         TEST(a_notify_with_its_serial_asks_at_once),
         TEST(p12_versions_are_published_one_after_the_other),
         TEST(notifies_that_come_meanwhile_are_one),
+        TEST(a_notify_that_comes_before_the_version_does),
         TEST(nothing_new),
         TEST(serials_go_round),
         TEST(a_name_below_a_wildcard_takes_what_it_covered),
