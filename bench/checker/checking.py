@@ -75,7 +75,7 @@ class Checker:
                   if value is not None and value is not False]
         self._child = subprocess.Popen([*process.ORPHAN_GUARD, str(os.getpid()), *words],
                                        cwd=process.ROOT, text=True, stdin=subprocess.PIPE,
-                                       stdout=subprocess.PIPE)
+                                       stdout=subprocess.PIPE, env=freshet.environment())
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
