@@ -6,8 +6,9 @@
 #include "resolver/daemon/numbers.h"
 
 enum {
-    MANY = 1024,    /* questions and clients: some MiB */
+    MANY = 256,     /* questions and clients: a MiB or two */
     PART = 8,       /* of the most that there were: so few are left */
+    REST = 10,      /* looks, after memory was given back */
     CONNECTION = 4, /* a connection by TCP may have as much as so many of them */
 };
 
@@ -15,6 +16,7 @@ struct slack {
     const struct daemon *daemon;
     struct event *look;
     size_t most;
+    unsigned rest;
 };
 
 bool slack_is_due(size_t under_way, size_t *most)
@@ -40,8 +42,13 @@ static void look(evutil_socket_t fd, short what, void *arg)
     struct tcp_numbers tcp;
     numbers_take_tcp(slack->daemon, &tcp);
     under_way += CONNECTION * tcp.connections;
-    if (slack_is_due(under_way, &slack->most))
+    if (slack->rest > 0) {
+        slack->rest--;
+        slack->most = under_way > slack->most ? under_way : slack->most;
+    } else if (slack_is_due(under_way, &slack->most)) {
         (void)malloc_trim(0);
+        slack->rest = REST;
+    }
 }
 
 struct slack *slack_new(struct event_base *base, const struct daemon *daemon)

@@ -3,7 +3,7 @@
  *
  * What a question under way takes is freed with it, but malloc keeps most of that for next time: tens of MiB after a
  * flood, for months. So once a second it is looked at how much is under way; when it was many times more not long ago,
- * malloc is told to give back what it has. That takes it some milliseconds, and nothing at all in everyday life.
+ * malloc is told to give back what it has, at most every ten seconds. That takes it some milliseconds.
  *
  * Threads: all on the main thread.
  */
