@@ -211,11 +211,12 @@ static void unqueue(struct port *port, const struct udp_query *udp_query)
 /* Too many are open, or no more can be had: one of those there are. */
 static struct port *port_reuse(struct ports *ports)
 {
-    struct port *port =
-        ports->count ? ports->all[entropy_below(&ports->entropy, (uint32_t)ports->count)] : NULL;
+    if (ports->count == 0)
+        return NULL;
+    struct port *port = ports->all[entropy_below(&ports->entropy, (uint32_t)ports->count)];
     if (ports->options.budget)
         counter_add(&ports->options.budget->shared, 1);
-    return port && port->count < PORTS_MOST_ON ? port : NULL;
+    return port->count < PORTS_MOST_ON ? port : NULL;
 }
 
 static struct port *port_pick(struct ports *ports)

@@ -207,6 +207,25 @@ static void a_port_takes_only_so_many(void **state)
     assert_in_range(count_ports(0), 1280 / PORTS_QUERIES, PORTS_MOST);
 }
 
+/* What the kernel refuses, as without a route, is no lack of ports. */
+static void who_cannot_be_reached_shares_no_port(void **state)
+{
+    (void)state;
+    struct ports_budget budget = {.most = 10};
+    uint8_t bytes[SIZE] = {0};
+    struct udp_query query = {.bytes = bytes, .size = SIZE};
+    f.address.sin_addr.s_addr =
+        htonl(INADDR_BROADCAST); /* which takes an option that we do not set */
+    ports_free(f.ports);
+    f.ports = ports_new(&(struct ports_options){.budget = &budget,
+                                                .base = f.base,
+                                                .address = (struct sockaddr *)&f.address,
+                                                .arrived = arrived});
+    assert_int_equal(ports_send(f.ports, &query), ERR_SYSTEM);
+    assert_int_equal(budget.open, 0);
+    assert_int_equal(counter_get(&budget.shared), 0);
+}
+
 /* Silent upstreams leave the others theirs: past the budget an upstream has the few that each may have. */
 static void past_the_budget_ports_are_used_longer(void **state)
 {
@@ -383,6 +402,7 @@ int main(void)
         TEST(queries_share_a_few_ports),
         TEST(a_port_takes_only_so_many),
         TEST(past_the_budget_ports_are_used_longer),
+        TEST(who_cannot_be_reached_shares_no_port),
         TEST(a_drained_port_is_closed),
         TEST(a_response_counts_on_its_own_port_only),
         TEST(what_is_no_message_is_dropped),
