@@ -93,6 +93,8 @@ $(BUILD)/unit/test_store: LDLIBS += $(addprefix -Wl$(comma)--wrap=,malloc calloc
 
 $(BUILD)/unit/test_apply: LDLIBS += -Wl,--wrap=malloc
 
+$(BUILD)/unit/test_holders $(BUILD)/unit/test_route: LDLIBS += $(addprefix -Wl$(comma)--wrap=,malloc calloc)
+
 $(BUILD)/unit/test_zone: LDLIBS += $(addprefix -Wl$(comma)--wrap=,malloc calloc realloc)
 
 # What many unit tests have around them, made up.

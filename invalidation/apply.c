@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#define HASH_NONFATAL_OOM 1 /* what finds no memory is not in the table: its hh.tbl is NULL */
 #include <uthash.h>
 
 #include "invalidation/install.h"
@@ -91,7 +92,10 @@ static struct inner_zone *add_inner(struct applier *applier, const uint8_t *name
         return NULL;
     memcpy(zone->name, name, size);
     HASH_ADD_KEYPTR(hh, applier->inner, zone->name, size, zone);
-    return zone;
+    if (zone->hh.tbl)
+        return zone;
+    free(zone);
+    return NULL;
 }
 
 /* Where a set's zone is: one of the subscription, or below one. */

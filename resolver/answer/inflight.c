@@ -3,6 +3,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#define HASH_NONFATAL_OOM 1 /* what finds no memory is not in the table: its hh.tbl is NULL */
 #include <uthash.h>
 #include <utlist.h>
 
@@ -576,7 +577,7 @@ static struct job *start_job(struct inflight *inflight, const struct task *task)
     }
     HASH_ADD_KEYPTR_BYHASHVALUE(hh, inflight->table, job->key.bytes, job->key.size,
                                 (uint32_t)job->key.hash, job);
-    job->joinable = true;
+    job->joinable = job->hh.tbl != NULL;
     charge(job, source);
     counter_add(&inflight->counters.under_way, 1);
     note_asked(job);

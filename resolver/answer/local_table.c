@@ -29,6 +29,11 @@ void local_table_add_zone(struct local_table *table, const uint8_t *name, enum l
         zone->size = size;
         memcpy(zone->name, name, size);
         HASH_ADD_KEYPTR(hh, table->zones, zone->name, size, zone);
+        if (!zone->hh.tbl) {
+            free(zone);
+            table->failed = true;
+            return;
+        }
     }
     zone->kind = kind;
     if (kind != LOCAL_EXEMPT)
@@ -65,6 +70,11 @@ static struct local_name *add_name(struct local_table *table, const uint8_t *nam
     }
     memcpy(made->name, name, size);
     HASH_ADD_KEYPTR(hh, table->names, made->name, size, made);
+    if (!made->hh.tbl) {
+        free(made);
+        table->failed = true;
+        return NULL;
+    }
     if (size > LOCAL_TAIL)
         set_bit(table->name_tails, local_name_bit(local_tail(name, size)));
     return made;

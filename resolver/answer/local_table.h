@@ -9,6 +9,7 @@
 #define FRESHET_RESOLVER_ANSWER_LOCAL_TABLE_H
 
 #include <string.h>
+#define HASH_NONFATAL_OOM 1 /* what finds no memory is not in the table: its hh.tbl is NULL */
 #include <uthash.h>
 
 #include "dns/record.h"

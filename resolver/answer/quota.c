@@ -1,6 +1,7 @@
 #include "resolver/answer/quota.h"
 
 #include <stdlib.h>
+#define HASH_NONFATAL_OOM 1 /* what finds no memory is not in the table: its hh.tbl is NULL */
 #include <uthash.h>
 #include <utlist.h>
 
@@ -90,7 +91,10 @@ static struct quota_holder *holder_of(struct quota *quota, uint64_t who)
     holder->count = 0;
     holder->items = NULL;
     HASH_ADD_BYHASHVALUE(hh, quota->holders, who, sizeof holder->who, hash_of(who), holder);
-    return holder;
+    if (holder->hh.tbl)
+        return holder;
+    pool_put(&quota->pool, holder);
+    return NULL;
 }
 
 void quota_charge(struct quota *quota, struct quota_item *item, uint64_t who)

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#define HASH_NONFATAL_OOM 1 /* what finds no memory is not in the table: its hh.tbl is NULL */
 #include <uthash.h>
 
 #include "dns/type.h"
@@ -53,7 +54,11 @@ int routes_add(struct routes *routes, const uint8_t *zone, struct source *source
     route->source = source;
     memcpy(route->zone, zone, size);
     HASH_ADD_KEYPTR(hh, routes->table, route->zone, size, route);
-    return ERR_OK;
+    if (route->hh.tbl)
+        return ERR_OK;
+    source_unref(source);
+    free(route);
+    return ERR_MEMORY;
 }
 
 bool routes_differ(const struct routes *routes)

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#define HASH_NONFATAL_OOM 1 /* what finds no memory is not in the table: its hh.tbl is NULL */
 #include <uthash.h>
 #include <utlist.h>
 
@@ -111,7 +112,10 @@ static struct holder *holder_get(struct holders *holders, const union address *p
     holder->key = key;
     holder->by_count.holder = holder->by_bytes.holder = holder;
     HASH_ADD(hh, holders->table, key, sizeof holder->key, holder);
-    return holder;
+    if (holder->hh.tbl)
+        return holder;
+    free(holder);
+    return NULL;
 }
 
 static void list(struct holders *holders, struct held *held)

@@ -178,17 +178,20 @@ static void release(void *endpoint)
 static const struct transport tcp_transport = {
     .send = send_reply, .hold = hold, .release = release};
 
-/* The next whole message, removed from the input only after it was handled. NULL: not all there yet. */
+/*
+ * The next whole message, removed from the input only after it was handled. NULL: not all there yet, or no memory to have
+ * it in one piece: that is tried again with what comes next, for as long as half a message may last.
+ */
 static const uint8_t *next_message(struct evbuffer *input, size_t *ret_size)
 {
-    size_t length = evbuffer_get_length(input);
-    if (length < LENGTH_SIZE)
+    uint8_t length[LENGTH_SIZE];
+    if (evbuffer_copyout(input, length, sizeof length) < LENGTH_SIZE)
         return NULL;
-    size_t size = wire_get_u16(evbuffer_pullup(input, LENGTH_SIZE));
-    if (length < LENGTH_SIZE + size)
-        return NULL;
-    *ret_size = size;
-    return evbuffer_pullup(input, (ev_ssize_t)(LENGTH_SIZE + size)) + LENGTH_SIZE;
+    const size_t size = LENGTH_SIZE + wire_get_u16(length);
+    const uint8_t *bytes =
+        evbuffer_get_length(input) < size ? NULL : evbuffer_pullup(input, (ev_ssize_t)size);
+    *ret_size = size - LENGTH_SIZE;
+    return bytes ? bytes + LENGTH_SIZE : NULL;
 }
 
 /* How long one may be idle: all of the time until half of the places are taken, then less and less (RFC 7766 6.2.3). */

@@ -8,6 +8,29 @@
 /* Who goes when there is no room: never one of those who hold little while somebody holds much. */
 enum { MANY = 100 };
 
+/* Allocations that succeed before the one that fails; negative: all do. */
+static int until_failure = -1;
+
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t count, size_t size);
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+
+static bool fails(void)
+{
+    return until_failure >= 0 && until_failure-- == 0;
+}
+
+void *__wrap_malloc(size_t size)
+{
+    return fails() ? NULL : __real_malloc(size);
+}
+
+void *__wrap_calloc(size_t count, size_t size)
+{
+    return fails() ? NULL : __real_calloc(count, size);
+}
+
 static struct holders *holders;
 static struct held many[MANY], few[MANY];
 static uint64_t now_ms;
@@ -146,6 +169,27 @@ static void who_takes_nothing_is_kept_out(void **state)
     assert_false(holders_keep_out(holders, &one, mono_add(now, HOLDERS_OUT_MS)));
 }
 
+/* Who cannot be entered is turned away; nobody else notices. */
+static void without_memory_one_is_turned_away(void **state)
+{
+    (void)state;
+    size_t turned_away = 0;
+    for (int n = 0; n < 2 * MANY; n++) {
+        size_t entered = 0;
+        until_failure = n;
+        for (size_t i = 0; i < MANY; i++) {
+            union address peer = v4((uint32_t)i);
+            entered += holders_enter(holders, &many[entered], &peer, tick());
+        }
+        until_failure = -1;
+        turned_away += MANY - entered;
+        assert_int_equal(holders_count(holders), entered);
+        for (size_t i = 0; i < entered; i++)
+            holders_leave(holders, &many[i]);
+    }
+    assert_true(turned_away > MANY); /* one each time, until there are so many that none failed */
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -155,6 +199,7 @@ int main(void)
         TEST(a_client_is_a_network),
         TEST(bytes),
         TEST(who_takes_nothing_is_kept_out),
+        TEST(without_memory_one_is_turned_away),
     };
     return cmocka_run_group_tests_name("holders", tests, NULL, NULL);
 }

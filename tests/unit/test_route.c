@@ -11,6 +11,29 @@
 
 enum { SOURCES = 4 };
 
+/* Allocations that succeed before the one that fails; negative: all do. */
+static int until_failure = -1;
+
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t count, size_t size);
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+
+static bool fails(void)
+{
+    return until_failure >= 0 && until_failure-- == 0;
+}
+
+void *__wrap_malloc(size_t size)
+{
+    return fails() ? NULL : __real_malloc(size);
+}
+
+void *__wrap_calloc(size_t count, size_t size)
+{
+    return fails() ? NULL : __real_calloc(count, size);
+}
+
 static struct fixture {
     struct world world;
     struct fake_source sources[SOURCES];
@@ -140,13 +163,32 @@ static void many_zones(void **state)
     assert_int_equal(f.sources[1].source.references, 1 + 334);
 }
 
+static void without_memory_a_zone_is_refused(void **state)
+{
+    (void)state;
+    uint8_t name[NAME_MAX_SIZE];
+    assert_true(name_from_text("example.com.", name) > 0);
+    for (int n = 0; n < 3; n++) { /* the route, the table, its buckets */
+        until_failure = n;
+        assert_int_equal(routes_add(f.routes, name, source_ref(&f.sources[1].source)), ERR_MEMORY);
+        until_failure = -1;
+        assert_false(routes_differ(f.routes));
+    }
+    add("example.com.", 1);
+    expect("www.example.com.", 1);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(without_zones_all_goes_one_way), TEST(the_longest_zone_decides),
-        TEST(the_parent_is_asked_for_ds),     TEST(the_root_may_be_a_zone),
-        TEST(bytes_are_not_labels),           TEST(many_zones),
+        TEST(without_memory_a_zone_is_refused),
+        TEST(without_zones_all_goes_one_way),
+        TEST(the_longest_zone_decides),
+        TEST(the_parent_is_asked_for_ds),
+        TEST(the_root_may_be_a_zone),
+        TEST(bytes_are_not_labels),
+        TEST(many_zones),
     };
     return cmocka_run_group_tests_name("route", tests, NULL, NULL);
 }

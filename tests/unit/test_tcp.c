@@ -220,6 +220,37 @@ static void one_message_in_many_pieces(void **state)
     close(fd);
 }
 
+/* What libevent asks for that is larger than this fails; 0: nothing does. */
+static size_t most_memory;
+
+static void *some_memory(size_t size)
+{
+    return most_memory > 0 && size > most_memory ? NULL : malloc(size);
+}
+
+/* There is no memory to have it in one piece: it waits for some. */
+static void a_message_in_pieces_without_memory(void **state)
+{
+    (void)state;
+    enum { LARGE = 30000, PIECE = 3000 };
+    static uint8_t bytes[LENGTH_SIZE + LARGE];
+    int fd = dial();
+    wire_put_u16(bytes, LARGE);
+    bytes[LENGTH_SIZE + 2] = 0x80; /* a response, which nobody answers */
+    most_memory = LARGE - 1;
+    for (size_t at = 0; at < sizeof bytes; at += PIECE) {
+        size_t left = sizeof bytes - at;
+        assert_true(write(fd, bytes + at, left < PIECE ? left : PIECE) > 0);
+        turn(2);
+    }
+    assert_int_equal(counter_get(&tcp_pool_counters(f.pool)->queries), 0);
+    most_memory = 0;
+    send_query(fd, 9, true);
+    assert_int_equal(read_replies(fd, 9), 1);
+    assert_int_equal(counter_get(&tcp_pool_counters(f.pool)->queries), 2);
+    close(fd);
+}
+
 /* Its length is 0 or less than a header: there is nothing to answer, but the next message is. */
 static void short_messages_are_dropped(void **state)
 {
@@ -435,6 +466,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(many_messages_in_one_piece),
         TEST(one_message_in_many_pieces),
+        TEST(a_message_in_pieces_without_memory),
         TEST(short_messages_are_dropped),
         IDLE_TEST(half_closed_it_still_gets_its_answers),
         TEST(gone_before_its_answer),
@@ -448,5 +480,6 @@ int main(void)
         TEST(a_pipeline_is_bounded),
         TEST(stopped_it_takes_nobody),
     };
+    event_set_mem_functions(some_memory, realloc, free);
     return cmocka_run_group_tests_name("tcp", tests, NULL, NULL);
 }
