@@ -33,6 +33,7 @@ struct captured {
     int64_t offset;                 /* the first change set that is not in it */
     struct retention_view view;     /* its newest snapshot */
     bool writing;                   /* a snapshot */
+    bool stays;                     /* as it is, while another configuration is taken over */
     UT_hash_handle hh;              /* by the apex, where the zone keeps it */
 };
 
@@ -617,38 +618,35 @@ static bool is_same(const struct captured *captured, const struct config_origin_
     return same;
 }
 
-static const struct config_origin_zone *find_config(const struct config *config,
-                                                    const uint8_t *apex)
+static struct captured *find_by_text(const struct captures *captures, const char *name)
 {
-    uint8_t name[NAME_MAX_SIZE];
-    for (size_t k = 0; k < config->origin_zone_count; k++) {
-        read_apex(config->origin_zones[k].name, name);
-        if (name_equal(name, apex))
-            return &config->origin_zones[k];
-    }
-    return NULL;
+    uint8_t apex[NAME_MAX_SIZE];
+    read_apex(name, apex);
+    return captures_find(captures, apex);
 }
 
-int captures_reload(struct captures *captures, struct config *config, const struct keyring *keyring)
+int captures_reload(struct captures *captures, const struct config *config,
+                    const struct keyring *keyring)
 {
     struct captured *captured, *next;
     char error[CONFIG_MAX_ERROR];
     end_recall(captures); /* begun again for whoever is not ready */
-    captures->options.config = config;
     captures->options.keyring = keyring;
+    for (size_t k = 0; k < config->origin_zone_count; k++)
+        if ((captured = find_by_text(captures, config->origin_zones[k].name)))
+            captured->stays = captured->ready && is_same(captured, &config->origin_zones[k]);
     HASH_ITER (hh, captures->zones, captured, next) {
-        const struct config_origin_zone *wanted = find_config(config, zone_apex(captured->zone));
-        if (wanted && captured->ready && is_same(captured, wanted))
-            continue;
-        HASH_DEL(captures->zones, captured);
-        captured_free(captured);
+        if (!captured->stays) {
+            HASH_DEL(captures->zones, captured);
+            captured_free(captured);
+        } else {
+            captured->stays = false;
+        }
     }
-    for (size_t k = 0; k < config->origin_zone_count; k++) {
-        uint8_t name[NAME_MAX_SIZE];
-        read_apex(config->origin_zones[k].name, name);
-        if (!captures_find(captures, name) && add_zone(captures, &config->origin_zones[k]) < 0)
+    for (size_t k = 0; k < config->origin_zone_count; k++)
+        if (!find_by_text(captures, config->origin_zones[k].name) &&
+            add_zone(captures, &config->origin_zones[k]) < 0)
             return ERR_MEMORY;
-    }
     return recall_unready(captures, error);
 }
 
@@ -668,23 +666,22 @@ void captures_numbers(const struct captures *captures, struct captures_numbers *
     }
 }
 
-bool captures_status(const struct captures *captures, size_t k, struct captured_status *ret)
+struct captured *captures_next(const struct captures *captures, const struct captured *before)
 {
-    struct captured *one = captures->zones;
-    for (; one && k > 0; k--)
-        one = one->hh.next;
-    if (!one)
-        return false;
-    *ret = (struct captured_status){.apex = zone_apex(one->zone)};
-    if (!one->ready)
-        return true; /* somebody else writes it */
-    capture_status(one->capture, &ret->capture);
-    zone_size(zone_state(one->zone), &ret->size);
-    ret->has_margin = judge(one, &ret->margin);
-    ret->has_snapshot = one->view.has_snapshot;
-    ret->snapshot_offset = one->view.offset;
-    ret->snapshot_made_us = one->view.made_us;
-    return true;
+    return before ? before->hh.next : captures->zones;
+}
+
+void captured_status(struct captured *captured, struct captured_status *ret)
+{
+    *ret = (struct captured_status){.apex = zone_apex(captured->zone)};
+    if (!captured->ready)
+        return; /* somebody else writes it */
+    capture_status(captured->capture, &ret->capture);
+    zone_size(zone_state(captured->zone), &ret->size);
+    ret->has_margin = judge(captured, &ret->margin);
+    ret->has_snapshot = captured->view.has_snapshot;
+    ret->snapshot_offset = captured->view.offset;
+    ret->snapshot_made_us = captured->view.made_us;
 }
 
 size_t captures_latest(const struct captures *captures, uint64_t after,

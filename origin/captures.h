@@ -31,7 +31,7 @@ struct captured_version {
 
 struct captures_options {
     struct event_base *base;
-    struct config *config;         /* borrowed; as running */
+    const struct config *config;   /* the one it starts with; borrowed until captures_free() */
     char *const *properties;       /* of librdkafka, with secrets; borrowed until captures_free() */
     const struct keyring *keyring; /* borrowed */
 };
@@ -44,8 +44,8 @@ void captures_free(struct captures *captures); /* NULL is fine */
 /* Reads the log and begins. ERR_MEMORY, ERR_SYSTEM. */
 MUST_CHECK int captures_start(struct captures *captures, char ret_error[CONFIG_MAX_ERROR]);
 
-/* Takes over another configuration: zones come, go, or get other primaries and keys. ERR_MEMORY. */
-MUST_CHECK int captures_reload(struct captures *captures, struct config *config,
+/* Takes over the zones of another configuration: they come, go, or get other primaries and keys. The keyring is borrowed, the configuration is not kept. ERR_MEMORY. */
+MUST_CHECK int captures_reload(struct captures *captures, const struct config *config,
                                const struct keyring *keyring);
 
 /* The zone of a canonical name; NULL: it is none of ours. */
@@ -69,7 +69,7 @@ struct captures_numbers {
 };
 void captures_numbers(const struct captures *captures, struct captures_numbers *ret);
 
-/* The k-th zone; false past the last one. */
+/* A zone. */
 struct captured_status {
     const uint8_t *apex;
     struct capture_status capture;
@@ -79,7 +79,10 @@ struct captured_status {
     int64_t snapshot_offset, snapshot_made_us;
     struct retention_margin margin;
 };
-bool captures_status(const struct captures *captures, size_t k, struct captured_status *ret);
+
+/* The zone after one, NULL: the first one; NULL when there is none any more. */
+struct captured *captures_next(const struct captures *captures, const struct captured *before);
+void captured_status(struct captured *captured, struct captured_status *ret);
 
 /* Versions in the order they were acknowledged, those after the `after`-th, of the latest CAPTURES_LATEST. */
 size_t captures_latest(const struct captures *captures, uint64_t after,

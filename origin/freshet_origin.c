@@ -88,6 +88,7 @@ struct program {
     struct event_base *base;
     struct systemd *systemd;
     struct config *config; /* as running */
+    struct config *first;  /* what takes a restart to change is borrowed from here */
     struct keyring keyring;
     char **properties;
     struct captures *captures;
@@ -137,7 +138,8 @@ static bool reload(struct program *program, char error[CONFIG_MAX_ERROR])
     program->status.config = config;
     if (captures_reload(program->captures, config, &program->keyring) < 0)
         log_line(LOG_LEVEL_ERROR, "msg=\"not all zones could be taken over\"");
-    config_free(old);
+    if (old != program->first)
+        config_free(old);
     keyring_clear(&old_keyring);
     log_set_level(log_level_from_text(config->log));
     return true;
@@ -261,7 +263,9 @@ static void close_program(struct program *program)
         event_base_free(program->base);
     secrets_free(program->properties);
     keyring_clear(&program->keyring);
-    config_free(program->config);
+    if (program->config != program->first)
+        config_free(program->config);
+    config_free(program->first);
     systemd_close(program->systemd);
 }
 
@@ -273,6 +277,7 @@ static int run(const char *config_path, struct config *config, struct keyring ke
                               .base = event_base_new(),
                               .systemd = systemd_open(),
                               .config = config,
+                              .first = config,
                               .keyring = keyring};
     signal(SIGPIPE, SIG_IGN);
     log_libevent();

@@ -73,8 +73,11 @@ static json_t *zones_json(const struct status *status)
 {
     json_t *zones = json_array();
     struct captured_status zone;
-    for (size_t k = 0; captures_status(status->captures, k, &zone); k++)
+    struct captured *one = NULL;
+    while ((one = captures_next(status->captures, one))) {
+        captured_status(one, &zone);
         json_array_append_new(zones, zone_json(&zone));
+    }
     return zones;
 }
 

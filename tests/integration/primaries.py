@@ -185,6 +185,7 @@ zone:
     zonefile-sync: -1
     zonefile-load: whole
     journal-content: changes
+    journal-max-depth: 10000
     notify: origin
     acl: [updates, transfers]
 """)

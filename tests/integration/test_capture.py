@@ -302,3 +302,25 @@ def test_each_zone_has_a_snapshot_that_the_log_goes_on_from(started, broker, fre
     log = origin.log_of_from(fresh_topic, ZONE, ends)
     assert [message.get("must") for message in log] == [["snapshot"]]
     process.eventually(lambda: (capture.zone(ZONE)["snapshot"] or {}).get("verdict") == "fine", within=15)
+
+
+def test_zones_come_and_go_with_a_reload(started, broker, fresh_topic, listen):
+    primary = started(primaries.Knot, ZONE, listen)
+    other = started(primaries.Knot, "example.net.", listen)
+    capture = origin_of(started, fresh_topic, listen, primary)
+    capture.wait_serial(ZONE, primary.serial())
+    both = {ZONE: [primary], "example.net.": [other]}
+    for zones in (both, {"example.net.": [other]}, both):
+        capture.configure(origin.config(fresh_topic, zones, listen=[f"{listen[0]}:{listen[1]}"]))
+        seen = len(capture.log)
+        capture.sighup()
+        capture.wait_log("msg=reloaded", start=seen)
+        for server in [server for servers in zones.values() for server in servers]:
+            server.change(1)
+            capture.wait_serial(server.zone, server.serial())
+        assert {zone["name"] for zone in capture.status()["zone_list"]} == set(zones)
+    for server in (primary, other):
+        assert origin.replay(origin.log_of(fresh_topic, server.zone)) == origin.transfer(server, server.zone)
+    capture.configure(origin.config(fresh_topic, both, listen=[f"{listen[0]}:{listen[1]}"], publisher="another"))
+    capture.sighup()
+    capture.wait_log("publisher takes a restart to change")

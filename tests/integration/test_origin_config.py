@@ -53,6 +53,17 @@ def test_a_good_one(check):
     assert check(GOOD)[0] == (0, "", "")
 
 
+def test_the_sample(check):
+    assert freshet.Cli("freshet-origin")("-n", "-c", "config/origin.yaml") == (0, "", "")
+
+
+@pytest.mark.parametrize("arguments, word", [([], "-c"), (["--nonsense"], "nonsense"), (["-c", "x", "more"], "more"),
+                                             (["-c", "/nowhere.yaml"], "/nowhere.yaml")])
+def test_wrong_arguments(arguments, word):
+    result = freshet.Cli("freshet-origin")(*arguments)
+    assert result.code == 1 and result.stdout == "" and word in result.stderr
+
+
 @pytest.mark.parametrize("fault", BAD)
 def test_a_bad_one(check, fault):
     old, new, line, said = BAD[fault]
