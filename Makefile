@@ -126,7 +126,7 @@ $(BUILD)/$(1): $(call objects,$(2)) $(RUNTIME) $(BUILD)/libbench.a $(LIBS)
 endef
 bench_program = $(eval $(call BENCH_RULE,$(1),$(2)))
 $(foreach one,checker/checker propagation/probe fanout/fanout,$(call bench_program,$(one),$(wildcard bench/$(dir $(one))*.c)))
-$(foreach one,apply/flood throughput/echo throughput/authority hit,$(call bench_program,$(one),bench/$(one).c))
+$(foreach one,apply/flood throughput/echo throughput/authority hit change,$(call bench_program,$(one),bench/$(one).c))
 $(foreach one,authority filler churn,$(call bench_program,memory/$(one),$(addprefix bench/memory/,$(one).c names.c)))
 $(call bench_program,apply/bench,$(addprefix bench/apply/,main.c inprocess.c collisions.c))
 $(call bench_program,throughput/load,$(addprefix bench/throughput/,load.c flow.c questions.c))
@@ -170,9 +170,10 @@ unit-sanitized:
 	@$(MAKE) --no-print-directory SANITIZER=address,undefined unit
 	@$(MAKE) --no-print-directory SANITIZER=thread unit
 
-# What a cache hit costs, counted by callgrind; more than 5 % over bench/hit.baseline fails.
-instructions: $(BUILD)/hit
+# What a cache hit costs, and a change, counted by callgrind; more than 5 % over bench/*.baseline fails.
+instructions: $(BUILD)/hit $(BUILD)/change
 	@$(PYTHON) bench/instructions.py $(BUILD)/hit
+	@$(PYTHON) bench/instructions.py $(BUILD)/change
 
 # Exhaustive verification of the protocol, and of the mutations it must find.
 model:

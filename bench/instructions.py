@@ -1,6 +1,6 @@
-"""instructions.py - instructions of a cache hit and of its parts, compared with the committed baseline.
+"""instructions.py - instructions of a cache hit (hit.c) or of a change (change.c), compared with the committed baseline.
 
-    bench/instructions.py build/hit            compare; more than 5 % over the baseline fails
+    bench/instructions.py build/hit            compare; more than 5 % over bench/hit.baseline fails
     bench/instructions.py build/hit --update   write the baseline anew: a line for review
 
 Runs the program under callgrind, which counts the same whatever else the machine is doing. Each compiler makes
@@ -13,12 +13,11 @@ import subprocess
 import sys
 import tempfile
 
-BASELINE = pathlib.Path(__file__).with_name("hit.baseline")
 ALLOWED = 1.05
 
 
 def count(program):
-    """{part: instructions per query}, in the program's order."""
+    """{part: instructions for each query or change}, in the program's order."""
     with tempfile.TemporaryDirectory() as folder:
         out = pathlib.Path(folder) / "callgrind"
         run = subprocess.run(
@@ -26,7 +25,7 @@ def count(program):
             capture_output=True, text=True, check=False)
         if run.returncode != 0:
             sys.exit(f"{program}: exit status {run.returncode}\n{run.stdout}{run.stderr}")
-        queries = dict(line.split() for line in run.stdout.splitlines())
+        numbers = dict(line.split() for line in run.stdout.splitlines())
         totals = {}
         for dump in pathlib.Path(folder).iterdir():
             text = dump.read_text()
@@ -34,7 +33,7 @@ def count(program):
             total = re.search(r"^(?:totals|summary): (\d+)", text, re.MULTILINE)
             if part and total:
                 totals[part[1]] = int(total[1])
-    return {part: totals[part] / int(number) for part, number in queries.items()}
+    return {part: totals[part] / int(number) for part, number in numbers.items()}
 
 
 def compiler():
@@ -43,19 +42,23 @@ def compiler():
     return "gcc " + version.split(".")[0].strip()
 
 
-def is_of(other):
+def baseline_of(program):
+    return pathlib.Path(__file__).with_name(pathlib.Path(program).name + ".baseline")
+
+
+def is_of(path, other):
     """Whether the baseline is that of a compiler."""
-    return f", {other}:" in BASELINE.read_text().partition("\n")[0]
+    return f", {other}:" in path.read_text().partition("\n")[0]
 
 
-def read_baseline():
-    lines = (line.split() for line in BASELINE.read_text().splitlines() if not line.startswith("#"))
+def read_baseline(path):
+    lines = (line.split() for line in path.read_text().splitlines() if not line.startswith("#"))
     return {part: float(number) for part, number in lines}
 
 
-def update(counts):
-    BASELINE.write_text(f"# Instructions per query, {compiler()}: bench/instructions.py build/hit --update\n"
-                        + "".join(f"{part} {number:.0f}\n" for part, number in counts.items()))
+def update(path, counts):
+    path.write_text(f"# Instructions each, {compiler()}: bench/instructions.py build/{path.stem} --update\n"
+                    + "".join(f"{part} {number:.0f}\n" for part, number in counts.items()))
 
 
 def compare(counts, baseline):
@@ -66,7 +69,7 @@ def compare(counts, baseline):
         if before is None or number > before * ALLOWED:
             over.append(part)
         change = "new" if before is None else f"{100 * (number / before - 1):+.1f} %"
-        print(f"  {part:<10}{number:>8.0f} instructions per query, baseline {before or 0:.0f} ({change})")
+        print(f"  {part:<14}{number:>6.0f} instructions each, baseline {before or 0:.0f} ({change})")
     return over
 
 
@@ -76,10 +79,11 @@ def main():
     parser.add_argument("--update", action="store_true")
     arguments = parser.parse_args()
     counts = count(arguments.program)
+    path = baseline_of(arguments.program)
     if arguments.update:
-        update(counts)
-    over = compare(counts, read_baseline())
-    if not is_of(compiler()):
+        update(path, counts)
+    over = compare(counts, read_baseline(path))
+    if not is_of(path, compiler()):
         print(f"The baseline is not that of {compiler()}: nothing is held against it.")
         return
     if over:
