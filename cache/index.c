@@ -5,9 +5,8 @@
 
 enum {
     FIRST_BUCKETS = 4,
-    FILL = 10, /* slots per bucket, on average, before the table grows */
-    PAGES_FROM =
-        256 * 1024, /* bytes from which a table is mapped by itself, and given back whole */
+    FILL = 10,              /* slots per bucket, on average, before the table grows */
+    PAGES_FROM = 16 * 1024, /* bytes from which a table is mapped by itself, and given back whole */
 };
 
 static struct index_bucket *buckets_new(size_t count)

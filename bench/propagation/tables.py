@@ -66,6 +66,12 @@ def ratios(record):
     return rows
 
 
+def missed(record):
+    """The word for it, and how long any query took: on a slow or busy machine that is the most of it."""
+    latency = record["counts"]["tiers"][0]["latency"]
+    return f"MISSED (any query's way: {time(latency['p99'])})"
+
+
 def bar_rows(records):
     rows = [["what was promised", "tier", "measured", "at most", ""]]
     for record in records:
@@ -81,7 +87,7 @@ def bar_rows(records):
                 if row.get("count"):
                     rows.append([f"{record['title']}: {what}, p99", name, time(row["p99"]),
                                  time(OWN_BAR_US),
-                                 "met" if row["p99"] <= OWN_BAR_US else "MISSED"])
+                                 "met" if row["p99"] <= OWN_BAR_US else missed(record)])
     return rows
 
 
