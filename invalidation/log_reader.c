@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "invalidation/kafka.h"
+#include "invalidation/client.h"
 #include "invalidation/retention.h"
 
 static_assert(LOG_FROM_FIRST == RD_KAFKA_OFFSET_BEGINNING, "as librdkafka has it");
@@ -15,7 +15,7 @@ static_assert(LOG_FROM_FIRST == RD_KAFKA_OFFSET_BEGINNING, "as librdkafka has it
 enum { FETCH_MS = 50 }; /* an end shows within this */
 
 struct log_reader {
-    rd_kafka_t *client;
+    struct client *client;
     char *topic;
     rd_kafka_message_t *message; /* handed out last */
     char trouble[KAFKA_MAX_TROUBLE];
@@ -28,8 +28,9 @@ static void on_error(rd_kafka_t *client, int code, const char *reason, void *arg
     kafka_note_trouble(reader->trouble, code, reason);
 }
 
-static rd_kafka_t *new_client(struct log_reader *reader, const struct log_reader_options *options,
-                              char error[LOG_MAX_ERROR])
+static struct client *new_client(struct log_reader *reader,
+                                 const struct log_reader_options *options,
+                                 char error[LOG_MAX_ERROR])
 {
     const struct kafka_settings settings = {.brokers = options->brokers,
                                             .properties = options->properties,
@@ -40,10 +41,7 @@ static rd_kafka_t *new_client(struct log_reader *reader, const struct log_reader
         return NULL;
     rd_kafka_conf_set_error_cb(conf, on_error);
     rd_kafka_conf_set_opaque(conf, reader);
-    rd_kafka_t *client = kafka_client_new(RD_KAFKA_CONSUMER, conf, error);
-    if (client)
-        rd_kafka_poll_set_consumer(client);
-    return client;
+    return client_new(conf, error);
 }
 
 struct log_reader *log_reader_open(const struct log_reader_options *options,
@@ -74,10 +72,23 @@ void log_reader_close(struct log_reader *reader)
         return;
     if (reader->message)
         rd_kafka_message_destroy(reader->message);
-    if (reader->client)
-        rd_kafka_destroy_flags(reader->client, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+    client_free(reader->client);
     free(reader->topic);
     free(reader);
+}
+
+static void drop_message(struct log_reader *reader)
+{
+    if (reader->message)
+        rd_kafka_message_destroy(reader->message);
+    reader->message = NULL;
+}
+
+void log_reader_renew(struct log_reader *reader)
+{
+    char ignored[KAFKA_MAX_ERROR];
+    drop_message(reader);
+    (void)!client_renew(reader->client, ignored);
 }
 
 static int explain(struct log_reader *reader, int error, char text[LOG_MAX_ERROR])
@@ -90,8 +101,10 @@ static int explain(struct log_reader *reader, int error, char text[LOG_MAX_ERROR
 int log_reader_ends(struct log_reader *reader, int timeout_ms, struct log_ends *ret,
                     char ret_error[LOG_MAX_ERROR])
 {
-    int error = kafka_topic_ends(reader->client, reader->topic, timeout_ms, ret, ret_error);
-    rd_kafka_message_t *none = rd_kafka_consumer_poll(reader->client, 0); /* for on_error() */
+    int error =
+        kafka_topic_ends(client_kafka(reader->client), reader->topic, timeout_ms, ret, ret_error);
+    rd_kafka_message_t *none =
+        rd_kafka_consumer_poll(client_kafka(reader->client), 0); /* for on_error() */
     if (none)
         rd_kafka_message_destroy(none);
     return explain(reader, error, ret_error);
@@ -101,7 +114,7 @@ int log_reader_span(struct log_reader *reader, int32_t partition, int timeout_ms
                     int64_t *ret_first, int64_t *ret_end, char ret_error[LOG_MAX_ERROR])
 {
     rd_kafka_resp_err_t code = rd_kafka_query_watermark_offsets(
-        reader->client, reader->topic, partition, ret_first, ret_end, timeout_ms);
+        client_kafka(reader->client), reader->topic, partition, ret_first, ret_end, timeout_ms);
     if (!code)
         return 0;
     snprintf(ret_error, LOG_MAX_ERROR, "topic %s partition %" PRId32 ": %s", reader->topic,
@@ -135,9 +148,9 @@ void log_reader_retention(struct log_reader *reader, int timeout_ms, int64_t *re
 {
     rd_kafka_ConfigResource_t *topic =
         rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, reader->topic);
-    rd_kafka_queue_t *queue = rd_kafka_queue_new(reader->client);
+    rd_kafka_queue_t *queue = rd_kafka_queue_new(client_kafka(reader->client));
     *ret_ms = *ret_bytes = RETENTION_UNKNOWN;
-    rd_kafka_DescribeConfigs(reader->client, &topic, 1, NULL, queue);
+    rd_kafka_DescribeConfigs(client_kafka(reader->client), &topic, 1, NULL, queue);
     rd_kafka_event_t *event = rd_kafka_queue_poll(queue, timeout_ms);
     if (event && !rd_kafka_event_error(event))
         read_retention(event, ret_ms, ret_bytes);
@@ -153,7 +166,7 @@ int log_reader_from(struct log_reader *reader, const struct log_place *places, s
     for (size_t k = 0; k < count; k++)
         rd_kafka_topic_partition_list_add(list, reader->topic, places[k].partition)->offset =
             places[k].offset;
-    rd_kafka_resp_err_t code = rd_kafka_assign(reader->client, list);
+    rd_kafka_resp_err_t code = rd_kafka_assign(client_kafka(reader->client), list);
     rd_kafka_topic_partition_list_destroy(list);
     if (!code)
         return 0;
@@ -184,10 +197,9 @@ static int fault(struct log_reader *reader, char error[LOG_MAX_ERROR])
 int log_reader_next(struct log_reader *reader, int timeout_ms, struct log_message *ret,
                     char ret_error[LOG_MAX_ERROR])
 {
-    if (reader->message)
-        rd_kafka_message_destroy(reader->message);
+    drop_message(reader);
     const rd_kafka_message_t *message = reader->message =
-        rd_kafka_consumer_poll(reader->client, timeout_ms);
+        rd_kafka_consumer_poll(client_kafka(reader->client), timeout_ms);
     if (!message) {
         snprintf(ret_error, LOG_MAX_ERROR, "topic %s: nothing came in time", reader->topic);
         return explain(reader, ERR_TIMEOUT, ret_error);

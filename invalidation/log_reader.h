@@ -32,6 +32,12 @@ struct log_reader *log_reader_open(const struct log_reader_options *options,
 void log_reader_close(struct log_reader *reader);
 
 /*
+ * Connects anew, with nothing to read: for a topic that was made anew, which librdkafka may not see. Where that cannot be, as
+ * files that it needs are not to be read any more, it stays as it is.
+ */
+void log_reader_renew(struct log_reader *reader);
+
+/*
  * Asks where the partitions end. Waits up to twice `timeout_ms`. ERR_NOT_FOUND (no such topic), ERR_TIMEOUT, ERR_KAFKA,
  * ERR_TOO_LARGE, with one line in `ret_error`.
  */

@@ -30,13 +30,16 @@ struct streamed_load {
     void *report_arg;
     pthread_t thread;
     atomic_bool stop;
-    struct limiter troubles, refusals[FEED_ERROR_KINDS];
+    struct limiter troubles, gaps, refusals[FEED_ERROR_KINDS];
+
+    /* Made at the start, while files that they need may still be read. */
+    struct log_reader *log;      /* of updates */
+    struct log_reader *parts;    /* of a snapshot */
+    struct log_reader *follower; /* of the topic of snapshots */
 
     /* Of the round under way. */
+    uint64_t rounds;
     struct streamed_feed feed;
-    struct log_reader *log;       /* of updates */
-    struct log_reader *parts;     /* of a snapshot */
-    struct log_reader *follower;  /* of the topic of snapshots */
     struct snapshot_index *index; /* by what the follower has read */
     struct item *items;           /* by number of the zone */
     const struct streamed_job *loading;
@@ -142,10 +145,14 @@ fail(struct streamed_load *load, const struct item *item, const char *format, ..
     va_start(args, format);
     vsnprintf(reason, sizeof reason, format, args);
     va_end(args);
+    uint64_t suppressed;
     streamed_fail(load->streamed, &item->job, reason);
-    report(load, FEED_WARNING, "msg=\"streamed zone is gapped\" zone=%s reason=%s",
+    if (!limiter_lets(&load->gaps, now(), &suppressed))
+        return;
+    report(load, FEED_WARNING,
+           "msg=\"streamed zone is gapped\" zone=%s reason=%s suppressed=%" PRIu64,
            report_quote(name_to_text(streamed_apex(item->job.zone), name), zone),
-           report_quote(reason, why));
+           report_quote(reason, why), suppressed);
 }
 
 /* Whether the log goes on from a snapshot; else says why not. */
@@ -375,26 +382,28 @@ static void catch_up(struct streamed_load *load)
 
 /* ---- rounds ---------------------------------------------------------------------------------- */
 
-/* Opens what a round reads with. */
-static int open_round(struct streamed_load *load, char error[LOG_MAX_ERROR])
+/* What a round needs. The topics may have been made anew since the one before. */
+static int open_round(struct streamed_load *load)
 {
-    const size_t count = streamed_count(load->streamed);
-    load->items = calloc(count + 1, sizeof *load->items);
+    load->items = calloc(streamed_count(load->streamed) + 1, sizeof *load->items);
     load->index = snapshot_index_new(false);
-    load->log = log_reader_open(&load->updates, error);
-    load->parts = load->log ? log_reader_open(&load->snapshots, error) : NULL;
-    load->follower = load->parts ? log_reader_open(&load->snapshots, error) : NULL;
-    return load->items && load->index && load->follower ? 0 : ERR_MEMORY;
+    if (load->rounds++ > 0) {
+        log_reader_renew(load->log);
+        log_reader_renew(load->parts);
+        log_reader_renew(load->follower);
+    }
+    return load->items && load->index ? 0 : ERR_MEMORY;
 }
 
+/* Nothing is read any more. */
 static void close_round(struct streamed_load *load)
 {
-    log_reader_close(load->log);
-    log_reader_close(load->parts);
-    log_reader_close(load->follower);
+    char ignored[LOG_MAX_ERROR];
+    (void)!log_reader_from(load->log, NULL, 0, ignored);
+    (void)!log_reader_from(load->parts, NULL, 0, ignored);
+    (void)!log_reader_from(load->follower, NULL, 0, ignored);
     snapshot_index_free(load->index);
     free(load->items);
-    load->log = load->parts = load->follower = NULL;
     load->index = NULL;
     load->items = NULL;
 }
@@ -441,7 +450,7 @@ static int run_round(struct streamed_load *load, char error[LOG_MAX_ERROR])
 {
     struct streamed_feed feed;
     const struct snapshot_watch watching = watch(load);
-    int code = open_round(load, error);
+    int code = open_round(load);
     if (code == 0)
         code = scan(load, error);
     while (code == 0 && !is_over(load)) {
@@ -473,6 +482,9 @@ static void *load_main(void *arg)
 
 static void free_load(struct streamed_load *load)
 {
+    log_reader_close(load->log);
+    log_reader_close(load->parts);
+    log_reader_close(load->follower);
     for (size_t k = 0; load->updates.properties && k < load->updates.property_count; k++)
         free(load->updates.properties[k]);
     free((char **)load->updates.properties);
@@ -513,6 +525,13 @@ struct streamed_load *streamed_load_start(const struct streamed_load_options *op
     sigset_t all, before; /* signals are the program's main thread's */
     if (!load) {
         snprintf(ret_error, FEED_MAX_ERROR, "%s", error_text(ERR_MEMORY));
+        return NULL;
+    }
+    load->log = log_reader_open(&load->updates, ret_error);
+    load->parts = load->log ? log_reader_open(&load->snapshots, ret_error) : NULL;
+    load->follower = load->parts ? log_reader_open(&load->snapshots, ret_error) : NULL;
+    if (!load->follower) {
+        free_load(load);
         return NULL;
     }
     sigfillset(&all);
