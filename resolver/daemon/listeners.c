@@ -20,6 +20,12 @@ struct pending {
     char *tier, *text;
     struct sockaddr_storage addr;
     socklen_t size;
+    bool refused; /* that it is there and is not to be had has been said */
+};
+
+/* The two sockets of one worker. */
+struct pair {
+    int udp, tcp;
 };
 
 struct listeners {
@@ -67,8 +73,7 @@ static int open_bind(const struct bind_address *bind, char why[NET_MAX_ERROR])
     return ERR_SYSTEM;
 }
 
-static int open_pair(struct worker *worker, size_t tier_index, const struct bind_address binds[2],
-                     char why[NET_MAX_ERROR])
+static int open_pair(const struct bind_address binds[2], struct pair *ret, char why[NET_MAX_ERROR])
 {
     int udp = open_bind(&binds[0], why);
     if (udp < 0)
@@ -78,7 +83,31 @@ static int open_pair(struct worker *worker, size_t tier_index, const struct bind
         close(udp);
         return tcp;
     }
-    return worker_listen(worker, tier_index, udp, tcp) ? ERR_OK : ERR_MEMORY;
+    *ret = (struct pair){udp, tcp};
+    return ERR_OK;
+}
+
+/* For all workers or for none: where one cannot be had, it is all tried again. */
+static int open_pairs(struct listeners *listeners, size_t tier_index,
+                      const struct bind_address binds[2], char why[NET_MAX_ERROR])
+{
+    struct pair *pairs = calloc(listeners->worker_count, sizeof *pairs);
+    size_t count = 0;
+    int error = pairs ? ERR_OK : ERR_MEMORY;
+    while (count < listeners->worker_count && !error) {
+        error = open_pair(binds, &pairs[count], why);
+        count += !error;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (error) {
+            close(pairs[i].udp);
+            close(pairs[i].tcp);
+        } else if (!worker_listen(listeners->workers[i], tier_index, pairs[i].udp, pairs[i].tcp)) {
+            error = ERR_MEMORY;
+        }
+    }
+    free(pairs);
+    return error;
 }
 
 /* Finds out how a bind is had, and whether it can be. */
@@ -106,8 +135,8 @@ static int open_address(struct listeners *listeners, struct systemd *systemd,
     int error = find_interface(wanted->text, &addr, why);
     for (size_t i = 0; i < 2 && !error; i++)
         error = prepare_bind(systemd, &binds[i], why);
-    for (size_t i = 0; i < listeners->worker_count && !error; i++)
-        error = open_pair(listeners->workers[i], wanted->tier_index, binds, why);
+    if (!error)
+        error = open_pairs(listeners, wanted->tier_index, binds, why);
     for (size_t i = 0; i < 2; i++)
         if (binds[i].passed >= 0)
             close(binds[i].passed);
@@ -231,15 +260,18 @@ void listeners_retry(struct listeners *listeners)
 {
     for (size_t i = listeners->pending_count; i-- > 0;) {
         char why[NET_MAX_ERROR] = "";
-        const struct pending *pending = &listeners->pending[i];
+        struct pending *pending = &listeners->pending[i];
         int error = open_address(listeners, NULL, pending, why);
-        if (error == ERR_NOT_FOUND)
+        if (error == ERR_NOT_FOUND || (error && pending->refused))
             continue;
         log_line(error ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO,
                  "msg=\"%s\" tier=%s address=%s why=\"%s\"",
-                 error ? "an address that was waited for is not to be had" : "listening",
-                 pending->tier, pending->text, why);
-        drop_pending(listeners, i);
+                 error ? "an address that is waited for is not to be had now" : "listening",
+                 pending->tier, pending->text, why[0] || !error ? why : "out of memory");
+        if (error)
+            pending->refused = true; /* whoever has it may leave */
+        else
+            drop_pending(listeners, i);
     }
 }
 

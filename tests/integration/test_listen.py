@@ -95,6 +95,35 @@ def test_an_interface_that_comes_later(network, start, user):
     assert answers(network, "fe80::9%vpn0") and answers(network, "fe80::9%vpn0", 53, "+tcp")
 
 
+TAKES = """
+import socket, sys
+taken = [socket.socket(socket.AF_INET6, kind) for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM)]
+for one in taken:
+    one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+    one.bind(("::", 53))
+taken[1].listen()
+print("taken", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_port_that_is_taken_when_its_address_comes(network, start):
+    """It is waited for on: whoever has it may leave."""
+    daemon = start("127.0.0.1:53", "[fe80::9%vpn0]:53", workers=2)
+    with subprocess.Popen(["ip", "netns", "exec", network.name, "python3", "-c", TAKES],
+                          stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout.readline() == b"taken\n"
+        network("ip", "link", "add", "vpn0", "type", "veth", "peer", "name", "vpn1")
+        network("ip", "link", "set", "vpn1", "up")
+        network("ip", "link", "set", "vpn0", "up")
+        network("ip", "addr", "add", "fe80::9/64", "dev", "vpn0", "nodad")
+        daemon.wait_log('msg="an address that is waited for is not to be had now"')
+        other.stdin.close()
+        other.wait(5)
+    process.eventually(lambda: answers(network, "fe80::9%vpn0") and answers(network, "fe80::9%vpn0", 53, "+tcp"))
+    assert len(daemon.records(msg="an address that is waited for is not to be had now")) == 1
+
+
 def test_nothing_to_listen_on_is_no_end(network, start):
     daemon = start("10.9.9.9:53", "[fe80::9%vpn0]:53")
     assert daemon.status()["ok"]
