@@ -247,6 +247,26 @@ bool build_stands_alone(const struct builder *builder, size_t from, size_t to)
     return true;
 }
 
+struct build_mark build_mark(const struct builder *builder)
+{
+    struct build_mark mark = {
+        .at = builder->out.at,
+        .suffix_count = builder->suffix_count,
+        .ttl_count = builder->ttl_count,
+    };
+    memcpy(mark.counts, builder->counts, sizeof mark.counts);
+    return mark;
+}
+
+void build_back(struct builder *builder, const struct build_mark *mark)
+{
+    builder->out.at = mark->at;
+    builder->out.failed = false;
+    builder->suffix_count = mark->suffix_count;
+    builder->ttl_count = mark->ttl_count;
+    memcpy(builder->counts, mark->counts, sizeof mark->counts);
+}
+
 void build_opt(struct builder *builder, uint16_t udp_size, uint8_t rcode_high, bool dnssec_ok,
                int ede)
 {

@@ -51,6 +51,18 @@ void build_movable(struct builder *builder, enum section section, const struct r
 bool build_stands_alone(const struct builder *builder, size_t from, size_t to);
 
 /*
+ * Where a message stands, and back to it: what was appended since is as if it had not been, a record that did not fit as
+ * well. Not for movable ones.
+ */
+struct build_mark {
+    size_t at;
+    uint16_t counts[3];
+    uint16_t suffix_count, ttl_count;
+};
+struct build_mark build_mark(const struct builder *builder);
+void build_back(struct builder *builder, const struct build_mark *mark);
+
+/*
  * Appends an OPT record (counts as additional). `rcode_high` are the upper 8 bits of the RCODE.
  * `ede` is an Extended DNS Error code (RFC 8914) or EDE_NONE.
  */
