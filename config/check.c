@@ -507,13 +507,58 @@ static bool check_origin_listen(const struct config *config, struct fault *fault
     return true;
 }
 
+static bool is_one_of(const char *text, const char *const *words)
+{
+    while (*words && strcmp(text, *words) != 0)
+        words++;
+    return *words != NULL;
+}
+
+/* A zone whose primary is the log has no others, and the other way round. */
+static bool check_origin_zone(const struct config *config, size_t i, struct fault *fault)
+{
+    static const char *const serials[] = {"increment", "unixtime", "date", NULL};
+    const struct config_origin_zone *zone = &config->origin_zones[i];
+    char key[FAULT_MAX_KEY], quote[FAULT_MAX_QUOTE];
+    fault_key(key, "zones[%zu].log", i);
+    if (zone->log && strcmp(zone->log, "primary") != 0)
+        return fault_set(fault, key, "%s is not known; expected primary",
+                         fault_quote(zone->log, quote));
+    if (zone->log && zone->primary_count > 0)
+        return fault_set(fault, key, "the zone has `primary` too; expected one of the two");
+    fault_key(key, "zones[%zu].serial", i);
+    if (!is_one_of(zone->serial, serials))
+        return fault_set(fault, key, "%s is not known; expected increment, unixtime or date",
+                         fault_quote(zone->serial, quote));
+    fault_key(key, "zones[%zu].primary", i);
+    if (!zone->log && zone->primary_count == 0)
+        return fault_set(fault, key, "is missing; expected its primaries, or log: primary");
+    fault_key(key, "zones[%zu].log", i);
+    if (!zone->log &&
+        (zone->update_count > 0 || zone->update_from_count > 0 || zone->transfer_key_count > 0 ||
+         zone->transfer_from_count > 0 || zone->notify_count > 0))
+        return fault_set(fault, key,
+                         "is missing; expected primary where UPDATEs, transfers or "
+                         "notify are meant");
+    return true;
+}
+
+static bool check_origin_zones(const struct config *config, struct fault *fault)
+{
+    for (size_t i = 0; i < config->origin_zone_count; i++) {
+        if (!check_origin_zone(config, i, fault))
+            return false;
+    }
+    return true;
+}
+
 bool check_origin(const struct config *config, struct fault *fault)
 {
     struct zone *zones = calloc(config->origin_zone_count + 1, sizeof(*zones));
     for (size_t i = 0; zones && i < config->origin_zone_count; i++)
         zones[i] = zone_at(config->origin_zones[i].name, i);
     bool good = check_zones("zones", zones, config->origin_zone_count, fault) &&
-                check_origin_listen(config, fault);
+                check_origin_listen(config, fault) && check_origin_zones(config, fault);
     if (good && strcmp(config->feed->updates, config->feed->snapshots) == 0)
         good = fault_set(fault, "feed.snapshots", "is feed.updates too; expected another topic");
     free(zones);

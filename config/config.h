@@ -125,10 +125,24 @@ struct config_feed {
 
 /* A zone of freshet-origin. */
 struct config_origin_zone {
-    char *name; /* presentation form, as written */
-    struct config_address *primary;
+    char *name;                     /* presentation form, as written */
+    struct config_address *primary; /* no entries where `log` is there */
     size_t primary_count;
     char *key; /* name of one of `keys`; NULL: none */
+    char *
+        log; /* "primary": the log is the zone's primary, and takes UPDATEs; NULL: it has others. From here on for those */
+    char *serial;  /* increment | unixtime | date */
+    char **update; /* rules; whether they are is not checked here */
+    size_t update_count;
+    struct config_network *update_from;
+    size_t update_from_count;
+    char **transfer_keys; /* names of keys */
+    size_t transfer_key_count;
+    struct config_network *transfer_from;
+    size_t transfer_from_count;
+    struct config_address *notify;
+    size_t notify_count;
+    uint64_t history; /* bytes */
 };
 
 /* The file of freshetd, or of freshet-origin: what the other's table does not have is zero. */

@@ -4,7 +4,7 @@
 #include "config/config.h"
 #include "config/options_table.h"
 
-enum { MAX_PRIMARIES = 16 };
+enum { MAX_PRIMARIES = 16, MAX_FOLLOWERS = 64, MAX_RULES = 1024 };
 
 const struct option options_of_origin[] = {
     {.key = "listen",
@@ -142,21 +142,98 @@ const struct option options_of_origin[] = {
      .scope = SCOPE_ORIGIN_ZONE,
      .kind = OPTION_TARGETS,
      .reload = OPTION_RELOAD,
-     .required = true,
      .min = 1,
      .max = MAX_PRIMARIES,
      LIST_FIELD(config_origin_zone, primary, primary_count),
      .text =
          "Its primary servers: versions are fetched from them (IXFR, AXFR), and NOTIFY is taken "
-         "from their addresses only."},
+         "from their addresses only. A zone has either these or `log`."},
+    {.key = "log",
+     .scope = SCOPE_ORIGIN_ZONE,
+     .kind = OPTION_TEXT,
+     .reload = OPTION_RELOAD,
+     .min = 1,
+     .max = 16,
+     FIELD(config_origin_zone, log),
+     .text = "`primary`: the log is the zone's primary. It is changed by UPDATE (RFC 2136), or by "
+             "what is "
+             "published otherwise, and handed out by AXFR and IXFR. What follows is for such "
+             "zones; a change takes a "
+             "restart."},
+    {.key = "serial",
+     .scope = SCOPE_ORIGIN_ZONE,
+     .kind = OPTION_TEXT,
+     .reload = OPTION_RELOAD,
+     .min = 1,
+     .max = 16,
+     .preset = "increment",
+     FIELD(config_origin_zone, serial),
+     .text = "How an UPDATE makes the next serial: `increment`, `unixtime` or `date` (YYYYMMDD00 "
+             "and on)."},
+    {.key = "update",
+     .scope = SCOPE_ORIGIN_ZONE,
+     .kind = OPTION_TEXTS,
+     .reload = OPTION_RELOAD,
+     .min = 1,
+     .max = MAX_RULES,
+     LIST_FIELD(config_origin_zone, update, update_count),
+     .text =
+         "Who may change what, as BIND's update-policy: `grant KEY. RULE NAME. TYPES`, or `deny`; "
+         "the first rule that fits decides. RULE is `name`, `subdomain`, `wildcard`, `zonesub`, "
+         "`self`, `selfsub` or `selfwild`; without TYPES all but NS, SOA, RRSIG, NSEC and NSEC3, "
+         "`ANY`: all."},
+    {.key = "update_from",
+     .scope = SCOPE_ORIGIN_ZONE,
+     .kind = OPTION_NETWORKS,
+     .reload = OPTION_RELOAD,
+     .min = 1,
+     .max = 256,
+     LIST_FIELD(config_origin_zone, update_from, update_from_count),
+     .text = "Addresses that may change anything without a key. Such an address is easily forged "
+             "over UDP: loopback at most."},
+    {.key = "transfer_keys",
+     .scope = SCOPE_ORIGIN_ZONE,
+     .kind = OPTION_ZONES,
+     .reload = OPTION_RELOAD,
+     .min = 1,
+     .max = 256,
+     LIST_FIELD(config_origin_zone, transfer_keys, transfer_key_count),
+     .text = "Names of those of `keys` that may transfer the zone."},
+    {.key = "transfer_from",
+     .scope = SCOPE_ORIGIN_ZONE,
+     .kind = OPTION_NETWORKS,
+     .reload = OPTION_RELOAD,
+     .min = 1,
+     .max = 256,
+     LIST_FIELD(config_origin_zone, transfer_from, transfer_from_count),
+     .text = "Addresses that may transfer the zone without a key."},
+    {.key = "notify",
+     .scope = SCOPE_ORIGIN_ZONE,
+     .kind = OPTION_TARGETS,
+     .reload = OPTION_RELOAD,
+     .min = 1,
+     .max = MAX_FOLLOWERS,
+     LIST_FIELD(config_origin_zone, notify, notify_count),
+     .text = "Secondaries that are told of each new version (NOTIFY), signed with `key` if there "
+             "is one."},
+    {.key = "history",
+     .scope = SCOPE_ORIGIN_ZONE,
+     .kind = OPTION_SIZE,
+     .reload = OPTION_RELOAD,
+     .min = 4096,
+     .max = UINT64_C(1) << 40,
+     .preset = "16MiB",
+     NUMBER_FIELD(config_origin_zone, history),
+     .text = "Memory for the versions that IXFR can hand out; who is further behind gets the whole "
+             "zone."},
     {.key = "key",
      .scope = SCOPE_ORIGIN_ZONE,
      .kind = OPTION_ZONE,
      .reload = OPTION_RELOAD,
      FIELD(config_origin_zone, key),
      .text =
-         "Name of the key in `keys` that transfers are signed with; NOTIFY has to be, too. Left "
-         "out: nothing is signed."},
+         "Name of the key in `keys` that transfers from a `primary` and NOTIFYs to `notify` are "
+         "signed with; NOTIFY of a `primary` has to be, too. Left out: nothing is signed."},
 };
 
 const size_t options_of_origin_count = sizeof options_of_origin / sizeof options_of_origin[0];

@@ -5,6 +5,7 @@
 #include "config/secrets.h"
 #include "daemon/privileges.h"
 #include "invalidation/feed.h"
+#include "origin/primaries.h"
 
 enum { MAX_KEY = 96 };
 
@@ -73,6 +74,8 @@ int check_origin_machine(const struct config *config, struct keyring *ret_keyrin
     result = check_names(config, &keyring, ret_error);
     if (result == 0)
         result = check_properties(config, ret_error);
+    if (result == 0)
+        result = primaries_check(config, &keyring, ret_error);
     if (result == 0)
         result = check_user(config, ret_error);
     if (result == 0)

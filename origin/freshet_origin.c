@@ -17,6 +17,7 @@
 #include "daemon/privileges.h"
 #include "daemon/systemd.h"
 #include "origin/check.h"
+#include "origin/primaries.h"
 #include "origin/status.h"
 
 #ifndef FRESHET_VERSION
@@ -92,6 +93,8 @@ struct program {
     struct keyring keyring;
     char **properties;
     struct captures *captures;
+    struct keyring first_keyring; /* of `first`: zones whose primary is the log go by both */
+    struct primaries *primaries;
     struct service service;
     struct listen *listen;
     struct status status;
@@ -128,6 +131,12 @@ static bool reload(struct program *program, char error[CONFIG_MAX_ERROR])
         return false;
     }
     if (check_origin_machine(config, &keyring, error) < 0) {
+        config_free(config);
+        return false;
+    }
+    if (!primaries_are_same(program->first, config)) {
+        snprintf(error, CONFIG_MAX_ERROR, "zones with log: primary take a restart to change");
+        keyring_clear(&keyring);
         config_free(config);
         return false;
     }
@@ -217,6 +226,20 @@ static bool settle_down(struct program *program, char error[CONFIG_MAX_ERROR])
     return false;
 }
 
+/* They go by the configuration of the start: a reload changes nothing of it. */
+static bool start_primaries(struct program *program, char error[CONFIG_MAX_ERROR])
+{
+    if (keyring_read(program->first, &program->first_keyring, error) < 0)
+        return false;
+    program->primaries =
+        primaries_start(&(struct primaries_options){.base = program->base,
+                                                    .config = program->first,
+                                                    .properties = program->properties,
+                                                    .keyring = &program->first_keyring},
+                        error);
+    return program->primaries != NULL;
+}
+
 static bool start(struct program *program, char error[CONFIG_MAX_ERROR])
 {
     const struct config *config = program->config;
@@ -235,8 +258,11 @@ static bool start(struct program *program, char error[CONFIG_MAX_ERROR])
                                      error);
     if (!program->captures)
         return false;
-    program->service =
-        (struct service){.captures = program->captures, .keyring = &program->keyring};
+    if (!start_primaries(program, error))
+        return false;
+    program->service = (struct service){.captures = program->captures,
+                                        .keyring = &program->keyring,
+                                        .serve = primaries_serve(program->primaries)};
     program->status = (struct status){.captures = program->captures,
                                       .service = &program->service,
                                       .config = config,
@@ -252,6 +278,7 @@ static void close_program(struct program *program)
 {
     control_close(program->control);
     http_free(program->metrics);
+    primaries_stop(program->primaries);
     listen_close(program->listen);
     captures_free(program->captures);
     for (size_t k = 0; k < 3; k++)
@@ -263,6 +290,7 @@ static void close_program(struct program *program)
         event_base_free(program->base);
     secrets_free(program->properties);
     keyring_clear(&program->keyring);
+    keyring_clear(&program->first_keyring);
     if (program->config != program->first)
         config_free(program->config);
     config_free(program->first);

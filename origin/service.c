@@ -116,6 +116,8 @@ void service_take(void *arg, struct listen_call *call, const uint8_t *bytes, siz
         service->numbers.malformed++;
     else if ((wire_get_u16(bytes + 2) & FLAG_OPCODE) == OPCODE_NOTIFY << 11)
         take_notify(service, call, bytes, size);
+    else if (serve_take(service->serve, call, bytes, size))
+        return; /* it ends the call */
     else
         refuse_opcode(service, call, bytes);
     listen_end(call);

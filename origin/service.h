@@ -1,5 +1,5 @@
 /*
- * service.h - what comes to the origin's sockets, by its opcode: NOTIFY.
+ * service.h - what comes to the origin's sockets, by its opcode: NOTIFY; serve.h has the others.
  *
  * A message is looked at in the order of RFC 8945 5.2: its signature, then who may say it, then what it says. What another
  * opcode means is another file's: service_take() is the place where it is handed on.
@@ -9,6 +9,7 @@
 
 #include "origin/captures.h"
 #include "origin/listen.h"
+#include "origin/serve.h"
 
 struct service_numbers {
     uint64_t refused, malformed;
@@ -17,6 +18,7 @@ struct service_numbers {
 struct service {
     struct captures *captures;
     const struct keyring *keyring;
+    struct serve *serve; /* what is asked of zones whose primary is the log */
     struct service_numbers numbers;
 };
 

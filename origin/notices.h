@@ -1,0 +1,37 @@
+/*
+ * notices.h - NOTIFY (RFC 1996) to those who follow a zone: said when there is a new version, and again until it is answered.
+ *
+ * By UDP, at once, then after 1, 2, 4, 8 and 16 seconds; who has not answered by then asks by the SOA's refresh. A newer
+ * version begins anew. One notice to a follower is under way at a time.
+ *
+ * Threads: that of its loop.
+ */
+#ifndef FRESHET_ORIGIN_NOTICES_H
+#define FRESHET_ORIGIN_NOTICES_H
+
+#include <event2/event.h>
+
+#include "config/config.h"
+#include "dns/tsig.h"
+#include "zone/zone.h"
+
+enum { NOTICES_TRIES = 6 };
+
+struct notices;
+
+struct notices_counts {
+    uint64_t sent, answered, given_up, unsent;
+};
+
+/* NULL: no memory. */
+struct notices *notices_new(struct event_base *base, struct notices_counts *counts);
+void notices_free(struct notices *notices); /* NULL is fine */
+
+/* Somebody to be told of a zone; all borrowed. `key` NULL: unsigned. ERR_MEMORY. */
+MUST_CHECK int notices_add(struct notices *notices, const struct zone *zone,
+                           const struct config_address *follower, const struct tsig_key *key);
+
+/* The zone has a new version: all its followers are told. */
+void notices_send(struct notices *notices, const struct zone *zone);
+
+#endif

@@ -1,0 +1,507 @@
+/* primaries.c - see primaries.h. */
+#include "origin/primaries.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <time.h>
+
+#include "cache/stamp.h"
+#include "daemon/log.h"
+#include "origin/follow.h"
+
+enum { MAX_KEY = 96, SEND_MS = 10000 };
+
+/* One zone. */
+struct held {
+    struct primaries *all;
+    const struct config_origin_zone *config;
+    struct zone *zone;
+    struct zone_history *history;
+    struct policy_rule *rules;
+    struct primary *primary;
+    struct outlet_message *message; /* under way; NULL: none */
+    bool told_ready;
+};
+
+struct primaries {
+    struct primaries_options options;
+    struct held *held;
+    size_t count;
+    struct zone **zones; /* as follow.h wants them */
+    struct outlet *outlet;
+    struct event *outlet_event;
+    struct event *timer;
+    struct follow *follow;
+    struct serve *serve;
+    struct primary_actions actions;
+    struct primary_counts counts;
+    struct serve_counts serve_counts;
+};
+
+static struct primary_now now(void)
+{
+    struct timespec mono, wall;
+    clock_gettime(MONO_CLOCK, &mono);
+    clock_gettime(CLOCK_REALTIME, &wall);
+    return (struct primary_now){
+        .us = (uint64_t)mono.tv_sec * 1000000 + (uint64_t)mono.tv_nsec / 1000,
+        .wall_us = (int64_t)wall.tv_sec * 1000000 + wall.tv_nsec / 1000,
+    };
+}
+
+static bool is_ours(const struct config_origin_zone *zone)
+{
+    return zone->log != NULL;
+}
+
+/* ---- the configuration ---- */
+
+static int read_rules(const struct config *config, size_t k, struct policy_rule *rules,
+                      char error[CONFIG_MAX_ERROR])
+{
+    const struct config_origin_zone *zone = &config->origin_zones[k];
+    char path[MAX_KEY], why[POLICY_MAX_ERROR];
+    for (size_t i = 0; i < zone->update_count; i++) {
+        if (policy_rule_from_text(zone->update[i], &rules[i], why) == 0)
+            continue;
+        snprintf(path, sizeof path, "zones[%zu].update[%zu]", k, i);
+        config_fault(config, error, path, "%s; expected such as: grant KEY. subdomain NAME. A AAAA",
+                     why);
+        return ERR_CONFIG;
+    }
+    return 0;
+}
+
+static int check_keys(const struct config *config, size_t k, const struct keyring *keyring,
+                      char error[CONFIG_MAX_ERROR])
+{
+    const struct config_origin_zone *zone = &config->origin_zones[k];
+    char path[MAX_KEY];
+    uint8_t name[NAME_MAX_SIZE];
+    for (size_t i = 0; i < zone->transfer_key_count; i++) {
+        if (name_from_text(zone->transfer_keys[i], name) > 0 && keyring_find(keyring, name, NULL))
+            continue;
+        snprintf(path, sizeof path, "zones[%zu].transfer_keys[%zu]", k, i);
+        config_fault(config, error, path, "%s is none of `keys`; expected the name of one",
+                     zone->transfer_keys[i]);
+        return ERR_CONFIG;
+    }
+    return 0;
+}
+
+int primaries_check(const struct config *config, const struct keyring *keyring,
+                    char ret_error[CONFIG_MAX_ERROR])
+{
+    int error = 0;
+    for (size_t k = 0; k < config->origin_zone_count && error == 0; k++) {
+        const struct config_origin_zone *zone = &config->origin_zones[k];
+        if (!is_ours(zone))
+            continue;
+        struct policy_rule *rules = calloc(zone->update_count + 1, sizeof *rules);
+        error = rules ? read_rules(config, k, rules, ret_error) : ERR_MEMORY;
+        free(rules);
+        if (error == 0)
+            error = check_keys(config, k, keyring, ret_error);
+    }
+    return error;
+}
+
+static bool same_texts(char *const *one, size_t one_count, char *const *other, size_t other_count)
+{
+    if (one_count != other_count)
+        return false;
+    for (size_t i = 0; i < one_count; i++) {
+        if (strcmp(one[i], other[i]) != 0)
+            return false;
+    }
+    return true;
+}
+
+static bool same_networks(const struct config_network *one, size_t one_count,
+                          const struct config_network *other, size_t other_count)
+{
+    if (one_count != other_count)
+        return false;
+    for (size_t i = 0; i < one_count; i++) {
+        if (strcmp(one[i].text, other[i].text) != 0)
+            return false;
+    }
+    return true;
+}
+
+static bool same_followers(const struct config_origin_zone *one,
+                           const struct config_origin_zone *other)
+{
+    if (one->notify_count != other->notify_count)
+        return false;
+    for (size_t i = 0; i < one->notify_count; i++) {
+        if (strcmp(one->notify[i].text, other->notify[i].text) != 0)
+            return false;
+    }
+    return (!one->key && !other->key) ||
+           (one->key && other->key && strcmp(one->key, other->key) == 0);
+}
+
+static bool same_zone(const struct config_origin_zone *one, const struct config_origin_zone *other)
+{
+    return strcasecmp(one->name, other->name) == 0 && strcmp(one->serial, other->serial) == 0 &&
+           one->history == other->history && same_followers(one, other) &&
+           same_texts(one->update, one->update_count, other->update, other->update_count) &&
+           same_texts(one->transfer_keys, one->transfer_key_count, other->transfer_keys,
+                      other->transfer_key_count) &&
+           same_networks(one->update_from, one->update_from_count, other->update_from,
+                         other->update_from_count) &&
+           same_networks(one->transfer_from, one->transfer_from_count, other->transfer_from,
+                         other->transfer_from_count);
+}
+
+/* The next of ours from *k on, which moves behind it; NULL: there is none. */
+static const struct config_origin_zone *next_of(const struct config *config, size_t *k)
+{
+    while (*k < config->origin_zone_count) {
+        const struct config_origin_zone *zone = &config->origin_zones[(*k)++];
+        if (is_ours(zone))
+            return zone;
+    }
+    return NULL;
+}
+
+bool primaries_are_same(const struct config *one, const struct config *other)
+{
+    size_t i = 0, j = 0;
+    for (;;) {
+        const struct config_origin_zone *a = next_of(one, &i), *b = next_of(other, &j);
+        if (!a || !b)
+            return a == b;
+        if (!same_zone(a, b))
+            return false;
+    }
+}
+
+static enum serial_policy serials_of(const char *text)
+{
+    return strcmp(text, "unixtime") == 0 ? SERIAL_UNIXTIME
+           : strcmp(text, "date") == 0   ? SERIAL_DATE
+                                         : SERIAL_INCREMENT;
+}
+
+/* ---- what primaries ask for ---- */
+
+static void settle(struct primaries *all)
+{
+    uint64_t due = UINT64_MAX, us = now().us;
+    for (size_t k = 0; k < all->count; k++) {
+        uint64_t one = primary_due(all->held[k].primary);
+        due = one < due ? one : due;
+    }
+    if (due == UINT64_MAX) {
+        evtimer_del(all->timer);
+        return;
+    }
+    uint64_t wait = due > us ? due - us : 0;
+    const struct timeval time = {.tv_sec = (time_t)(wait / 1000000),
+                                 .tv_usec = (suseconds_t)(wait % 1000000)};
+    evtimer_add(all->timer, &time);
+}
+
+static void settle_any(void *arg)
+{
+    settle(arg);
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd, (void)what;
+    struct primaries *all = arg;
+    for (size_t k = 0; k < all->count; k++)
+        primary_tick(all->held[k].primary, now());
+    settle(all);
+}
+
+static struct held *held_of(struct primaries *all, const struct primary *primary)
+{
+    for (size_t k = 0; k < all->count; k++) {
+        if (all->held[k].primary == primary)
+            return &all->held[k];
+    }
+    return NULL;
+}
+
+static void on_published(void *arg, int result, const struct publish_receipt *receipt)
+{
+    struct held *held = arg;
+    held->message = NULL;
+    primary_published(held->primary, result, receipt ? receipt->offset : -1, now());
+    settle(held->all);
+}
+
+static int act_publish(void *arg, struct primary *primary, const struct change_set *set)
+{
+    struct primaries *all = arg;
+    struct held *held = held_of(all, primary);
+    const struct outlet_send send = {.set = set, .done = on_published, .arg = held};
+    return outlet_send(all->outlet, &send, &held->message);
+}
+
+static void act_take_back(void *arg, struct primary *primary)
+{
+    struct primaries *all = arg;
+    struct held *held = held_of(all, primary);
+    char zone[NAME_MAX_TEXT];
+    if (held->message)
+        outlet_take_back(all->outlet, held->message);
+    held->message = NULL;
+    log_limited(LOG_LEVEL_ERROR, "msg=\"an UPDATE is not acknowledged by Kafka in time\" zone=%s",
+                name_to_text(zone_apex(held->zone), zone));
+}
+
+static void act_catch_up(void *arg, struct primary *primary)
+{
+    struct primaries *all = arg;
+    follow_catch_up(all->follow, (size_t)(held_of(all, primary) - all->held));
+}
+
+static void act_version(void *arg, struct primary *primary, uint32_t serial)
+{
+    struct primaries *all = arg;
+    char zone[NAME_MAX_TEXT];
+    log_limited(LOG_LEVEL_DEBUG, "msg=\"a version\" zone=%s serial=%" PRIu32,
+                name_to_text(zone_apex(primary_zone(primary)), zone), serial);
+    serve_notify(all->serve, primary);
+}
+
+/* ---- what the log says ---- */
+
+static bool on_read(void *arg, size_t k, const struct change_set *set, int64_t offset)
+{
+    struct primaries *all = arg;
+    int error = primary_read(all->held[k].primary, set, offset, now());
+    settle(all);
+    return error == 0;
+}
+
+static void on_caught_up(void *arg, size_t k)
+{
+    struct primaries *all = arg;
+    struct held *held = &all->held[k];
+    struct primary_status status;
+    char zone[NAME_MAX_TEXT];
+    primary_caught_up(held->primary, now());
+    primary_status(held->primary, &status);
+    name_to_text(zone_apex(held->zone), zone);
+    if (status.ready && !held->told_ready) {
+        log_line(LOG_LEVEL_INFO, "msg=\"a zone is there\" zone=%s serial=%" PRIu32, zone,
+                 status.serial);
+        serve_notify(all->serve, held->primary);
+    } else if (!status.ready) {
+        log_line(LOG_LEVEL_WARNING, "msg=\"a zone is not served\" zone=%s why=\"%s\"", zone,
+                 status.why);
+    }
+    held->told_ready = status.ready;
+    settle(all);
+}
+
+static void on_lost(void *arg, size_t k, const char *why)
+{
+    struct primaries *all = arg;
+    struct held *held = &all->held[k];
+    char zone[NAME_MAX_TEXT], quoted[LOG_MAX_QUOTED];
+    held->told_ready = false;
+    primary_lost(held->primary, "the log cannot be read from a snapshot or its head on");
+    log_limited(LOG_LEVEL_ERROR, "msg=\"a zone is not served\" zone=%s why=%s",
+                name_to_text(zone_apex(held->zone), zone), log_quote(why, quoted));
+    settle(all);
+}
+
+static void on_outlet(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd, (void)what;
+    struct primaries *all = arg;
+    outlet_poll(all->outlet);
+    settle(all);
+}
+
+/* ---- start and end ---- */
+
+static bool make_zone(struct primaries *all, size_t k, size_t number, char error[CONFIG_MAX_ERROR])
+{
+    const struct config *config = all->options.config;
+    const struct config_origin_zone *zone = &config->origin_zones[k];
+    struct held *held = &all->held[number];
+    uint8_t apex[NAME_MAX_SIZE];
+    int size = name_from_text(zone->name, apex);
+    held->all = all;
+    held->config = zone;
+    snprintf(error, CONFIG_MAX_ERROR, "%s", error_text(ERR_MEMORY));
+    if (size < 0)
+        return false;
+    name_lower(apex, (size_t)size, apex);
+    held->rules = calloc(zone->update_count + 1, sizeof *held->rules);
+    if (!held->rules || zone_new(apex, &held->zone) < 0 ||
+        zone_history_new(zone->history, &held->history) < 0 ||
+        read_rules(config, k, held->rules, error) < 0)
+        return false;
+    all->zones[number] = held->zone;
+    held->primary = primary_new(&(struct primary_options){
+        .zone = held->zone,
+        .history = held->history,
+        .serials = serials_of(zone->serial),
+        .rules = held->rules,
+        .rule_count = zone->update_count,
+        .publisher = config->publisher,
+        .actions = &all->actions,
+        .counts = &all->counts,
+    });
+    return held->primary != NULL;
+}
+
+static bool serve_zone(struct primaries *all, const struct held *held)
+{
+    const struct config_origin_zone *zone = held->config;
+    uint8_t key[NAME_MAX_SIZE];
+    const struct serve_zone_options options = {
+        .primary = held->primary,
+        .update_from = zone->update_from,
+        .update_from_count = zone->update_from_count,
+        .transfer_keys = (const char *const *)zone->transfer_keys,
+        .transfer_key_count = zone->transfer_key_count,
+        .transfer_from = zone->transfer_from,
+        .transfer_from_count = zone->transfer_from_count,
+        .notify = zone->notify,
+        .notify_count = zone->notify_count,
+        .notify_key = zone->key && name_from_text(zone->key, key) > 0
+                          ? keyring_find(all->options.keyring, key, NULL)
+                          : NULL,
+    };
+    return serve_add(all->serve, &options) == 0;
+}
+
+static bool make_zones(struct primaries *all, char error[CONFIG_MAX_ERROR])
+{
+    const struct config *config = all->options.config;
+    all->held = calloc(config->origin_zone_count + 1, sizeof *all->held);
+    all->zones = calloc(config->origin_zone_count + 1, sizeof *all->zones);
+    all->serve = serve_new(&(struct serve_options){.base = all->options.base,
+                                                   .keyring = all->options.keyring,
+                                                   .settle_arg = all,
+                                                   .settle = settle_any,
+                                                   .counts = &all->serve_counts});
+    all->timer = evtimer_new(all->options.base, on_timer, all);
+    snprintf(error, CONFIG_MAX_ERROR, "%s", error_text(ERR_MEMORY));
+    if (!all->held || !all->zones || !all->serve || !all->timer)
+        return false;
+    for (size_t k = 0; k < config->origin_zone_count; k++) {
+        if (!is_ours(&config->origin_zones[k]))
+            continue;
+        if (!make_zone(all, k, all->count++, error) || !serve_zone(all, &all->held[all->count - 1]))
+            return false;
+    }
+    return true;
+}
+
+static bool open_log(struct primaries *all, char error[CONFIG_MAX_ERROR])
+{
+    static const struct timeval poll = {.tv_usec = OUTLET_POLL_MS * 1000};
+    const struct config_feed *feed = all->options.config->feed;
+    all->outlet = outlet_open(&(struct publisher_options){.brokers = feed->brokers,
+                                                          .topic = feed->updates,
+                                                          .properties = all->options.properties,
+                                                          .property_count = feed->rdkafka_count,
+                                                          .timeout_ms = SEND_MS},
+                              error);
+    if (!all->outlet)
+        return false;
+    all->outlet_event =
+        event_new(all->options.base, outlet_fd(all->outlet), EV_READ | EV_PERSIST, on_outlet, all);
+    if (!all->outlet_event || event_add(all->outlet_event, &poll) < 0)
+        return false;
+    all->follow = follow_start(&(struct follow_options){.base = all->options.base,
+                                                        .brokers = feed->brokers,
+                                                        .updates = feed->updates,
+                                                        .snapshots = feed->snapshots,
+                                                        .properties = all->options.properties,
+                                                        .property_count = feed->rdkafka_count,
+                                                        .zones = all->zones,
+                                                        .zone_count = all->count,
+                                                        .read = on_read,
+                                                        .caught_up = on_caught_up,
+                                                        .lost = on_lost,
+                                                        .arg = all},
+                               error);
+    return all->follow != NULL;
+}
+
+struct primaries *primaries_start(const struct primaries_options *options,
+                                  char ret_error[CONFIG_MAX_ERROR])
+{
+    struct primaries *all = calloc(1, sizeof *all);
+    if (!all) {
+        snprintf(ret_error, CONFIG_MAX_ERROR, "%s", error_text(ERR_MEMORY));
+        return NULL;
+    }
+    all->options = *options;
+    all->actions = (struct primary_actions){.publish = act_publish,
+                                            .take_back = act_take_back,
+                                            .catch_up = act_catch_up,
+                                            .version = act_version,
+                                            .arg = all};
+    if (make_zones(all, ret_error) && (all->count == 0 || open_log(all, ret_error)))
+        return all;
+    primaries_stop(all);
+    return NULL;
+}
+
+void primaries_stop(struct primaries *all)
+{
+    if (!all)
+        return;
+    follow_stop(all->follow);
+    for (size_t k = 0; k < all->count; k++) {
+        struct held *held = &all->held[k];
+        primary_free(held->primary);
+    }
+    if (all->outlet_event)
+        event_free(all->outlet_event);
+    outlet_close(all->outlet);
+    serve_free(all->serve);
+    for (size_t k = 0; k < all->count; k++) {
+        struct held *held = &all->held[k];
+        zone_history_free(held->history);
+        zone_free(held->zone);
+        free(held->rules);
+    }
+    if (all->timer)
+        event_free(all->timer);
+    free(all->held);
+    free(all->zones);
+    free(all);
+}
+
+struct serve *primaries_serve(struct primaries *all)
+{
+    return all->serve;
+}
+
+void primaries_numbers(const struct primaries *all, struct primaries_numbers *ret)
+{
+    *ret = (struct primaries_numbers){
+        .updates = all->counts, .serve = all->serve_counts, .zones = all->count};
+    for (size_t k = 0; k < all->count; k++)
+        ret->ready += primary_is_ready(all->held[k].primary);
+    if (all->outlet)
+        outlet_status(all->outlet, &ret->outlet);
+}
+
+bool primaries_status(const struct primaries *all, size_t k, const uint8_t **ret_apex,
+                      struct primary_status *ret, struct zone_history_size *ret_history)
+{
+    if (k >= all->count)
+        return false;
+    *ret_apex = zone_apex(all->held[k].zone);
+    primary_status(all->held[k].primary, ret);
+    zone_history_size(all->held[k].history, ret_history);
+    return true;
+}

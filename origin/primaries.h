@@ -1,0 +1,57 @@
+/*
+ * primaries.h - all zones whose primary is the log (primary.h), with their clock, their way to Kafka and back, and who is told.
+ *
+ *      UPDATE --serve.h--> primary.h --outlet.h--> the log --follow.h--> primary.h --notices.h--> followers
+ *
+ * Threads: all on the main thread, but for the one that reads the log (follow.h).
+ */
+#ifndef FRESHET_ORIGIN_PRIMARIES_H
+#define FRESHET_ORIGIN_PRIMARIES_H
+
+#include <event2/event.h>
+
+#include "config/config.h"
+#include "invalidation/outlet.h"
+#include "origin/serve.h"
+
+struct primaries;
+
+struct primaries_options {
+    struct event_base *base;
+    const struct config
+        *config;             /* borrowed: as it was at the start, for as long as this is there */
+    char *const *properties; /* of librdkafka, with secrets; borrowed */
+    const struct keyring *keyring; /* borrowed, as `config` */
+};
+
+/*
+ * Whether what the configuration says of such zones holds: rules of UPDATE, names of keys. ERR_CONFIG with one line in
+ * `ret_error`.
+ */
+MUST_CHECK int primaries_check(const struct config *config, const struct keyring *keyring,
+                               char ret_error[CONFIG_MAX_ERROR]);
+
+/* Reads the log and begins. NULL with one line in `ret_error`. A configuration without such zones is fine. */
+struct primaries *primaries_start(const struct primaries_options *options,
+                                  char ret_error[CONFIG_MAX_ERROR]);
+void primaries_stop(
+    struct primaries *primaries); /* NULL is fine. No call of listen.h may be left */
+
+/* Whether a zone's primary is the log, as it is now: what a reload may not change. */
+bool primaries_are_same(const struct config *one, const struct config *other);
+
+struct serve *primaries_serve(struct primaries *primaries);
+
+struct primaries_numbers {
+    struct primary_counts updates;
+    struct serve_counts serve;
+    size_t zones, ready;
+    struct outlet_status outlet;
+};
+void primaries_numbers(const struct primaries *primaries, struct primaries_numbers *ret);
+
+/* The k-th zone; false past the last one. */
+bool primaries_status(const struct primaries *primaries, size_t k, const uint8_t **ret_apex,
+                      struct primary_status *ret, struct zone_history_size *ret_history);
+
+#endif
