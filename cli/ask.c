@@ -13,7 +13,7 @@
 
 enum { DNS_PORT = 53, TIMEOUT_MS = 5000, LENGTH_SIZE = 2, MAX_QUERY = 512 };
 
-static int open_stream(const struct options *o, const char *server)
+int ask_connect(const struct options *o, const char *server)
 {
     struct sockaddr_storage address;
     socklen_t size;
@@ -37,7 +37,7 @@ static int open_stream(const struct options *o, const char *server)
     return -1;
 }
 
-static bool receive(int fd, uint8_t *bytes, size_t size)
+bool ask_receive(int fd, uint8_t *bytes, size_t size)
 {
     while (size > 0) {
         const ssize_t got = recv(fd, bytes, size, 0);
@@ -55,12 +55,13 @@ static bool receive(int fd, uint8_t *bytes, size_t size)
 static size_t exchange(int fd, const uint8_t *query, size_t size, uint8_t *response)
 {
     uint8_t length[LENGTH_SIZE];
-    if (send(fd, query, size, MSG_NOSIGNAL) != (ssize_t)size || !receive(fd, length, LENGTH_SIZE))
+    if (send(fd, query, size, MSG_NOSIGNAL) != (ssize_t)size ||
+        !ask_receive(fd, length, LENGTH_SIZE))
         return 0;
     const size_t wanted = wire_get_u16(length);
     if (wanted == 0)
         errno = EBADMSG;
-    return receive(fd, response, wanted) ? wanted : 0;
+    return ask_receive(fd, response, wanted) ? wanted : 0;
 }
 
 /* The query with its length in front. Returns the size of both. */
@@ -110,7 +111,7 @@ bool ask_addresses(const struct options *options, const char *server, bool autho
 {
     uint8_t query[MAX_QUERY];
     bool done = false;
-    int fd = open_stream(options, server);
+    int fd = ask_connect(options, server);
     if (fd < 0)
         return false;
     struct message *message = message_new();

@@ -14,4 +14,10 @@
 bool ask_addresses(const struct options *options, const char *server, bool authority,
                    const uint8_t *name, uint16_t type, struct addresses *ret);
 
+/* A connection to `server`, with a time limit on whatever is done with it. -1 after a complaint. */
+int ask_connect(const struct options *options, const char *server);
+
+/* Reads so many bytes; false: errno says why. */
+bool ask_receive(int fd, uint8_t *bytes, size_t size);
+
 #endif

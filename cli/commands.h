@@ -18,5 +18,6 @@ extern const struct command evict_command;
 extern const struct command dump_command;
 extern const struct command move_command;
 extern const struct command snapshot_command;
+extern const struct command zone_command;
 
 #endif

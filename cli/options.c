@@ -48,6 +48,10 @@ enum {
     CODE_SNAPSHOTS,
     CODE_FILE,
     CODE_UNTIL,
+    CODE_AT_OFFSET,
+    CODE_AT_SERIAL,
+    CODE_ZONE_AUTHORITY,
+    CODE_KEY_FILE,
 };
 
 struct option_row {
@@ -79,18 +83,25 @@ static const struct option_row rows[] = {
      "puts both addresses into the authority"},
     {OPT_MOVE, "before-new", "COMMAND", CODE_BEFORE_NEW, "leaves the new one alone there"},
     {OPT_MOVE, "resume", "STEP", CODE_RESUME, "start with: both, new"},
-    {OPT_SNAPSHOT, "snapshots", "TOPIC", CODE_SNAPSHOTS,
+    {OPT_SNAPSHOT | OPT_ZONE, "snapshots", "TOPIC", CODE_SNAPSHOTS,
      "topic of snapshots (" DEFAULT_SNAPSHOTS ")"},
     {OPT_SNAPSHOT, "file", "FILE", CODE_FILE,
      "the zone as it is at the end of the log: a zone file"},
     {OPT_SNAPSHOT, "until", "OFFSET", CODE_UNTIL,
      "the first change set that is not to be in it (the end of the log)"},
-    {OPT_MOVE | OPT_SNAPSHOT, "dry-run", NULL, CODE_DRY_RUN,
+    {OPT_MOVE | OPT_SNAPSHOT | OPT_ZONE, "dry-run", NULL, CODE_DRY_RUN,
      "say what would be done, and do nothing"},
-    {OPT_CHANGE | OPT_MOVE, "zone", "ZONE", CODE_ZONE,
+    {OPT_ZONE, "at-offset", "N", CODE_AT_OFFSET,
+     "the zone as it was after this message of the log"},
+    {OPT_ZONE, "at-serial", "N", CODE_AT_SERIAL, "the zone as it was with this serial"},
+    {OPT_ZONE, "authority", "SERVER", CODE_ZONE_AUTHORITY, "ADDRESS[:PORT] that verify asks"},
+    {OPT_ZONE, "key-file", "FILE", CODE_KEY_FILE,
+     "has the TSIG key for it, as hmac-sha256:NAME:SECRET"},
+    {OPT_CHANGE | OPT_MOVE | OPT_ZONE, "zone", "ZONE", CODE_ZONE,
      "zone that NAME lies in (the longest of the configuration's)"},
     {OPT_CHANGE, "serial", "N", CODE_SERIAL, "the zone's SOA serial after the change"},
-    {OPT_CHANGE | OPT_MOVE, "publisher", "TEXT", CODE_PUBLISHER, "who publishes (freshet)"},
+    {OPT_CHANGE | OPT_MOVE | OPT_ZONE, "publisher", "TEXT", CODE_PUBLISHER,
+     "who publishes (freshet)"},
     {OPT_CHANGE, "seq", "N", CODE_SEQ, "the publisher's running number of the change set"},
     {OPT_SUBTREE, "subtree", NULL, CODE_SUBTREE, "the name and all below it"},
     {OPT_WATCH | OPT_SNAPSHOT, "from-beginning", NULL, CODE_FROM_BEGINNING,
@@ -314,6 +325,47 @@ static bool set_move_option(struct options *o, int code, const char *value, bool
     }
 }
 
+/* ---- those of zone ---- */
+
+static bool set_at(struct options *o, const char *option, const char *value, uint64_t most,
+                   bool *ret_said, uint64_t *ret_number)
+{
+    *ret_said = true;
+    if (!text_to_number(value, most, ret_number))
+        return bad_value(o, option, value, "a number");
+    return true;
+}
+
+static bool set_at_serial(struct options *o, const char *value)
+{
+    uint64_t serial = 0;
+    bool good = set_at(o, "at-serial", value, UINT32_MAX, &o->of_zone.has_serial, &serial);
+    o->of_zone.serial = (uint32_t)serial;
+    return good;
+}
+
+/* As set_move_option(). */
+static bool set_zone_option(struct options *o, int code, const char *value, bool *ret_mine)
+{
+    struct zone_options *zone = &o->of_zone;
+    *ret_mine = true;
+    switch (code) {
+    case CODE_AT_OFFSET:
+        return set_at(o, "at-offset", value, INT64_MAX, &zone->has_offset, &zone->offset);
+    case CODE_AT_SERIAL:
+        return set_at_serial(o, value);
+    case CODE_ZONE_AUTHORITY:
+        zone->authority = value;
+        return true;
+    case CODE_KEY_FILE:
+        zone->key_file = value;
+        return true;
+    default:
+        *ret_mine = false;
+        return true;
+    }
+}
+
 static bool set_flag(struct options *o, int code)
 {
     switch (code) {
@@ -341,9 +393,11 @@ static bool set_flag(struct options *o, int code)
 
 static bool set_option(struct options *o, int code, char *value)
 {
-    bool of_move;
-    const bool good = set_move_option(o, code, value, &of_move);
-    if (of_move)
+    bool mine;
+    bool good = set_move_option(o, code, value, &mine);
+    if (!mine)
+        good = set_zone_option(o, code, value, &mine);
+    if (mine)
         return good;
     switch (code) {
     case 'c':
@@ -510,6 +564,10 @@ static bool check_options(struct options *o)
         o->snapshots = DEFAULT_SNAPSHOTS;
     if (!o->control)
         o->control = DEFAULT_CONTROL;
+    if (o->of_zone.has_offset && o->of_zone.has_serial) {
+        complain(o, "--at-offset or --at-serial, not both");
+        return false;
+    }
     if ((o->command->accepts & OPT_KAFKA) && !o->brokers) {
         complain(o, "which brokers? Say --brokers, or -c with a file that has a feed");
         return false;

@@ -41,6 +41,8 @@ enum {
     OPT_CONTROL = 1 << 9,   /* --control */
     OPT_MOVE = 1 << 10,     /* those of struct move_options, --zone, --publisher */
     OPT_SNAPSHOT = 1 << 11, /* --snapshots, --file, --from-beginning, --until, --dry-run */
+    OPT_ZONE =
+        1 << 12, /* those of struct zone_options, --zone, --publisher, --snapshots, --dry-run */
 };
 
 enum { MOVE_MAX_TIERS = 64, MOVE_MAX_AUTHORITIES = 16 };
@@ -61,6 +63,15 @@ struct move_options {
     const char *before_both, *before_new;
     bool resume_new;
     bool dry_run;
+};
+
+/* What only "zone" has. */
+struct zone_options {
+    bool has_offset, has_serial; /* up to where the log counts; neither: to its end as it is now */
+    uint64_t offset;             /* of the last message that does */
+    uint32_t serial;             /* of the last state that does */
+    const char *authority;       /* ADDRESS[:PORT] */
+    const char *key_file;        /* has a TSIG key */
 };
 
 enum { MAX_COMPLAINT = 1400 };
@@ -94,6 +105,7 @@ struct options {
     struct sockaddr_in listen;
     const char *control;
     struct move_options move;
+    struct zone_options of_zone;
     char
         *heard; /* takes what complain() has to say, MAX_COMPLAINT bytes of it; NULL: stderr does */
     char **operands;
