@@ -532,13 +532,13 @@ static bool check_origin_zone(const struct config *config, size_t i, struct faul
                          fault_quote(zone->serial, quote));
     fault_key(key, "zones[%zu].primary", i);
     if (!zone->log && zone->primary_count == 0)
-        return fault_set(fault, key, "is missing; expected its primaries, or log: primary");
+        return fault_set(fault, key, "missing; expected its primaries, or log: primary");
     fault_key(key, "zones[%zu].log", i);
     if (!zone->log &&
         (zone->update_count > 0 || zone->update_from_count > 0 || zone->transfer_key_count > 0 ||
          zone->transfer_from_count > 0 || zone->notify_count > 0))
         return fault_set(fault, key,
-                         "is missing; expected primary where UPDATEs, transfers or "
+                         "missing; expected primary where UPDATEs, transfers or "
                          "notify are meant");
     return true;
 }

@@ -264,6 +264,7 @@ static bool start(struct program *program, char error[CONFIG_MAX_ERROR])
                                         .keyring = &program->keyring,
                                         .serve = primaries_serve(program->primaries)};
     program->status = (struct status){.captures = program->captures,
+                                      .primaries = program->primaries,
                                       .service = &program->service,
                                       .config = config,
                                       .started = mono_now()};

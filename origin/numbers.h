@@ -6,13 +6,16 @@
 
 #include "origin/captures.h"
 #include "origin/listen.h"
+#include "origin/primaries.h"
 #include "origin/service.h"
 
 struct origin_numbers {
     struct captures_numbers captures;
     struct listen_numbers listen;
     struct service_numbers service;
+    struct primaries_numbers primaries;
     uint64_t zones, ready, under_way, gapped; /* of captures, as wide as numbers are */
+    uint64_t primary_zones, primary_ready;    /* of primaries */
 };
 extern const struct numbers numbers_of_origin;
 

@@ -24,6 +24,32 @@ void status_numbers(const struct status *status, struct origin_numbers *ret)
     ret->ready = ret->captures.ready;
     ret->under_way = ret->captures.outlet.under_way;
     ret->gapped = ret->captures.gapped;
+    primaries_numbers(status->primaries, &ret->primaries);
+    ret->primary_zones = ret->primaries.zones;
+    ret->primary_ready = ret->primaries.ready;
+}
+
+static json_t *primary_json(const struct primary_status *zone, const uint8_t *apex,
+                            const struct zone_history_size *history)
+{
+    char name[NAME_MAX_TEXT];
+    return json_pack("{s:s, s:b, s:s?, s:o, s:i, s:I, s:i, s:I}", "name", name_to_text(apex, name),
+                     "ready", zone->ready, "reason", zone->why, "serial",
+                     zone->has_serial ? json_integer(zone->serial) : json_null(), "waiting",
+                     (int)zone->waiting, "offset", (json_int_t)zone->offset, "versions",
+                     (int)history->versions, "history_bytes", (json_int_t)history->bytes);
+}
+
+/* The zones whose primary is the log. */
+static json_t *primaries_json(const struct status *status)
+{
+    json_t *list = json_array();
+    const uint8_t *apex;
+    struct primary_status zone;
+    struct zone_history_size history;
+    for (size_t k = 0; primaries_status(status->primaries, k, &apex, &zone, &history); k++)
+        json_array_append_new(list, primary_json(&zone, apex, &history));
+    return list;
 }
 
 static double seconds_since(uint64_t us)
@@ -103,6 +129,7 @@ static json_t *report(const struct status *status)
     numbers_to_json(&numbers_of_origin, &numbers, object);
     json_object_set_new(object, "faults", faults_json(&numbers.captures.counts));
     json_object_set_new(object, "zone_list", zones_json(status));
+    json_object_set_new(object, "primary_list", primaries_json(status));
     return object;
 }
 

@@ -21,6 +21,7 @@ struct status {
     struct captures *captures;
     struct listen *listen;
     struct service *service;
+    struct primaries *primaries;
     const struct config *config;
     struct mono started;
 };

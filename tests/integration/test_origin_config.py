@@ -39,6 +39,40 @@ BAD = {
 }
 
 
+PRIMARY = """listen: [127.0.0.1:5300]
+feed:
+  brokers: 127.0.0.1:9092
+keys:
+  - hmac-sha256:editor.:AAECAwQFBgcICQoLDA0ODw==
+zones:
+  - name: example.com.
+    log: primary
+    serial: unixtime
+    update: [grant editor. subdomain example.com. A TXT]
+    update_from: ["::1"]
+    transfer_keys: [editor.]
+    transfer_from: [10.0.0.0/8]
+    notify: [192.0.2.1]
+    history: 1MiB
+"""
+
+BAD_PRIMARY = {
+    "another log": ("log: primary", "log: secondary", 8, "zones[0].log"),
+    "both": ("log: primary", "log: primary\n    primary: [192.0.2.1]", 8, "the zone has `primary` too"),
+    "neither": ("    log: primary\n", "", 7, "zones[0].primary: missing"),
+    "no log": ("log: primary", "primary: [192.0.2.1]", 7, "zones[0].log: missing"),
+    "a serial of another kind": ("unixtime", "random", 9, "expected increment, unixtime or date"),
+    "a rule that is none": ("grant editor.", "allow editor.", 10, 'zones[0].update[0]: begins with "allow"'),
+    "a rule of another kind": ("subdomain", "krb5-self", 10, '"krb5-self" is none of'),
+    "a rule's relative name": ("subdomain example.com.", "subdomain example.com", 10, "without its final dot"),
+    "a rule's type": ("A TXT", "A PTR(1)", 10, '"PTR(1)" is no type of records'),
+    "a key that is not there": ("transfer_keys: [editor.]", "transfer_keys: [other.]", 12, "is none of `keys`"),
+    "a network with host bits": ("10.0.0.0/8", "10.0.0.1/8", 13, "zones[0].transfer_from[0]"),
+    "a follower that is everybody": ("notify: [192.0.2.1]", "notify: [0.0.0.0]", 14, "zones[0].notify[0]"),
+    "a history of nothing": ("1MiB", "1KiB", 15, "zones[0].history"),
+}
+
+
 @pytest.fixture
 def check(tmp_path):
     def run(text):
@@ -73,6 +107,21 @@ def test_a_bad_one(check, fault):
     assert said in result.stderr
     if line:
         assert f"{path}:{line}: " in result.stderr, result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_a_good_one_whose_primary_is_the_log(check):
+    assert check(PRIMARY)[0] == (0, "", "")
+
+
+@pytest.mark.parametrize("fault", BAD_PRIMARY)
+def test_a_bad_one_whose_primary_is_the_log(check, fault):
+    old, new, line, said = BAD_PRIMARY[fault]
+    assert old in PRIMARY
+    result, path = check(PRIMARY.replace(old, new, 1))
+    assert result.code == 1
+    assert said in result.stderr
+    assert f"{path}:{line}: " in result.stderr, result.stderr
     assert len(result.stderr.splitlines()) == 1
 
 
