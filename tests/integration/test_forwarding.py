@@ -638,12 +638,15 @@ def test_thousands_of_misses(upstream, daemon):
 
 
 def test_thousands_wait_at_once(upstream, freshetd):
-    """More than the upstream ports are for: all are answered, when there is an answer."""
+    """More than the upstream ports are for: all are answered, when there is an answer. One in fifty is at once: nobody
+    takes the server for silent, however long a busy machine makes all that."""
     daemon = freshetd(freshet.stub([upstream], resolve_timeout="20s", workers=1))
     gate = s.Gate()
     upstream.script("*", s.hold(gate, wire.records(A)))
     wanted = names(10000)
-    opener = threading.Thread(target=lambda: (gate.wait_held(10000, within=20), gate.open()))
+    for name in wanted[::50]:
+        upstream.script(name, wire.records(A))
+    opener = threading.Thread(target=lambda: (gate.wait_held(9800, within=20), gate.open()))
     opener.start()
     expect_answers(wire.ask_all(daemon, wanted, timeout=30), wanted)
     opener.join()
