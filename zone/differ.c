@@ -1,183 +1,247 @@
+/* differ.c - see differ.h. */
 #include "zone/differ.h"
 
 #include <stdlib.h>
-#include <string.h>
 
-#include "dns/type.h"
+#include "zone/pairs.h"
+#include "zone/state.h"
 
-struct walk {
+/*
+ * Twice over the names that differ: first what goes, and what holds for all below a name, then the new data. A cache
+ * installs only what comes behind the last change to a subtree (invalidation/apply.h).
+ */
+enum pass { PASS_GOING, PASS_COMING };
+
+struct differing {
     const struct zone_state *before, *after;
+    enum pass pass;
     int (*each)(void *arg, const struct change *change);
     void *arg;
-    int result;
-    struct rdata_view *views; /* room for an RRset */
-    size_t room;
-    uint8_t
-        flushed[NAME_MAX_SIZE]; /* the last subtree that was; the walks are in canonical order */
-    bool has_flushed;
-    uint8_t gone[NAME_MAX_SIZE]; /* the last name that was deleted whole */
-    bool has_gone;
+    struct rdata_view *rdata; /* of one RRset */
+    size_t capacity;
+    const uint8_t *flushed; /* the last name that was, with all below it */
 };
 
-/* ---- RRsets ---- */
+/* -- changes ----------------------------------------------------------------------------------- */
 
-static bool is_same(const struct zone_rrset *one, const struct zone_rrset *other)
+static int give_delete(struct differing *differing, const uint8_t *name, uint16_t type)
 {
-    if (one->place == other->place)
-        return true;
-    if (one->ttl != other->ttl || one->count != other->count)
+    const struct change change = {.op = CHANGE_DEL, .type = type, .name = name};
+    return differing->each(differing->arg, &change);
+}
+
+static int give_set(struct differing *differing, const struct zone_rrset *rrset)
+{
+    if (rrset->count > differing->capacity) {
+        struct rdata_view *rdata =
+            realloc(differing->rdata, rrset->count * sizeof *differing->rdata);
+        if (!rdata)
+            return ERR_MEMORY;
+        differing->rdata = rdata;
+        differing->capacity = rrset->count;
+    }
+    for (size_t k = 0; k < rrset->count; k++)
+        differing->rdata[k] = zone_rdata(rrset, k);
+    const struct change change = {.op = CHANGE_SET,
+                                  .type = rrset->type,
+                                  .ttl = rrset->ttl,
+                                  .name = rrset->owner,
+                                  .rdata = differing->rdata,
+                                  .rdata_count = rrset->count};
+    return differing->each(differing->arg, &change);
+}
+
+/* Not again what lies below the last one: names come in order. */
+static int give_flush(struct differing *differing, const uint8_t *name)
+{
+    if (differing->flushed && name_is_within(name, differing->flushed))
+        return ERR_OK;
+    differing->flushed = name;
+    const struct change change = {.op = CHANGE_FLUSH, .subtree = true, .name = name};
+    return differing->each(differing->arg, &change);
+}
+
+/* -- what a wildcard answers otherwise now ----------------------------------------------------- */
+
+/* How many labels of a name exist in a state, from the root's side. */
+static size_t existing_labels(const struct zone_state *state, const uint8_t *name)
+{
+    struct tree_trace trace;
+    struct key key;
+    key_make(name, name_size(name), state->apex_size, &key);
+    tree_trace(state->names, &key, &trace);
+    return name_labels(state->apex) + (state->names ? key_labels(&key, trace.parted) : 0);
+}
+
+static const uint8_t *suffix(const uint8_t *name, size_t labels)
+{
+    for (size_t more = name_labels(name); more > labels; more--)
+        name = name_parent(name);
+    return name;
+}
+
+/* Whether *.NAME exists, with data or without. */
+static bool has_wildcard(const struct zone_state *state, const uint8_t *name)
+{
+    uint8_t wildcard[NAME_MAX_SIZE] = {1, '*'};
+    const size_t size = name_size(name);
+    if (size + 2 > NAME_MAX_SIZE)
         return false;
-    for (size_t k = 0; k < one->count; k++) {
-        const struct rdata_view left = zone_rdata(one, k), right = zone_rdata(other, k);
-        if (left.size != right.size || memcmp(left.bytes, right.bytes, left.size) != 0)
+    memcpy(wildcard + 2, name, size);
+    return existing_labels(state, wildcard) == name_labels(wildcard);
+}
+
+/*
+ * A name stands in one state and not in `without`, and so may names above it that are there only for its sake. What
+ * `without` answers from the wildcard at its closest encloser there (RFC 4592 3.3.1), the other denies, or answers from another one. And if
+ * one of those in between is a wildcard, without data of its own, it answers all beside it otherwise, too.
+ */
+static int flush_between(struct differing *differing, const struct zone_state *without,
+                         const uint8_t *name)
+{
+    const size_t labels = name_labels(name), existing = existing_labels(without, name);
+    if (existing >= labels)
+        return ERR_OK; /* there without data, as something is below it */
+    for (size_t more = existing + 1; more < labels; more++)
+        if (name_is_wildcard(suffix(name, more)))
+            return give_flush(differing, suffix(name, more - 1));
+    return has_wildcard(without, suffix(name, existing))
+               ? give_flush(differing, suffix(name, existing + 1))
+               : ERR_OK;
+}
+
+/* -- one name ---------------------------------------------------------------------------------- */
+
+static bool is_same(const struct zone_rrset *a, const struct zone_rrset *b)
+{
+    /* the TTL of signatures is that of what they cover */
+    if (a->count != b->count || (a->ttl != b->ttl && a->type != TYPE_RRSIG))
+        return false;
+    for (size_t k = 0; k < a->count; k++) {
+        const struct rdata_view one = zone_rdata(a, k), other = zone_rdata(b, k);
+        if (one.size != other.size || memcmp(one.bytes, other.bytes, one.size) != 0)
             return false;
     }
     return true;
 }
 
-static bool make_room(struct walk *walk, size_t count)
+/* Types whose changes hold for all below a name (invalidation/apply.h). */
+static bool is_of_subtree(uint16_t type)
 {
-    if (count <= walk->room)
-        return true;
-    struct rdata_view *views = reallocarray(walk->views, count, sizeof *views);
-    if (!views)
-        return false;
-    walk->views = views;
-    walk->room = count;
-    return true;
+    return type == TYPE_NS || type == TYPE_DNAME || type == TYPE_DS || type == TYPE_DNSKEY;
 }
 
-static int set(struct walk *walk, const struct zone_rrset *rrset)
+/* What is new or other in `after`, the SOA left for the end. */
+static int give_coming(struct differing *differing, const struct node *before,
+                       const struct node *after)
 {
-    if (!make_room(walk, rrset->count))
-        return ERR_MEMORY;
-    for (size_t k = 0; k < rrset->count; k++)
-        walk->views[k] = zone_rdata(rrset, k);
-    const struct change change = {.op = CHANGE_SET,
-                                  .type = rrset->type,
-                                  .ttl = rrset->ttl,
-                                  .name = rrset->owner,
-                                  .rdata = walk->views,
-                                  .rdata_count = rrset->count};
-    return walk->each(walk->arg, &change);
-}
-
-/* ---- names between a wildcard and what it covered ---- */
-
-struct first {
-    const uint8_t *owner;
-    bool has;   /* something at the name itself, */
-    bool below; /* or at or below it */
-};
-
-static bool see_first(void *arg, const struct zone_rrset *rrset)
-{
-    struct first *first = arg;
-    first->has = name_equal(rrset->owner, first->owner);
-    first->below = name_is_within(rrset->owner, first->owner);
-    return false;
-}
-
-static struct first look(const struct zone_state *state, const uint8_t *owner)
-{
-    struct first first = {.owner = owner};
-    (void)zone_each_after(state, owner, 0, see_first, &first);
-    return first;
-}
-
-static bool has_wildcard(const struct zone_state *state, const uint8_t *encloser)
-{
-    uint8_t name[NAME_MAX_SIZE + 2] = {1, '*'};
-    const size_t size = name_size(encloser);
-    if (size + 2 > NAME_MAX_SIZE)
-        return false;
-    memcpy(name + 2, encloser, size);
-    return look(state, name).has;
-}
-
-static int flush(struct walk *walk, const uint8_t *name)
-{
-    if (walk->has_flushed && name_is_within(name, walk->flushed))
-        return 0;
-    memcpy(walk->flushed, name, name_size(name));
-    walk->has_flushed = true;
-    const struct change change = {.op = CHANGE_FLUSH, .subtree = true, .name = name};
-    return walk->each(walk->arg, &change);
-}
-
-/*
- * A name is there in one state and neither it nor anything below it in the other, `without`: there a wildcard may have
- * answered for it and all below it, from the closest encloser (RFC 4592 3.3.1).
- */
-static int flush_covered(struct walk *walk, const uint8_t *name, const struct zone_state *without)
-{
-    const uint8_t *next = name, *up = name_parent(name);
-    if (look(without, name).below)
-        return 0;
-    while (up && up[0] && !look(without, up).below) {
-        next = up;
-        up = name_parent(up);
+    struct zone_rrset rrset, old;
+    int result = ERR_OK;
+    for (bool more = node_first(after, &rrset); more && result == ERR_OK;
+         more = node_next(after, &rrset)) {
+        const bool is_first_pass = is_of_subtree(rrset.type);
+        if (rrset.type == TYPE_SOA || is_first_pass != (differing->pass == PASS_GOING) ||
+            (before && node_find(before, rrset.type, &old) && is_same(&old, &rrset)))
+            continue;
+        result = give_set(differing, &rrset);
     }
-    if (!up || (!has_wildcard(walk->before, up) && !has_wildcard(walk->after, up)))
-        return 0;
-    return flush(walk, next);
+    return result;
 }
 
-/* ---- walks ---- */
-
-static bool see_gone(void *arg, const struct zone_rrset *rrset)
+static int give_going(struct differing *differing, const struct node *before,
+                      const struct node *after)
 {
-    struct walk *walk = arg;
-    struct zone_rrset now;
-    if (walk->has_gone && name_equal(walk->gone, rrset->owner))
-        return true;
-    if (zone_find(walk->after, rrset->owner, rrset->type, &now))
-        return true;
-    struct change change = {.op = CHANGE_DEL, .type = rrset->type, .name = rrset->owner};
-    if (!look(walk->after, rrset->owner).has) {
-        change.type = 0;
-        memcpy(walk->gone, rrset->owner, name_size(rrset->owner));
-        walk->has_gone = true;
-        walk->result = flush_covered(walk, rrset->owner, walk->after);
+    struct zone_rrset rrset;
+    int result = ERR_OK;
+    if (!after)
+        return give_delete(differing, node_name(before), 0);
+    for (bool more = node_first(before, &rrset); more && result == ERR_OK;
+         more = node_next(before, &rrset))
+        if (!node_has(after, rrset.type))
+            result = give_delete(differing, node_name(before), rrset.type);
+    return result;
+}
+
+static bool is_name(const struct node *node)
+{
+    return node && !node_is_only_hash(node);
+}
+
+static int give_flushes(struct differing *differing, const struct node *before,
+                        const struct node *after)
+{
+    if (is_name(before) && !is_name(after))
+        return flush_between(differing, differing->after, node_name(before));
+    if (is_name(after) && !is_name(before))
+        return flush_between(differing, differing->before, node_name(after));
+    return ERR_OK;
+}
+
+static int give_name(struct differing *differing, const struct node *before,
+                     const struct node *after)
+{
+    int result = ERR_OK;
+    if (differing->pass == PASS_GOING) {
+        if (before)
+            result = give_going(differing, before, after);
+        if (result == ERR_OK)
+            result = give_flushes(differing, before, after);
     }
-    if (walk->result == 0)
-        walk->result = walk->each(walk->arg, &change);
-    return walk->result == 0;
+    return result == ERR_OK && after ? give_coming(differing, before, after) : result;
 }
 
-static bool see_set(void *arg, const struct zone_rrset *rrset)
+static int on_name(void *arg, const struct node *before, const struct node *after)
 {
-    struct walk *walk = arg;
-    struct zone_rrset old;
-    if (rrset->type == TYPE_SOA ||
-        (zone_find(walk->before, rrset->owner, rrset->type, &old) && is_same(rrset, &old)))
-        return true;
-    walk->result = flush_covered(walk, rrset->owner, walk->before);
-    if (walk->result == 0)
-        walk->result = set(walk, rrset);
-    return walk->result == 0;
+    struct differing *differing = arg;
+    /* what one state has among its names, the other may have for its NSEC3 alone */
+    if (!before)
+        before = state_node(differing->before, node_name(after));
+    if (!after)
+        after = state_node(differing->after, node_name(before));
+    return give_name(differing, before, after);
 }
 
-static bool see_soa(void *arg, const struct zone_rrset *rrset)
+/* Names that are in neither tree of names: others have been told of. */
+static int on_hash(void *arg, const struct node *before, const struct node *after)
 {
-    struct walk *walk = arg;
-    struct zone_rrset old;
-    if (rrset->type == TYPE_SOA &&
-        !(zone_find(walk->before, rrset->owner, TYPE_SOA, &old) && is_same(rrset, &old)))
-        walk->result = set(walk, rrset);
-    return false; /* it comes first, or there is none */
+    struct differing *differing = arg;
+    before = state_node(differing->before, node_name(before ? before : after));
+    after = state_node(differing->after, node_name(before ? before : after));
+    if (is_name(before) || is_name(after))
+        return ERR_OK;
+    return give_name(differing, before, after);
+}
+
+static int walk(struct differing *differing, enum pass pass)
+{
+    const struct zone_state *before = differing->before, *after = differing->after;
+    differing->pass = pass;
+    differing->flushed = NULL;
+    const int result =
+        pairs_walk(before->names, after->names, after->apex_size, on_name, differing);
+    return result == ERR_OK
+               ? pairs_walk(before->hashes, after->hashes, after->apex_size, on_hash, differing)
+               : result;
+}
+
+static int give_soa(struct differing *differing)
+{
+    struct zone_rrset soa, old;
+    if (!state_apex_find(differing->after, TYPE_SOA, &soa) ||
+        (state_apex_find(differing->before, TYPE_SOA, &old) && is_same(&old, &soa)))
+        return ERR_OK;
+    return give_set(differing, &soa);
 }
 
 int zone_differ(const struct zone_state *before, const struct zone_state *after,
                 int (*each)(void *arg, const struct change *change), void *arg)
 {
-    struct walk walk = {.before = before, .after = after, .each = each, .arg = arg};
-    (void)zone_each(before, see_gone, &walk);
-    walk.has_flushed = false;
-    if (walk.result == 0)
-        (void)zone_each(after, see_set, &walk);
-    if (walk.result == 0)
-        (void)zone_each(after, see_soa, &walk);
-    free(walk.views);
-    return walk.result;
+    struct differing differing = {.before = before, .after = after, .each = each, .arg = arg};
+    int result = walk(&differing, PASS_GOING);
+    if (result == ERR_OK)
+        result = walk(&differing, PASS_COMING);
+    if (result == ERR_OK)
+        result = give_soa(&differing);
+    free(differing.rdata);
+    return result;
 }

@@ -1,8 +1,8 @@
 /*
  * differ.h - what makes one state of a zone of another, as changes.
  *
- * Whole RRsets: a SET for each that is new or other, a DEL for each that is gone (of the name, where all of it is).
- * The SOA's SET comes last. A cache that does not hold the zone has to be told more than that of what a wildcard, a cut or a
+ * Whole RRsets: a SET for each that is new or other, a DEL for each that is gone (of the name, where all of it is). What goes
+ * comes first, with FLUSHes and what else holds for all below a name, then new data, the SOA's SET last. A cache that does not hold the zone has to be told more than that of what a wildcard, a cut or a
  * DNAME covers: where a change makes a name come to be or cease to be between a wildcard and names that the wildcard
  * answered (RFC 4592), or moves a cut, a FLUSH of what may be answered otherwise now goes with it.
  */
