@@ -52,7 +52,7 @@ static void use(const uint8_t *bytes, size_t size)
     struct snapshot_part part;
     struct snapshot_reader reader = {.next = 0};
     struct zone *zone;
-    struct zone_edit *edit;
+    struct zone_edit *edit = NULL;
     if (snapshot_read_part(bytes, size, &part) < 0)
         return;
     must(zone_new(part.head.zone, &zone) == 0 && zone_edit_begin(zone, true, &edit) == 0);

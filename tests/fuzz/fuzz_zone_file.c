@@ -21,7 +21,7 @@ static bool read_file(int fd, uint8_t digest[ZONE_DIGEST_SIZE], FILE *copy)
     static const uint8_t apex[] = {1, 'z', 0};
     char path[32];
     struct zone *zone;
-    struct zone_edit *edit;
+    struct zone_edit *edit = NULL;
     struct zone_file_error error;
     snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
     must(zone_new(apex, &zone) == ERR_OK && zone_edit_begin(zone, true, &edit) == ERR_OK);
