@@ -217,17 +217,20 @@ def notify(listen, zone=ZONE, key=None, secret=None, algorithm="hmac-sha256."):
         return error
 
 
-def test_who_may_notify(started, broker, fresh_topic, listen, scripted):
+def test_who_may_notify(started, broker, fresh_topic, listen):
     """Only primaries, and only signed where there is a key; each refusal says why."""
     class Elsewhere:
         address = ("127.0.0.9", 53)
+
+    class Here:
+        address = ("127.0.0.1", process.free_port())
     capture = origin_of(started, fresh_topic, listen, Elsewhere)
     assert notify(listen).rcode() == dns.rcode.REFUSED
     assert notify(listen, "example.org.").rcode() == dns.rcode.NOTAUTH
     assert isinstance(notify(listen, key="k.", secret=KEY[2]), dns.tsig.PeerBadKey)
     assert capture.status()["notifies_refused"] == 3
     capture.wait_log("not an address of a primary")
-    capture.configure(config_for(fresh_topic, listen, scripted, keys=[KEY], key=KEY[1]))
+    capture.configure(config_for(fresh_topic, listen, Here, keys=[KEY], key=KEY[1]))
     capture.sighup()
     capture.wait_log("msg=reloaded")
     assert notify(listen).rcode() == dns.rcode.REFUSED
