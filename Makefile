@@ -191,7 +191,7 @@ integration: all $(HELPERS)
 # Random questions to random zones, beside Knot; ZONE_SEED=N repeats a run. `make integration` asks a few thousand.
 ZONE_QUESTIONS ?= 200000
 zone-answers: all $(HELPERS)
-	@FRESHET_BUILD=$(BUILD) ZONE_QUESTIONS=$(ZONE_QUESTIONS) $(PYTHON) -m pytest -q -p no:cacheprovider \
+	@FRESHET_BUILD=$(BUILD) ZONE_SEED=$(or $(ZONE_SEED),0) ZONE_QUESTIONS=$(ZONE_QUESTIONS) $(PYTHON) -m pytest -q -p no:cacheprovider \
 		tests/integration/test_zone_answers.py $(PYTEST_ARGS)
 
 # The tests that depend on the broker most, on the newest there is.

@@ -209,6 +209,14 @@ zone:
 class Nsd(Primary):
     """nsd, changed by its zone file and a reload."""
 
+    served = 0
+
+    def serial(self):
+        """The newest there was: after a reload its processes of before may answer for a moment more."""
+        serial = super().serial()
+        self.served = max(self.served, serial or 0)
+        return serial and self.served
+
     def prepare(self):
         keys = f"key:\n    name: {self.key[1]}\n    algorithm: {self.key[0]}\n    secret: {self.key[2]}\n" if self.key else ""
         by = self.key[1] if self.key else "NOKEY"
