@@ -6,6 +6,7 @@ Everything runs on free loopback ports and is stopped at the end, also after Ctr
 is checked: the exit code is 0 only if each step did what its line says.
 """
 
+import contextlib
 import os
 import re
 import select
@@ -24,6 +25,7 @@ sys.dont_write_bytecode = True
 
 import freshet  # noqa: E402  pylint: disable=wrong-import-position
 import knot     # noqa: E402  pylint: disable=wrong-import-position
+import origin   # noqa: E402  pylint: disable=wrong-import-position
 import process  # noqa: E402  pylint: disable=wrong-import-position
 
 ZONE = "example.com."
@@ -77,6 +79,10 @@ def result(name, text):
     print(f"   {name:<10} {paint(text, 'result')}", flush=True)
 
 
+def announce(command):
+    print(f"   {paint('$ ' + command, 'command')}", flush=True)
+
+
 # --- commands, shown as they are run
 
 
@@ -89,24 +95,27 @@ class Shell:
         self._environment = dict(freshet.environment(), LC_ALL="C",
                                  PATH=f"{build}:{os.environ['PATH']}")
 
-    def start(self, *words):
-        """Shows and starts a command."""
-        print(f"   {paint('$ ' + shlex.join(words), 'command')}", flush=True)
-        return subprocess.Popen(words, cwd=self._directory, env=self._environment, text=True,
-                                stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                stderr=subprocess.STDOUT)
+    def start(self, *words, stdin=""):
+        """Shows and starts a command, and what it reads."""
+        announce(shlex.join(words))
+        show(f"> {line}" for line in stdin.splitlines())
+        child = subprocess.Popen(words, cwd=self._directory, env=self._environment, text=True,
+                                 stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                 stderr=subprocess.STDOUT)
+        with contextlib.suppress(BrokenPipeError):  # its exit code says why
+            child.stdin.write(stdin)
+            child.stdin.flush()
+        return child
 
-    def finish(self, child, stdin="", codes=(0,)):
+    def finish(self, child, codes=(0,)):
         """Its output lines, once it has ended with one of `codes`."""
-        output, _ = child.communicate(stdin, timeout=COMMAND_WITHIN)
+        output, _ = child.communicate(timeout=COMMAND_WITHIN)
         expect(child.returncode in codes, f"exit code {child.returncode}: {output}")
         return output.splitlines()
 
     def run(self, *words, stdin="", codes=(0,)):
         """Shows the command, what it reads, and what it writes; the lines of that."""
-        child = self.start(*words)
-        show(f"> {line}" for line in stdin.splitlines())
-        lines = self.finish(child, stdin, codes)
+        lines = self.finish(self.start(*words, stdin=stdin), codes)
         show(lines)
         return lines
 
@@ -140,15 +149,18 @@ def answer_of(lines):
 
 
 class Stage:
-    """The authority, the stream's broker, the two caches, and the directory the demo runs in."""
+    """The authority, the stream's broker, the two caches, and the directory the demo runs in. Later
+    the origin, too, which the authority tells of its changes from the start."""
 
     def __init__(self):
         self.directory = process.run_directory("demo")
         self._stops = [lambda: shutil.rmtree(self.directory, ignore_errors=True)]
-        self.authority = self.broker = self.regional = self.stub = None
+        self.authority = self.broker = self.regional = self.stub = self.origin = None
+        self._told = ("127.0.0.1", process.free_port())
 
     def set_up(self):
-        self.authority = self._own(knot.Knot({ZONE: RECORDS}), "stop")
+        self.authority = self._own(knot.Knot({ZONE: RECORDS}, notify=self._told),
+                                   "stop")
         self.broker = self._own(process.Process(
             "broker", [freshet.program("freshet"), "broker", "--topic", "dns.updates"]), "stop")
         self.broker.wait_ready(lambda: "\n" in self.broker.output("stdout"), within=10)
@@ -158,6 +170,15 @@ class Stage:
         for server in (self.regional, self.stub):
             process.eventually(lambda s=server: s.status()["feed"]["state"] == "live", within=10,
                                what="the caches follow the stream")
+
+    def start_origin(self):
+        """freshet-origin; its configuration is origin.yaml in the demo's directory."""
+        feed = {"brokers": self.bootstrap, "rdkafka": ["fetch.wait.max.ms=1"]}
+        zone = {"name": ZONE, "primary": [freshet.address_text(self.authority.address)]}
+        self.origin = self._own(origin.Origin(
+            {"listen": [freshet.address_text(self._told)], "feed": feed, "zones": [zone]},
+            log="info"), "close")
+        self._link(self.origin, "origin")
 
     @property
     def bootstrap(self):
@@ -175,9 +196,12 @@ class Stage:
         server = self._own(freshet.Freshetd(
             {"feed": feed, "tiers": [freshet.tier(name, [upstream], **options)]}, log="info"),
             "close")
+        self._link(server, name)
+        return server
+
+    def _link(self, server, name):
         os.symlink(os.path.join(server.directory, "freshet.yaml"),
                    os.path.join(self.directory, f"{name}.yaml"))
-        return server
 
     def tear_down(self):
         """Stops all, the last first; one that does not end well keeps none of the others."""
@@ -271,11 +295,15 @@ def step_hit(stage, shell):
     say("The authority was still asked only 1 time.")
 
 
-def update_authority(stage, shell, *commands):
-    """A dynamic update (RFC 2136), which knotd answers when the new zone is served; the serial."""
+def update_text(stage, *commands):
+    """What nsupdate reads for a dynamic update (RFC 2136)."""
     host, port = stage.authority.address
-    lines = [f"server {host} {port}", *commands, "send"]
-    shell.run("nsupdate", stdin="\n".join(lines) + "\n")
+    return "\n".join([f"server {host} {port}", *commands, "send"]) + "\n"
+
+
+def update_authority(stage, shell, *commands):
+    """An update, which knotd answers when the new zone is served; the serial."""
+    shell.run("nsupdate", stdin=update_text(stage, *commands))
     return stage.authority.serial(ZONE)
 
 
@@ -347,8 +375,48 @@ def step_evict(stage, shell):
     expect(any("NXDOMAIN" in line for line in lines), "the deleted name is still answered")
 
 
+def wait_captured(stage, serial):
+    stage.origin.wait_serial(ZONE, serial, VISIBLE_WITHIN)
+    for server in (stage.regional, stage.stub):
+        process.eventually(
+            lambda s=server: s.status()["feed"]["zones"][0]["serial"] == serial, VISIBLE_WITHIN,
+            every=0.001, what=f"a cache has serial {serial}")
+
+
+def step_capture(stage, shell):
+    head(7, "Nobody has to publish: freshet-origin is told by the authority (NOTIFY), fetches what is\n"
+         "   different (IXFR), and writes it to the stream.")
+    announce("freshet-origin -c origin.yaml")
+    stage.start_origin()
+    wait_captured(stage, stage.authority.serial(ZONE))
+    for server in (stage.regional, stage.stub):  # so that both have an old answer to lose
+        answer_of(shell.dig(server, "www.example.com"))
+    say("An nsupdate to the authority, and nothing else. Both caches are asked without pause.")
+    tiers = {"regional": stage.regional, "stub": stage.stub}
+    watcher = Watcher(tiers, f"www.{ZONE}", "192.0.2.3")
+    asked = stage.authority.query_count("A")
+    start = time.monotonic()
+    child = shell.start("nsupdate", stdin=update_text(
+        stage, f"update delete www.{ZONE} A", f"update add www.{ZONE} {TTL} A 192.0.2.3"))
+    try:
+        seen = watcher.until_seen(VISIBLE_WITHIN)
+    finally:
+        shell.finish(child)
+    say()
+    for name in tiers:
+        result(name, f"{(seen[name] - start) * 1000:8.1f} ms until it answers 192.0.2.3")
+    captured = stage.origin.captured()
+    expect(captured["serial"][-1] == stage.authority.serial(ZONE), f"not captured: {captured}")
+    own = captured["own_us"][-1] + captured["transfer_us"][-1]
+    result("the origin", f"{own / 1000:8.1f} ms of that: from the NOTIFY to the stream's acknowledgement")
+    say()
+    say("Measured from just before `nsupdate` starts. Most of it is Knot's own: it waits for up to a\n"
+        "   second before it tells of a change.")
+    expect(stage.authority.query_count("A") == asked, "a cache asked the authority")
+
+
 def step_status(shell):
-    head(7, "What an operator sees.")
+    head(8, "What an operator sees.")
     shell.run("freshet", "status", "-c", "stub.yaml")
 
 
@@ -363,6 +431,7 @@ def play(stage):
     step_publish(stage, shell, serial, left)
     step_new(stage, shell)
     step_evict(stage, shell)
+    step_capture(stage, shell)
     step_status(shell)
 
 

@@ -4,7 +4,8 @@
     knot.update("example.com.", [("set", "www", 300, "A", "192.0.2.2")])
 
 Records go in by dynamic update (RFC 2136): one message, applied as a whole, and knotd answers it
-only after the new zone is being served. No journal, no writes back to the zone file.
+only after the new zone is being served. No journal, no writes back to the zone file. With `notify`,
+an address, the server there is told of each change.
 """
 
 import os
@@ -50,14 +51,22 @@ acl:
   - id: local
     address: 127.0.0.1
     action: [update, transfer]
-template:
+{remote}template:
   - id: default
     storage: {directory}
     global-module: mod-stats/counters
     acl: local
-    journal-content: none
     zonefile-sync: -1
-zone:
+{journal}zone:
+"""
+
+# With `notify`: who is told of changes, and may have them as differences.
+REMOTE = """remote:
+  - id: follower
+    address: {}@{}
+"""
+NOTIFY = """    notify: follower
+    journal-content: changes
 """
 
 
@@ -71,8 +80,10 @@ class Knot:
     A zone without a SOA of its own gets a SOA (serial 1), an NS and that server's address.
     """
 
-    def __init__(self, zones, serial=1):
+    def __init__(self, zones, serial=1, notify=None):
         self.directory = process.run_directory("knot")
+        self._notify = {"remote": REMOTE.format(*notify), "journal": NOTIFY} if notify else {
+            "remote": "", "journal": "    journal-content: none\n"}
         self.address = ("127.0.0.1", process.free_port())
         os.mkdir(self._path("db"))
         self.zones = [_absolute(zone) for zone in zones]
@@ -99,7 +110,8 @@ class Knot:
 
     def _write_config(self):
         with open(self._path("knot.conf"), "w", encoding="ascii") as file:
-            file.write(CONFIG.format(directory=self.directory, port=self.address[1]))
+            file.write(CONFIG.format(directory=self.directory, port=self.address[1],
+                                     **self._notify))
             for zone in self.zones:
                 file.write(f"  - domain: {zone}\n    file: {zone}zone\n")
 
