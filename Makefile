@@ -97,6 +97,9 @@ $(BUILD)/unit/test_holders $(BUILD)/unit/test_route: LDLIBS += $(addprefix -Wl$(
 
 $(BUILD)/unit/test_zone: LDLIBS += $(addprefix -Wl$(comma)--wrap=,malloc calloc realloc)
 
+# Nobody can be accepted.
+$(BUILD)/unit/test_visitors: LDLIBS += -Wl,--wrap=accept4
+
 # What many unit tests have around them, made up.
 FAKES := $(call objects,$(wildcard tests/unit/fake/*.c))
 

@@ -91,7 +91,7 @@ struct control *control_ask(const struct options *options, json_t *request)
 {
     struct control *control = open_control(options);
     if (control && !send_request(control, request)) {
-        control_close(control);
+        control_end(control);
         control = NULL;
     }
     json_decref(request);
@@ -131,7 +131,7 @@ json_t *control_next(struct control *control)
     return answer;
 }
 
-void control_close(struct control *control)
+void control_end(struct control *control)
 {
     if (!control)
         return;
@@ -144,7 +144,7 @@ json_t *control_answer(const struct options *options, json_t *request)
 {
     struct control *control = control_ask(options, request);
     json_t *answer = control ? control_next(control) : NULL;
-    control_close(control);
+    control_end(control);
     return answer;
 }
 

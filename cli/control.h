@@ -26,7 +26,7 @@ struct control *control_ask(const struct options *options, json_t *request);
  */
 json_t *control_next(struct control *control);
 
-void control_close(struct control *control);
+void control_end(struct control *control);
 
 /* All of the above for an answer of one line. */
 json_t *control_answer(const struct options *options, json_t *request);

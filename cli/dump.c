@@ -63,7 +63,7 @@ static int run_dump(const struct options *o)
     if (!control)
         return EXIT_FAILED;
     int code = print_rows(o, control);
-    control_close(control);
+    control_end(control);
     return code;
 }
 

@@ -28,6 +28,12 @@ static bool take_one(struct acceptor *acceptor)
     return true;
 }
 
+/* Whether a connection that is closed makes accept() succeed. */
+static bool is_lack(int error)
+{
+    return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
+}
+
 static void on_readable(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd, (void)what;
@@ -40,6 +46,8 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
             return;
         event_del(acceptor->readable);
         event_add(acceptor->rested, &(struct timeval){.tv_usec = ACCEPT_REST_MS * 1000});
+        if (is_lack(error) && acceptor->options.lacks)
+            acceptor->options.lacks(acceptor->options.arg);
         acceptor->options.rests(acceptor->options.arg, error);
         return;
     }

@@ -2,7 +2,8 @@
  * accept.h - a listening socket: takes whoever comes, and rests when there is nothing to take them with.
  *
  * Out of descriptors or memory, accept() fails and the socket stays readable: who tries again at once does nothing else.
- * So it rests for ACCEPT_REST_MS; who came meanwhile waits in the socket's queue.
+ * So it rests for ACCEPT_REST_MS; who came meanwhile waits in the socket's queue. The same where accept() is forbidden, or
+ * fails for another reason that closing somebody's connection does not mend.
  *
  * Threads: that of its loop.
  */
@@ -23,6 +24,8 @@ struct acceptor_options {
     void (*taken)(void *arg, int fd, const struct sockaddr *peer, socklen_t size);
     /* It rests now, for this errno. */
     void (*rests)(void *arg, int error);
+    /* That is for want of descriptors or memory: who closes some finds them after the rest. NULL: nobody does. */
+    void (*lacks)(void *arg);
     void *arg;
 };
 

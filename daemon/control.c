@@ -258,16 +258,21 @@ static void on_taken(void *arg, int fd, const struct sockaddr *peer, socklen_t s
     struct timeval idle = {.tv_sec = IDLE_SECONDS};
     bufferevent_setcb(stream, on_read, on_written, on_event, client);
     bufferevent_set_timeouts(stream, &idle, &idle);
-    bufferevent_setwatermark(stream, EV_READ, 0, 2 * MAX_REQUEST);
     bufferevent_setwatermark(stream, EV_WRITE, ANSWER_ON, 0);
-    bufferevent_enable(stream, EV_READ | EV_WRITE);
+    if (bufferevent_enable(stream, EV_READ | EV_WRITE) != 0)
+        control_client_free(client);
 }
 
-static void on_rests(void *arg, int error)
+static void on_lack(void *arg)
 {
     struct control *control = arg;
     if (control->clients)
         make_room(control);
+}
+
+static void on_rests(void *arg, int error)
+{
+    (void)arg;
     log_limited(LOG_LEVEL_WARNING, "msg=\"the control socket rests for 100 ms\" error=\"%s\"",
                 strerror(error));
 }
@@ -360,7 +365,7 @@ static struct control *control_new(struct event_base *base, const char *path,
     (void)lstat(path, &control->socket);
     control->acceptor = acceptor_new(
         &(struct acceptor_options){
-            .base = base, .taken = on_taken, .rests = on_rests, .arg = control},
+            .base = base, .taken = on_taken, .rests = on_rests, .lacks = on_lack, .arg = control},
         fd);
     if (control->path && control->turn && control->acceptor)
         return control;

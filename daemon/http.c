@@ -48,12 +48,12 @@ static void reply(struct visitor *visitor, const char *status, struct evbuffer *
     if (send)
         evbuffer_add_buffer(out, body);
     visitor->answered = true;
-    bufferevent_disable(visitor->stream, EV_READ);
 }
 
 static void refuse(struct visitor *visitor, const char *status)
 {
     struct evbuffer *body = evbuffer_new();
+    bufferevent_disable(visitor->stream, EV_READ);
     if (!body)
         return;
     evbuffer_add_printf(body, "%s\n", status);
@@ -65,6 +65,7 @@ static void serve(struct visitor *visitor, bool send)
 {
     const struct http_page *page = &visitor->http->page;
     struct evbuffer *body = evbuffer_new();
+    bufferevent_disable(visitor->stream, EV_READ);
     if (!body)
         return;
     page->write(page->arg, body);
@@ -188,17 +189,22 @@ static void on_taken(void *arg, int fd, const struct sockaddr *peer, socklen_t s
     }
     DL_APPEND(http->visitors, visitor);
     http->count++;
-    event_add(visitor->late, &(struct timeval){.tv_sec = HTTP_SECONDS});
     bufferevent_setcb(visitor->stream, on_read, on_written, on_event, visitor);
-    bufferevent_setwatermark(visitor->stream, EV_READ, 0, HTTP_MAX_HEAD);
-    bufferevent_enable(visitor->stream, EV_READ | EV_WRITE);
+    if (event_add(visitor->late, &(struct timeval){.tv_sec = HTTP_SECONDS}) != 0 ||
+        bufferevent_enable(visitor->stream, EV_READ | EV_WRITE) != 0)
+        visitor_free(visitor);
 }
 
-static void on_rests(void *arg, int error)
+static void on_lack(void *arg)
 {
     struct http *http = arg;
     if (http->visitors)
         make_room(http);
+}
+
+static void on_rests(void *arg, int error)
+{
+    (void)arg;
     log_limited(LOG_LEVEL_WARNING, "msg=\"the metrics port rests for 100 ms\" error=\"%s\"",
                 strerror(error));
 }
@@ -213,7 +219,8 @@ struct http *http_new(struct event_base *base, int fd, const struct http_page *p
     http->base = base;
     http->page = *page;
     http->acceptor = acceptor_new(
-        &(struct acceptor_options){.base = base, .taken = on_taken, .rests = on_rests, .arg = http},
+        &(struct acceptor_options){
+            .base = base, .taken = on_taken, .rests = on_rests, .lacks = on_lack, .arg = http},
         fd);
     if (http->acceptor)
         return http;

@@ -14,7 +14,7 @@
 #include "daemon/net.h"
 #include "dns/wire.h"
 
-enum { LENGTH = 2, MAX_QUERY = 2048, MAX_DATAGRAM = 65535, READ_AHEAD = 512 * 1024 };
+enum { LENGTH = 2, MAX_QUERY = 2048, MAX_DATAGRAM = 65535 };
 
 struct dial {
     struct event_base *base;
@@ -169,7 +169,6 @@ static bool open_stream(struct dial *dial, const struct config_address *to)
     }
     bufferevent_setcb(dial->stream, on_read, NULL, on_event, dial);
     bufferevent_set_timeouts(dial->stream, &idle, NULL);
-    bufferevent_setwatermark(dial->stream, EV_READ, 0, READ_AHEAD);
     bufferevent_enable(dial->stream, EV_READ | EV_WRITE);
     return bufferevent_socket_connect(dial->stream, (const struct sockaddr *)&to->addr,
                                       (int)to->addr_size) == 0;

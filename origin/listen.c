@@ -241,7 +241,6 @@ static void on_taken(void *arg, int fd, const struct sockaddr *peer, socklen_t s
     const struct timeval idle = {.tv_sec = LISTEN_IDLE_SECONDS};
     bufferevent_setcb(stream, on_read, on_written, on_event, client);
     bufferevent_set_timeouts(stream, &idle, &idle);
-    bufferevent_setwatermark(stream, EV_READ, 0, LENGTH + MAX_DATAGRAM);
     bufferevent_setwatermark(stream, EV_WRITE, LISTEN_AHEAD / 2, 0);
     bufferevent_enable(stream, EV_READ | EV_WRITE);
 }

@@ -419,14 +419,19 @@ static void on_taken(void *arg, int fd, const struct sockaddr *peer, socklen_t s
     bufferevent_enable(connection->stream, EV_READ | EV_WRITE);
 }
 
-/* Out of descriptors: those who come next shall find some. */
 static void on_rests(void *arg, int error)
 {
     (void)error;
     struct listener *listener = arg;
+    counter_add(&listener->pool->counters.rests, 1);
+}
+
+/* Out of descriptors: those who come next shall find some. */
+static void on_lack(void *arg)
+{
+    struct listener *listener = arg;
     struct tcp_pool *pool = listener->pool;
     size_t some = holders_count(pool->holders) / 4;
-    counter_add(&pool->counters.rests, 1);
     while (make_room(pool) && some-- > 0)
         continue;
 }
@@ -479,10 +484,12 @@ bool tcp_pool_listen(struct tcp_pool *pool, int fd, struct tier_worker *tier_wor
     listener->pool = pool;
     listener->tier_worker = tier_worker;
     bound_buffers(fd);
-    listener->acceptor = acceptor_new(
-        &(struct acceptor_options){
-            .base = pool->base, .taken = on_taken, .rests = on_rests, .arg = listener},
-        fd);
+    listener->acceptor = acceptor_new(&(struct acceptor_options){.base = pool->base,
+                                                                 .taken = on_taken,
+                                                                 .rests = on_rests,
+                                                                 .lacks = on_lack,
+                                                                 .arg = listener},
+                                      fd);
     if (!listener->acceptor) {
         free(listener);
         return false;

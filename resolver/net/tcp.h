@@ -39,7 +39,7 @@ struct tcp_pool_counters {
     struct counter idle_for_room, busy_for_room, for_bytes; /* closed */
     struct counter kept_out; /* for a second, as they take no answers */
     struct counter slow;     /* closed with half a message, or taking none of theirs */
-    struct counter rests;    /* times that there was no descriptor for a client */
+    struct counter rests;    /* times that nobody could be accepted */
 };
 
 struct tcp_pool *tcp_pool_new(struct event_base *base, const struct tcp_limits *limits);
