@@ -9,6 +9,7 @@
 
 #include "cli/text.h"
 #include "config/secrets.h"
+#include "invalidation/kafka.h"
 
 #define DEFAULT_TOPIC     "dns.updates"
 #define DEFAULT_SNAPSHOTS "dns.snapshots"
@@ -554,6 +555,21 @@ static bool load_config(struct options *o)
     return merge_properties(o, feed);
 }
 
+/* By their place, as what is refused may be a secret that stands in the wrong one. */
+static bool check_properties(const struct options *o)
+{
+    char error[KAFKA_MAX_ERROR];
+    const struct kafka_settings settings = {.properties = o->properties,
+                                            .property_count = o->property_count};
+    const size_t of_file = o->secrets ? o->config->feed->rdkafka_count : 0;
+    const size_t wrong = kafka_find_refused(&settings, error);
+    if (wrong < of_file)
+        complain(o, "%s: feed.rdkafka[%zu]: %s", o->config_path, wrong, error);
+    else if (wrong < o->property_count)
+        complain(o, "--property number %zu: %s", wrong - of_file + 1, error);
+    return wrong == o->property_count;
+}
+
 static bool check_options(struct options *o)
 {
     if (o->config_path && !load_config(o))
@@ -572,7 +588,7 @@ static bool check_options(struct options *o)
         complain(o, "which brokers? Say --brokers, or -c with a file that has a feed");
         return false;
     }
-    return true;
+    return check_properties(o);
 }
 
 bool options_parse(const struct command *command, int argc, char **argv, struct options *ret)

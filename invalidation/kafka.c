@@ -216,12 +216,11 @@ rd_kafka_conf_t *kafka_producer_conf(const struct kafka_settings *settings, int 
     return NULL;
 }
 
-/* Index of the first property that librdkafka refuses; their count if none. */
-static size_t find_refused(const struct kafka_settings *settings, char error[KAFKA_MAX_ERROR])
+size_t kafka_find_refused(const struct kafka_settings *settings, char ret_error[KAFKA_MAX_ERROR])
 {
     size_t k = 0;
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
-    while (k < settings->property_count && set_text(conf, settings->properties[k], error) == 0)
+    while (k < settings->property_count && set_text(conf, settings->properties[k], ret_error) == 0)
         k++;
     rd_kafka_conf_destroy(conf);
     return k;
@@ -230,7 +229,7 @@ static size_t find_refused(const struct kafka_settings *settings, char error[KAF
 int kafka_check(const struct kafka_settings *settings, size_t *ret_property,
                 char ret_error[KAFKA_MAX_ERROR])
 {
-    *ret_property = find_refused(settings, ret_error);
+    *ret_property = kafka_find_refused(settings, ret_error);
     if (*ret_property < settings->property_count)
         return ERR_CONFIG;
     rd_kafka_conf_t *conf = kafka_consumer_conf(settings, ret_error);

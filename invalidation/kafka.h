@@ -62,6 +62,11 @@ rd_kafka_conf_t *kafka_producer_conf(const struct kafka_settings *settings, int 
                                      char ret_error[KAFKA_MAX_ERROR]);
 
 /*
+ * Index of the first property that librdkafka refuses, with a line as kafka_check() has; `property_count` if there is none.
+ */
+size_t kafka_find_refused(const struct kafka_settings *settings, char ret_error[KAFKA_MAX_ERROR]);
+
+/*
  * Whether a consumer could be made of these: each property by itself, then all of them, with the files that they name.
  * Nobody is connected to. ERR_OK; ERR_CONFIG, ERR_KAFKA with one line in `ret_error`, and in `ret_property` the index of
  * the property that is refused, or `property_count` when it is none alone. No value that is secret is in the line.

@@ -149,16 +149,17 @@ static void options_are_read(void **state)
     (void)state;
     struct options o;
     char *said = NULL;
-    assert_true(parse(&command,
-                      "--brokers b:1 a.b --topic=t -X x=1 -Xy=2=3 A --zone z --serial 4294967295 "
-                      "--publisher p --seq 0 --timeout 250ms --json --subtree --count 3",
-                      &o, &said));
+    assert_true(
+        parse(&command,
+              "--brokers b:1 a.b --topic=t -X client.id=1 -Xacks=1 A --zone z --serial 4294967295 "
+              "--publisher p --seq 0 --timeout 250ms --json --subtree --count 3",
+              &o, &said));
     assert_string_equal(said, "");
     assert_string_equal(o.brokers, "b:1");
     assert_string_equal(o.topic, "t");
     assert_int_equal(o.property_count, 2);
-    assert_string_equal(o.properties[0], "x=1");
-    assert_string_equal(o.properties[1], "y=2=3");
+    assert_string_equal(o.properties[0], "client.id=1");
+    assert_string_equal(o.properties[1], "acks=1");
     assert_int_equal(o.operand_count, 2);
     assert_string_equal(o.zone, "z");
     assert_true(o.has_serial);
@@ -222,6 +223,11 @@ static void wrong_lines_are_refused_by_name(void **state)
         refused(&command, line, "freshet test: --listen ");
     }
     refused(&command, "-X acks", "freshet test: --property \"...\" is not NAME=VALUE\n");
+    refused(&command, "--brokers b a -X acks=1 -X foo=bar",
+            "freshet test: --property number 2: No such configuration property\n");
+    refused(&command, "--brokers b a -X no.such=1",
+            "freshet test: --property number 1: No such configuration property: \"no.such\"\n");
+    refused(&command, "--brokers b a -X acks=maybe", "freshet test: --property number 1: ");
     refused(&command, "-c /nonexistent/f.yaml a", "freshet test: /nonexistent/f.yaml: ");
 }
 
