@@ -104,7 +104,7 @@ static void complain_of_relative(const struct options *options, size_t k, const 
     while (*(word += strspn(word, " \t"))) {
         const size_t size = strcspn(word, " \t");
         const bool number = strspn(word, "0123456789") == size;
-        if (!number && word[size - 1] != '.') {
+        if (!number && !name_text_is_whole(word, size)) {
             found = word;
             found_size = size;
         }

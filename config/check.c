@@ -4,11 +4,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "config/clients.h"
 #include "config/streamed.h"
 #include "config/units.h"
+#include "config/zone_name.h"
 
 static bool same_address(const struct config_address *one, const struct config_address *two)
 {
@@ -333,22 +333,25 @@ static bool check_metrics(const struct config *config, struct fault *fault)
 }
 
 struct zone {
-    const char *name;
-    size_t length; /* without the final dot */
+    const char *text;
     size_t index;
+    size_t size;
+    uint8_t name[ZONE_NAME_MAX];
 };
 
-/* Orders by name whatever its case (RFC 4343), equal names by their place in the file. */
+static int compare_names(const struct zone *one, const struct zone *two)
+{
+    if (one->size != two->size)
+        return one->size < two->size ? -1 : 1;
+    return memcmp(one->name, two->name, one->size);
+}
+
+/* Orders by name, equal names by their place in the file. */
 static int compare_zones(const void *left, const void *right)
 {
     const struct zone *one = left, *two = right;
-    size_t shorter = one->length < two->length ? one->length : two->length;
-    int order = strncasecmp(one->name, two->name, shorter);
-    if (order == 0 && one->length != two->length)
-        return one->length < two->length ? -1 : 1;
-    if (order == 0)
-        return one->index < two->index ? -1 : 1;
-    return order;
+    int order = compare_names(one, two);
+    return order ? order : one->index < two->index ? -1 : 1;
 }
 
 /* `list` is what the zones are written in: "feed.zones". */
@@ -358,20 +361,20 @@ static bool check_sorted_zones(const char *list, const struct zone *zones, size_
     char key[FAULT_MAX_KEY], quote[FAULT_MAX_QUOTE];
     for (size_t i = 1; i < count; i++) {
         const struct zone *one = &zones[i - 1], *two = &zones[i];
-        if (one->length != two->length || strncasecmp(one->name, two->name, one->length) != 0)
+        if (compare_names(one, two) != 0)
             continue;
         fault_key(key, "%s[%zu]", list, two->index);
         return fault_set(fault, key, "%s is %s[%zu] again; expected each zone once",
-                         fault_quote(two->name, quote), list, one->index);
+                         fault_quote(two->text, quote), list, one->index);
     }
     return true;
 }
 
-static struct zone zone_at(const char *name, size_t index)
+static struct zone zone_at(const char *text, size_t index)
 {
-    size_t length = strlen(name);
-    bool dot = name[length - 1] == '.';
-    return (struct zone){name, dot ? length - 1 : length, index};
+    struct zone zone = {.text = text, .index = index};
+    zone.size = zone_name_read(text, zone.name); /* not 0: it has been checked */
+    return zone;
 }
 
 /* Sorts the zones, and sees to it that each is given once; `zones` may be NULL for no memory. */
@@ -384,35 +387,31 @@ static bool check_zones(const char *list, struct zone *zones, size_t count, stru
 }
 
 /* Whether a sorted list has that name; it is written to `ret_index` where. */
-static bool has_zone(const struct zone *zones, size_t count, struct zone wanted, size_t *ret_index)
+static bool has_zone(const struct zone *zones, size_t count, const struct zone *wanted,
+                     size_t *ret_index)
 {
     size_t low = 0, high = count;
-    wanted.index = SIZE_MAX; /* after any of the same name */
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (compare_zones(&zones[middle], &wanted) < 0)
+        if (compare_names(&zones[middle], wanted) <= 0)
             low = middle + 1;
         else
             high = middle;
     }
-    if (low == 0 || zones[low - 1].length != wanted.length ||
-        strncasecmp(zones[low - 1].name, wanted.name, wanted.length) != 0)
+    if (low == 0 || compare_names(&zones[low - 1], wanted) != 0)
         return false;
     *ret_index = zones[low - 1].index;
     return true;
 }
 
-/* Steps up to the zone around one, by its text. False: that was the root. */
+/* Steps up to the zone around one. False: that was the root. */
 static bool step_up(struct zone *zone)
 {
-    if (zone->length == 0)
+    const size_t label = zone->name[0] + 1u;
+    if (zone->size == 1)
         return false;
-    size_t label = 0;
-    while (label < zone->length && zone->name[label] != '.')
-        label += zone->name[label] == '\\' ? 2 : 1;
-    size_t gone = label < zone->length ? label + 1 : zone->length;
-    zone->name += gone;
-    zone->length -= gone;
+    zone->size -= label;
+    memmove(zone->name, zone->name + label, zone->size);
     return true;
 }
 
@@ -424,11 +423,11 @@ static bool check_exception(const struct zone *zones, size_t count, const struct
     struct zone up = zone_at(feed->except[index], index);
     size_t found;
     fault_key(key, "feed.except[%zu]", index);
-    if (has_zone(zones, count, up, &found))
+    if (has_zone(zones, count, &up, &found))
         return fault_set(fault, key, "%s is feed.zones[%zu] too; expected it in one of the two",
                          fault_quote(feed->except[index], quote), found);
     while (step_up(&up))
-        if (has_zone(zones, count, up, &found))
+        if (has_zone(zones, count, &up, &found))
             return true;
     return fault_set(fault, key, "%s lies below no zone of feed.zones; expected one that does",
                      fault_quote(feed->except[index], quote));

@@ -2,25 +2,13 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
-/* The length of a name's text without its final dot. */
-static size_t length_of(const char *name)
-{
-    const size_t length = strlen(name);
-    return length > 0 && name[length - 1] == '.' ? length - 1 : length;
-}
-
-static bool same_name(const char *one, const char *two)
-{
-    const size_t length = length_of(one);
-    return length == length_of(two) && strncasecmp(one, two, length) == 0;
-}
+#include "config/zone_name.h"
 
 static bool is_followed(const struct config_feed *feed, const char *name)
 {
     for (size_t i = 0; i < feed->zone_count; i++)
-        if (same_name(feed->zones[i], name))
+        if (zone_name_same(feed->zones[i], name))
             return true;
     return false;
 }
@@ -78,7 +66,8 @@ static const struct config_zone *only_here(const struct config_tier *here,
     for (size_t i = 0; i < here->zone_count; i++) {
         bool found = !here->zones[i].stream;
         for (size_t k = 0; k < there->zone_count && !found; k++)
-            found = there->zones[k].stream && same_name(here->zones[i].name, there->zones[k].name);
+            found =
+                there->zones[k].stream && zone_name_same(here->zones[i].name, there->zones[k].name);
         if (!found)
             return &here->zones[i];
     }

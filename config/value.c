@@ -8,14 +8,13 @@
 
 #include "config/config.h"
 #include "config/network.h"
+#include "config/zone_name.h"
 
 enum {
     DNS_PORT = 53,
-    MAX_LABEL = 63,                      /* bytes (RFC 1035 2.3.4) */
     MAX_RANGE = 2 * UNITS_MAX_TEXT + 16, /* bytes of option_range() */
     MAX_ENTRY = 4096,                    /* bytes of a text in a list */
     MAX_BROKER = 300,                    /* bytes with the NUL */
-    MAX_NAME_WIRE = 255, /* bytes with the length bytes and the root (RFC 1035 2.3.4) */
 };
 
 /* One text on its way into one field. */
@@ -147,65 +146,14 @@ static bool check_log_level(const struct input *input)
     return refuse(input, "is not a log level", "error, warning, info or debug");
 }
 
-/* Steps over one character of a name as written: `\DDD` and `\X` are one (RFC 1035 5.1). */
-static bool skip_character(const char **text)
-{
-    const char *at = *text;
-    if (*at == '\\' && at[1] >= '0' && at[1] <= '9') {
-        if (!(at[2] >= '0' && at[2] <= '9') || !(at[3] >= '0' && at[3] <= '9') ||
-            atoi((const char[]){at[1], at[2], at[3], '\0'}) > 255)
-            return false;
-        *text += 4;
-        return true;
-    }
-    if (*at == '\\')
-        at++;
-    if (*at <= ' ' || *at >= 0x7f)
-        return false;
-    *text = at + 1;
-    return true;
-}
-
-/* Whether `text` looks like a domain name: labels of 1 to 63, 255 in all on the wire. */
-static bool is_zone(const char *text)
-{
-    size_t label = 0, wire = 1;
-    if (strcmp(text, ".") == 0)
-        return true;
-    while (*text) {
-        if (*text == '.') {
-            if (label == 0)
-                return false;
-            text++;
-            label = 0;
-            continue;
-        }
-        if (!skip_character(&text) || ++label > MAX_LABEL)
-            return false;
-        wire += label == 1 ? 2 : 1; /* a label's first byte brings its length byte */
-    }
-    return wire > 1 && wire <= MAX_NAME_WIRE;
-}
-
-/* Whether the first label is an asterisk, however it is written (RFC 4592 2.1.1). */
-static bool is_wildcard(const char *text)
-{
-    static const char *const spellings[] = {"*", "\\*", "\\042"};
-    for (size_t i = 0; i < sizeof spellings / sizeof *spellings; i++) {
-        size_t length = strlen(spellings[i]);
-        if (strncmp(text, spellings[i], length) == 0 &&
-            (text[length] == '.' || text[length] == '\0'))
-            return true;
-    }
-    return false;
-}
-
 static bool check_zone(const struct input *input)
 {
-    if (is_wildcard(input->text))
+    uint8_t wire[ZONE_NAME_MAX];
+    const size_t size = zone_name_read(input->text, wire);
+    if (size > 0 && wire[0] == 1 && wire[1] == '*') /* RFC 4592 2.1.1 */
         return refuse(input, "is a wildcard, and no zone",
                       "the zone itself, such as example.com.; what is below it is meant with it");
-    if (!is_zone(input->text))
+    if (size == 0)
         return refuse(input, "is not a domain name",
                       "labels of 1 to 63 ASCII characters, 253 in all, such as example.com.");
     return true;

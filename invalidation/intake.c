@@ -55,7 +55,7 @@ static bool key_name(const struct intake_message *message, uint8_t name[NAME_MAX
 
 static bool ends_in_dot(const struct intake_message *message)
 {
-    return message->key && message->key_size > 0 && message->key[message->key_size - 1] == '.';
+    return message->key && name_text_is_whole(message->key, message->key_size);
 }
 
 struct intake_refusal intake_refuse(struct applier *applier, const struct intake_message *message,

@@ -456,6 +456,12 @@ static void test_bad_zone(void **state)
     static const struct bad bad[] = {
         {ZONES("a, b.example, A."),
          "feed.zones[2]: \"A.\" is feed.zones[0] again; expected each zone once"},
+        {ZONES("a, '\\097.'"),
+         "feed.zones[1]: \"\\097.\" is feed.zones[0] again; expected each zone once"},
+        {ZONES("a.b, '\\065.\\b'"),
+         "feed.zones[1]: \"\\065.\\b\" is feed.zones[0] again; expected each zone once"},
+        {ZONES("'a\\.', 'a\\046.'"),
+         "feed.zones[1]: \"a\\046.\" is feed.zones[0] again; expected each zone once"},
         {ZONES("\xc3\xbc"), "feed.zones[0]: \"\\xc3\\xbc\"" ZONE_WORDS},
         {ZONES("'*.example.com'"), "feed.zones[0]: \"*.example.com\"" WILDCARD_WORDS},
         {ZONES("a, '*'"), "feed.zones[1]: \"*\"" WILDCARD_WORDS},
@@ -480,6 +486,9 @@ static void test_except(void **state)
     config = parse(ZONES("a"));
     assert_int_equal(config->feed->except_count, 0);
     config_free(config);
+    /* one and the same name, however it is written; and two that only look alike */
+    config_free(parse(EXCEPT("'\\097.example'", "'b.a.ex\\097mple'")));
+    config_free(parse(ZONES("'a.', 'a\\.', 'a\\.\\.'")));
     /* only the root is around it */
     config_free(parse(EXCEPT("'.'", "a")));
     static const struct bad bad[] = {
