@@ -11,10 +11,12 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdio_ext.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "cli/addresses.h"
 #include "cli/ask.h"
@@ -55,34 +57,55 @@ static volatile sig_atomic_t interrupted;
 
 static void on_signal(int number)
 {
-    (void)number;
-    interrupted = 1;
+    interrupted |= number != SIGPIPE;
 }
 
+/* What is ignored stays so (nohup). That nobody reads what is printed is no reason to stop half way. */
 static void catch_signals(void)
 {
+    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE};
     const struct sigaction action = {.sa_handler = on_signal};
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
+    struct sigaction before;
+    for (size_t k = 0; k < sizeof numbers / sizeof *numbers; k++)
+        if (sigaction(numbers[k], NULL, &before) == 0 && before.sa_handler != SIG_IGN)
+            sigaction(numbers[k], &action, NULL);
 }
 
 /* ---- what is printed ---- */
+
+static bool print_line(const char *line)
+{
+    return puts(line) >= 0 && fflush(stdout) == 0;
+}
+
+/* A line on stdout; and where that takes none any more, it is stderr from then on. */
+static void print_somewhere(const struct move *move, const char *line)
+{
+    if (print_line(line))
+        return;
+    complain(move->options, "standard output: %s; what it would have is said here",
+             strerror(errno));
+    __fpurge(stdout);
+    clearerr(stdout);
+    if (dup2(STDERR_FILENO, STDOUT_FILENO) >= 0)
+        (void)print_line(line);
+}
 
 /* A line with the time since the start, and the time of day. */
 __attribute__((format(printf, 2, 3))) static void say(const struct move *move, const char *format,
                                                       ...)
 {
     struct timespec t;
-    char time[TIME_MAX_TEXT];
+    char time[TIME_MAX_TEXT], line[MAX_COMPLAINT];
     va_list args;
     clock_gettime(CLOCK_REALTIME, &t);
     time_to_text((int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000, time);
-    printf("%9.3f s  %s  ", (double)(followers_now_ms() - move->began_ms) / 1000, time);
+    const int size = snprintf(line, sizeof line, "%9.3f s  %s  ",
+                              (double)(followers_now_ms() - move->began_ms) / 1000, time);
     va_start(args, format);
-    vprintf(format, args);
+    vsnprintf(line + size, sizeof line - (size_t)size, format, args);
     va_end(args);
-    printf("\n");
-    fflush(stdout);
+    print_somewhere(move, line);
 }
 
 /* The longest TTL seen goes along: by then the authority may tell a shorter one. */

@@ -13,6 +13,7 @@ import random
 import re
 import signal
 import socket
+import subprocess
 import sys
 import textwrap
 import threading
@@ -289,7 +290,7 @@ def test_dry_run(world):
     assert new.endswith(f"then {world.old} may be withdrawn\n")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_interrupted_in_step_both(world, number):
     child = world.cli.start(*world.words("--outside-ttl", "1h"))
     try:
@@ -307,6 +308,26 @@ def test_interrupted_in_step_both(world, number):
     result = world.move("--outside-ttl", 0, "--margin", "0s", "--resume", "both")
     assert result.code == 0 and DONE in result.stdout, result.stderr
     assert world.held() == [world.new]
+
+
+@pytest.mark.parametrize("output", ["a pipe that nobody reads", "/dev/full"])
+def test_nobody_reads_what_it_says(world, output):
+    """`freshet move ... | head -1`: it is carried through, and what is left to say is said elsewhere."""
+    if output == "/dev/full":
+        stdout = os.open(output, os.O_WRONLY)
+    else:
+        reader, stdout = os.pipe()
+        os.close(reader)
+    words = [str(word) for word in world.words("--outside-ttl", 0, "--margin", "0s")]
+    try:
+        result = subprocess.run([freshet.program("freshet"), *words], stdout=stdout, stderr=subprocess.PIPE, text=True,
+                                timeout=60, check=False)
+    finally:
+        os.close(stdout)
+    assert result.returncode == 0, result.stderr
+    assert world.held() == [world.new]
+    assert "standard output: " in result.stderr and result.stderr.count("published: SET") == 2
+    assert result.stderr.count(f"{NAME} A holds") == 1 and DONE in result.stderr
 
 
 def test_interrupted_in_step_new(world):
