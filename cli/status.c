@@ -236,8 +236,11 @@ static void print_listeners(const json_t *tiers)
         const char *text = json_is_string(address) ? json_string_value(address) : "";
         table_add(&table, "%s", member_text(tier, "name"));
         table_add(&table, "%s", text);
-        table_add(&table, "%s",
-                  has_text(json_object_get(tier, "awaited"), text) ? "not there yet" : "there");
+        const char *why = member_text(json_object_get(tier, "refused_addresses"), text);
+        if (has_text(json_object_get(tier, "awaited"), text))
+            table_add(&table, "not there yet");
+        else
+            table_add(&table, "%s%s", why[0] ? "not to be had: " : "there", why);
     }
     printf("\n");
     table_print(&table, "");

@@ -184,6 +184,35 @@ int net_socket(sa_family_t family, int type)
     return fd;
 }
 
+struct net_peer net_peer(const struct sockaddr *address)
+{
+    struct net_peer peer = {.size = 0};
+    const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)address;
+    if (address->sa_family == AF_INET)
+        peer.size = sizeof(struct sockaddr_in);
+    else if (address->sa_family == AF_INET6)
+        peer.size = sizeof *in6;
+    memcpy(&peer.address, address, peer.size);
+    if (address->sa_family == AF_INET6 && IN6_IS_ADDR_LINKLOCAL(&in6->sin6_addr))
+        (void)if_indextoname(in6->sin6_scope_id, peer.interface);
+    return peer;
+}
+
+int net_connect(const struct net_peer *peer, int type)
+{
+    struct sockaddr_storage address = peer->address;
+    int fd = net_socket(address.ss_family, type);
+    if (fd < 0)
+        return -1;
+    if (peer->interface[0])
+        ((struct sockaddr_in6 *)&address)->sin6_scope_id = if_nametoindex(peer->interface);
+    if (connect(fd, (const struct sockaddr *)&address, peer->size) == 0 ||
+        (type == SOCK_STREAM && errno == EINPROGRESS))
+        return fd;
+    close(fd);
+    return -1;
+}
+
 uint64_t net_sockets_missed(void)
 {
     return sockets_missed;

@@ -4,6 +4,7 @@
 #ifndef FRESHET_DAEMON_NET_H
 #define FRESHET_DAEMON_NET_H
 
+#include <net/if.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -34,6 +35,22 @@ MUST_CHECK int net_open(const struct sockaddr *address, socklen_t size, int type
  */
 MUST_CHECK int net_adopt(int fd, const struct sockaddr *address, int type,
                          char ret_error[NET_MAX_ERROR]);
+
+/*
+ * Where to connect to. A link-local address is one of an interface, which may go and come back with another number: it is
+ * known by its name.
+ */
+struct net_peer {
+    struct sockaddr_storage address;
+    socklen_t size;
+    char interface[IF_NAMESIZE]; /* "": it is not link-local */
+};
+
+/* Of AF_INET or AF_INET6; with another family its size is 0. */
+struct net_peer net_peer(const struct sockaddr *address);
+
+/* As net_socket(), connected; or about to be, if it is of SOCK_STREAM. */
+int net_connect(const struct net_peer *peer, int type);
 
 /*
  * A non-blocking socket towards an upstream, not connected; -1 with errno. Those that could not be had are counted, over

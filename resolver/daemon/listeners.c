@@ -14,13 +14,16 @@
 
 enum { LOW_PORTS = 1024, MAX_KEY = 64 };
 
-/* One that is waited for. */
-struct pending {
+/* One that is waited for; or that is link-local, so that its interface may go and come back as another. */
+struct place {
+    size_t number; /* among all addresses */
     size_t tier_index;
     char *tier, *text;
     struct sockaddr_storage addr;
     socklen_t size;
-    bool refused; /* that it is there and is not to be had has been said */
+    unsigned interface; /* on which it was had; 0: it is waited for */
+    char refusal
+        [NET_MAX_ERROR]; /* why it is there and is not to be had, which has been said; or "" */
 };
 
 /* The two sockets of one worker. */
@@ -31,8 +34,9 @@ struct pair {
 struct listeners {
     struct worker *const *workers;
     size_t worker_count;
-    size_t pending_count;
-    struct pending *pending;
+    size_t addresses; /* in all */
+    size_t count;
+    struct place *places;
 };
 
 /* One address and one type of socket, as each worker gets it. */
@@ -45,16 +49,26 @@ struct bind_address {
 
 /* ---- one address ------------------------------------------------------------------------------ */
 
-/* A link-local address belongs to an interface, which is known by its number while it is there. */
+/* A link-local address belongs to an interface, which is known by its number while it is there. 0: it is not. */
+static unsigned interface_of(const char *text)
+{
+    const char *zone = strchr(text, '%') + 1;
+    char name[IF_NAMESIZE];
+    snprintf(name, sizeof name, "%.*s", (int)strcspn(zone, "]"), zone);
+    return if_nametoindex(name);
+}
+
+static bool has_interface(const char *text, const struct sockaddr_storage *addr)
+{
+    return addr->ss_family == AF_INET6 && strchr(text, '%');
+}
+
 static int find_interface(const char *text, struct sockaddr_storage *addr, char why[NET_MAX_ERROR])
 {
     struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)addr;
-    const char *zone = strchr(text, '%');
-    char name[IF_NAMESIZE];
-    if (addr->ss_family != AF_INET6 || !zone || in6->sin6_scope_id != 0)
+    if (!has_interface(text, addr))
         return ERR_OK;
-    snprintf(name, sizeof name, "%.*s", (int)strcspn(zone + 1, "]"), zone + 1);
-    in6->sin6_scope_id = if_nametoindex(name);
+    in6->sin6_scope_id = interface_of(text);
     if (in6->sin6_scope_id != 0)
         return ERR_OK;
     snprintf(why, NET_MAX_ERROR, "no such interface");
@@ -88,7 +102,7 @@ static int open_pair(const struct bind_address binds[2], struct pair *ret, char 
 }
 
 /* For all workers or for none: where one cannot be had, it is all tried again. */
-static int open_pairs(struct listeners *listeners, size_t tier_index,
+static int open_pairs(struct listeners *listeners, const struct place *wanted,
                       const struct bind_address binds[2], char why[NET_MAX_ERROR])
 {
     struct pair *pairs = calloc(listeners->worker_count, sizeof *pairs);
@@ -102,7 +116,11 @@ static int open_pairs(struct listeners *listeners, size_t tier_index,
         if (error) {
             close(pairs[i].udp);
             close(pairs[i].tcp);
-        } else if (!worker_listen(listeners->workers[i], tier_index, pairs[i].udp, pairs[i].tcp)) {
+        } else if (!worker_listen(listeners->workers[i],
+                                  &(struct worker_place){.tier_index = wanted->tier_index,
+                                                         .place = wanted->number,
+                                                         .udp = pairs[i].udp,
+                                                         .tcp = pairs[i].tcp})) {
             error = ERR_MEMORY;
         }
     }
@@ -121,10 +139,10 @@ static int prepare_bind(struct systemd *systemd, struct bind_address *bind, char
 
 /*
  * One UDP and one TCP socket per worker. ERR_OK; ERR_NOT_FOUND with the reason in `why`: there is nothing to be had now;
- * another error. With ERR_OK and a reason, it is the address of nobody yet.
+ * another error. With ERR_OK and a reason, it is the address of nobody yet. Notes the interface.
  */
-static int open_address(struct listeners *listeners, struct systemd *systemd,
-                        const struct pending *wanted, char why[NET_MAX_ERROR])
+static int open_address(struct listeners *listeners, struct systemd *systemd, struct place *wanted,
+                        char why[NET_MAX_ERROR])
 {
     struct sockaddr_storage addr = wanted->addr;
     const struct sockaddr *sa = (const struct sockaddr *)&addr;
@@ -136,7 +154,9 @@ static int open_address(struct listeners *listeners, struct systemd *systemd,
     for (size_t i = 0; i < 2 && !error; i++)
         error = prepare_bind(systemd, &binds[i], why);
     if (!error)
-        error = open_pairs(listeners, wanted->tier_index, binds, why);
+        error = open_pairs(listeners, wanted, binds, why);
+    if (!error && has_interface(wanted->text, &addr))
+        wanted->interface = ((const struct sockaddr_in6 *)&addr)->sin6_scope_id;
     for (size_t i = 0; i < 2; i++)
         if (binds[i].passed >= 0)
             close(binds[i].passed);
@@ -145,10 +165,10 @@ static int open_address(struct listeners *listeners, struct systemd *systemd,
 
 /* ---- all of them -------------------------------------------------------------------------------- */
 
-static struct pending wanted_at(const struct config *config, size_t tier, size_t listen)
+static struct place wanted_at(const struct config *config, size_t tier, size_t listen)
 {
     const struct config_address *address = &config->tiers[tier].listen[listen];
-    return (struct pending){
+    return (struct place){
         .tier_index = tier,
         .tier = config->tiers[tier].name,
         .text = address->text,
@@ -157,23 +177,22 @@ static struct pending wanted_at(const struct config *config, size_t tier, size_t
     };
 }
 
-static bool wait_for(struct listeners *listeners, const struct pending *wanted)
+static bool keep(struct listeners *listeners, const struct place *wanted)
 {
-    struct pending *more =
-        realloc(listeners->pending, (listeners->pending_count + 1) * sizeof *more);
+    struct place *more = realloc(listeners->places, (listeners->count + 1) * sizeof *more);
     if (!more)
         return false;
-    listeners->pending = more;
-    struct pending *pending = &more[listeners->pending_count];
-    *pending = *wanted;
-    pending->tier = strdup(wanted->tier);
-    pending->text = strdup(wanted->text);
-    if (pending->tier && pending->text) {
-        listeners->pending_count++;
+    listeners->places = more;
+    struct place *place = &more[listeners->count];
+    *place = *wanted;
+    place->tier = strdup(wanted->tier);
+    place->text = strdup(wanted->text);
+    if (place->tier && place->text) {
+        listeners->count++;
         return true;
     }
-    free(pending->tier);
-    free(pending->text);
+    free(place->tier);
+    free(place->text);
     return false;
 }
 
@@ -190,19 +209,20 @@ static int open_one(struct listeners *listeners, const struct listeners_options 
                     size_t tier, size_t listen, char ret_error[CONFIG_MAX_ERROR])
 {
     char why[NET_MAX_ERROR] = "";
-    const struct pending wanted = wanted_at(options->config, tier, listen);
+    struct place wanted = wanted_at(options->config, tier, listen);
+    wanted.number = listeners->addresses++;
     int error = open_address(listeners, options->systemd, &wanted, why);
     if (!error && why[0])
         log_line(LOG_LEVEL_WARNING,
                  "msg=\"an address is not there yet: it is answered on once it is\" tier=%s "
                  "address=%s why=\"%s\"",
                  wanted.tier, wanted.text, why);
+    if (error && error != ERR_NOT_FOUND)
+        return refuse(options->config, tier, listen, why[0] ? why : "out of memory", ret_error);
+    if ((error || wanted.interface > 0) && !keep(listeners, &wanted))
+        return refuse(options->config, tier, listen, "out of memory", ret_error);
     if (!error)
         return ERR_OK;
-    if (error != ERR_NOT_FOUND)
-        return refuse(options->config, tier, listen, why[0] ? why : "out of memory", ret_error);
-    if (!wait_for(listeners, &wanted))
-        return refuse(options->config, tier, listen, "out of memory", ret_error);
     log_line(LOG_LEVEL_WARNING,
              "msg=\"an address cannot be had yet: it is waited for\" tier=%s address=%s "
              "why=\"%s\"",
@@ -231,47 +251,70 @@ struct listeners *listeners_open(const struct listeners_options *options,
     return listeners;
 }
 
-static bool is_pending(const struct listeners *listeners, size_t tier, const char *text)
+/* NULL: it is had, and not link-local. */
+static const struct place *place_of(const struct listeners *listeners, size_t tier,
+                                    const char *text)
 {
-    for (size_t i = 0; i < listeners->pending_count; i++)
-        if (listeners->pending[i].tier_index == tier &&
-            strcmp(listeners->pending[i].text, text) == 0)
-            return true;
-    return false;
+    for (size_t i = 0; i < listeners->count; i++)
+        if (listeners->places[i].tier_index == tier && strcmp(listeners->places[i].text, text) == 0)
+            return &listeners->places[i];
+    return NULL;
+}
+
+static bool is_had(const struct place *place)
+{
+    return !place || place->interface > 0;
 }
 
 void listeners_announce(const struct listeners *listeners, const struct config *config)
 {
     for (size_t i = 0; i < config->tier_count; i++)
         for (size_t k = 0; k < config->tiers[i].listen_count; k++)
-            if (!is_pending(listeners, i, config->tiers[i].listen[k].text))
+            if (is_had(place_of(listeners, i, config->tiers[i].listen[k].text)))
                 log_line(LOG_LEVEL_INFO, "msg=listening tier=%s address=%s", config->tiers[i].name,
                          config->tiers[i].listen[k].text);
 }
 
-static void drop_pending(struct listeners *listeners, size_t i)
+static void drop(struct listeners *listeners, size_t i)
 {
-    free(listeners->pending[i].tier);
-    free(listeners->pending[i].text);
-    listeners->pending[i] = listeners->pending[--listeners->pending_count];
+    free(listeners->places[i].tier);
+    free(listeners->places[i].text);
+    listeners->places[i] = listeners->places[--listeners->count];
+}
+
+/* Had on an interface that is, by the same name, another now: its sockets hear nothing any more. */
+static bool has_moved(const struct place *place)
+{
+    const unsigned now = interface_of(place->text);
+    return now > 0 && now != place->interface;
+}
+
+/* Whether it is had now. */
+static bool try_again(struct listeners *listeners, struct place *place)
+{
+    char why[NET_MAX_ERROR] = "";
+    int error = open_address(listeners, NULL, place, why);
+    if (error == ERR_NOT_FOUND || (error && place->refusal[0]))
+        return false;
+    if (error && !why[0])
+        snprintf(why, sizeof why, "out of memory");
+    log_line(error ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO, "msg=\"%s\" tier=%s address=%s why=\"%s\"",
+             error ? "an address that is waited for is not to be had now" : "listening",
+             place->tier, place->text, why);
+    /* whoever has it may leave */
+    snprintf(place->refusal, sizeof place->refusal, "%s", error ? why : "");
+    return !error;
 }
 
 void listeners_retry(struct listeners *listeners)
 {
-    for (size_t i = listeners->pending_count; i-- > 0;) {
-        char why[NET_MAX_ERROR] = "";
-        struct pending *pending = &listeners->pending[i];
-        int error = open_address(listeners, NULL, pending, why);
-        if (error == ERR_NOT_FOUND || (error && pending->refused))
+    for (size_t i = listeners->count; i-- > 0;) {
+        struct place *place = &listeners->places[i];
+        if (place->interface > 0 && !has_moved(place))
             continue;
-        log_line(error ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO,
-                 "msg=\"%s\" tier=%s address=%s why=\"%s\"",
-                 error ? "an address that is waited for is not to be had now" : "listening",
-                 pending->tier, pending->text, why[0] || !error ? why : "out of memory");
-        if (error)
-            pending->refused = true; /* whoever has it may leave */
-        else
-            drop_pending(listeners, i);
+        place->interface = 0;
+        if (try_again(listeners, place) && place->interface == 0)
+            drop(listeners, i);
     }
 }
 
@@ -283,6 +326,12 @@ bool listeners_await(const struct config_address *address)
            !net_is_here((const struct sockaddr *)&addr, address->addr_size);
 }
 
+const char *listeners_refusal(const struct listeners *listeners, size_t tier, const char *text)
+{
+    const struct place *place = place_of(listeners, tier, text);
+    return place && place->refusal[0] ? place->refusal : NULL;
+}
+
 static bool is_low_port(const struct sockaddr_storage *addr)
 {
     /* sin6_port lies in the same place */
@@ -291,8 +340,8 @@ static bool is_low_port(const struct sockaddr_storage *addr)
 
 bool listeners_want_low_port(const struct listeners *listeners)
 {
-    for (size_t i = 0; i < listeners->pending_count; i++)
-        if (is_low_port(&listeners->pending[i].addr))
+    for (size_t i = 0; i < listeners->count; i++)
+        if (is_low_port(&listeners->places[i].addr))
             return true;
     return false;
 }
@@ -301,9 +350,9 @@ void listeners_free(struct listeners *listeners)
 {
     if (!listeners)
         return;
-    while (listeners->pending_count > 0)
-        drop_pending(listeners, 0);
-    free(listeners->pending);
+    while (listeners->count > 0)
+        drop(listeners, 0);
+    free(listeners->places);
     free(listeners);
 }
 
@@ -314,7 +363,7 @@ int listeners_check(const struct config *config, char ret_error[CONFIG_MAX_ERROR
     for (size_t i = 0; i < config->tier_count; i++)
         for (size_t k = 0; k < config->tiers[i].listen_count; k++) {
             char why[NET_MAX_ERROR] = "";
-            struct pending wanted = wanted_at(config, i, k);
+            struct place wanted = wanted_at(config, i, k);
             const struct sockaddr *sa = (const struct sockaddr *)&wanted.addr;
             if (find_interface(wanted.text, &wanted.addr, why) != ERR_OK)
                 continue;

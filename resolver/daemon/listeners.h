@@ -6,6 +6,8 @@
  *     of this machine, but not yet         bound all the same (IP_FREEBIND); it is answered on once it is there
  *     nothing to be had yet                IPv6 is off, or an interface is not there: tried again every second
  *     in use, or not permitted             the start fails
+ *     link-local, and its interface is     had anew, within a second
+ *     made anew
  *
  * A laptop's interface, a VPN's address or IPv6 may come after us; a resolver that is gone by then helps nobody. What is
  * waited for is said once, and so is when it is had.
@@ -35,13 +37,16 @@ struct listeners *listeners_open(const struct listeners_options *options,
 /* Logs a line for each address that is had. */
 void listeners_announce(const struct listeners *listeners, const struct config *config);
 
-/* Tries again what is waited for; while the workers run. About once a second. Logs. */
+/* Tries again what is waited for, and what has lost its interface; while the workers run. About once a second. Logs. */
 void listeners_retry(struct listeners *listeners);
 
 /* Whether an address of the config is waited for: it is none of this machine's now, or nothing can be had there. */
 bool listeners_await(const struct config_address *address);
 
-/* Whether something is waited for that takes the right to ports below 1024. */
+/* Why an address of that tier that is there is not to be had, by what somebody else has taken; NULL: it is, or is not there. */
+const char *listeners_refusal(const struct listeners *listeners, size_t tier, const char *text);
+
+/* Whether something is waited for, or may have to be had anew, that takes the right to ports below 1024. */
 bool listeners_want_low_port(const struct listeners *listeners);
 
 /* What is open stays with the workers. NULL is fine. */

@@ -155,7 +155,8 @@ static const struct number tcp_list[] = {
     {NULL, "tcp_slow_total", "TCP connections closed within a message.", TCP(slow),
      "TCP connections are closed: half a message for too long, or no answer taken"},
     {NULL, "tcp_rests_total", "Times TCP clients could not be accepted.", TCP(rests),
-     "TCP clients cannot be accepted: no descriptor or memory, or forbidden; that rests for 100 ms"},
+     "TCP clients cannot be accepted: no descriptor or memory, or forbidden; that rests for 100 "
+     "ms"},
     {NULL, "upstream_no_socket_total", "Times there was no socket for a query upstream.",
      TCP(no_socket), "no socket for queries upstream: out of descriptors or memory"},
     {NULL, "ports_shared_total", "Queries to upstreams by a port that was used enough.",

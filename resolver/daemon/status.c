@@ -128,6 +128,20 @@ static json_t *awaited_json(const struct config_tier *config)
     return awaited;
 }
 
+/* And the ones that are there and that somebody else has. */
+static json_t *refused_addresses_json(const struct daemon *daemon, size_t tier)
+{
+    const struct config_tier *config = &daemon->config->tiers[tier];
+    json_t *refused = json_object();
+    for (size_t i = 0; i < config->listen_count; i++) {
+        const char *text = config->listen[i].text;
+        const char *why = listeners_refusal(daemon->listeners, tier, text);
+        if (why && !listeners_await(&config->listen[i]))
+            json_object_set_new(refused, text, json_string(why));
+    }
+    return refused;
+}
+
 static json_t *tier_json(struct daemon *daemon, size_t i)
 {
     struct tier *tier = daemon->tiers[i];
@@ -137,6 +151,7 @@ static json_t *tier_json(struct daemon *daemon, size_t i)
         json_pack("{s:s, s:o, s:o}", "name", tier->name, "listen",
                   listen_json(&daemon->config->tiers[i]), "upstreams", upstreams_json(tier));
     json_object_set_new(object, "awaited", awaited_json(&daemon->config->tiers[i]));
+    json_object_set_new(object, "refused_addresses", refused_addresses_json(daemon, i));
     json_object_set_new(object, "amiss", kin_to_json(tier->kin));
     numbers_to_json(&numbers_of_tier, &numbers, object);
     return object;

@@ -32,12 +32,13 @@ struct warming {
 /* Sockets that were opened while it runs. */
 struct opening {
     struct opening *next;
-    size_t tier_index;
-    int udp_fd, tcp_fd;
+    struct worker_place place;
 };
 
 struct endpoint {
     struct endpoint *next;
+    size_t place;
+    int tcp_fd; /* the pool's */
     struct udp_listener *udp;
 };
 
@@ -243,32 +244,49 @@ static void schedule_warming(struct worker *worker)
     event_add(worker->warm, &(struct timeval){.tv_usec = us});
 }
 
-static bool listen_here(struct worker *worker, size_t tier_index, int udp_fd, int tcp_fd)
+/* What was served at that place is not, from here on. */
+static void leave_place(struct worker *worker, size_t place)
 {
-    struct tier_worker *tier_worker = &worker->tier_workers[tier_index];
+    struct endpoint *endpoint, *next;
+    LL_FOREACH_SAFE (worker->endpoints, endpoint, next) {
+        if (endpoint->place != place)
+            continue;
+        LL_DELETE(worker->endpoints, endpoint);
+        tcp_pool_leave(worker->tcp, endpoint->tcp_fd);
+        udp_retire(endpoint->udp);
+        free(endpoint);
+    }
+}
+
+static bool listen_here(struct worker *worker, const struct worker_place *place)
+{
+    struct tier_worker *tier_worker = &worker->tier_workers[place->tier_index];
     struct endpoint *endpoint = calloc(1, sizeof *endpoint);
+    leave_place(worker, place->place);
     if (!endpoint) {
-        close(udp_fd);
-        close(tcp_fd);
+        close(place->udp);
+        close(place->tcp);
         return false;
     }
-    endpoint->udp = udp_new(worker->base, udp_fd, tier_worker);
+    endpoint->place = place->place;
+    endpoint->tcp_fd = place->tcp;
+    endpoint->udp = udp_new(worker->base, place->udp, tier_worker);
     if (!endpoint->udp) {
         free(endpoint);
-        close(tcp_fd);
+        close(place->tcp);
         return false;
     }
     LL_PREPEND(worker->endpoints, endpoint);
-    return tcp_pool_listen(worker->tcp, tcp_fd, tier_worker);
+    return tcp_pool_listen(worker->tcp, place->tcp, tier_worker);
 }
 
 static void listen_late(struct worker *worker, struct opening *openings)
 {
     struct opening *opening, *next;
     LL_FOREACH_SAFE (openings, opening, next) {
-        if (!listen_here(worker, opening->tier_index, opening->udp_fd, opening->tcp_fd))
+        if (!listen_here(worker, &opening->place))
             log_line(LOG_LEVEL_ERROR, "msg=\"not listening: no memory\" tier=%s",
-                     worker->options.tiers[opening->tier_index]->name);
+                     worker->options.tiers[opening->place.tier_index]->name);
         free(opening);
     }
 }
@@ -372,19 +390,19 @@ static void wake(struct worker *worker)
     (void)eventfd_write(worker->wake_fd, 1);
 }
 
-bool worker_listen(struct worker *worker, size_t tier_index, int udp_fd, int tcp_fd)
+bool worker_listen(struct worker *worker, const struct worker_place *place)
 {
     if (!worker->running)
-        return listen_here(worker, tier_index, udp_fd, tcp_fd);
+        return listen_here(worker, place);
     struct opening *opening = malloc(sizeof *opening);
     if (!opening) {
-        close(udp_fd);
-        close(tcp_fd);
+        close(place->udp);
+        close(place->tcp);
         return false;
     }
-    *opening = (struct opening){.tier_index = tier_index, .udp_fd = udp_fd, .tcp_fd = tcp_fd};
+    *opening = (struct opening){.place = *place};
     pthread_mutex_lock(&worker->lock);
-    LL_PREPEND(worker->openings, opening);
+    LL_APPEND(worker->openings, opening);
     pthread_mutex_unlock(&worker->lock);
     wake(worker);
     return true;
@@ -507,8 +525,8 @@ void worker_free(struct worker *worker)
         event_free(worker->warm);
     struct opening *opening, *next_opening;
     LL_FOREACH_SAFE (worker->openings, opening, next_opening) {
-        close(opening->udp_fd);
-        close(opening->tcp_fd);
+        close(opening->place.udp);
+        close(opening->place.tcp);
         free(opening);
     }
     struct warming *warming, *next_warming;

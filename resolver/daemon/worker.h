@@ -37,8 +37,15 @@ struct worker_options {
 /* Built, not running. NULL: no memory. */
 struct worker *worker_new(const struct worker_options *options);
 
-/* Serves tier `tier_index` on a bound UDP socket and a listening TCP socket; takes both over. While it runs, too. */
-bool worker_listen(struct worker *worker, size_t tier_index, int udp_fd, int tcp_fd);
+/* Where a tier is served. Two sockets of a worker with the same `place` follow one another: the old one is closed. */
+struct worker_place {
+    size_t tier_index;
+    size_t place;
+    int udp, tcp; /* bound; listening */
+};
+
+/* Serves there; takes both sockets over. While it runs, too. */
+bool worker_listen(struct worker *worker, const struct worker_place *place);
 
 /* Starts the thread. Returns 0 or ERR_SYSTEM. */
 MUST_CHECK int worker_start(struct worker *worker);

@@ -1,7 +1,6 @@
 #include "resolver/net/ports.h"
 
 #include <errno.h>
-#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -32,8 +31,7 @@ struct port {
 
 struct ports {
     struct ports_options options;
-    struct sockaddr_storage address;
-    socklen_t address_size;
+    struct net_peer peer;
     struct event *flush;
     struct port *dirty;
     struct port *all[PORTS_MOST];
@@ -54,19 +52,6 @@ struct ports {
 
 static void readable(evutil_socket_t fd, short what, void *arg);
 
-static int port_connect(const struct ports *ports)
-{
-    int fd = net_socket(ports->address.ss_family, SOCK_DGRAM);
-    if (fd < 0)
-        return -1;
-    /* Connected, the kernel hears nobody else and tells of refusals; and it picks the port, at random. */
-    if (connect(fd, (const struct sockaddr *)&ports->address, ports->address_size) != 0) {
-        close(fd);
-        return -1;
-    }
-    return fd;
-}
-
 static bool may_open(const struct ports *ports)
 {
     const struct ports_budget *budget = ports->options.budget;
@@ -76,7 +61,8 @@ static bool may_open(const struct ports *ports)
 
 static struct port *port_open(struct ports *ports)
 {
-    int fd = may_open(ports) ? port_connect(ports) : -1;
+    /* Connected, the kernel hears nobody else and tells of refusals; and it picks the port, at random. */
+    int fd = may_open(ports) ? net_connect(&ports->peer, SOCK_DGRAM) : -1;
     if (fd < 0)
         return NULL;
     struct port *port = malloc(sizeof *port);
@@ -374,22 +360,14 @@ static void readable(evutil_socket_t fd, short what, void *arg)
 
 /* -- all --------------------------------------------------------------------------------------- */
 
-static socklen_t size_of_address(const struct sockaddr *address)
-{
-    return address->sa_family == AF_INET    ? sizeof(struct sockaddr_in)
-           : address->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6)
-                                            : 0;
-}
-
 struct ports *ports_new(const struct ports_options *options)
 {
-    socklen_t address_size = size_of_address(options->address);
-    struct ports *ports = address_size ? calloc(1, sizeof *ports) : NULL;
+    const struct net_peer peer = net_peer(options->address);
+    struct ports *ports = peer.size > 0 ? calloc(1, sizeof *ports) : NULL;
     if (!ports)
         return NULL;
     ports->options = *options;
-    memcpy(&ports->address, options->address, address_size);
-    ports->address_size = address_size;
+    ports->peer = peer;
     ports->responses = malloc(PORTS_BATCH * sizeof *ports->responses);
     for (size_t i = 0; i < PORTS_BATCH; i++) {
         ports->in_iov[i] = (struct iovec){ports->responses[i], PORTS_MAX_RESPONSE};

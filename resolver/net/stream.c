@@ -51,8 +51,7 @@ struct connection {
 struct stream {
     struct event_base *base;
     struct wheel *wheel;
-    struct sockaddr_storage address;
-    socklen_t address_size;
+    struct net_peer peer;
     struct pool pool;
     struct connection *connections;
     size_t count;
@@ -110,15 +109,9 @@ static void happened(struct bufferevent *events, short what, void *arg);
 
 static int open_socket(const struct stream *stream)
 {
-    int fd = net_socket(stream->address.ss_family, SOCK_STREAM);
-    if (fd < 0)
-        return -1;
-    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
-    if (connect(fd, (const struct sockaddr *)&stream->address, stream->address_size) != 0 &&
-        errno != EINPROGRESS) {
-        close(fd);
-        return -1;
-    }
+    int fd = net_connect(&stream->peer, SOCK_STREAM);
+    if (fd >= 0)
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
     return fd;
 }
 
@@ -363,9 +356,7 @@ struct stream *stream_new(struct event_base *base, struct wheel *wheel,
         return NULL;
     stream->base = base;
     stream->wheel = wheel;
-    stream->address_size =
-        address->sa_family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6);
-    memcpy(&stream->address, address, stream->address_size);
+    stream->peer = net_peer(address);
     stream->pool = pool_of(sizeof(struct carried), KEPT);
     stream->later = event_new(base, -1, 0, look_again, stream);
     if (!stream->later) {

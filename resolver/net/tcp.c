@@ -35,6 +35,7 @@ struct connection {
 
 struct listener {
     struct listener *next;
+    int fd; /* the acceptor's */
     struct tcp_pool *pool;
     struct tier_worker *tier_worker;
     struct acceptor *acceptor;
@@ -481,6 +482,7 @@ bool tcp_pool_listen(struct tcp_pool *pool, int fd, struct tier_worker *tier_wor
         close(fd);
         return false;
     }
+    listener->fd = fd;
     listener->pool = pool;
     listener->tier_worker = tier_worker;
     bound_buffers(fd);
@@ -496,6 +498,18 @@ bool tcp_pool_listen(struct tcp_pool *pool, int fd, struct tier_worker *tier_wor
     }
     LL_PREPEND(pool->listeners, listener);
     return true;
+}
+
+void tcp_pool_leave(struct tcp_pool *pool, int fd)
+{
+    struct listener *listener, *next;
+    LL_FOREACH_SAFE (pool->listeners, listener, next) {
+        if (listener->fd != fd)
+            continue;
+        LL_DELETE(pool->listeners, listener);
+        acceptor_free(listener->acceptor);
+        free(listener);
+    }
 }
 
 void tcp_pool_stop_accepting(struct tcp_pool *pool)

@@ -49,6 +49,9 @@ const struct tcp_pool_counters *tcp_pool_counters(const struct tcp_pool *pool);
 /* Takes over a listening `fd`; closes it with the pool, or when false is returned. */
 bool tcp_pool_listen(struct tcp_pool *pool, int fd, struct tier_worker *tier_worker);
 
+/* Closes the socket that listens with this number, `fd` as it was; who is connected stays. */
+void tcp_pool_leave(struct tcp_pool *pool, int fd);
+
 /* Takes those who wait to be taken, and then no more. Who is connected is served on. */
 void tcp_pool_stop_accepting(struct tcp_pool *pool);
 

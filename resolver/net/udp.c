@@ -40,6 +40,8 @@ struct udp_listener {
     int fd;
     struct event *readable;
     struct tier_worker *tier_worker;
+    size_t waiting; /* clients whose answer is still to come */
+    bool retired;   /* freed with the last of them */
     struct mmsghdr in[UDP_BATCH];
     struct mmsghdr out[UDP_BATCH];
     struct slot slots[UDP_BATCH];
@@ -142,13 +144,21 @@ static void send_later(const struct client *client, const uint8_t *bytes, size_t
     address_reply(header, &late->client, late->control);
 }
 
-static void no_hold(void *endpoint)
+static void hold(void *endpoint)
 {
-    (void)endpoint;
+    struct udp_listener *listener = endpoint;
+    listener->waiting++;
+}
+
+static void release(void *endpoint)
+{
+    struct udp_listener *listener = endpoint;
+    if (--listener->waiting == 0 && listener->retired)
+        udp_free(listener);
 }
 
 static const struct transport udp_transport = {
-    .send = send_later, .hold = no_hold, .release = no_hold};
+    .send = send_later, .hold = hold, .release = release};
 
 static void prepare_slot(struct udp_listener *listener, size_t i)
 {
@@ -268,6 +278,14 @@ struct udp_listener *udp_new(struct event_base *base, int fd, struct tier_worker
 void udp_stop_reading(struct udp_listener *listener)
 {
     event_del(listener->readable);
+}
+
+void udp_retire(struct udp_listener *listener)
+{
+    udp_stop_reading(listener);
+    listener->retired = true;
+    if (listener->waiting == 0)
+        udp_free(listener);
 }
 
 void udp_free(struct udp_listener *listener)

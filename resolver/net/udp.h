@@ -23,6 +23,9 @@ struct udp_listener;
 struct udp_listener *udp_new(struct event_base *base, int fd, struct tier_worker *tier_worker);
 void udp_free(struct udp_listener *listener);
 
+/* Frees it once nobody waits at it any more; until then no query is read, and replies go out. */
+void udp_retire(struct udp_listener *listener);
+
 /* Reads no more queries; replies still go out. */
 void udp_stop_reading(struct udp_listener *listener);
 

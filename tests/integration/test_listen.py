@@ -3,6 +3,7 @@ IPv6 where that is off. In a network of the test's own, which has but a loopback
 
 import os
 import subprocess
+import sys
 
 import pytest
 
@@ -24,6 +25,7 @@ def network():
         return subprocess.run(["ip", "netns", "exec", name, *command], capture_output=True, text=True,
                               timeout=20, check=check)
     inside.name = name
+    inside.python = lambda text: Inside(name, text)
     inside("ip", "link", "set", "lo", "up")
     yield inside
     subprocess.run(["ip", "netns", "del", name], check=True)
@@ -34,14 +36,14 @@ def start(network, freshetd, monkeypatch):
     """A freshetd in that network, whose name is local: all it takes is to be reached."""
     program = freshet.program
 
-    def begin(*listen, **top):
+    def begin(*listen, upstream=("127.0.0.1:9",), **top):
         wrapper = os.path.join(process.run_directory("wrap"), "freshetd")
         with open(wrapper, "w", encoding="ascii") as file:
             file.write(f'#!/bin/sh\nexec ip netns exec {network.name} {program("freshetd")} "$@"\n')
         os.chmod(wrapper, 0o755)
         monkeypatch.setattr(freshet, "program", lambda name: wrapper if name == "freshetd" else program(name))
         return freshetd({"tiers": [{"name": "os", "listen": list(listen), "local": [f"{NAME} 60 IN A 192.0.2.1"],
-                                    "upstream": {"forward": ["127.0.0.1:9"]}}], **top})
+                                    "upstream": {"forward": list(upstream)}}], **top})
     return begin
 
 
@@ -55,6 +57,65 @@ def awaited(daemon):
     """The addresses that `freshet status` says are not there."""
     status = freshet.Cli()("status", "--control", daemon.control_path).stdout
     return [line.split()[1] for line in status.splitlines() if line.endswith("not there yet")]
+
+
+def said_of(daemon, address):
+    """What `freshet status` says of an address that is listened on."""
+    status = freshet.Cli()("status", "--control", daemon.control_path).stdout
+    (line,) = [line for line in status.splitlines() if line.split()[1:2] == [address]]
+    return line.split(None, 2)[2]
+
+
+# Answers any A query; those of names that begin with "tcp" by TCP alone.
+SERVER = """
+import socket, struct, threading
+import dns.flags, dns.message, dns.rrset
+where = ("fe80::8%vpn0", 53)
+def reply(wire, stream):
+    query = dns.message.from_wire(wire)
+    response = dns.message.make_response(query)
+    name = query.question[0].name
+    if name.to_text().startswith("tcp") and not stream:
+        response.flags |= dns.flags.TC
+    else:
+        response.answer.append(dns.rrset.from_text(name, 60, "IN", "A", "192.0.2.8"))
+    return response.to_wire()
+info = socket.getaddrinfo(*where, type=socket.SOCK_STREAM)[0][4]
+listening = socket.create_server(info, family=socket.AF_INET6)
+datagrams = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+datagrams.bind(info)
+def serve(connection):
+    while head := connection.recv(2, socket.MSG_WAITALL):
+        answer = reply(connection.recv(struct.unpack("!H", head)[0], socket.MSG_WAITALL), True)
+        connection.sendall(struct.pack("!H", len(answer)) + answer)
+def accept():
+    while True:
+        threading.Thread(target=serve, args=(listening.accept()[0],), daemon=True).start()
+threading.Thread(target=accept, daemon=True).start()
+print("ready", flush=True)
+while True:
+    wire, peer = datagrams.recvfrom(4096)
+    datagrams.sendto(reply(wire, False), peer)
+"""
+
+
+class Inside:
+    """A program of ours in a network namespace, which says "ready"."""
+
+    def __init__(self, namespace, text):
+        self._child = subprocess.Popen(["ip", "netns", "exec", namespace, sys.executable, "-c", text],
+                                       stdout=subprocess.PIPE)
+        assert self._child.stdout.readline() == b"ready\n"
+
+    def stop(self):
+        self._child.kill()
+        self._child.wait()
+        self._child.stdout.close()
+
+
+def asked_upstream(network, name):
+    asked = network("dig", "@127.0.0.1", "+short", "+tries=1", "+timeout=1", name, check=False)
+    return asked.stdout.strip() == "192.0.2.8"
 
 
 def test_an_address_that_comes_later(network, start):
@@ -118,10 +179,49 @@ def test_a_port_that_is_taken_when_its_address_comes(network, start):
         network("ip", "link", "set", "vpn0", "up")
         network("ip", "addr", "add", "fe80::9/64", "dev", "vpn0", "nodad")
         daemon.wait_log('msg="an address that is waited for is not to be had now"')
+        assert not awaited(daemon)
+        assert said_of(daemon, "[fe80::9%vpn0]:53") == "not to be had: Address already in use"
         other.stdin.close()
         other.wait(5)
     process.eventually(lambda: answers(network, "fe80::9%vpn0") and answers(network, "fe80::9%vpn0", 53, "+tcp"))
     assert len(daemon.records(msg="an address that is waited for is not to be had now")) == 1
+    assert said_of(daemon, "[fe80::9%vpn0]:53") == said_of(daemon, "127.0.0.1:53") == "there"
+
+
+def make_interface(network, *addresses):
+    network("ip", "link", "add", "vpn0", "type", "veth", "peer", "name", "vpn1")
+    network("ip", "link", "set", "vpn1", "up")
+    network("ip", "link", "set", "vpn0", "up")
+    for address in addresses:
+        network("ip", "addr", "add", f"{address}/64", "dev", "vpn0", "nodad")
+
+
+@pytest.mark.parametrize("user", [None, "nobody"])
+def test_an_interface_that_is_made_anew(network, start, user):
+    """The kernel gives it another number; who listens on it, and who asks a server there, knows it by name."""
+    make_interface(network, "fe80::9", "fe80::8")
+    daemon = start("127.0.0.1:53", "[fe80::9%vpn0]:53", workers=2, upstream=["fe80::8%vpn0"],
+                   **({"user": user} if user else {}))
+    server = [network.python(SERVER)]
+    assert answers(network, "fe80::9%vpn0") and asked_upstream(network, "before.example.")
+    files = len(os.listdir(f"/proc/{daemon.pid}/fd"))
+    try:
+        for again in range(3):
+            server.pop().stop()
+            network("ip", "link", "del", "vpn0")
+            process.eventually(lambda: awaited(daemon) == ["[fe80::9%vpn0]:53"])
+            assert answers(network, "127.0.0.1")
+            make_interface(network, "fe80::9", "fe80::8")
+            server.append(network.python(SERVER))
+            process.eventually(lambda: answers(network, "fe80::9%vpn0"), 5)
+            assert answers(network, "fe80::9%vpn0", 53, "+tcp")
+            assert not awaited(daemon)
+            process.eventually(lambda n=again: asked_upstream(network, f"after{n}.example."), 5)
+            process.eventually(lambda n=again: asked_upstream(network, f"tcp{n}.example."), 5)
+        process.eventually(lambda: len(os.listdir(f"/proc/{daemon.pid}/fd")) <= files + 4, 10)
+    finally:
+        for one in server:
+            one.stop()
 
 
 def test_nothing_to_listen_on_is_no_end(network, start):
