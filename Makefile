@@ -230,6 +230,7 @@ fuzz: $(FUZZERS:%=build/fuzz/fuzz_%)
 #
 #   checker      how old answers are, and what is wrong with them: freshet for ten minutes, then other caches
 #   propagation  how long a change takes to every tier, beside the other ways there are; some minutes
+#   capture      real primaries changed by their own means: is every version in the log, and what takes how long; five minutes
 #   apply        change sets per second, in one process and through a real Kafka; what one FLUSH takes
 #   memory       bytes per answer at a million names, beside other caches, and the memory of a cache under churn
 #   throughput   how much a second, and at what cost, beside other servers
@@ -237,7 +238,7 @@ fuzz: $(FUZZERS:%=build/fuzz/fuzz_%)
 #   fanout       one topic, up to 1,000 subscribed caches; then on paper 10,000 and 1,000,000
 #   flood        one client against all others: random names, connections, endless requests; beside Unbound
 #   tolerance    what odd servers, odd networks and odd clients come to, beside other servers; ten minutes
-BENCHES      := checker propagation apply memory throughput dump fanout flood tolerance
+BENCHES      := checker propagation capture apply memory throughput dump fanout flood tolerance
 CHECKER_ARGS ?= --seconds 600 --peer-seconds 60 two-level peers
 
 # That they see what there is to see: servers and caches with one fault each.

@@ -119,8 +119,11 @@ static void act_hang_up(void *arg, struct capture *capture)
 
 static void remember(struct captures *all, const struct capture_status *status)
 {
-    all->latest[all->version_count++ % CAPTURES_LATEST] = (struct captured_version){
-        .serial = status->serial, .own_us = status->own_us, .transfer_us = status->transfer_us};
+    all->latest[all->version_count++ % CAPTURES_LATEST] =
+        (struct captured_version){.serial = status->serial,
+                                  .acknowledged_us = now().us,
+                                  .own_us = status->own_us,
+                                  .transfer_us = status->transfer_us};
 }
 
 static void on_published(void *arg, int result, const struct publish_receipt *receipt)

@@ -26,6 +26,7 @@ struct captured;
 /* How a version came, for those who measure. */
 struct captured_version {
     uint32_t serial;
+    uint64_t acknowledged_us; /* by a clock that only goes on: CLOCK_BOOTTIME */
     uint64_t own_us, transfer_us;
 };
 

@@ -215,7 +215,8 @@ KNOT_ZONE = "$ORIGIN {zone}\n$TTL {ttl}\n@ SOA ns1 hostmaster 1 3600 900 604800 
 
 NAMED_TUNED = "serial-query-rate 1000; notify no; transfers-per-ns 100; transfers-in 100;"
 RECURSOR_TUNED = "threads=1\npdns-distributes-queries=no\ndisable-packetcache=yes\n"
-PRIMARY_TUNED = ("Knot: zonefile-sync -1, journal-db-mode asynchronous, and NOTIFY is sent by the publisher as soon "
+KNOT_TUNED = "    zonefile-sync: -1\n    journal-max-depth: 10000\n"
+PRIMARY_TUNED = ("Knot: zonefile-sync -1, journal-max-depth 10000, journal-db-mode asynchronous, and NOTIFY is sent by the publisher as soon "
                  "as Knot has answered (Knot itself sends it once a second)")
 TUNED = {"unbound-auth": PRIMARY_TUNED + "; Unbound: so-rcvbuf and so-sndbuf 4m",
          "bind": PRIMARY_TUNED + "; BIND: " + NAMED_TUNED.rstrip(";"),
@@ -377,15 +378,21 @@ def secondary(zone, upstream, tuned, port):
                 upstream=upstream)
 
 
+def first_versions(names):
+    """The zone's names, each with the address that the probe takes for its first version."""
+    for version in range(1, names + 1):
+        yield f"n{version - 1:05}", f"10.{version >> 16 & 255}.{version >> 8 & 255}.{version & 255}"
+
+
 class Primary(Peer):
     """Knot with the zone's names n00000..., each at the first version that the probe says it has.
 
-    Tuned: not to write the zone file after each change, nor to wait for the disk.
+    Tuned: not to write the zone file after each change, nor to wait for the disk; to keep more than twenty versions.
     """
 
     def __init__(self, zone, names, ttl, cache_port, tuned):
         self._zone, self._names, self._ttl = zone, names, ttl
-        super().__init__("knot", "    zonefile-sync: -1\n" if tuned else "", ready=_has(zone), zone=zone,
+        super().__init__("knot", KNOT_TUNED if tuned else "", ready=_has(zone), zone=zone,
                          cache_port=cache_port, journal="    journal-db-mode: asynchronous\n" if tuned else "")
 
     def _prepare(self):
@@ -393,8 +400,7 @@ class Primary(Peer):
         os.mkdir(os.path.join(self.directory, "db"))
         with open(os.path.join(self.directory, "zone"), "w", encoding="ascii") as file:
             file.write(KNOT_ZONE.format(zone=self._zone, ttl=self._ttl))
-            for version in range(1, self._names + 1):
-                file.write(f"n{version - 1:05} A 10.{version >> 16 & 255}.{version >> 8 & 255}.{version & 255}\n")
+            file.writelines(f"{name} A {address}\n" for name, address in first_versions(self._names))
 
     def operations(self):
         """What it was asked: "query", "ixfr", "notify", ... -> how often."""

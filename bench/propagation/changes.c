@@ -18,6 +18,8 @@ static kafka_setting consumer[] = {
 static void on_acked(void *arg, uint32_t version, int64_t offset, int64_t now_us)
 {
     struct flights *flights = arg;
+    if (flights->options->primary.sin_port)
+        return; /* the primary's answer is the acknowledgement */
     atomic_store(&flights->all[version].offset, offset);
     atomic_store(&flights->all[version].acked_us, now_us);
 }

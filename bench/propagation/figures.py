@@ -67,7 +67,8 @@ def tier_samples(changes, place, inside):
 
 def common_samples(changes):
     return {"acked": [change["acked"] for change in changes],
-            "read": [change["read"] for change in changes if change["read"] is not None]}
+            "read": [change["read"] for change in changes if change["read"] is not None],
+            "plain": [change["plain"] for change in changes if change["plain"] is not None]}
 
 
 def scaled(record, ttl):

@@ -39,7 +39,8 @@ struct seen {
 
 struct flight {
     int64_t published_us;
-    _Atomic int64_t acked_us, read_us; /* 0: not yet */
+    int64_t plain_us;                  /* when it was also sent past all tiers; 0: it was not */
+    _Atomic int64_t acked_us, read_us; /* 0: not yet; read: what went past them, if it did */
     _Atomic int64_t offset;            /* in the log; -1: not known */
     bool watched;
     uint32_t asked; /* a bit for each tier that gets probes for it */

@@ -91,6 +91,8 @@ struct probe {
     double next_change_us, next_sweep_us, next_client_us;
     uint64_t walked, swept; /* names and tiers asked in WARM, and by the sweep */
     uint64_t changes, probes, late, turns;
+    uint32_t plain; /* a version to be sent past all tiers, at plain_us; 0: none */
+    int64_t plain_us;
     int64_t latest_us; /* the most a probe was late */
     unsigned seconds;
 };
@@ -132,12 +134,24 @@ static void change_one(struct probe *p)
         return;
     p->changes++;
     struct flight *flight = flights_begin(&p->flights, version, watched, clock_us());
-    if (p->topic)
-        changes_publish(p->topic, &p->flights, &p->zone, version);
-    else if (p->primary.zone)
+    if (p->primary.zone)
         primary_publish(&p->primary, version);
+    else if (p->topic)
+        changes_publish(p->topic, &p->flights, &p->zone, version);
+    p->plain = p->primary.zone && p->topic ? version : 0;
+    p->plain_us = flight->published_us + (int64_t)(US_PER_S / o->changes / 2);
     if (watched)
         ask_about(p, flight, version);
+}
+
+/* What Kafka takes by itself, at a moment when it has no other change. */
+static void send_plain(struct probe *p, int64_t now_us)
+{
+    if (!p->plain || now_us < p->plain_us)
+        return;
+    p->flights.all[p->plain].plain_us = clock_us();
+    changes_publish(p->topic, &p->flights, &p->zone, p->plain);
+    p->plain = 0;
 }
 
 static void probe_one(struct probe *p, int64_t now_us)
@@ -287,6 +301,7 @@ static void step(struct probe *p)
     else
         send_steady(p, now_us);
     send_changes(p, now_us);
+    send_plain(p, now_us);
     send_probes(p);
     if (p->options.authority_port)
         authority_send(&p->authority, now_us);
@@ -307,6 +322,8 @@ static int64_t next_due_us(const struct probe *p, int64_t now_us)
     for (size_t k = 0; k < sizeof steady_us / sizeof *steady_us; k++)
         if (steady_us[k] < (double)due_us)
             due_us = (int64_t)ceil(steady_us[k]);
+    if (p->plain && p->plain_us < due_us)
+        due_us = p->plain_us;
     if (p->dues.count && p->dues.all[0].at_us < due_us)
         due_us = p->dues.all[0].at_us;
     if (p->phase == WARM)
@@ -365,7 +382,9 @@ static void print_change(struct probe *p, uint32_t version)
     printf("{\"type\":\"change\",\"version\":%" PRIu32 ",\"at\":%" PRId64, version,
            began_us - p->window_us);
     print_time("acked", atomic_load(&flight->acked_us), began_us);
-    print_time("read", atomic_load(&flight->read_us), began_us);
+    const int64_t read_us = atomic_load(&flight->read_us);
+    print_time("read", flight->plain_us ? 0 : read_us, began_us);
+    print_time("plain", flight->plain_us ? read_us : 0, flight->plain_us);
     printf(",\"tiers\":[");
     for (unsigned k = 0; k < p->options.tier_count; k++) {
         const struct seen *seen = &flight->seen[k];
@@ -405,8 +424,8 @@ static void print_result(struct probe *p)
            ",\"late\":%" PRIu64 ",\"latest_us\":%" PRId64 ",\"authority_queries\":%" PRIu64
            ",\"tiers\":[",
            p->after.changes - p->before.changes,
-           p->topic ? topic_count(p->topic).failed : p->primary.refused, p->probes, p->late,
-           p->latest_us, p->after.authority - p->before.authority);
+           p->primary.zone || !p->topic ? p->primary.refused : topic_count(p->topic).failed,
+           p->probes, p->late, p->latest_us, p->after.authority - p->before.authority);
     for (unsigned k = 0; k < p->options.tier_count; k++)
         print_tier(p, k);
     printf("]}\n");
@@ -466,7 +485,8 @@ static const char *set_up(struct probe *p)
         p->topic = changes_open(&p->flights, &p->zone, error);
         if (!p->topic)
             return error;
-    } else if (o->primary.sin_port) {
+    }
+    if (o->primary.sin_port) {
         p->primary = (struct primary){.zone = &p->zone, .flights = &p->flights};
         if (primary_open(&p->primary, o) < 0 || !attend(p, p->primary.fd, WHAT_PRIMARY))
             return strerror(errno);

@@ -11,9 +11,12 @@ import dataclasses
 import functools
 import os
 
+import changes
 import freshet
 import hierarchy
+import origin
 import peers
+import primaries
 import process
 
 ZONE = hierarchy.ZONE
@@ -105,6 +108,83 @@ def notified(place, ttl, start, name, tuned):
                     whole=name != "Recursor")
 
 
+# --- changes that somebody else makes, and that the origin brings to the topic
+
+
+class Asked:
+    """Of an origin with the zone, what its tiers asked it."""
+
+    def __init__(self, source):
+        self._source = source
+
+    def operations(self):
+        return {"query": self._source.status()["asked"]}
+
+
+def follow(place, stack, topic, authority):
+    """The tiers, live, with `authority` to ask."""
+    tiers = hierarchy.Hierarchy(place.file, topic, authority[1])
+    stack.callback(tiers.close)
+    tiers.wait_live()
+    return tiers
+
+
+def knot_primary(place, ttl, port):
+    return peers.Primary(ZONE, place.names, ttl, port, tuned=True)
+
+
+def bind_primary(place, ttl, port):
+    """With what docs/origin.md says of it; sends NOTIFY itself, at once."""
+    more = "\n".join(f"{name} {ttl} A {address}" for name, address in peers.first_versions(place.names))
+    return primaries.Bind(ZONE, ("127.0.0.1", port), more=more)
+
+
+@contextlib.contextmanager
+def captured(place, ttl, start):
+    """A primary that the probe changes by UPDATE, the origin that captures it, and the tiers."""
+    with contextlib.ExitStack() as stack:
+        topic, snapshots = place.cluster.topic(), place.cluster.topic()
+        for one in (topic, snapshots):
+            stack.callback(one.delete)
+        port = process.free_port()
+        primary = start(place, ttl, port)
+        stack.callback(primary.stop)
+        source = origin.Origin(origin.config(topic, {ZONE: [primary]}, snapshots, listen=[f"127.0.0.1:{port}"]), log="info")
+        stack.callback(source.close)
+        process.eventually(lambda: source.zone(ZONE)["versions"] > 0, within=20, what="the zone is in the log")
+        tiers = follow(place, stack, topic, primary.address)
+        knows = hasattr(primary, "operations")
+        words = [f"--primary={freshet.address_text(primary.address)}", "--authority-port=0",
+                 *([f"--notify=127.0.0.1:{port}"] if knows else [])]
+        yield Stage(tiers.tiers, words, {"freshetd": tiers.pids, "freshet-origin": [source.pid],
+                                         "primary": [primary.pid], "Kafka": kafka_pids(place)},
+                    primary=primary if knows else None)
+
+
+def zone_records(names, ttl):
+    return [changes.set_(ZONE, "NS", ttl, f"ns1.{ZONE}"), changes.set_(f"ns1.{ZONE}", "A", ttl, "127.0.0.1"),
+            *[changes.set_(f"{name}.{ZONE}", "A", ttl, address) for name, address in peers.first_versions(names)],
+            changes.set_(ZONE, "SOA", ttl, f"ns1.{ZONE} hostmaster.{ZONE} 1 3600 900 604800 60")]
+
+
+@contextlib.contextmanager
+def updated(place, ttl):
+    """A zone whose primary is the log; and a topic that nobody else reads, for what Kafka takes by itself."""
+    with contextlib.ExitStack() as stack:
+        topic, plain = place.cluster.topic(), place.cluster.topic()
+        for one in (topic, plain):
+            stack.callback(one.delete)
+        topic.publish(ZONE, zone_records(place.names, ttl))
+        zone = {"log": "primary", "update_from": ["127.0.0.1"]}
+        source = origin.Origin(origin.config(topic, {ZONE: zone}), log="info")
+        stack.callback(source.close)
+        process.eventually(lambda: source.status()["primary_ready"] == 1, within=20, what="the origin has the zone")
+        tiers = follow(place, stack, topic, source.address)
+        yield Stage(tiers.tiers, [*kafka_words(plain), f"--primary={freshet.address_text(source.address)}", "--authority-port=0"],
+                    {"freshetd": tiers.pids, "freshet-origin": [source.pid], "Kafka": kafka_pids(place)},
+                    primary=Asked(source))
+
+
 @contextlib.contextmanager
 def scripted(place, _ttl, tuned):
     with contextlib.ExitStack() as stack:
@@ -149,6 +229,17 @@ MODES = [
          "Each tier of the hierarchy file in a freshetd of its own, each following the topic.",
          lambda place, ttl: freshet_tiers(place, ttl, split=True), seconds=40,
          watched=150, settle=10000, rotate=True),
+    Mode("update", "UPDATE to the log", "freshet-origin",
+         "Changes go to freshet-origin as dynamic updates, for a zone whose primary is the log; the tiers of the hierarchy "
+         "file in one freshetd follow the topic.", updated, seconds=30, watched=150, settle=6000, rotate=True),
+    Mode("captured-bind", "captured from BIND", "freshet-origin",
+         "Changes go to BIND as dynamic updates; freshet-origin is told by its NOTIFY, fetches them by IXFR and brings them to "
+         "the topic. BIND: notify-delay 0, max-ixfr-ratio unlimited.",
+         lambda place, ttl: captured(place, ttl, bind_primary), seconds=30, watched=150, settle=6000, rotate=True, price=False),
+    Mode("captured-knot", "captured from Knot", "freshet-origin",
+         "Changes go to Knot as dynamic updates; freshet-origin is told by NOTIFY, fetches them by IXFR and brings them to the "
+         f"topic. {peers.PRIMARY_TUNED}.",
+         lambda place, ttl: captured(place, ttl, knot_primary), seconds=30, watched=150, settle=6000, rotate=True),
     by_ttl(5, seconds=14, watched=20, horizon=8000, settle=6000, price_seconds=10),
     by_ttl(30, seconds=10, watched=10, horizon=35000, coarse=400000, price=False),
     *pair("unbound-auth", "Knot NOTIFY + IXFR to Unbound auth-zone", "Unbound auth-zone",

@@ -22,8 +22,8 @@ static void check(const struct options *o)
 {
     if (!o->brokers != !o->topic)
         options_fail("needed", "--brokers and --topic, or neither");
-    if (o->topic ? o->primary.sin_port != 0 : !o->primary.sin_port && !o->authority_port)
-        options_fail("one way to publish is needed",
+    if (!o->topic && !o->primary.sin_port && !o->authority_port)
+        options_fail("a way to publish is needed",
                      "--topic, --primary, or the --authority-port alone");
 }
 
@@ -54,8 +54,11 @@ void probe_options_read(struct options *o, int argc, char **argv)
         {"topic", "TOPIC", "", PLACE(&o->topic)},
         {"X", "NAME=VALUE", "a property of the consumer", PLACE(&o->properties)},
         {"primary", "IPV4:PORT",
-         "publish as dynamic updates (RFC 2136) to this server; with neither, "
-         "the authority changes and nobody is told",
+         "publish as dynamic updates (RFC 2136) to this server; with a topic, too, a plain "
+         "consumer "
+         "reads the same from there, half a slot later each; with neither, the authority changes "
+         "and "
+         "nobody is told",
          PLACE(&o->primary)},
         {"notify", "IPV4:PORT", "who is sent a NOTIFY as soon as the primary has answered",
          PLACE(&o->notify)},
@@ -87,7 +90,7 @@ void probe_options_read(struct options *o, int argc, char **argv)
     };
     const struct option_table table = OPTION_TABLE(
         rows, .about =
-                  "--tier=... [--brokers=LIST --topic=TOPIC | --primary=IPV4:PORT] [OPTION]...\n"
+                  "--tier=... [--brokers=LIST --topic=TOPIC] [--primary=IPV4:PORT] [OPTION]...\n"
                   "Changes records, asks each tier for them, and notes when which answer came. "
                   "JSON on stdout.");
     options_read(&table, argc, argv);

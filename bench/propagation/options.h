@@ -30,7 +30,8 @@ struct options {
     uint64_t seed;
     const char *brokers, *topic; /* NULL: not in Kafka */
     struct option_list properties;
-    struct sockaddr_in primary;  /* changes go there as dynamic updates; port 0: nowhere */
+    struct sockaddr_in
+        primary; /* changes go there as dynamic updates, and what is in Kafka is for comparison; port 0: nowhere */
     struct sockaddr_in notify;   /* who is sent a NOTIFY once the primary has a change; or port 0 */
     uint16_t authority_port;     /* 0: the tiers have an authority of their own */
     struct option_list controls; /* of the freshetd that are asked; see inside.h */

@@ -7,6 +7,9 @@ from table import grid, time
 
 BARS = {"p50": 1.3, "p99": 1.5}  # of publish to visible, against the plain consumer
 OWN_BAR_US = 300                 # p99 of freshet's own share
+PLAIN_BAR = 2                    # of UPDATE to visible, p50, against what Kafka takes by itself
+OURS = ("freshet", "freshet-origin")
+NOTIFIED = ("Unbound auth-zone", "BIND secondary", "PowerDNS Recursor")
 
 
 def worst(record, key="new"):
@@ -37,6 +40,7 @@ def stage_rows(record):
 
     add("publish to acknowledged", record["common_summary"]["acked"])
     add("publish to readable (plain consumer)", record["common_summary"]["read"])
+    add("produced to consumed, past freshet (plain consumer)", record["common_summary"].get("plain"))
     for name, tier in record["tiers"].items():
         add(f"{name}: publish to applied (freshet's clock)", tier["summary"].get("applied"))
         add(f"{name}: publish to first new answer", tier["summary"]["new"])
@@ -72,9 +76,28 @@ def missed(record):
     return f"MISSED (any query's way: {time(latency['p99'])})"
 
 
+def origin_bars(record, records):
+    """A zone that comes by UPDATE, or from a primary: rows of what, tier, measured, bar, met."""
+    rows = []
+    name, mine = worst(record)
+    plain = record["common_summary"].get("plain", {})
+    if plain.get("count"):
+        ratio = mine["p50"] / plain["p50"]
+        rows.append([f"{record['title']}: UPDATE to visible / produced to consumed, p50", name, f"{ratio:.2f} x",
+                     f"{PLAIN_BAR} x", "met" if ratio <= PLAIN_BAR else "MISSED"])
+    for other in records:
+        if other["family"] in NOTIFIED:
+            lost = beaten(record, other)
+            rows.append([f"{record['title']}: later than {other['title']} at", name, _span(lost), "no quantile",
+                         "MISSED" if lost else "met"])
+    return rows
+
+
 def bar_rows(records):
     rows = [["what was promised", "tier", "measured", "at most", ""]]
     for record in records:
+        if record["family"] == "freshet-origin":
+            rows += origin_bars(record, records)
         if record["family"] != "freshet":
             continue
         for name, key, ratio, bar, met in ratios(record):
@@ -122,16 +145,19 @@ def _multiples(theirs, mine):
             for key in ("p50", "p99")]
 
 
-def comparison_rows(records):
-    """Each way against push: its median and p99 in push's, and where it is earlier."""
-    push = next((record for record in records if record["key"] == "push"), None)
-    if not push:
-        return []
+def comparisons(records):
+    """A table for each of our ways."""
+    return [comparison_rows(record, records) for record in records
+            if record["key"] == "push" or record["family"] == "freshet-origin"]
+
+
+def comparison_rows(push, records):
+    """Each other way against one of ours: its median and p99 in ours, and where it is earlier."""
     mine = worst(push)[1]
-    rows = [["against freshet (its slowest tier)", "p50", "p99", "earlier than freshet at",
+    rows = [[f"against {push['title']} (its slowest tier)", "p50", "p99", "earlier than that at",
              "not counting the primary: p50", "p99", "earlier at"]]
     for record in records:
-        if record["family"] == "freshet":
+        if record["family"] in OURS:
             continue
         name, theirs = worst(record)
         row = [record["title"], *_multiples(theirs, mine), _span(beaten(push, record))]
@@ -161,8 +187,9 @@ def price_rows(records):
         if not price:
             continue
         cpu = price.get("cpu_us_per_query") or {}
-        caches = [name for name in cpu if name not in ("Kafka", "Knot", "script")]
-        rest = [name for name in cpu if name in ("Kafka", "Knot", "script")]
+        others = ("Kafka", "Knot", "primary", "freshet-origin", "script")
+        caches = [name for name in cpu if name not in others]
+        rest = [name for name in cpu if name in others]
         count = price.get("bytes_per_change")
         rows.append([record["title"] + (" (computed)" if price.get("computed") and
                                         "computed" not in record["title"] else ""),
@@ -175,8 +202,8 @@ def price_rows(records):
 
 def text(records):
     parts = [latency_rows(records)]
-    parts += [stage_rows(record) for record in records if record["family"] == "freshet"]
-    parts += [bar_rows(records), comparison_rows(records), price_rows(records)]
+    parts += [stage_rows(record) for record in records if record["family"] in OURS]
+    parts += [bar_rows(records), *comparisons(records), price_rows(records)]
     return "\n" + "\n\n".join(grid(rows) for rows in parts if len(rows) > 1)
 
 

@@ -7,6 +7,8 @@
 `key`: ("hmac-sha256", "name.", base64) with which transfers and NOTIFYs are signed.
 """
 
+import http.client
+import json
 import os
 import shutil
 import signal
@@ -14,6 +16,8 @@ import subprocess
 
 import dns.message
 import dns.query
+import dns.rcode
+import dns.update
 
 import process
 
@@ -87,6 +91,10 @@ class Primary:
         shutil.rmtree(self.directory, ignore_errors=True)
 
     @property
+    def pid(self):
+        return self._process.pid
+
+    @property
     def log(self):
         return self._process.output()
 
@@ -94,6 +102,13 @@ class Primary:
         """nsupdate: one UPDATE."""
         text = "\n".join([f"server {self.address[0]} {self.address[1]}", f"zone {self.zone}", *lines, "send\n"])
         run("nsupdate", stdin=text)
+
+    def replace(self, name, address):
+        """An RRset of one address, quickly and by the primary's own means; returns once it is acknowledged."""
+        message = dns.update.UpdateMessage(self.zone)
+        message.replace(name, 3600, "A", address)
+        reply = dns.query.udp(message, self.address[0], timeout=10, port=self.address[1])
+        assert reply.rcode() == dns.rcode.NOERROR, reply
 
     def host(self, number):
         return f"host{number}.{self.zone} 3600 A 198.51.{number // 250 % 250}.{number % 250}"
@@ -254,18 +269,27 @@ zone:
     def command(self):
         return ["/usr/sbin/nsd", "-d", "-c", self.path("nsd.conf")]
 
+    def replace(self, name, address):
+        lines = [line for line in self.more.splitlines() if not line.startswith(name + " ")]
+        self.more = "\n".join([*lines, f"{name} 3600 A {address}"])
+        self.load()
+
     def change(self, number):
-        self.written += 1
         self.more += f"\n{self.host(number)}"
+        self.load()
+
+    def load(self):
+        self.written += 1
         self.write_zone()
         run("/usr/sbin/nsd-control", "-c", self.path("nsd.conf"), "reload", self.zone)
         process.eventually(lambda: self.serial() == self.written, within=10, what="nsd serves what it has read")
 
 
 class PowerDns(Primary):
-    """pdns_server with sqlite, changed by its tool."""
+    """pdns_server with sqlite, changed by its tool, or by its API."""
 
     def prepare(self):
+        self.api_port = process.free_port()
         self.write("pdns.conf", f"""
 launch=gsqlite3
 gsqlite3-database={self.path("pdns.sqlite")}
@@ -285,11 +309,18 @@ xfr-cycle-interval=1
 default-ttl=3600
 setuid=
 setgid=
+webserver=yes
+webserver-address=127.0.0.1
+webserver-port={self.api_port}
+webserver-loglevel=none
+api=yes
+api-key=tests
 """)
         schema = "/usr/share/pdns-backend-sqlite3/schema/schema.sqlite3.sql"
         run("sqlite3", self.path("pdns.sqlite"), f".read {schema}") if shutil.which("sqlite3") else self._read_schema(schema)
         self.tool("load-zone", self.zone, self.path("zone"))
         self.tool("set-kind", self.zone, "primary")
+        self.tool("set-meta", self.zone, "SOA-EDIT-API", "INCREASE")
         if self.key:
             self.tool("import-tsig-key", self.key[1], self.key[0], self.key[2])
             self.tool("activate-tsig-key", self.zone, self.key[1], "primary")
@@ -304,6 +335,20 @@ setgid=
 
     def command(self):
         return ["/usr/sbin/pdns_server", "--config-dir=" + self.directory, "--daemon=no", "--guardian=no"]
+
+    def api(self, method, path, body=None):
+        connection = http.client.HTTPConnection("127.0.0.1", self.api_port, timeout=10)
+        connection.request(method, f"/api/v1/servers/localhost/zones/{self.zone}{path}",
+                           body and json.dumps(body), {"X-API-Key": "tests", "Content-Type": "application/json"})
+        reply = connection.getresponse()
+        text = reply.read().decode()
+        connection.close()
+        assert reply.status < 300, f"{method} {path}: {reply.status} {text}"
+
+    def replace(self, name, address):
+        self.api("PATCH", "", {"rrsets": [{"name": f"{name}.{self.zone}", "type": "A", "ttl": 3600, "changetype": "REPLACE",
+                                           "records": [{"content": address, "disabled": False}]}]})
+        self.api("PUT", "/notify")
 
     def change(self, number):
         owner, ttl, rtype, rdata = self.host(number).split()
