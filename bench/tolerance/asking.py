@@ -103,6 +103,7 @@ class Ask:
     how: str = "udp"      # or "tcp", "pieces", "half-closed"
     within: float = GIVEN_UP
     silence: bool = False  # no reply at all is right
+    orders: int = 0        # asked so many times more: its records come in more than one order
     loose: bool = False    # records of a form that dnspython does not read are no fault: see passed_on()
 
     @property
@@ -132,11 +133,23 @@ def ask(address, question):
         message = dns.message.from_wire(_exchange(address, question, query, wire, began + question.within),
                                         ignore_trailing=True, continue_on_error=question.loose)
         verdict, text = question.right(message), _told(message)
+        if question.orders and verdict == GOOD:
+            verdict = _turned(address, question, message)
     except (dns.exception.Timeout, TimeoutError):
         verdict, text = (GOOD if question.silence else BAD), "silence"
     except (dns.exception.DNSException, OSError, EOFError, ValueError, struct.error) as error:
         verdict, text = BAD, type(error).__name__
     return Told(verdict, text, time.monotonic() - began)
+
+
+def _turned(address, question, message):
+    """Whether the last RRset's first record is another one at times."""
+    firsts = {message.answer[-1][0].to_text()}
+    for _ in range(question.orders):
+        query = question.query()
+        reply = dns.message.from_wire(_exchange(address, question, query, query.to_wire(), time.monotonic() + 1))
+        firsts.add(reply.answer[-1][0].to_text())
+    return GOOD if len(firsts) > 1 else BAD
 
 
 def timed(address, question):

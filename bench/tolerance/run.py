@@ -32,6 +32,7 @@ import clients  # noqa: E402,F401  pylint: disable=unused-import
 import contents  # noqa: E402,F401  pylint: disable=unused-import
 import messages  # noqa: E402,F401  pylint: disable=unused-import
 import networks  # noqa: E402,F401  pylint: disable=unused-import
+import rrsets  # noqa: E402,F401  pylint: disable=unused-import
 import verdicts  # noqa: E402
 
 SERVERS = ["freshet", "unbound", "dnsmasq", "knot-resolver", "bind"]
