@@ -49,7 +49,7 @@ enum { OFFSET_UNKNOWN = -1, OFFSET_NONE = -2, VERSION_MAX = 0xffffff };
 struct change {
     uint32_t name;           /* its number */
     uint32_t previous, next; /* versions of the same name; 0: none */
-    uint32_t set;            /* the first version of the same change set */
+    _Atomic uint32_t set;    /* the first version of the same change set */
     enum change_kind kind;
     uint8_t publisher; /* whoever counts them knows which */
     bool outer;        /* published as a change of the outermost zone */
