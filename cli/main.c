@@ -22,7 +22,7 @@ enum { COMMANDS = sizeof commands / sizeof commands[0] };
 static void print_help(void)
 {
     printf("Usage: freshet COMMAND [OPTION]... [OPERAND]...\n"
-           "Publishes and watches DNS changes, and looks into a running freshetd.\n\n");
+           "Publishes and watches DNS changes, and looks into running programs.\n\n");
     for (size_t k = 0; k < COMMANDS; k++)
         printf("  %-8s %s\n", commands[k]->name, commands[k]->summary);
     printf("\n  -h, --help     print this help; 'freshet COMMAND --help' for a command's own\n"

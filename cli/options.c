@@ -64,6 +64,8 @@ struct option_row {
 };
 
 static const struct option_row rows[] = {
+    {OPT_ORIGIN, "config", "FILE", 'c',
+     "take what is not said here from a configuration, freshetd's or freshet-origin's"},
     {OPT_CONFIG, "config", "FILE", 'c', "take what is not said here from freshetd's configuration"},
     {OPT_KAFKA, "brokers", "LIST", CODE_BROKERS, "Kafka brokers, host:port,host:port"},
     {OPT_TOPIC, "topic", "TOPIC", CODE_TOPIC, "topic of change sets (" DEFAULT_TOPIC ")"},
@@ -531,9 +533,13 @@ static bool merge_properties(struct options *o, const struct config_feed *feed)
 static bool load_config(struct options *o)
 {
     char error[CONFIG_MAX_ERROR];
-    o->config = config_load(o->config_path, error);
+    o->config = config_load_either(o->config_path, error);
     if (!o->config) {
         complain(o, "%s", error);
+        return false;
+    }
+    if (o->config->is_origin && !(o->command->accepts & OPT_ORIGIN)) {
+        complain(o, "%s is freshet-origin's; expected a configuration of freshetd", o->config_path);
         return false;
     }
     if (!o->control)

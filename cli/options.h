@@ -43,6 +43,7 @@ enum {
     OPT_SNAPSHOT = 1 << 11, /* --snapshots, --file, --from-beginning, --until, --dry-run */
     OPT_ZONE =
         1 << 12, /* those of struct zone_options, --zone, --publisher, --snapshots, --dry-run */
+    OPT_ORIGIN = 1 << 13, /* -c takes a configuration of freshet-origin, too */
 };
 
 enum { MOVE_MAX_TIERS = 64, MOVE_MAX_AUTHORITIES = 16 };

@@ -175,7 +175,7 @@ const struct command snapshot_command = {
         "all of the zone then, or of a zone file. With --dry-run nothing is written: it shows "
         "the digest\n"
         "(ZONEMD, SHA-384) of what the log says.\n",
-    .accepts = OPT_CONFIG | OPT_KAFKA | OPT_TOPIC | OPT_SNAPSHOT | OPT_JSON,
+    .accepts = OPT_ORIGIN | OPT_KAFKA | OPT_TOPIC | OPT_SNAPSHOT | OPT_JSON,
     .least = 1,
     .most = 1,
     .run = run_snapshot,

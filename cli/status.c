@@ -1,11 +1,12 @@
 /*
- * status.c - "freshet status": what a freshetd is doing.
+ * status.c - "freshet status": what a freshetd is doing, or a freshet-origin.
  */
 #include <stdio.h>
 #include <string.h>
 
 #include "cli/commands.h"
 #include "cli/control.h"
+#include "cli/status_origin.h"
 #include "cli/table.h"
 #include "cli/text.h"
 
@@ -18,14 +19,21 @@ static void add_number(struct table *table, const json_t *object, const char *na
 static void print_process(const json_t *answer)
 {
     struct table table = table_new(2);
+    if (json_object_get(answer, "program")) {
+        table_add(&table, "program");
+        table_add(&table, "%s", member_text(answer, "program"));
+    }
     table_add(&table, "version");
     table_add(&table, "%s", member_text(answer, "version"));
     add_number(&table, answer, "pid");
     table_add(&table, "uptime");
     table_add(&table, "%.1f s", json_number_value(json_object_get(answer, "uptime_s")));
-    add_number(&table, answer, "stamp");
-    table_add(&table, "sandbox");
-    table_add(&table, "%s", member_text(answer, "sandbox"));
+    if (json_object_get(answer, "stamp"))
+        add_number(&table, answer, "stamp");
+    if (json_object_get(answer, "sandbox")) {
+        table_add(&table, "sandbox");
+        table_add(&table, "%s", member_text(answer, "sandbox"));
+    }
     table_print(&table, "");
 }
 
@@ -269,6 +277,9 @@ static int run_status(const struct options *o)
         return EXIT_FAILED;
     if (o->json) {
         print_json_line(answer);
+    } else if (json_object_get(answer, "zone_list")) {
+        print_process(answer);
+        status_print_origin(answer);
     } else {
         const json_t *tiers = json_object_get(answer, "tiers");
         print_process(answer);
@@ -286,7 +297,7 @@ static int run_status(const struct options *o)
 const struct command status_command = {
     .name = "status",
     .operands = "",
-    .summary = "Show what a running freshetd is doing",
-    .accepts = OPT_CONFIG | OPT_CONTROL | OPT_TIMEOUT | OPT_JSON,
+    .summary = "Show what a running freshetd or freshet-origin is doing",
+    .accepts = OPT_ORIGIN | OPT_CONTROL | OPT_TIMEOUT | OPT_JSON,
     .run = run_status,
 };

@@ -205,6 +205,6 @@ const struct command watch_command = {
     .details = "One line per change: time of the commit, partition:offset, zone, serial, change. "
                "Starts at the\n"
                "end of the log. Ends with SIGINT or SIGTERM, after --count, or after --timeout.\n",
-    .accepts = OPT_CONFIG | OPT_KAFKA | OPT_TOPIC | OPT_WATCH | OPT_TIMEOUT | OPT_JSON,
+    .accepts = OPT_ORIGIN | OPT_KAFKA | OPT_TOPIC | OPT_WATCH | OPT_TIMEOUT | OPT_JSON,
     .run = run_watch,
 };

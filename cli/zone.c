@@ -155,11 +155,13 @@ bool zone_read_file(const struct options *options, const char *path, const uint8
 
 bool zone_of_options(const struct options *options, uint8_t ret_apex[NAME_MAX_SIZE])
 {
-    const struct config_feed *feed = options->config ? options->config->feed : NULL;
+    const struct config *config = options->config;
     if (options->zone)
         return name_word(options, "--zone", options->zone, ret_apex);
-    if (feed && feed->zone_count == 1)
-        return name_word(options, "feed.zones", feed->zones[0], ret_apex);
+    if (config && config->is_origin && config->origin_zone_count == 1)
+        return name_word(options, "zones", config->origin_zones[0].name, ret_apex);
+    if (config && config->feed && config->feed->zone_count == 1)
+        return name_word(options, "feed.zones", config->feed->zones[0], ret_apex);
     complain(options, "which zone? Say --zone");
     return false;
 }
@@ -196,7 +198,7 @@ const struct command zone_command = {
         "  verify NAME   compare with what an --authority hands out by AXFR; exit code 1 if they "
         "differ\n"
         "  history NAME  who changed what when, in a zone or at a name and below it (--zone)\n",
-    .accepts = OPT_CONFIG | OPT_KAFKA | OPT_TOPIC | OPT_ZONE | OPT_TIMEOUT | OPT_JSON,
+    .accepts = OPT_ORIGIN | OPT_KAFKA | OPT_TOPIC | OPT_ZONE | OPT_TIMEOUT | OPT_JSON,
     .least = 2,
     .most = 2,
     .run = run_zone,

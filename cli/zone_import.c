@@ -37,8 +37,6 @@ static bool load_both(struct import *import, const char *path, bool may_lack)
 {
     struct zone_log_stand stand;
     const struct options *o = import->options;
-    if (!zone_of_options(o, import->apex))
-        return false;
     return zone_read_file(o, path, import->apex, &import->file) &&
            zone_log_load(o, import->apex, may_lack, &import->log, &stand) &&
            zone_changes(o, zone_state(import->log), zone_state(import->file), &import->list);
@@ -183,6 +181,8 @@ int zone_import_run(const struct options *options, const char *file)
         complain(options, "--publisher \"%s\" is longer than 63 bytes", options->publisher);
         return EXIT_USAGE;
     }
+    if (!zone_of_options(options, import.apex))
+        return EXIT_USAGE;
     if (load_both(&import, file, true) && raise_serial(&import)) {
         show(&import);
         code = options->move.dry_run || import.list.count == 0 ? EXIT_DONE : publish(&import);
@@ -195,6 +195,8 @@ int zone_diff_run(const struct options *options, const char *file)
 {
     struct import import = {.options = options};
     int code = EXIT_FAILED;
+    if (!zone_of_options(options, import.apex))
+        return EXIT_USAGE;
     if (load_both(&import, file, false)) {
         code = import.list.count == 0 ? EXIT_DONE : EXIT_FAILED;
         show(&import);

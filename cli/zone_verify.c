@@ -51,9 +51,12 @@ static bool read_key(struct incoming *in, bool *ret_there)
     if (!path)
         return true;
     FILE *file = fopen(path, "re");
-    bool good = file && fgets(line, sizeof line, file);
-    if (file)
-        fclose(file);
+    if (!file) {
+        complain(in->options, "--key-file %s: %s", path, strerror(errno));
+        return false;
+    }
+    bool good = fgets(line, sizeof line, file);
+    fclose(file);
     line[strcspn(line, "\r\n")] = '\0';
     good = good && tsig_key_from_text(line, &in->key) == 0;
     explicit_bzero(line, sizeof line);
@@ -125,11 +128,25 @@ static bool is_signed_right(struct incoming *in, size_t size)
     return failed(in, result > 0 ? tsig_fault_text(result) : error_text(result));
 }
 
+/* A refusal, and what of ours it may be about. */
+static bool refused(const struct incoming *in, size_t size)
+{
+    char rcode[TYPE_MAX_TEXT];
+    struct tsig tsig;
+    rcode_to_text(in->message->rcode, rcode);
+    if (tsig_find(in->bytes, size, &tsig) == 0 && tsig.error != TSIG_OK)
+        complain(in->options, "%s: %s, %s: the key of --key-file is not as the server has it",
+                 in->server, rcode, tsig_fault_text(tsig.error));
+    else
+        complain(in->options, "%s: %s%s", in->server, rcode,
+                 in->chain.key ? "" : "; it may want a key, --key-file has one");
+    return false;
+}
+
 /* Takes the next message. */
 static bool take_message(struct incoming *in)
 {
     uint8_t length[LENGTH];
-    char rcode[TYPE_MAX_TEXT];
     if (!ask_receive(in->fd, length, LENGTH) ||
         !ask_receive(in->fd, in->bytes, wire_get_u16(length)))
         return failed(in, strerror(errno == EAGAIN ? ETIMEDOUT : errno));
@@ -139,7 +156,7 @@ static bool take_message(struct incoming *in)
     if (in->message->id != in->id || !(in->message->flags & FLAG_QR))
         return failed(in, "not an answer to the question");
     if (in->message->rcode != RCODE_NOERROR)
-        return failed(in, rcode_to_text(in->message->rcode, rcode));
+        return refused(in, wire_get_u16(length));
     if (!is_signed_right(in, wire_get_u16(length)))
         return false;
     for (size_t i = 0; i < in->message->answer_count; i++) {

@@ -367,7 +367,17 @@ static void refuse_size(struct fault *fault)
     fault_set(fault, NULL, "is larger than 1 MiB; expected a configuration");
 }
 
-static struct config *parse(const char *path, struct source source, bool is_origin,
+/* Whose file it is meant to be. */
+enum whose { OF_FRESHETD, OF_ORIGIN, OF_EITHER };
+
+static bool is_of_origin(const char *text, size_t size, enum whose whose)
+{
+    struct outline_place ignored;
+    return whose == OF_ORIGIN ||
+           (whose == OF_EITHER && outline_find(text, size, "zones", &ignored));
+}
+
+static struct config *parse(const char *path, struct source source, enum whose whose,
                             char ret_error[CONFIG_MAX_ERROR])
 {
     const char *text = source.text;
@@ -387,6 +397,7 @@ static struct config *parse(const char *path, struct source source, bool is_orig
     }
     if (!outline_check(text, size, &fault))
         return NULL;
+    const bool is_origin = is_of_origin(text, size, whose);
     struct schema_document *document = schema_load(text, size, top_of(is_origin), &fault);
     if (!document)
         return NULL;
@@ -401,18 +412,18 @@ static struct config *parse(const char *path, struct source source, bool is_orig
 struct config *config_parse(const char *path, const char *text, size_t size,
                             char ret_error[CONFIG_MAX_ERROR])
 {
-    return parse(path, (struct source){text, size}, false, ret_error);
+    return parse(path, (struct source){text, size}, OF_FRESHETD, ret_error);
 }
 
 struct config *config_parse_origin(const char *path, const char *text, size_t size,
                                    char ret_error[CONFIG_MAX_ERROR])
 {
-    return parse(path, (struct source){text, size}, true, ret_error);
+    return parse(path, (struct source){text, size}, OF_ORIGIN, ret_error);
 }
 
 /* ---- loading -------------------------------------------------------------------------------- */
 
-static struct config *load(const char *path, bool is_origin, char ret_error[CONFIG_MAX_ERROR])
+static struct config *load(const char *path, enum whose whose, char ret_error[CONFIG_MAX_ERROR])
 {
     struct fault fault = {.file = path, .text = ret_error};
     char *text;
@@ -424,19 +435,24 @@ static struct config *load(const char *path, bool is_origin, char ret_error[CONF
         fault_set(&fault, NULL, "%s", file_result_text(result));
     if (result != FILE_OK)
         return NULL;
-    struct config *config = parse(path, (struct source){text, size}, is_origin, ret_error);
+    struct config *config = parse(path, (struct source){text, size}, whose, ret_error);
     free(text);
     return config;
 }
 
 struct config *config_load(const char *path, char ret_error[CONFIG_MAX_ERROR])
 {
-    return load(path, false, ret_error);
+    return load(path, OF_FRESHETD, ret_error);
 }
 
 struct config *config_load_origin(const char *path, char ret_error[CONFIG_MAX_ERROR])
 {
-    return load(path, true, ret_error);
+    return load(path, OF_ORIGIN, ret_error);
+}
+
+struct config *config_load_either(const char *path, char ret_error[CONFIG_MAX_ERROR])
+{
+    return load(path, OF_EITHER, ret_error);
 }
 
 /* ---- reloading ------------------------------------------------------------------------------ */

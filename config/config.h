@@ -182,6 +182,9 @@ struct config *config_load(const char *path, char ret_error[CONFIG_MAX_ERROR]);
 /* The same for a file of freshet-origin. */
 struct config *config_load_origin(const char *path, char ret_error[CONFIG_MAX_ERROR]);
 
+/* Of either: what has `zones` at its top is freshet-origin's. */
+struct config *config_load_either(const char *path, char ret_error[CONFIG_MAX_ERROR]);
+
 /* As config_load() from memory; `path` only names the text in errors. */
 struct config *config_parse(const char *path, const char *text, size_t size,
                             char ret_error[CONFIG_MAX_ERROR]);

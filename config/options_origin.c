@@ -72,8 +72,10 @@ const struct option options_of_origin[] = {
      .min = 1,
      .max = 1024,
      LIST_FIELD(config, keys, key_count),
-     .text = "TSIG keys (RFC 8945), each `hmac-sha256:NAME:BASE64` or `hmac-sha512:NAME:BASE64`, "
-             "as `dig -y` takes them, or `file:PATH` of a file with such a line."},
+     .text =
+         "TSIG keys (RFC 8945), each `hmac-sha256:NAME:BASE64` or `hmac-sha512:NAME:BASE64`, "
+         "as `dig -y` takes them, or `file:PATH` of a file with such a line, or `file:NAME` of a "
+         "credential of the service."},
     {.key = "feed",
      .scope = SCOPE_ORIGIN,
      .inner = SCOPE_ORIGIN_FEED,

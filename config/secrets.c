@@ -67,6 +67,12 @@ static char *read_value(const struct reading *reading, const char *name)
     return NULL;
 }
 
+char *secret_read(const struct config *config, const char *key, const char *name,
+                  char ret_error[CONFIG_MAX_ERROR])
+{
+    return read_value(&(struct reading){config, key, ret_error}, name);
+}
+
 static char *read_property(const struct reading *reading, const char *text)
 {
     static const char prefix[] = "file:";

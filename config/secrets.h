@@ -4,7 +4,7 @@
  *     sasl.password=file:/etc/freshet/kafka-password     the file's text, without the end of its line
  *     sasl.password=file:kafka-password                  likewise in $CREDENTIALS_DIRECTORY (systemd's LoadCredential=)
  *
- * A config keeps such a property as it is written. Its value is read by who is about to connect to the brokers, and by
+ * So may the keys of freshet-origin. A config keeps such a property as it is written. Its value is read by who is about to connect to the brokers, and by
  * nobody else: a tool that asks for the status needs no password, and a reload, which cannot change the feed, needs no
  * right to read it.
  */
@@ -21,5 +21,12 @@ char **secrets_read(const struct config *config, char ret_error[CONFIG_MAX_ERROR
 
 /* NULL is fine. */
 void secrets_free(char **properties);
+
+/*
+ * The text of what `file:NAME` names, for free(); its end of line is none of it. NULL, with the line that refuses the value of
+ * `key` in `ret_error`, when it cannot be read.
+ */
+char *secret_read(const struct config *config, const char *key, const char *name,
+                  char ret_error[CONFIG_MAX_ERROR]);
 
 #endif

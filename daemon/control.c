@@ -5,6 +5,7 @@
 #include <event2/bufferevent.h>
 #include <fcntl.h>
 #include <libgen.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -349,6 +350,36 @@ static const char *clear_path(const struct sockaddr_un *address)
     return NULL;
 }
 
+/* The directory of the socket, such as /run/freshet, is gone after each boot. */
+static void make_directory_of(const char *path, const struct identity *owner)
+{
+    char copy[PATH_MAX];
+    snprintf(copy, sizeof copy, "%s", path);
+    const char *directory = dirname(copy);
+    if (mkdir(directory, 0755) == 0 && owner->wanted)
+        (void)!chown(directory, owner->uid, owner->gid);
+}
+
+/* The last directory of the path is made where it is missing; the one above is not. */
+const char *control_check(const char *path)
+{
+    struct stat info;
+    char copy[PATH_MAX], above[PATH_MAX];
+    if (lstat(path, &info) == 0 && !S_ISSOCK(info.st_mode))
+        return "is there already and is no socket";
+    snprintf(copy, sizeof copy, "%s", path);
+    const char *directory = dirname(copy);
+    if (access(directory, F_OK) != 0) {
+        snprintf(above, sizeof above, "%s", directory);
+        directory = dirname(above);
+    }
+    if (stat(directory, &info) != 0)
+        return strerror(errno);
+    if (!S_ISDIR(info.st_mode))
+        return strerror(ENOTDIR);
+    return access(directory, W_OK | X_OK) == 0 ? NULL : strerror(errno);
+}
+
 /* Takes over `fd`. NULL: no memory. */
 static struct control *control_new(struct event_base *base, const char *path,
                                    const struct control_commands *commands, int fd)
@@ -374,28 +405,30 @@ static struct control *control_new(struct event_base *base, const char *path,
 }
 
 struct control *control_open(struct event_base *base, const char *path,
-                             const struct control_commands *commands,
+                             const struct control_commands *commands, const struct identity *owner,
                              char ret_error[CONTROL_MAX_ERROR])
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     if (strlen(path) >= sizeof address.sun_path) {
-        snprintf(ret_error, CONTROL_MAX_ERROR, "control: the path is longer than %zu bytes",
+        snprintf(ret_error, CONTROL_MAX_ERROR, "the path is longer than %zu bytes",
                  sizeof address.sun_path - 1);
         return NULL;
     }
     strcpy(address.sun_path, path);
+    make_directory_of(path, owner);
     int lock = lock_directory(path);
     const char *wrong = clear_path(&address);
     int fd = wrong ? -1 : listen_at(&address);
     unlock_directory(lock);
     if (fd < 0) {
-        snprintf(ret_error, CONTROL_MAX_ERROR, "control: %s: %s", path,
-                 wrong ? wrong : strerror(errno));
+        snprintf(ret_error, CONTROL_MAX_ERROR, "%s: %s", path, wrong ? wrong : strerror(errno));
         return NULL;
     }
+    if (owner->wanted)
+        (void)!lchown(path, owner->uid, owner->gid);
     struct control *control = control_new(base, path, commands, fd);
     if (!control)
-        snprintf(ret_error, CONTROL_MAX_ERROR, "control: out of memory");
+        snprintf(ret_error, CONTROL_MAX_ERROR, "out of memory");
     return control;
 }
 

@@ -19,6 +19,8 @@
 #include <jansson.h>
 #include <stdbool.h>
 
+#include "daemon/privileges.h"
+
 enum { CONTROL_MAX_ERROR = 256 };
 
 struct control;
@@ -44,12 +46,16 @@ json_t *control_refuse(const char *text);
 void control_write_line(struct evbuffer *out, json_t *object);
 
 /*
- * Listens at `path`, replacing a socket that nobody serves any more. NULL with one line in `ret_error`: a live
- * instance serves it, no permission, path too long, ...
+ * Listens at `path`, replacing a socket that nobody serves any more, and makes its directory if that is not there: it and
+ * the socket are `owner`'s. NULL with one line in `ret_error`: a live instance serves it, no permission, path too
+ * long, ...
  */
 struct control *control_open(struct event_base *base, const char *path,
-                             const struct control_commands *commands,
+                             const struct control_commands *commands, const struct identity *owner,
                              char ret_error[CONTROL_MAX_ERROR]);
+
+/* Why it could not be opened there, but for another instance that is running; NULL if it could. Opens nothing. */
+const char *control_check(const char *path);
 
 /* Closes it and removes the socket. NULL is fine. */
 void control_close(struct control *control);

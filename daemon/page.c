@@ -49,13 +49,21 @@ static int listen_at(const struct config_address *address)
     return -1;
 }
 
+int page_check(const struct config_address *address)
+{
+    const int fd = listen_at(address), why = fd < 0 ? errno : 0;
+    if (fd >= 0)
+        close(fd);
+    return why == EADDRINUSE ? 0 : why;
+}
+
 struct http *page_open(struct event_base *base, const struct config_address *address,
                        void (*write)(void *arg, struct evbuffer *out), void *arg,
                        char ret_error[PAGE_MAX_ERROR])
 {
     int fd = listen_at(address);
     if (fd < 0) {
-        snprintf(ret_error, PAGE_MAX_ERROR, "metrics: %s: %s", address->text, strerror(errno));
+        snprintf(ret_error, PAGE_MAX_ERROR, "%s: %s", address->text, strerror(errno));
         return NULL;
     }
     struct http *http = http_new(base, fd,
@@ -66,6 +74,6 @@ struct http *page_open(struct event_base *base, const struct config_address *add
                                      .arg = arg,
                                  });
     if (!http)
-        snprintf(ret_error, PAGE_MAX_ERROR, "metrics: out of memory");
+        snprintf(ret_error, PAGE_MAX_ERROR, "out of memory");
     return http;
 }

@@ -20,6 +20,9 @@ struct http *page_open(struct event_base *base, const struct config_address *add
                        void (*write)(void *arg, struct evbuffer *out), void *arg,
                        char ret_error[PAGE_MAX_ERROR]);
 
+/* Why it could not be opened there, but for an address in use: an errno, 0 if it could. Opens nothing. */
+int page_check(const struct config_address *address);
+
 /* What stands above a metric's samples; `name` is without "freshet_". One that ends in "_total" is a counter, else a gauge. */
 void page_head(struct evbuffer *out, const char *name, const char *help);
 

@@ -29,6 +29,7 @@ struct captured {
     struct outlet_message *message; /* under way; NULL: none */
     size_t recalled;                /* its place in the recall under way */
     bool ready;                     /* the log was read for it */
+    bool told;                      /* that it is followed */
     int32_t partition;              /* in the log; the next two are of there */
     int64_t offset;                 /* the first change set that is not in it */
     struct retention_view view;     /* its newest snapshot */
@@ -64,6 +65,21 @@ static struct capture_now now(void)
                                 .wall_us = (int64_t)wall.tv_sec * 1000000 + wall.tv_nsec / 1000};
 }
 
+/* Once: from here on the log has what the primary has. */
+static void tell_followed(struct captured *captured, const struct capture_status *status)
+{
+    struct zone_size size;
+    char zone[NAME_MAX_TEXT];
+    if (captured->told || status->state != CAPTURE_IDLE || !status->refreshed_us)
+        return;
+    captured->told = true;
+    zone_size(zone_state(captured->zone), &size);
+    log_line(LOG_LEVEL_INFO,
+             "msg=\"a zone is followed\" zone=%s serial=%" PRIu32 " records=%zu published=%" PRIu64,
+             name_to_text(zone_apex(captured->zone), zone), status->serial, size.records,
+             status->versions);
+}
+
 /* After anything happened to a capture: when its time comes, and whether its primary is still wanted. */
 static void settle(struct captured *captured)
 {
@@ -71,6 +87,7 @@ static void settle(struct captured *captured)
     capture_status(captured->capture, &status);
     if (status.state != CAPTURE_TAKING && status.state != CAPTURE_ASKING)
         dial_rest(captured->dial);
+    tell_followed(captured, &status);
     const uint64_t due = capture_due(captured->capture), from = now().us;
     if (due == UINT64_MAX) {
         event_del(captured->timer);

@@ -2,7 +2,13 @@
 
 #include <stdio.h>
 
+#include <errno.h>
+#include <string.h>
+
 #include "config/secrets.h"
+#include "daemon/control.h"
+#include "daemon/net.h"
+#include "daemon/page.h"
 #include "daemon/privileges.h"
 #include "invalidation/feed.h"
 #include "origin/primaries.h"
@@ -61,6 +67,37 @@ static int check_user(const struct config *config, char ret_error[CONFIG_MAX_ERR
     if (privileges_find(config->user, config->group, &ignored, why) == 0)
         return 0;
     config_fault(config, ret_error, "user", "%s", why);
+    return ERR_CONFIG;
+}
+
+/* But for what is so for the moment only: that somebody else has the port. */
+static int check_listen(const struct config *config, char ret_error[CONFIG_MAX_ERROR])
+{
+    char why[NET_MAX_ERROR], path[MAX_KEY];
+    for (size_t k = 0; k < config->listen_count; k++) {
+        const struct config_address *address = &config->listen[k];
+        if (net_check_free((const struct sockaddr *)&address->addr, address->addr_size, SOCK_DGRAM,
+                           why) == 0 ||
+            errno == EADDRINUSE)
+            continue;
+        snprintf(path, sizeof path, "listen[%zu]", k);
+        config_fault(config, ret_error, path, "%s: %s", address->text, why);
+        return ERR_CONFIG;
+    }
+    return 0;
+}
+
+int check_origin_sockets(const struct config *config, char ret_error[CONFIG_MAX_ERROR])
+{
+    const char *control = config->control ? control_check(config->control) : NULL;
+    const int metrics = config->metrics ? page_check(config->metrics) : 0;
+    if (control)
+        config_fault(config, ret_error, "control", "%s: %s", config->control, control);
+    else if (metrics)
+        config_fault(config, ret_error, "metrics", "%s: %s", config->metrics->text,
+                     strerror(metrics));
+    else
+        return check_listen(config, ret_error);
     return ERR_CONFIG;
 }
 

@@ -9,6 +9,12 @@
 #include "origin/signature.h"
 
 /*
+ * What only a start opens: addresses, the control socket, the port of metrics. ERR_CONFIG with one line in `ret_error`; left
+ * out is what is so for the moment only, such as an address in use.
+ */
+MUST_CHECK int check_origin_sockets(const struct config *config, char ret_error[CONFIG_MAX_ERROR]);
+
+/*
  * Keys, and what zones say of them; librdkafka's properties; the user. ERR_CONFIG with one line in `ret_error`: file, line, key
  * path, what is wrong. On success `ret_keyring` has the keys, for keyring_clear().
  */

@@ -204,8 +204,8 @@ static bool open_sockets(struct program *program, char error[CONFIG_MAX_ERROR])
         config_fault(config, error, "listen", "%s", why);
         return false;
     }
-    if (config->control &&
-        !(program->control = control_open(program->base, config->control, &commands, why))) {
+    if (config->control && !(program->control = control_open(program->base, config->control,
+                                                             &commands, &program->identity, why))) {
         config_fault(config, error, "control", "%s", why);
         return false;
     }
@@ -335,7 +335,8 @@ int main(int argc, char **argv)
     if (status >= 0)
         return status;
     struct config *config = config_load_origin(options.config_path, error);
-    if (!config || check_origin_machine(config, &keyring, error) < 0) {
+    if (!config || check_origin_sockets(config, error) < 0 ||
+        check_origin_machine(config, &keyring, error) < 0) {
         fprintf(stderr, "freshet-origin: %s\n", error);
         config_free(config);
         return EXIT_FAILURE;

@@ -1,5 +1,6 @@
 #include "origin/listen.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
@@ -62,6 +63,15 @@ struct listen {
 const struct sockaddr *listen_peer(const struct listen_call *call)
 {
     return (const struct sockaddr *)&call->peer;
+}
+
+const char *listen_peer_text(const struct listen_call *call, char ret_text[LISTEN_MAX_PEER])
+{
+    const struct sockaddr *peer = listen_peer(call);
+    const void *address = peer->sa_family == AF_INET6
+                              ? (const void *)&((const struct sockaddr_in6 *)peer)->sin6_addr
+                              : (const void *)&((const struct sockaddr_in *)peer)->sin_addr;
+    return inet_ntop(peer->sa_family, address, ret_text, LISTEN_MAX_PEER) ? ret_text : "?";
 }
 
 bool listen_is_tcp(const struct listen_call *call)
@@ -320,6 +330,16 @@ static bool open_tcp(struct listen *listen, const struct config_address *address
     return place->acceptor != NULL;
 }
 
+static void tell(const struct config_address *address)
+{
+    if (net_is_here((const struct sockaddr *)&address->addr, address->addr_size))
+        log_line(LOG_LEVEL_INFO, "msg=listening address=%s", address->text);
+    else
+        log_line(LOG_LEVEL_WARNING,
+                 "msg=\"an address is not there yet: it is answered on once it is\" address=%s",
+                 address->text);
+}
+
 struct listen *listen_open(struct event_base *base, const struct config_address *addresses,
                            size_t count, listen_take_fn *take, void *arg,
                            char ret_error[LISTEN_MAX_ERROR])
@@ -340,6 +360,8 @@ struct listen *listen_open(struct event_base *base, const struct config_address 
     for (size_t k = 0; good && k < count; k++)
         good = open_udp(listen, &addresses[k], &listen->places[k], ret_error) &&
                open_tcp(listen, &addresses[k], &listen->places[k], ret_error);
+    for (size_t k = 0; good && k < count; k++)
+        tell(&addresses[k]);
     if (good)
         return listen;
     listen_close(listen);

@@ -24,6 +24,7 @@
 #include "dns/error.h"
 
 enum {
+    LISTEN_MAX_PEER = 64, /* bytes of its text */
     LISTEN_MAX_ERROR = 300,
     LISTEN_CLIENTS = 200,      /* by TCP */
     LISTEN_IDLE_SECONDS = 30,  /* they may be silent, */
@@ -51,6 +52,7 @@ void listen_numbers(const struct listen *listen, struct listen_numbers *ret);
 
 /* Who asks, and how. */
 const struct sockaddr *listen_peer(const struct listen_call *call);
+const char *listen_peer_text(const struct listen_call *call, char ret_text[LISTEN_MAX_PEER]);
 bool listen_is_tcp(const struct listen_call *call);
 
 /* Sends a message as an answer; more may follow over TCP. */

@@ -70,6 +70,14 @@ static int write_notice(struct follower *follower, uint8_t *buffer)
 
 static int socket_of(struct notices *notices, sa_family_t family);
 
+static void tell_unsent(struct follower *follower, const char *why)
+{
+    char name[NAME_MAX_TEXT];
+    follower->notices->counts->unsent++;
+    log_limited(LOG_LEVEL_WARNING, "msg=\"a NOTIFY cannot be sent\" zone=%s follower=%s why=\"%s\"",
+                name_to_text(zone_apex(follower->zone), name), follower->address->text, why);
+}
+
 static void say(struct follower *follower)
 {
     struct notices *notices = follower->notices;
@@ -81,7 +89,7 @@ static void say(struct follower *follower)
         sendto(fd, buffer, (size_t)size, 0, to, follower->address->addr_size) == size)
         notices->counts->sent++;
     else
-        notices->counts->unsent++;
+        tell_unsent(follower, fd >= 0 && size > 0 ? strerror(errno) : "no memory or no socket");
     follower->tries++;
     event_add(follower->timer, &wait);
 }

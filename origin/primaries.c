@@ -75,6 +75,40 @@ static int read_rules(const struct config *config, size_t k, struct policy_rule 
     return 0;
 }
 
+/* Whether it can ever fit: a misspelt key or name would refuse its holder without a word. */
+static const char *why_in_vain(const struct policy_rule *rule, const uint8_t *apex,
+                               const struct keyring *keyring)
+{
+    const bool whose = rule->any_identity || name_is_wildcard(rule->identity) ||
+                       keyring_find(keyring, rule->identity, NULL);
+    if (!whose)
+        return "its key is none of `keys`";
+    if (rule->kind > POLICY_WILDCARD || name_is_within(rule->name, apex) ||
+        (rule->kind != POLICY_NAME && name_is_within(apex, rule->name)))
+        return NULL;
+    return "its name is not in the zone";
+}
+
+static int check_rules(const struct config *config, size_t k, const struct policy_rule *rules,
+                       const struct keyring *keyring, char error[CONFIG_MAX_ERROR])
+{
+    const struct config_origin_zone *zone = &config->origin_zones[k];
+    char path[MAX_KEY];
+    uint8_t apex[NAME_MAX_SIZE];
+    const int size = name_from_text(zone->name, apex);
+    if (size > 0)
+        name_lower(apex, (size_t)size, apex);
+    for (size_t i = 0; i < zone->update_count; i++) {
+        const char *why = why_in_vain(&rules[i], apex, keyring);
+        if (!why)
+            continue;
+        snprintf(path, sizeof path, "zones[%zu].update[%zu]", k, i);
+        config_fault(config, error, path, "%s; expected a rule that can fit", why);
+        return ERR_CONFIG;
+    }
+    return 0;
+}
+
 static int check_keys(const struct config *config, size_t k, const struct keyring *keyring,
                       char error[CONFIG_MAX_ERROR])
 {
@@ -102,6 +136,8 @@ int primaries_check(const struct config *config, const struct keyring *keyring,
             continue;
         struct policy_rule *rules = calloc(zone->update_count + 1, sizeof *rules);
         error = rules ? read_rules(config, k, rules, ret_error) : ERR_MEMORY;
+        if (error == 0)
+            error = check_rules(config, k, rules, keyring, ret_error);
         free(rules);
         if (error == 0)
             error = check_keys(config, k, keyring, ret_error);
@@ -275,10 +311,25 @@ static void act_version(void *arg, struct primary *primary, uint32_t serial)
 
 /* ---- what the log says ---- */
 
+/* Once: the log had it at the start, or somebody has imported it since. */
+static bool tell_there(struct held *held)
+{
+    struct primary_status status;
+    char zone[NAME_MAX_TEXT];
+    primary_status(held->primary, &status);
+    if (!status.ready || held->told_ready)
+        return false;
+    held->told_ready = true;
+    log_line(LOG_LEVEL_INFO, "msg=\"a zone is served\" zone=%s serial=%" PRIu32,
+             name_to_text(zone_apex(held->zone), zone), status.serial);
+    return true;
+}
+
 static bool on_read(void *arg, size_t k, const struct change_set *set, int64_t offset)
 {
     struct primaries *all = arg;
     int error = primary_read(all->held[k].primary, set, offset, now());
+    tell_there(&all->held[k]);
     settle(all);
     return error == 0;
 }
@@ -291,15 +342,11 @@ static void on_caught_up(void *arg, size_t k)
     char zone[NAME_MAX_TEXT];
     primary_caught_up(held->primary, now());
     primary_status(held->primary, &status);
-    name_to_text(zone_apex(held->zone), zone);
-    if (status.ready && !held->told_ready) {
-        log_line(LOG_LEVEL_INFO, "msg=\"a zone is there\" zone=%s serial=%" PRIu32, zone,
-                 status.serial);
+    if (tell_there(held))
         serve_notify(all->serve, held->primary);
-    } else if (!status.ready) {
-        log_line(LOG_LEVEL_WARNING, "msg=\"a zone is not served\" zone=%s why=\"%s\"", zone,
-                 status.why);
-    }
+    if (!status.ready)
+        log_line(LOG_LEVEL_WARNING, "msg=\"a zone is not served\" zone=%s why=\"%s\"",
+                 name_to_text(zone_apex(held->zone), zone), status.why);
     held->told_ready = status.ready;
     settle(all);
 }

@@ -197,6 +197,21 @@ static size_t question_end(const uint8_t *bytes, size_t size)
     return reader.at;
 }
 
+/* Who was refused what: without it nobody but the client would know. */
+static void tell_refused(const struct asked *asked, const char *why)
+{
+    uint8_t name[NAME_MAX_SIZE];
+    char zone[NAME_MAX_TEXT], key[NAME_MAX_TEXT], peer[LISTEN_MAX_PEER];
+    const struct signature *signature = asked->signature;
+    struct wire_reader reader = wire_reader(asked->bytes, asked->size);
+    reader.at = DNS_HEADER_SIZE;
+    log_limited(LOG_LEVEL_WARNING,
+                "msg=\"an UPDATE or a transfer is refused\" zone=%s from=%s key=%s why=\"%s\"",
+                name_read(&reader, name) < 0 ? "?" : name_to_text(name, zone),
+                listen_peer_text(asked->call, peer),
+                signature->is_there ? name_to_text(signature->tsig.key, key) : "none", why);
+}
+
 /* ---- UPDATE ---- */
 
 struct pending {
@@ -210,10 +225,11 @@ struct pending {
 static void on_update_answer(void *arg, uint16_t rcode, const char *why)
 {
     struct pending *pending = arg;
-    (void)why;
     struct serve *serve = pending->serve;
     const struct asked asked = {serve, pending->call, pending->bytes, pending->size,
                                 &pending->signature};
+    if (rcode == RCODE_REFUSED)
+        tell_refused(&asked, why);
     end_with(&asked, pending->size, rcode);
     free(pending);
 }
@@ -262,6 +278,7 @@ static bool take_update(const struct asked *asked)
                                 listen_peer(asked->call));
     if (!anything && !asked->signature->key) {
         serve->options.counts->refused++;
+        tell_refused(asked, "not signed, and not from an address of update_from");
         return end_with(asked, update->zone_end, RCODE_REFUSED);
     }
     return hand_to_primary(asked, zone, anything);
@@ -404,6 +421,7 @@ static bool take_transfer(const struct asked *asked, size_t end, const uint8_t *
     }
     if (!may_transfer(zone, asked)) {
         counts->refused++;
+        tell_refused(asked, "neither a key of transfer_keys nor an address of transfer_from");
         return end_with(asked, end, RCODE_REFUSED);
     }
     if ((request.incremental && !asked_serial(message, &request.serial)) ||
@@ -540,6 +558,8 @@ bool serve_take(struct serve *serve, struct listen_call *call, const uint8_t *by
     signature_check(serve->options.keyring, bytes, size, now_seconds(), &signature);
     if (signature.fault != TSIG_OK) {
         count_fault(serve->options.counts, signature.fault);
+        if (signature.fault > 0)
+            tell_refused(&asked, tsig_fault_text(signature.fault));
         return end_with(&asked, question_end(bytes, size),
                         signature.fault == ERR_FORMAT ? RCODE_FORMERR
                         : signature.fault < 0         ? RCODE_SERVFAIL

@@ -1,26 +1,16 @@
 #include "origin/service.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <time.h>
 
 #include "daemon/log.h"
 #include "origin/notify.h"
 
-enum { NOTAUTH = 9, MAX_ANSWER = 1232, MAX_ADDRESS = 64 };
+enum { NOTAUTH = 9, MAX_ANSWER = 1232 };
 
 static uint64_t wall_seconds(void)
 {
     return (uint64_t)time(NULL);
-}
-
-static const char *address_text(const struct sockaddr *peer, char text[MAX_ADDRESS])
-{
-    const void *address = peer->sa_family == AF_INET6
-                              ? (const void *)&((const struct sockaddr_in6 *)peer)->sin6_addr
-                              : (const void *)&((const struct sockaddr_in *)peer)->sin_addr;
-    return inet_ntop(peer->sa_family, address, text, MAX_ADDRESS) ? text : "?";
 }
 
 static void answer(struct listen_call *call, const struct notify *notify, uint16_t rcode,
@@ -72,7 +62,7 @@ static void take_notify(struct service *service, struct listen_call *call, const
 {
     struct notify notify;
     struct signature signature;
-    char zone[NAME_MAX_TEXT], peer[MAX_ADDRESS];
+    char zone[NAME_MAX_TEXT], peer[LISTEN_MAX_PEER];
     const char *why = NULL;
     int rcode = notify_read(bytes, size, &notify);
     if (rcode < 0) {
@@ -89,8 +79,7 @@ static void take_notify(struct service *service, struct listen_call *call, const
     if (why) {
         service->numbers.refused++;
         log_limited(LOG_LEVEL_WARNING, "msg=\"a NOTIFY is refused\" zone=%s from=%s why=\"%s\"",
-                    name_to_text(notify.question.name, zone), address_text(listen_peer(call), peer),
-                    why);
+                    name_to_text(notify.question.name, zone), listen_peer_text(call, peer), why);
     }
     answer(call, &notify, (uint16_t)rcode, &signature);
     signature_end(&signature);

@@ -4,22 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_LINE = 1100, MAX_KEY = 32 };
+#include "config/secrets.h"
+
+enum { MAX_KEY = 32 };
+
+static const char in_a_file[] = "file:";
 
 /* ---- keys ---- */
-
-/* The line of a file, without its end. */
-static bool read_line(const char *path, char line[MAX_LINE])
-{
-    FILE *file = fopen(path, "re");
-    if (!file)
-        return false;
-    const bool good = fgets(line, MAX_LINE, file) != NULL;
-    fclose(file);
-    if (good)
-        line[strcspn(line, "\r\n")] = '\0';
-    return good;
-}
 
 static const char *what_is_wrong(int error)
 {
@@ -36,27 +27,32 @@ static const char *what_is_wrong(int error)
 }
 
 /* Nothing of the secret is in the line. */
+static int refuse_key(const struct config *config, const char *key, const char *text, int why,
+                      char error[CONFIG_MAX_ERROR])
+{
+    const bool in_file = strncmp(text, in_a_file, sizeof in_a_file - 1) == 0;
+    config_fault(config, error, key, "%s%s%s; expected %shmac-sha256:NAME:BASE64",
+                 in_file ? text + sizeof in_a_file - 1 : "", in_file ? " " : "", what_is_wrong(why),
+                 in_file ? "one line, " : "");
+    return ERR_CONFIG;
+}
+
 static int read_key(const struct config *config, size_t k, struct tsig_key *ret,
                     char error[CONFIG_MAX_ERROR])
 {
-    static const char prefix[] = "file:";
-    char line[MAX_LINE], key[MAX_KEY];
+    char key[MAX_KEY], *line = NULL;
     const char *text = config->keys[k];
     snprintf(key, sizeof key, "keys[%zu]", k);
-    if (strncmp(text, prefix, sizeof prefix - 1) == 0) {
-        if (!read_line(text + sizeof prefix - 1, line)) {
-            config_fault(config, error, key, "%s cannot be read; expected a file with a key",
-                         text + sizeof prefix - 1);
+    if (strncmp(text, in_a_file, sizeof in_a_file - 1) == 0) {
+        line = secret_read(config, key, text + sizeof in_a_file - 1, error);
+        if (!line)
             return ERR_CONFIG;
-        }
-        text = line;
     }
-    int result = tsig_key_from_text(text, ret);
-    explicit_bzero(line, sizeof line);
-    if (result == 0)
-        return 0;
-    config_fault(config, error, key, "%s; expected hmac-sha256:NAME:BASE64", what_is_wrong(result));
-    return ERR_CONFIG;
+    int result = tsig_key_from_text(line ? line : text, ret);
+    if (line)
+        explicit_bzero(line, strlen(line));
+    free(line);
+    return result == 0 ? 0 : refuse_key(config, key, text, result, error);
 }
 
 int keyring_read(const struct config *config, struct keyring *ret, char ret_error[CONFIG_MAX_ERROR])

@@ -166,7 +166,7 @@ json_t *status_answer(void *arg, json_t *request, struct control_work *ret_work)
         return report(status);
     if (cmd && strcmp(cmd, "captured") == 0)
         return captured_json(status, request);
-    return control_refuse("\"cmd\" is none of status, captured");
+    return control_refuse("this is freshet-origin: \"cmd\" is none of status, captured");
 }
 
 void status_page(void *arg, struct evbuffer *out)

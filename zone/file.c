@@ -1,6 +1,7 @@
 /* file.c - see file.h. */
 #include "zone/file.h"
 
+#include <errno.h>
 #include <libzscanner/scanner.h>
 #include <stdlib.h>
 #include <string.h>
@@ -168,7 +169,7 @@ static void scan(struct reading *reading, const char *path)
         const int code = scanner->error.code;
         reading->result = code == ZS_ENOMEM ? ERR_MEMORY : ERR_SYSTEM;
         snprintf(reading->error->where, sizeof reading->error->where, "%s: %s", path,
-                 zs_strerror(code));
+                 code == ZS_FILE_OPEN ? strerror(errno) : zs_strerror(code));
     } else {
         if (zs_parse_all(scanner) != 0 && reading->result == ERR_OK)
             process_error(scanner);

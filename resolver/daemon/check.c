@@ -1,20 +1,17 @@
 #include "resolver/daemon/check.h"
 
-#include <errno.h>
 #include <inttypes.h>
-#include <libgen.h>
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "config/secrets.h"
 #include "resolver/answer/local.h"
 #include "resolver/daemon/listeners.h"
+#include "daemon/control.h"
+#include "daemon/page.h"
 #include "daemon/privileges.h"
-#include "daemon/net.h"
 
 enum {
     MAX_KEY = 96,
@@ -159,29 +156,9 @@ static int check_hosts(const struct config *config, char ret_error[CONFIG_MAX_ER
     return ERR_OK;
 }
 
-/* The last directory of the path is made where it is missing; the one above is not. */
-static const char *why_no_socket(const char *path)
-{
-    struct stat info;
-    char copy[PATH_MAX], above[PATH_MAX];
-    if (lstat(path, &info) == 0 && !S_ISSOCK(info.st_mode))
-        return "is there already and is no socket";
-    snprintf(copy, sizeof copy, "%s", path);
-    const char *directory = dirname(copy);
-    if (access(directory, F_OK) != 0) {
-        snprintf(above, sizeof above, "%s", directory);
-        directory = dirname(above);
-    }
-    if (stat(directory, &info) != 0)
-        return strerror(errno);
-    if (!S_ISDIR(info.st_mode))
-        return strerror(ENOTDIR);
-    return access(directory, W_OK | X_OK) == 0 ? NULL : strerror(errno);
-}
-
 static int check_control(const struct config *config, char ret_error[CONFIG_MAX_ERROR])
 {
-    const char *why = config->control ? why_no_socket(config->control) : NULL;
+    const char *why = config->control ? control_check(config->control) : NULL;
     if (!why)
         return ERR_OK;
     config_fault(config, ret_error, "control", "%s: %s", config->control, why);
@@ -190,19 +167,10 @@ static int check_control(const struct config *config, char ret_error[CONFIG_MAX_
 
 static int check_metrics(const struct config *config, char ret_error[CONFIG_MAX_ERROR])
 {
-    const struct config_address *address = config->metrics;
-    int fd = -1, on = 1, why = 0;
-    if (!address)
+    const int why = config->metrics ? page_check(config->metrics) : 0;
+    if (why == 0)
         return ERR_OK;
-    fd = socket(address->addr.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
-        bind(fd, (const struct sockaddr *)&address->addr, address->addr_size) != 0)
-        why = errno;
-    if (fd >= 0)
-        close(fd);
-    if (why == 0 || why == EADDRINUSE)
-        return ERR_OK;
-    config_fault(config, ret_error, "metrics", "%s: %s", address->text, strerror(why));
+    config_fault(config, ret_error, "metrics", "%s: %s", config->metrics->text, strerror(why));
     return ERR_CONFIG;
 }
 

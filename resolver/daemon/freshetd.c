@@ -2,13 +2,10 @@
  * freshetd.c - the program: options, config, signals.
  */
 #include <getopt.h>
-#include <libgen.h>
-#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <event2/event.h>
@@ -211,16 +208,6 @@ static bool watch_signals(struct program *program)
     return true;
 }
 
-/* The directory of the control socket, such as /run/freshet, is gone after each boot. */
-static void make_directory_of(const char *path, const struct identity *identity)
-{
-    char copy[PATH_MAX];
-    snprintf(copy, sizeof copy, "%s", path);
-    const char *directory = dirname(copy);
-    if (mkdir(directory, 0755) == 0 && identity->wanted)
-        (void)!chown(directory, identity->uid, identity->gid);
-}
-
 static bool open_control(struct program *program, char error[CONFIG_MAX_ERROR])
 {
     const struct config *config = program->daemon->config;
@@ -228,15 +215,11 @@ static bool open_control(struct program *program, char error[CONFIG_MAX_ERROR])
     if (!config->control)
         return true;
     const struct control_commands commands = {commands_answer, program->daemon};
-    make_directory_of(config->control, &program->identity);
-    program->control = control_open(program->base, config->control, &commands, why);
-    if (!program->control) {
-        config_fault(config, error, NULL, "%s", why);
-        return false;
-    }
-    if (program->identity.wanted)
-        (void)!lchown(config->control, program->identity.uid, program->identity.gid);
-    return true;
+    program->control =
+        control_open(program->base, config->control, &commands, &program->identity, why);
+    if (!program->control)
+        config_fault(config, error, "control", "%s", why);
+    return program->control != NULL;
 }
 
 static bool open_metrics(struct program *program, char error[CONFIG_MAX_ERROR])
@@ -247,7 +230,7 @@ static bool open_metrics(struct program *program, char error[CONFIG_MAX_ERROR])
         return true;
     program->metrics = metrics_open(program->base, program->daemon, config->metrics, why);
     if (!program->metrics)
-        config_fault(config, error, NULL, "%s", why);
+        config_fault(config, error, "metrics", "%s", why);
     return program->metrics != NULL;
 }
 

@@ -1,10 +1,13 @@
 """What freshet-origin says to a configuration that is wrong: file, line, key path and what is expected. And what it takes."""
 
+import contextlib
 import os
 
 import pytest
 
 import freshet
+import origin
+import process
 
 GOOD = """listen: [127.0.0.1:5300]
 feed:
@@ -30,7 +33,13 @@ BAD = {
     "a key without colons": ("hmac-sha256:transfer.:AAECAwQFBgcICQoLDA0ODw==", "transfer", 6, "is not ALGORITHM:NAME:BASE64"),
     "a key of an old algorithm": ("hmac-sha256:", "hmac-md5:", 6, "neither hmac-sha256 nor hmac-sha512"),
     "a secret that is no base64": ("AAECAwQFBgcICQoLDA0ODw==", "no!", 6, "not base64"),
-    "a key's file that is not there": ("hmac-sha256:transfer.:AAECAwQFBgcICQoLDA0ODw==", "file:/nowhere/key", 6, "/nowhere/key cannot be read"),
+    "a key's file that is not there": ("hmac-sha256:transfer.:AAECAwQFBgcICQoLDA0ODw==", "file:/nowhere/key", 6, '"/nowhere/key" No such file or directory; expected a file with the value'),
+    "a key's file that has none": ("hmac-sha256:transfer.:AAECAwQFBgcICQoLDA0ODw==", "file:/etc/hosts", 6,
+                                   "/etc/hosts is not ALGORITHM:NAME:BASE64; expected one line, hmac-sha256:NAME:BASE64"),
+    "a key of no service": ("hmac-sha256:transfer.:AAECAwQFBgcICQoLDA0ODw==", "file:transfer.key", 6, "names a credential"),
+    "a socket where it cannot be": ("zones:\n", "control: /nowhere/at/all.sock\nzones:\n", 7, "control: /nowhere/at/all.sock: No such file"),
+    "numbers where they cannot be": ("zones:\n", "metrics: 192.0.2.1:9154\nzones:\n", 7, "metrics: 192.0.2.1:9154: Cannot assign"),
+    "an address that cannot be had": ("[127.0.0.1:5300]", "[\"fe80::1%nowhere\"]", 1, "listen[0]"),
     "an address twice": ("[127.0.0.1:5300]", "[127.0.0.1:5300, 127.0.0.1:5300]", 1, "listen[1]"),
     "librdkafka's unknown property": ("socket.timeout.ms=1000", "socket.timeout.mss=1000", 4, "feed.rdkafka[0]"),
     "a key of freshetd's file": ("zones:\n", "tiers: []\nzones:\n", 7, "unknown key"),
@@ -65,6 +74,8 @@ BAD_PRIMARY = {
     "a rule that is none": ("grant editor.", "allow editor.", 10, 'zones[0].update[0]: begins with "allow"'),
     "a rule of another kind": ("subdomain", "krb5-self", 10, '"krb5-self" is none of'),
     "a rule's relative name": ("subdomain example.com.", "subdomain example.com", 10, "without its final dot"),
+    "a rule's key": ("grant editor.", "grant editr.", 10, "zones[0].update[0]: its key is none of `keys`"),
+    "a rule's name": ("subdomain example.com.", "subdomain example.org.", 10, "zones[0].update[0]: its name is not in the zone"),
     "a rule's type": ("A TXT", "A PTR(1)", 10, '"PTR(1)" is no type of records'),
     "a key that is not there": ("transfer_keys: [editor.]", "transfer_keys: [other.]", 12, "is none of `keys`"),
     "a network with host bits": ("10.0.0.0/8", "10.0.0.1/8", 13, "zones[0].transfer_from[0]"),
@@ -128,3 +139,16 @@ def test_a_bad_one_whose_primary_is_the_log(check, fault):
 def test_its_secret_is_not_shown(check):
     result, _ = check(GOOD.replace("hmac-sha256:", "hmac-sha1:"))
     assert "AAECAwQF" not in result.stderr
+
+
+def test_the_directory_of_the_control_socket_is_made(tmp_path):
+    """As /run/freshet is gone after each boot. And what it listens on is said."""
+    control = tmp_path / "run" / "origin.sock"
+    ports = [process.free_port() for _ in range(2)]
+    with contextlib.closing(origin.Origin({
+            "control": str(control), "listen": [f"127.0.0.1:{port}" for port in ports] + ["192.0.2.1:5300"],
+            "feed": {"brokers": "127.0.0.1:9"}, "zones": [{"name": "example.com.", "primary": ["192.0.2.53"]}]})) as server:
+        assert control.is_socket()
+        assert [line["address"] for line in server.records(msg="listening")] == [f"127.0.0.1:{port}" for port in ports]
+        [absent] = server.records(msg="an address is not there yet: it is answered on once it is")
+        assert absent["address"] == "192.0.2.1:5300"

@@ -190,6 +190,32 @@ def test_signatures_that_do_not_hold(primary, fault, error):
     origin = primary()
     assert tsig_error(signed_wrong(origin, **fault)) == (dns.rcode.NOTAUTH, error)
     assert origin.serial() == 1
+    [said] = refusals(origin)
+    assert said["key"] == fault.get("key", EDITOR) and said["why"] == {16: "BADSIG", 17: "BADKEY", 18: "BADTIME"}[error]
+
+
+def refusals(origin):
+    """The log lines that say who was refused what."""
+    said = origin.records(msg="an UPDATE or a transfer is refused")
+    assert all(line["zone"] == ZONE and line["from"] == "127.0.0.1" for line in said)
+    return said
+
+
+@pytest.mark.parametrize("key, why", [(OTHER, "update: the policy forbids it"),
+                                      (None, "not signed, and not from an address of update_from")])
+def test_who_is_refused_is_said(primary, key, why):
+    """By key and reason: his tool says REFUSED and no more."""
+    origin = primary()
+    assert rcode(origin.update(("add", "a", 60, "A", "192.0.2.9"), key=key)) == "REFUSED"
+    [said] = refusals(origin)
+    assert said["key"] == (key or "none") and said["why"] == why
+
+
+def test_a_zone_that_comes_later_is_said_to_be_served(primary, fresh_topic):
+    origin = primary(import_zone=False)
+    origin.wait_log("a zone is not served")
+    fresh_topic.publish(ZONE, RECORDS, serial=1)
+    origin.wait_log("a zone is served")
 
 
 def test_transfers(primary):

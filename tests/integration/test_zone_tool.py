@@ -1,5 +1,6 @@
 """freshet zone: whole zones of the log as files and back, beside what BIND thinks of them, and against an authority."""
 
+import re
 import subprocess
 
 import dns.zone
@@ -109,7 +110,11 @@ def test_against_an_authority(tool):
         first, second = good(tool("verify", ZONE, *authority, "--key-file", key)).splitlines()
         assert first.split()[1:] == second.split()[1:]
         refused = tool("verify", ZONE, *authority)
-        assert refused.code == 1 and "REFUSED" in refused.stderr
+        assert refused.code == 1 and "REFUSED; it may want a key" in refused.stderr
+        other = tool.file(f"hmac-sha256:{secondaries.KEY_NAME}:d3Jvbmctc2VjcmV0LW9mLXRoZS10ZXN0cw==\n", "other.key")
+        refused = tool("verify", ZONE, *authority, "--key-file", other)
+        assert refused.code == 1 and "NOTAUTH, BADSIG: the key of --key-file is not as" in refused.stderr
+        assert "--key-file /nowhere: No such file" in tool("verify", ZONE, *authority, "--key-file", "/nowhere").stderr
         assert rcode(origin.update(("add", "x", 60, "A", "192.0.2.1"))) == "NOERROR"
         good(tool("verify", ZONE, *authority, "--key-file", key))
     finally:
@@ -126,8 +131,30 @@ def test_what_is_no_zone(tool):
     assert tool("export", ZONE, "--at-offset", "1", "--at-serial", "1").code == 2
     bad = tool("import", tool.file(FILE + "bad IN A 192.0.2\n", "bad.db"), "--zone", ZONE)
     assert bad.code == 1 and "bad.db:13" in bad.stderr
+    assert "/nowhere.db: No such file" in tool("import", "/nowhere.db", "--zone", ZONE).stderr
+    nowhere = tool("import", tool.file(FILE))
+    assert nowhere.code == 2 and "which zone?" in nowhere.stderr
     outside = tool("import", tool.file(FILE, "other.db"), "--zone", "example.org.")
     assert outside.code == 1
     tool.topic.publish(ZONE, [changes.set_("a." + ZONE, "A", 60, "not an address")])
     broken = tool("export", ZONE)
     assert broken.code == 1 and "cannot be read" in broken.stderr
+
+
+def test_by_the_origins_own_file(tool, cli):
+    """On the machine of an origin there is no file of freshetd: its own says brokers, topics, zone and socket."""
+    good(tool("import", tool.file(FILE), "--zone", ZONE))
+    origin = test_update.Primary(tool.topic)
+    try:
+        eventually(lambda: origin.ask(dns.message.make_query(ZONE, "SOA")).answer, within=15)
+        own = ["-c", f"{origin.directory}/freshet.yaml"]
+        assert records(good(cli("zone", "export", ZONE, *own))) == records(FILE)
+        assert good(cli("zone", "import", tool.file(FILE), *own)) == ""
+        assert "SET www.example.com." in good(cli("watch", "--from-beginning", "--count", "1", *own))
+        status = good(cli("status", *own))
+        assert "program  freshet-origin" in status and "tier" not in status
+        assert re.search(r"^zone of the log .*\nexample\.com\. +7 .* served$", status, re.M), status
+        refused = cli("lookup", "www.example.com.", "A", *own)
+        assert refused.code == 2 and "is freshet-origin's; expected a configuration of freshetd" in refused.stderr
+    finally:
+        origin.close()

@@ -1,0 +1,131 @@
+/*
+ * status_origin.c - "freshet status" of a freshet-origin: its zones, and all that has happened.
+ */
+#include <stdio.h>
+
+#include "cli/control.h"
+#include "cli/status_origin.h"
+#include "cli/table.h"
+
+static void add_heads(struct table *table, const char *const *heads)
+{
+    for (size_t k = 0; k < table->columns; k++)
+        table_add(table, "%s", heads[k]);
+}
+
+static void add_serial(struct table *table, const json_t *zone)
+{
+    const json_t *serial = json_object_get(zone, "serial");
+    if (json_is_integer(serial))
+        table_add(table, "%lld", (long long)json_integer_value(serial));
+    else
+        table_add(table, "-");
+}
+
+/* Since when nobody has said what the newest version is. */
+static void add_refreshed(struct table *table, const json_t *zone)
+{
+    const json_t *age = json_object_get(zone, "refreshed_s");
+    if (json_is_real(age))
+        table_add(table, "%.0f s ago", json_real_value(age));
+    else
+        table_add(table, "never");
+}
+
+static void add_captured(struct table *table, const json_t *zone)
+{
+    const char *snapshot = member_text(json_object_get(zone, "snapshot"), "verdict");
+    table_add(table, "%s", member_text(zone, "name"));
+    add_serial(table, zone);
+    table_add(table, "%lld", member_number(zone, "records"));
+    table_add(table, "%lld", member_number(zone, "versions"));
+    table_add(table, "%s", member_true(zone, "expired") ? "expired" : member_text(zone, "state"));
+    table_add(table, "%lld", member_number(zone, "failures"));
+    add_refreshed(table, zone);
+    table_add(table, "%s", snapshot[0] ? snapshot : "-");
+}
+
+static void print_captured(const json_t *zones)
+{
+    static const char *const heads[] = {"captured zone", "serial",   "records",       "versions",
+                                        "state",         "failures", "primary asked", "snapshot"};
+    struct table table = table_new(sizeof heads / sizeof heads[0]);
+    size_t k;
+    json_t *zone;
+    if (json_array_size(zones) == 0)
+        return;
+    add_heads(&table, heads);
+    json_array_foreach(zones, k, zone) add_captured(&table, zone);
+    printf("\n");
+    table_print(&table, "");
+}
+
+static void add_primary(struct table *table, const json_t *zone)
+{
+    const char *reason = member_text(zone, "reason");
+    table_add(table, "%s", member_text(zone, "name"));
+    add_serial(table, zone);
+    table_add(table, "%lld", member_number(zone, "versions"));
+    table_add(table, "%lld", member_number(zone, "waiting"));
+    table_add(table, "%s%s%s", member_true(zone, "ready") ? "served" : "not served",
+              reason[0] ? ": " : "", reason);
+}
+
+static void print_primaries(const json_t *zones)
+{
+    static const char *const heads[] = {"zone of the log", "serial", "versions for IXFR",
+                                        "UPDATEs waiting", "state"};
+    struct table table = table_new(sizeof heads / sizeof heads[0]);
+    size_t k;
+    json_t *zone;
+    if (json_array_size(zones) == 0)
+        return;
+    add_heads(&table, heads);
+    json_array_foreach(zones, k, zone) add_primary(&table, zone);
+    printf("\n");
+    table_print(&table, "");
+}
+
+/* What is not 0; what each one means is said at /metrics, and in docs/limits.md. */
+static void print_counts(json_t *answer)
+{
+    struct table table = table_new(2);
+    const char *name;
+    json_t *value;
+    json_object_foreach(answer, name, value)
+    {
+        if (!json_is_integer(value) || json_integer_value(value) == 0)
+            continue;
+        table_add(&table, "%s", name);
+        table_add(&table, "%lld", (long long)json_integer_value(value));
+    }
+    json_object_foreach(json_object_get(answer, "faults"), name, value)
+    {
+        table_add(&table, "faults: %s", name);
+        table_add(&table, "%lld", (long long)json_integer_value(value));
+    }
+    printf("\nsince the start\n");
+    table_print(&table, "  ");
+}
+
+static void print_kafka(const json_t *answer)
+{
+    static const char *const members[] = {"brokers", "topic", "trouble"};
+    struct table table = table_new(2);
+    for (size_t k = 0; k < sizeof members / sizeof members[0]; k++) {
+        const char *text = member_text(answer, members[k]);
+        table_add(&table, "%s", members[k]);
+        table_add(&table, "%s", text[0] ? text : "none");
+    }
+    printf("\nkafka\n");
+    table_print(&table, "  ");
+}
+
+void status_print_origin(json_t *answer)
+{
+    print_kafka(answer);
+    print_captured(json_object_get(answer, "zone_list"));
+    print_primaries(json_object_get(answer, "primary_list"));
+    json_object_del(answer, "pid"); /* no count */
+    print_counts(answer);
+}
