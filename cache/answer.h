@@ -24,8 +24,11 @@
 
 enum { ANSWER_MAX_TTLS = 4096 };
 
-/* Among an answer's flags, in the place of RA, which each reply has anyway: its RRset may be rotated (rotation.h). */
-enum { FLAG_ROTATES = FLAG_RA };
+/*
+ * Among an answer's flags, in the places of RA and CD, which are each reply's own: its RRset may be rotated (rotation.h); it is not
+ * at first hand.
+ */
+enum { FLAG_ROTATES = FLAG_RA, FLAG_SECOND_HAND = FLAG_CD };
 
 /* Where an answer came from, for people: n is the n-th upstream a tier has ever had. */
 enum { ORIGIN_FEED = 0, ORIGIN_MAX = 254, ORIGIN_NONE = 255 };
@@ -33,6 +36,7 @@ enum { ORIGIN_FEED = 0, ORIGIN_MAX = 254, ORIGIN_NONE = 255 };
 /* Whose an answer is, for a name of the feed's zones: the more of these it is, the more there is to say of it. */
 enum hand {
     FIRST_HAND,         /* the authority's, or a parent's that tells how old it is */
+    SECOND_HAND_ABOVE,  /* such a parent's, who has it at second hand himself, and says so there */
     SECOND_HAND,        /* without AA, from a cache that hears of no change */
     SECOND_HAND_PARENT, /* a parent's that says nothing of its position */
     SECOND_HAND_ZONE,   /* a parent's that does not hear of the zone's changes */
@@ -41,7 +45,7 @@ enum hand {
 
 /* An answer outside a store. Borrows its bytes; its scopes are its own. */
 struct answer {
-    uint16_t flags;     /* AD, RCODE, FLAG_ROTATES; the rest is made for each reply */
+    uint16_t flags; /* AD, RCODE, FLAG_ROTATES, FLAG_SECOND_HAND; the rest is made for each reply */
     uint16_t counts[3]; /* by enum section */
     bool negative;      /* NXDOMAIN or NODATA */
     bool uncacheable;   /* whatever its TTL */

@@ -13,7 +13,8 @@ void entry_write(struct entry *entry, const struct answer_key *key, const struct
                  struct stamp stamp, struct mono born, uint8_t state)
 {
     const struct dependencies *dependencies = &answer->dependencies;
-    const uint32_t elsewhere = answer->elsewhere > answer->ttl ? answer->elsewhere : answer->ttl;
+    const uint32_t least = answer_is_failure(answer) ? 0 : answer->ttl;
+    const uint32_t elsewhere = answer->elsewhere > least ? answer->elsewhere : least;
     const uint32_t units =
         elsewhere / ENTRY_ELSEWHERE_UNIT + (elsewhere % ENTRY_ELSEWHERE_UNIT > 0);
     *entry = (struct entry){
@@ -29,7 +30,7 @@ void entry_write(struct entry *entry, const struct answer_key *key, const struct
         .zone = dependencies->zone,
         .born_ms = born.ms,
         .scope_count = dependencies->count,
-        .flags = answer->flags & (FLAG_AD | FLAG_RCODE | FLAG_ROTATES),
+        .flags = answer->flags & ENTRY_FLAGS,
         .ttl = answer->ttl < ENTRY_MOST_SECONDS ? answer->ttl : ENTRY_MOST_SECONDS,
         .elsewhere = units < ENTRY_ELSEWHERE_MOST ? units : ENTRY_ELSEWHERE_MOST,
         .counts = {answer->counts[0], answer->counts[1], answer->counts[2]},

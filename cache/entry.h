@@ -42,6 +42,7 @@ enum {
     ENTRY_MOST_SECONDS = (1 << 24) - 1, /* 194 days */
     ENTRY_ELSEWHERE_UNIT = 4,           /* seconds */
     ENTRY_ELSEWHERE_MOST = UINT16_MAX,
+    ENTRY_FLAGS = FLAG_AD | FLAG_RCODE | FLAG_ROTATES | FLAG_SECOND_HAND,
 };
 
 struct entry {
@@ -55,7 +56,7 @@ struct entry {
     uint64_t zone : 20;
     uint64_t born_ms : 48;
     uint64_t scope_count : 8;
-    uint64_t flags : 8;        /* AD, RCODE, FLAG_ROTATES */
+    uint64_t flags : 8;        /* ENTRY_FLAGS */
     uint64_t ttl : 24;         /* seconds from born */
     uint64_t stale_until : 24; /* seconds from born; it stands in for a dead upstream; 0: not */
     uint64_t
@@ -70,7 +71,7 @@ static_assert(offsetof(struct entry, size8) == offsetof(struct ring_block, size8
                   offsetof(struct entry, dead) == offsetof(struct ring_block, dead),
               "an entry is a block of a ring");
 static_assert(DEPENDENCIES_MAX <= UINT8_MAX, "scope_count holds it");
-static_assert((FLAG_AD | FLAG_RCODE | FLAG_ROTATES) <= UINT8_MAX, "flags hold them");
+static_assert((int)ENTRY_FLAGS <= (int)UINT8_MAX, "flags hold them");
 
 /* Bytes of the largest there can be. */
 enum {
@@ -132,7 +133,7 @@ uint16_t entry_size8(const struct answer *answer, size_t key_size);
 void entry_write(struct entry *entry, const struct answer_key *key, const struct answer *answer,
                  struct stamp stamp, struct mono born, uint8_t state);
 
-/* Seconds that answers to its question, this one or an earlier one, may be cached elsewhere. */
+/* Seconds that answers to its question, this one or an earlier one, may be cached elsewhere; 0: unknown. */
 static inline uint32_t entry_elsewhere(const struct entry *entry)
 {
     return (uint32_t)entry->elsewhere * ENTRY_ELSEWHERE_UNIT;

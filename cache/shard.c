@@ -313,8 +313,8 @@ bool shard_put(struct shard *shard, const struct answer_key *key, const struct a
     if ((size_t)size8 * RING_UNIT > shard->segment.ring.capacity ||
         !may_put(shard, key, answer, put, old))
         return false;
-    /* What was cached elsewhere before the change may be there for as long as it was to live. */
-    const uint64_t elsewhere = pushed ? old->elsewhere : 0;
+    /* What was cached elsewhere before the change, or the failure, may be there for as long as it was to live. */
+    const uint64_t elsewhere = old && (pushed || answer_is_failure(answer)) ? old->elsewhere : 0;
     uint8_t state =
         (uint8_t)((old ? old->state & (ENTRY_USED | ENTRY_SHARED) : 0) |
                   (pushed ? ENTRY_PUSHED : 0) | (put->kind == PUT_SHARED ? ENTRY_SHARED : 0));

@@ -195,11 +195,14 @@ bool store_renew(struct store *store, const struct answer_key *key)
     return renewed;
 }
 
-uint32_t store_elsewhere(struct store *store, const struct answer_key *key)
+uint32_t store_elsewhere(struct store *store, const struct answer_key *key, struct stamp *ret_stamp)
 {
     struct shard *shard = shard_lock_of(&store->shards, key->hash);
     const struct entry *entry = shard_find(shard, key);
     uint32_t seconds = entry ? entry_elsewhere(entry) : 0;
+    const bool fetched =
+        entry && !(entry->state & ENTRY_PUSHED) && (entry->flags & FLAG_RCODE) != RCODE_SERVFAIL;
+    ret_stamp->n = fetched ? entry->stamp : 0;
     shard_unlock(shard);
     return seconds;
 }

@@ -114,8 +114,12 @@ struct store_pushed {
 bool store_replace(struct store *store, const struct answer_key *key, const struct answer *answer,
                    const struct store_pushed *pushed);
 
-/* Seconds that answers to the key's question may be cached elsewhere, as far as is known from what is held; 0: unknown. */
-uint32_t store_elsewhere(struct store *store, const struct answer_key *key);
+/*
+ * Seconds that answers to the key's question may be cached elsewhere, as far as is known from what is held; 0: unknown.
+ * `ret_stamp`: when what is held was last known valid; 0 where it is no answer of an upstream, so that what is known is from before.
+ */
+uint32_t store_elsewhere(struct store *store, const struct answer_key *key,
+                         struct stamp *ret_stamp);
 
 /*
  * The upstream is dead: lets the answer that is held for `key` be served past its TTL for a few seconds, if the

@@ -208,7 +208,7 @@ static void bound_answer(struct installer *installer, const struct touch *touch,
 {
     struct answer *answer = &installer->answer;
     memcpy(answer->body, installer->wire + start, answer->body_size);
-    answer->ttl = touch->change->ttl;
+    answer->ttl = answer->elsewhere = touch->change->ttl;
     answer_bound_ttls(answer, policy);
 }
 

@@ -11,6 +11,7 @@ enum {
     FLAG_PROVISIONAL = 1,
     FLAG_VOUCHED = 2,
     FLAG_OUTSIDE = 4,
+    FLAG_FROM_CACHE = 8,
     FLAGS_AT = POSITION_RESPONSE_FIXED - 1,
     FIRST_AT = POSITION_HEADER_SIZE,
     FIRST_COVERED = 0x8000,
@@ -245,7 +246,7 @@ void positions_claim_for(struct positions *p, const struct position_query *query
     pthread_mutex_lock(&p->lock);
     const uint64_t age_ms = now.ms > p->proved.ms ? now.ms - p->proved.ms : 0;
     ret->known = p->claimed;
-    ret->provisional = ret->vouched = ret->outside = false;
+    ret->provisional = ret->vouched = ret->outside = ret->second_hand = false;
     ret->feed_id = p->feed_id;
     ret->age_ms = age_ms < POSITION_NO_PROOF ? (uint32_t)age_ms : POSITION_NO_PROOF;
     ret->count = 0;
@@ -303,7 +304,8 @@ void position_note_query(uint8_t *query, bool covered)
 static uint8_t flags_of(const struct position_claim *claim)
 {
     return (uint8_t)((claim->provisional ? FLAG_PROVISIONAL : 0) |
-                     (claim->vouched ? FLAG_VOUCHED : 0) | (claim->outside ? FLAG_OUTSIDE : 0));
+                     (claim->vouched ? FLAG_VOUCHED : 0) | (claim->outside ? FLAG_OUTSIDE : 0) |
+                     (claim->second_hand ? FLAG_FROM_CACHE : 0));
 }
 
 static void write_offset(struct wire_writer *w, int64_t offset)
@@ -408,6 +410,7 @@ int position_read_claim(const uint8_t *options, size_t size, struct position_cla
     ret->provisional = flags & FLAG_PROVISIONAL;
     ret->vouched = flags & FLAG_VOUCHED;
     ret->outside = flags & FLAG_OUTSIDE;
+    ret->second_hand = flags & FLAG_FROM_CACHE;
     for (ret->count = 0; wire_left(&r) > 0; ret->count++)
         if (ret->count == POSITION_MAX_NAMED || !read_offset(&r, &ret->offsets[ret->count])) {
             ret->known = false;

@@ -28,7 +28,8 @@
  * asked for lies in a zone of the child's feed, so that a parent which does not hear of that zone can say so. The age is in milliseconds, all ones when there is no
  * proof. Offsets stand in the order of the query's bits, seven bits a byte, lowest first, the highest bit of a byte set when
  * more follow. Flag 1: the answer is provisional; 2: the feed vouches for it; 4: some name in
- * it lies in none of the parent's zones, so its position says nothing of that. The feed id is a hash of the Kafka cluster's id and the topic:
+ * it lies in none of the parent's zones, so its position says nothing of that; 8: the parent has it from somebody's cache, which
+ * may have it from before changes that the parent has not even heard of, having started after them. The feed id is a hash of the Kafka cluster's id and the topic:
  * positions of different logs do not compare.
  *
  * Each partition has two offsets here, and which one is read when matters:
@@ -88,7 +89,8 @@ struct position_claim {
     bool provisional; /* the answer that it comes with is */
     bool
         vouched; /* it is the authority's, and the feed tells when it changes: it may be held past its TTL */
-    bool outside; /* some name in it lies in no zone that the parent hears of */
+    bool outside;     /* some name in it lies in no zone that the parent hears of */
+    bool second_hand; /* the parent has it from a cache that hears of no changes */
     uint64_t feed_id;
     uint32_t age_ms; /* of the proof, or POSITION_NO_PROOF */
     size_t count;
@@ -148,7 +150,7 @@ size_t position_write_claim(const struct position_claim *claim, uint8_t *buffer)
 /* Says in a query that is written already whether the name asked for lies in a zone of the child's feed. */
 void position_note_query(uint8_t *query, bool covered);
 
-/* Says in a claim that is written already what the answer is: its three flags, from `what`. */
+/* Says in a claim that is written already what the answer is: its flags, from `what`. */
 void position_describe(uint8_t *claim, const struct position_claim *what);
 
 /*

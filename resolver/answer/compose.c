@@ -159,6 +159,17 @@ static uint32_t lowest_ttl(const struct chain *chain, bool negative)
     return known ? ttl : 0;
 }
 
+/* What of it lives longest, and so is cached for that long by whoever is between us and its authority. */
+static uint32_t highest_ttl(const struct chain *chain, bool negative)
+{
+    const struct selection *selection = &chain->selection;
+    uint32_t ttl = negative && chain->has_soa ? chain->soa_ttl : 0;
+    for (size_t i = 0; i < selection->count; i++)
+        if (selection->items[i].record.ttl > ttl)
+            ttl = selection->items[i].record.ttl;
+    return ttl;
+}
+
 /* What a client and a cache are told of it. */
 static void describe(struct composer *composer, const struct composition *composition)
 {
@@ -185,8 +196,9 @@ static void describe(struct composer *composer, const struct composition *compos
     /* Signatures expire by themselves: no change tells of it. */
     answer->covered = !answer->outside && !composition->dnssec_ok && worth->vouched &&
                       !worth->provisional && answer->hand == FIRST_HAND;
+    answer->flags |= answer->hand != FIRST_HAND ? FLAG_SECOND_HAND : 0;
     answer->as_old_as = worth->as_old_as;
-    answer->elsewhere = 0;
+    answer->elsewhere = highest_ttl(chain, negative);
     answer->ede = composition->ede;
 }
 

@@ -290,20 +290,40 @@ static void stale_due(struct wheel_timer *timer, struct micro now)
 }
 
 /*
+ * Seconds that answers to a job's question may be in somebody else's cache. What we are told may be the rest of that: where no
+ * answer is held, or one from before the change that was told less, this one may have been there since before the change.
+ */
+static uint32_t cached_elsewhere(const struct job *job, const struct answer *answer,
+                                 struct stamp mark, const struct ttl_policy *policy)
+{
+    enum { A_DAY = 86400 };
+    const struct inflight *inflight = job->inflight;
+    const uint32_t told = answer->elsewhere;
+    const uint32_t most = policy->max_ttl > A_DAY ? policy->max_ttl : A_DAY;
+    uint64_t whole = most;
+    struct answer_key own;
+    struct stamp held;
+    struct mono changed;
+    const uint32_t known = store_elsewhere(inflight->options.store, key_to_keep(job, &own), &held);
+    if (known >= told || (known > 0 && !stamp_after(mark, held)))
+        return known > told ? known : told;
+    if (validity_moment(inflight->options.validity, mark, &changed))
+        whole = UINT64_C(1) + told + mono_seconds(changed, job->started);
+    if (known == 0 && whole < policy->max_ttl)
+        whole = policy->max_ttl;
+    whole = whole < most ? whole : most;
+    return whole > told ? (uint32_t)whole : told;
+}
+
+/*
  * Whether an answer of somebody else's cache may be from before a change: until all it can have been cached with has run
- * out since. How long that is is known where an older answer is held; it is remembered with the new one.
+ * out since. How long that is is remembered with it.
  */
 static bool may_be_old(const struct job *job, struct answer *answer, struct stamp mark,
                        const struct ttl_policy *policy)
 {
-    const struct inflight *inflight = job->inflight;
-    struct answer_key own;
-    uint32_t elsewhere = store_elsewhere(inflight->options.store, key_to_keep(job, &own));
-    if (elsewhere == 0)
-        elsewhere = policy->max_ttl;
-    if (elsewhere < answer->ttl)
-        elsewhere = answer->ttl; /* so long at least it can be cached there */
-    if (!validity_may_be_cached(inflight->options.validity, mark, UINT64_C(1000) * elsewhere,
+    const uint32_t elsewhere = cached_elsewhere(job, answer, mark, policy);
+    if (!validity_may_be_cached(job->inflight->options.validity, mark, UINT64_C(1000) * elsewhere,
                                 job->started))
         return false;
     answer->elsewhere = elsewhere;

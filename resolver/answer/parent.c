@@ -82,7 +82,9 @@ static void judge(const struct inquiry *inquiry, const struct source_reply *repl
     int found = position_read_claim(edns->options, edns->options_size, &claim);
     int error = positions_bound(parent_of(inquiry)->positions, &consultation->query, &claim,
                                 consultation->sent, own, &ret->as_old_as);
-    ret->hand = found < 0 || error < 0 ? SECOND_HAND_PARENT : FIRST_HAND;
+    ret->hand = found < 0 || error < 0 ? SECOND_HAND_PARENT
+                : claim.second_hand    ? SECOND_HAND_ABOVE
+                                       : FIRST_HAND;
     ret->provisional = claim.provisional;
     ret->vouched = claim.vouched;
     ret->outside = claim.outside;

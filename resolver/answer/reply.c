@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "cache/answer.h"
 #include "invalidation/position.h"
 #include "resolver/answer/cookie.h"
 
@@ -27,9 +28,11 @@ static size_t write_options(uint8_t *at, size_t room, const struct reply_shape *
     /* Where it does not fit, nothing does: the reply is truncated, and comes again over TCP. */
     if (shape->option_size > 0 && !content->behind && room >= size + shape->option_size) {
         memcpy(at + size, shape->option, shape->option_size);
-        position_describe(at + size, &(struct position_claim){.provisional = content->provisional,
-                                                              .vouched = content->vouched,
-                                                              .outside = content->outside});
+        position_describe(
+            at + size, &(struct position_claim){.provisional = content->provisional,
+                                                .vouched = content->vouched,
+                                                .outside = content->outside,
+                                                .second_hand = content->flags & FLAG_SECOND_HAND});
         size += shape->option_size;
     }
     if (content->ede != EDE_NONE && room >= size + NUMBER_OPTION_SIZE) {

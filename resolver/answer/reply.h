@@ -42,7 +42,7 @@ static inline size_t reply_room(const struct reply_shape *shape, size_t question
 }
 
 struct reply_content {
-    uint16_t flags;      /* RCODE, AA, and AD when the data was validated upstream */
+    uint16_t flags; /* RCODE, AA, FLAG_SECOND_HAND, and AD when the data was validated upstream */
     uint16_t rcode_high; /* upper bits of an extended RCODE */
     uint16_t counts[3];
     size_t body_size; /* bytes already in place behind the question */

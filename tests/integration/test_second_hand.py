@@ -5,6 +5,7 @@ import time
 
 import changes
 import freshet
+import process
 import scripted as script
 from process import eventually
 from query import addresses, ask
@@ -49,13 +50,34 @@ def test_p1_an_old_answer_of_a_cache_lives_a_second(freshetd, topic, scripted):
 
 
 def test_p1_of_a_name_that_was_not_held_nothing_is_known(freshetd, topic, scripted):
-    """The longest that it can have been cached elsewhere with is max_ttl then."""
+    """What is told at first after the change may be the rest of what it was cached with before."""
     daemon = start(freshetd, topic, scripted, {"max_ttl": "3s"})
-    cached(scripted, NAME, "192.0.2.1", 600)
+    cached(scripted, NAME, "192.0.2.1", 3)
+    cached(scripted, "other.example.com.", "192.0.2.1", 600)
     publish(daemon, topic, changes.delete(NAME))
+    publish(daemon, topic, changes.delete("other.example.com."))
     assert ask(daemon, NAME).answer[0].ttl <= 1
-    time.sleep(5)
+    assert ask(daemon, "other.example.com.").answer[0].ttl <= 1
+    time.sleep(6.5)
     assert ask(daemon, NAME).answer[0].ttl > 1
+    assert ask(daemon, "other.example.com.").answer[0].ttl <= 1
+
+
+def test_p1_a_parent_that_started_after_the_change(freshetd, topic, scripted):
+    """It has not heard of it, and has the old answer from a cache: it says so, and its child knows better."""
+    address = f"127.0.0.1:{process.free_port()}"
+    feed = freshet.feed(topic, ["example.com."])
+    child = freshetd({"tiers": [{"name": "below", "upstream": {"parent": [address]}}], "feed": feed})
+    child.wait_log("feed is live", within=20)
+    publish(child, topic, changes.flush(NAME))
+    time.sleep(3.5)
+    cached(scripted, NAME, "192.0.2.1", 600)
+    above = freshet.tier("above", [scripted])
+    above["listen"] = [address]
+    parent = freshetd({"tiers": [above], "feed": feed})
+    parent.wait_log("feed is live", within=20)
+    eventually(lambda: ask(parent, NAME).answer[0].ttl > 1)
+    assert ask(child, NAME).answer[0].ttl <= 1
 
 
 def test_p1_deleted_and_pushed_does_not_come_back(freshetd, topic, scripted):

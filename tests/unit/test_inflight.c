@@ -176,6 +176,14 @@ static int setup_stale(void **state)
     return open_with(&policy);
 }
 
+static int setup_max_ttl(void **state)
+{
+    (void)state;
+    struct ttl_policy policy = plain;
+    policy.max_ttl = 60;
+    return open_with(&policy);
+}
+
 static int setup_min_ttl(void **state)
 {
     (void)state;
@@ -611,6 +619,117 @@ static void test_p4_no_policy_lengthens_it(void **state)
     expect_waiting(1);
 }
 
+/* ---- an upstream that is somebody else's cache ----------------------------------------------- */
+
+/* What it gives is from before the change, or may be: the client is told a second, and the next one asks again. */
+static void expect_doubt(const struct fake_reply *reply)
+{
+    ask(0, "www.example.com.");
+    expect_waiting(0);
+    fake_source_reply(&f.source, reply);
+    assert_in_range(f.clients[0].ttl, 0, 1);
+    world_pass(&f.world, 1000);
+}
+
+static void expect_trust(const struct fake_reply *reply)
+{
+    ask(0, "www.example.com.");
+    expect_waiting(0);
+    fake_source_reply(&f.source, reply);
+    assert_in_range(f.clients[0].ttl, 2, UINT32_MAX);
+    world_pass(&f.world, 1000);
+    ask(0, "www.example.com.");
+    assert_int_equal(f.clients[0].replies, 1);
+}
+
+/* What clients have had before the change, from a cache above. */
+static void open_second_hand(const struct fake_reply *before)
+{
+    f.source.worth = (struct source_worth){.hand = SECOND_HAND};
+    ask(0, "www.example.com.");
+    fake_source_reply(&f.source, before);
+}
+
+/* An alias lives for an hour in the cache above, what it leads to for a minute. */
+static void test_p4_the_longest_of_a_chain_may_be_old(void **state)
+{
+    (void)state;
+    static const struct fake_reply chain = {
+        .answer = {"www.example.com. 3600 CNAME x.example.com.", "x.example.com. 60 A 192.0.2.1"}};
+    open_second_hand(&chain);
+    change("www.example.com.");
+    world_pass(&f.world, 100000);
+    expect_doubt(&chain);
+    world_pass(&f.world, 3400000);
+    expect_doubt(&chain);
+    world_pass(&f.world, 200000);
+    expect_trust(&chain);
+}
+
+/* Our own upper bound says nothing of how long the cache above keeps it. */
+static void test_p4_max_ttl_binds_nobody_else(void **state)
+{
+    (void)state;
+    static const struct fake_reply old = {.answer = {"www.example.com. 3600 A 192.0.2.1"}},
+                                   left = {.answer = {"www.example.com. 900 A 192.0.2.1"}};
+    open_second_hand(&old);
+    change("www.example.com.");
+    world_pass(&f.world, 100000);
+    expect_doubt(&old);
+    world_pass(&f.world, 2600000);
+    expect_doubt(&left);
+    world_pass(&f.world, 1000000);
+    expect_trust(&old);
+}
+
+/*
+ * The cache above had it for most of its life when we asked, and fetched it again for somebody else before the change: how
+ * long it may be there is not known from what we were told.
+ */
+static void test_p4_what_a_cache_says_may_be_the_rest_of_a_ttl(void **state)
+{
+    (void)state;
+    static const struct fake_reply rest = {.answer = {"www.example.com. 8 A 192.0.2.1"}},
+                                   old = {.answer = {"www.example.com. 1600 A 192.0.2.1"}},
+                                   whole = {.answer = {"www.example.com. 3600 A 192.0.2.2"}};
+    open_second_hand(&rest);
+    world_pass(&f.world, 10000);
+    change("www.example.com.");
+    world_pass(&f.world, 1990000);
+    expect_doubt(&old);
+    world_pass(&f.world, 600000);
+    expect_doubt(&old);
+    world_pass(&f.world, 1100000);
+    expect_trust(&whole);
+}
+
+/* That it failed in between does not make it forget. */
+static void test_p4_a_failure_forgets_nothing(void **state)
+{
+    (void)state;
+    static const struct fake_reply old = {.answer = {"www.example.com. 3600 A 192.0.2.1"}},
+                                   left = {.answer = {"www.example.com. 900 A 192.0.2.1"}};
+    open_second_hand(&old);
+    change("www.example.com.");
+    ask(0, "www.example.com.");
+    fake_source_fail(&f.source, EDE_NETWORK_ERROR);
+    assert_int_equal(f.clients[0].rcode, RCODE_SERVFAIL);
+    world_pass(&f.world, 2600000);
+    expect_doubt(&left);
+}
+
+/* A parent that was started after the change has no mark of it; that its own upstream is a cache it tells. */
+static void test_p4_a_parent_tells_that_it_has_it_from_a_cache(void **state)
+{
+    (void)state;
+    static const struct fake_reply old = {.answer = {"www.example.com. 3600 A 192.0.2.1"}};
+    open_second_hand(&old);
+    f.source.worth.hand = SECOND_HAND_ABOVE;
+    change("www.example.com.");
+    world_pass(&f.world, 100000);
+    expect_doubt(&old);
+}
+
 /* ---- serve_stale ---------------------------------------------------------------------------- */
 
 /* Holds an answer past its TTL. */
@@ -744,6 +863,11 @@ int main(void)
         TEST(test_p4_counts_from_when_it_was_asked_for),
         TEST(test_p4_at_the_end_of_a_chain),
         cmocka_unit_test_setup_teardown(test_p4_no_policy_lengthens_it, setup_min_ttl, teardown),
+        TEST(test_p4_the_longest_of_a_chain_may_be_old),
+        cmocka_unit_test_setup_teardown(test_p4_max_ttl_binds_nobody_else, setup_max_ttl, teardown),
+        TEST(test_p4_what_a_cache_says_may_be_the_rest_of_a_ttl),
+        TEST(test_p4_a_failure_forgets_nothing),
+        TEST(test_p4_a_parent_tells_that_it_has_it_from_a_cache),
         STALE(a_stale_answer_is_better_than_none),
         STALE(clients_do_not_wait_long_when_there_is_a_stale_one),
         STALE(without_a_stale_one_there_is_the_deadline),

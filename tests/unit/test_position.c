@@ -330,6 +330,10 @@ static void the_option_is_found_among_others(void **state)
     position_describe(options + 6, &(struct position_claim){.vouched = true, .outside = true});
     assert_int_equal(position_read_claim(options, 6 + size, &read_claim), 1);
     assert_true(!read_claim.provisional && read_claim.vouched && read_claim.outside);
+    assert_false(read_claim.second_hand);
+    position_describe(options + 6, &(struct position_claim){.second_hand = true});
+    assert_int_equal(position_read_claim(options, 6 + size, &read_claim), 1);
+    assert_true(read_claim.second_hand && !read_claim.vouched && !read_claim.outside);
     assert_int_equal(position_read_query(options, 6, &read), 0);
     assert_int_equal(position_read_claim(options, 0, &read_claim), 0);
 }
