@@ -121,6 +121,8 @@ struct config_feed {
     char **rdkafka; /* "property=value", checked for the '=' only; read them by config/secrets.h */
     size_t rdkafka_count;
     struct config_link *link; /* NULL: none */
+    char *group;              /* freshet-origin: of instances, one of which writes; NULL: alone */
+    uint64_t session_ms;
 };
 
 /* A zone of freshet-origin. */

@@ -124,6 +124,30 @@ const struct option options_of_origin[] = {
      .text = "The topic of snapshots, compacted: each zone as a whole, written anew before the log "
              "forgets what comes after the one before. Where there is no such topic, that is said "
              "in the log, and versions that fit no message wait for it."},
+    {.key = "group",
+     .scope = SCOPE_ORIGIN_FEED,
+     .kind = OPTION_TEXT,
+     .reload = OPTION_RESTART,
+     .min = 1,
+     .max = 255,
+     FIELD(config_feed, group),
+     .text =
+         "The consumer group of the instances that look after the same zones: one of them writes "
+         "each zone, and the others stand by. Also how the names of their transactions begin. Left "
+         "out: it "
+         "is alone, and a second one must not run beside it."},
+    {.key = "session",
+     .scope = SCOPE_ORIGIN_FEED,
+     .kind = OPTION_MILLISECONDS,
+     .reload = OPTION_RESTART,
+     .min = 1000,
+     .max = SECONDS(300),
+     .preset = "6s",
+     NUMBER_FIELD(config_feed, session_ms),
+     .text =
+         "With `group`: an instance that Kafka has not heard of for so long has lost its zones to "
+         "the others. The brokers may not allow less than 6 s "
+         "(`group.min.session.timeout.ms`). One that is stopped hands over at once."},
     {.key = "rdkafka",
      .scope = SCOPE_ORIGIN_FEED,
      .kind = OPTION_PROPERTIES,

@@ -92,12 +92,19 @@ void envelope_free(struct envelope *envelope)
 rd_kafka_resp_err_t envelope_send(const struct envelope *envelope, rd_kafka_t *client,
                                   const char *topic, void *opaque)
 {
+    return envelope_send_to(envelope, client, topic, RD_KAFKA_PARTITION_UA, opaque);
+}
+
+rd_kafka_resp_err_t envelope_send_to(const struct envelope *envelope, rd_kafka_t *client,
+                                     const char *topic, int32_t partition, void *opaque)
+{
     rd_kafka_headers_t *headers = rd_kafka_headers_copy(envelope->headers);
-    rd_kafka_resp_err_t code = rd_kafka_producev(
-        client, RD_KAFKA_V_TOPIC(topic), RD_KAFKA_V_KEY(envelope->key, strlen(envelope->key)),
-        RD_KAFKA_V_VALUE(envelope->value, strlen(envelope->value)),
-        RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_HEADERS(headers),
-        RD_KAFKA_V_OPAQUE(opaque), RD_KAFKA_V_END);
+    rd_kafka_resp_err_t code =
+        rd_kafka_producev(client, RD_KAFKA_V_TOPIC(topic), RD_KAFKA_V_PARTITION(partition),
+                          RD_KAFKA_V_KEY(envelope->key, strlen(envelope->key)),
+                          RD_KAFKA_V_VALUE(envelope->value, strlen(envelope->value)),
+                          RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_HEADERS(headers),
+                          RD_KAFKA_V_OPAQUE(opaque), RD_KAFKA_V_END);
     if (code)
         rd_kafka_headers_destroy(headers); /* ours again after a failure */
     return code;

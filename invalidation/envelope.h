@@ -25,4 +25,8 @@ void envelope_free(struct envelope *envelope); /* one of zeros is fine */
 rd_kafka_resp_err_t envelope_send(const struct envelope *envelope, rd_kafka_t *client,
                                   const char *topic, void *opaque);
 
+/* The same to a partition that the sender knows. */
+rd_kafka_resp_err_t envelope_send_to(const struct envelope *envelope, rd_kafka_t *client,
+                                     const char *topic, int32_t partition, void *opaque);
+
 #endif

@@ -9,6 +9,7 @@
 #include <utlist.h>
 
 #include "invalidation/envelope.h"
+#include "invalidation/fenced.h"
 
 enum { DEFAULT_TIMEOUT_MS = 5000, AGAIN_MS = 200, LEARN_MS = 300 };
 
@@ -23,6 +24,9 @@ struct outlet_message {
 
 struct outlet {
     struct publisher_options options; /* strings are the outlet's */
+    struct fenced *fenced; /* NULL: without a fence, and then there are `client` and `queue` */
+    int32_t partition;
+    char *id; /* of the writer */
     rd_kafka_t *client;
     rd_kafka_queue_t *queue;
     int fd;
@@ -64,29 +68,49 @@ static void put_off(struct outlet_message *message)
     message->outlet->status.again++;
 }
 
-static void on_delivery(rd_kafka_t *client, const rd_kafka_message_t *from, void *arg)
+/* What became of a message, which nobody else has any more. */
+static void settle(struct outlet_message *message, rd_kafka_resp_err_t code, size_t size,
+                   const struct publish_receipt *receipt)
 {
-    (void)client;
-    struct outlet *outlet = arg;
-    struct outlet_message *message = from->_private;
-    const struct publish_receipt receipt = {.partition = from->partition,
-                                            .offset = from->offset,
-                                            .acked_us = (now_ms() - message->sent_ms) * 1000};
+    struct outlet *outlet = message->outlet;
     message->with_client = false;
-    if (!from->err) {
+    if (!code) {
         outlet->status.acknowledged++;
-        outlet->status.bytes += from->len;
+        outlet->status.bytes += size;
         outlet->trouble[0] = '\0';
-        finish(message, 0, &receipt);
-    } else if (from->err == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE) {
+        finish(message, 0, receipt);
+    } else if (code == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE) {
         finish(message, ERR_TOO_LARGE, NULL);
     } else if (!message->send.done) {
         message_free(message);
     } else {
-        if (from->err != RD_KAFKA_RESP_ERR__PURGE_QUEUE &&
-            from->err != RD_KAFKA_RESP_ERR__PURGE_INFLIGHT)
-            kafka_note_trouble(outlet->trouble, from->err, rd_kafka_err2str(from->err));
+        if (code != RD_KAFKA_RESP_ERR__PURGE_QUEUE && code != RD_KAFKA_RESP_ERR__PURGE_INFLIGHT &&
+            !outlet->fenced)
+            kafka_note_trouble(outlet->trouble, code, rd_kafka_err2str(code));
         put_off(message);
+    }
+}
+
+static void on_delivery(rd_kafka_t *client, const rd_kafka_message_t *from, void *arg)
+{
+    (void)client, (void)arg;
+    struct outlet_message *message = from->_private;
+    const struct publish_receipt receipt = {.partition = from->partition,
+                                            .offset = from->offset,
+                                            .acked_us = (now_ms() - message->sent_ms) * 1000};
+    settle(message, from->err, from->len, &receipt);
+}
+
+static void take_results(struct outlet *outlet)
+{
+    struct fenced_result result;
+    fenced_trouble(outlet->fenced, outlet->trouble);
+    while (fenced_get(outlet->fenced, &result)) {
+        struct outlet_message *message = result.opaque;
+        const struct publish_receipt receipt = {.partition = outlet->partition,
+                                                .offset = result.offset,
+                                                .acked_us = (now_ms() - message->sent_ms) * 1000};
+        settle(message, result.code, result.size, &receipt);
     }
 }
 
@@ -152,9 +176,21 @@ static void renew_client(struct outlet *outlet)
 
 /* ---- sending ---- */
 
+static rd_kafka_resp_err_t hand_over_fenced(struct outlet_message *message)
+{
+    struct fenced *fenced = message->outlet->fenced;
+    if (fenced_state(fenced) != FENCED_OPEN)
+        return RD_KAFKA_RESP_ERR__STATE;
+    message->sent_ms = now_ms();
+    message->with_client = fenced_put(fenced, &message->envelope, message) == 0;
+    return message->with_client ? 0 : RD_KAFKA_RESP_ERR__STATE;
+}
+
 static rd_kafka_resp_err_t hand_over(struct outlet_message *message)
 {
     struct outlet *outlet = message->outlet;
+    if (outlet->fenced)
+        return hand_over_fenced(message);
     if (!outlet->client)
         return RD_KAFKA_RESP_ERR__STATE;
     if (!outlet->met) /* left alone, librdkafka looks for the leaders once a second */
@@ -219,10 +255,14 @@ void outlet_poll(struct outlet *outlet)
 {
     uint64_t signals;
     (void)!read(outlet->fd, &signals, sizeof signals);
-    if (outlet->client)
-        while (rd_kafka_poll(outlet->client, 0) > 0)
-            continue;
-    renew_client(outlet);
+    if (outlet->fenced) {
+        take_results(outlet);
+    } else {
+        if (outlet->client)
+            while (rd_kafka_poll(outlet->client, 0) > 0)
+                continue;
+        renew_client(outlet);
+    }
     send_again(outlet);
 }
 
@@ -245,18 +285,67 @@ static bool copy_options(struct outlet *outlet, const struct publisher_options *
     return true;
 }
 
-struct outlet *outlet_open(const struct publisher_options *options,
-                           char ret_error[PUBLISH_MAX_ERROR])
+/* With nobody to send to yet. */
+static struct outlet *new_outlet(const struct publisher_options *options,
+                                 char error[PUBLISH_MAX_ERROR])
 {
     struct outlet *outlet = calloc(1, sizeof *outlet);
-    snprintf(ret_error, PUBLISH_MAX_ERROR, "%s", error_text(ERR_MEMORY));
+    snprintf(error, PUBLISH_MAX_ERROR, "%s", error_text(ERR_MEMORY));
     if (!outlet)
         return NULL;
     outlet->fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    if (copy_options(outlet, options) && outlet->fd >= 0 && open_client(outlet, ret_error))
+    if (copy_options(outlet, options) && outlet->fd >= 0)
         return outlet;
     outlet_close(outlet);
     return NULL;
+}
+
+struct outlet *outlet_open(const struct publisher_options *options,
+                           char ret_error[PUBLISH_MAX_ERROR])
+{
+    struct outlet *outlet = new_outlet(options, ret_error);
+    if (outlet && open_client(outlet, ret_error))
+        return outlet;
+    outlet_close(outlet);
+    return NULL;
+}
+
+struct outlet *outlet_open_fenced(const struct publisher_options *options, const char *id,
+                                  int32_t partition, char ret_error[PUBLISH_MAX_ERROR])
+{
+    struct outlet *outlet = new_outlet(options, ret_error);
+    if (!outlet)
+        return NULL;
+    outlet->partition = partition;
+    outlet->id = strdup(id);
+    if (outlet->id)
+        outlet->fenced = fenced_open(
+            &(struct fenced_options){.kafka = {.brokers = outlet->options.brokers,
+                                               .properties = outlet->options.properties,
+                                               .property_count = outlet->options.property_count},
+                                     .topic = outlet->options.topic,
+                                     .id = outlet->id,
+                                     .partition = partition,
+                                     .timeout_ms = outlet->options.timeout_ms,
+                                     .fd = outlet->fd},
+            ret_error);
+    if (outlet->fenced)
+        return outlet;
+    outlet_close(outlet);
+    return NULL;
+}
+
+enum outlet_state outlet_state(const struct outlet *outlet)
+{
+    static const enum outlet_state states[] = {[FENCED_OPENING] = OUTLET_OPENING,
+                                               [FENCED_OPEN] = OUTLET_OPEN,
+                                               [FENCED_LOST] = OUTLET_LOST};
+    return outlet->fenced ? states[fenced_state(outlet->fenced)] : OUTLET_OPEN;
+}
+
+int64_t outlet_epoch(const struct outlet *outlet)
+{
+    return outlet->fenced ? fenced_epoch(outlet->fenced) : -1;
 }
 
 void outlet_close(struct outlet *outlet)
@@ -264,6 +353,7 @@ void outlet_close(struct outlet *outlet)
     if (!outlet)
         return;
     close_client(outlet);
+    fenced_close(outlet->fenced);
     while (outlet->messages)
         message_free(outlet->messages);
     if (outlet->fd >= 0)
@@ -273,6 +363,7 @@ void outlet_close(struct outlet *outlet)
     free((void *)(uintptr_t)outlet->options.properties);
     free((void *)(uintptr_t)outlet->options.brokers);
     free((void *)(uintptr_t)outlet->options.topic);
+    free(outlet->id);
     free(outlet);
 }
 

@@ -5,6 +5,9 @@
  * timed out, a client that librdkafka gives up: the same message, byte for byte, goes out again, so it may be there twice. The
  * order of two sets is kept only if the second is sent once the first is acknowledged: that is the caller's to see to.
  *
+ * With a fence it writes to one partition, in transactions, and only as long as nobody else does (fenced.h). Once another
+ * does, it is lost: what is under way may be in the log or not, and nothing goes out any more.
+ *
  * Everything happens in the caller's thread, in outlet_poll().
  */
 #ifndef FRESHET_INVALIDATION_OUTLET_H
@@ -25,6 +28,21 @@ enum { OUTLET_POLL_MS = 100 }; /* outlet_poll() is due at least this often */
 /* Options as publisher_new(); `timeout_ms`: after it a send counts as lost, and is made again. NULL with one line. */
 struct outlet *outlet_open(const struct publisher_options *options,
                            char ret_error[PUBLISH_MAX_ERROR]);
+
+/* One for a partition, whose writer is called `id` by all that may come to be it. `options->timeout_ms` is a transaction's. */
+struct outlet *outlet_open_fenced(const struct publisher_options *options, const char *id,
+                                  int32_t partition, char ret_error[PUBLISH_MAX_ERROR]);
+
+enum outlet_state {
+    OUTLET_OPENING, /* with a fence: not the writer yet. Nothing is to be sent */
+    OUTLET_OPEN,
+    OUTLET_LOST, /* to be closed */
+};
+/* It changes in outlet_poll() or before, and then the descriptor is readable. */
+enum outlet_state outlet_state(const struct outlet *outlet);
+
+/* What the brokers know the writer's turn by; -1: not known (yet), or without a fence. */
+int64_t outlet_epoch(const struct outlet *outlet);
 
 /* What is under way is taken back, without being told. NULL is fine. */
 void outlet_close(struct outlet *outlet);

@@ -26,23 +26,23 @@ struct captured {
     struct capture *capture;
     struct dial *dial;
     struct event *timer;
-    struct outlet_message *message; /* under way; NULL: none */
-    size_t recalled;                /* its place in the recall under way */
-    bool ready;                     /* the log was read for it */
-    bool told;                      /* that it is followed */
-    int32_t partition;              /* in the log; the next two are of there */
-    int64_t offset;                 /* the first change set that is not in it */
-    struct retention_view view;     /* its newest snapshot */
-    bool writing;                   /* a snapshot */
-    bool stays;                     /* as it is, while another configuration is taken over */
-    UT_hash_handle hh;              /* by the apex, where the zone keeps it */
+    struct outlet *outlet;            /* while it is our turn; or NULL */
+    struct outlet_message *message;   /* under way; NULL: none */
+    struct outlet_message *heartbeat; /* likewise */
+    size_t recalled;                  /* its place in the recall under way */
+    bool ready;                       /* the log was read for it */
+    bool told;                        /* that it is followed */
+    int32_t partition;                /* in the log; the next two are of there */
+    int64_t offset;                   /* the first change set that is not in it */
+    struct retention_view view;       /* its newest snapshot */
+    bool writing;                     /* a snapshot */
+    bool stays;                       /* as it is, while another configuration is taken over */
+    UT_hash_handle hh;                /* by the apex, where the zone keeps it */
 };
 
 /* Zones that the log is read for, together. */
 struct captures {
     struct captures_options options;
-    struct outlet *outlet;
-    struct event *outlet_readable, *outlet_clock;
     struct captured *zones; /* a uthash table */
     struct recall *recall;  /* NULL: none is under way */
     struct recall_zone *recalled;
@@ -161,7 +161,7 @@ static int act_publish(void *arg, struct capture *capture, const struct change_s
     struct captures *all = arg;
     struct captured *captured = captured_of(all, capture);
     const struct outlet_send send = {.set = set, .done = on_published, .arg = captured};
-    return outlet_send(all->outlet, &send, &captured->message);
+    return outlet_send(captured->outlet, &send, &captured->message);
 }
 
 static void on_written(void *arg, int64_t offset, int64_t made_us)
@@ -276,14 +276,25 @@ static bool copy_primaries(struct captured *captured, const struct config_origin
     return true;
 }
 
-static void captured_free(struct captured *captured)
+/* It is somebody else's turn, or nobody's: what is not in the log is forgotten. */
+static void captured_stop(struct captured *captured)
 {
     if (captured->message)
-        outlet_take_back(captured->all->outlet, captured->message);
+        outlet_take_back(captured->outlet, captured->message);
+    if (captured->heartbeat)
+        outlet_take_back(captured->outlet, captured->heartbeat);
     if (captured->all->snapshots)
         snapshots_forget(captured->all->snapshots, captured);
     if (captured->capture)
         capture_stop(captured->capture);
+    captured->message = captured->heartbeat = NULL;
+    captured->outlet = NULL;
+    captured->ready = captured->writing = false;
+}
+
+static void captured_free(struct captured *captured)
+{
+    captured_stop(captured);
     capture_free(captured->capture);
     dial_free(captured->dial);
     if (captured->timer)
@@ -384,16 +395,57 @@ static bool judge(struct captured *captured, struct retention_margin *ret)
     return true;
 }
 
-static void guard(struct captured *captured)
+/* Whether the zone is what it is said to be, with nothing under way. */
+static bool is_at_rest(const struct captured *captured)
 {
     struct capture_status status;
-    struct retention_margin margin;
     capture_status(captured->capture, &status);
-    if (captured->writing || captured->message || status.state == CAPTURE_PUBLISHING ||
-        !status.has_serial || !judge(captured, &margin) || margin.verdict == RETENTION_FINE)
+    return !captured->writing && !captured->message && !captured->heartbeat &&
+           status.state != CAPTURE_PUBLISHING && status.has_serial;
+}
+
+/* Nobody else has written up to there. */
+static void on_heartbeat(void *arg, int result, const struct publish_receipt *receipt)
+{
+    struct captured *captured = arg;
+    captured->heartbeat = NULL;
+    if (result < 0 || receipt->offset < captured->offset)
         return;
-    write_snapshot(captured,
-                   captured->view.end > captured->offset ? captured->view.end : captured->offset);
+    captured->offset = receipt->offset + 1;
+    if (is_at_rest(captured))
+        write_snapshot(captured, captured->offset);
+}
+
+/*
+ * A set without changes. Of several instances one may take itself for the one that writes when it is not any more: what its
+ * zone is at the end of the log it cannot say, but where it was let write.
+ */
+static void send_heartbeat(struct captured *captured)
+{
+    struct capture_status status;
+    capture_status(captured->capture, &status);
+    struct change_set set = {.has_serial = true, .serial = status.serial, .time_us = now().wall_us};
+    const uint8_t *apex = zone_apex(captured->zone);
+    memcpy(set.zone, apex, name_size(apex));
+    snprintf(set.publisher, sizeof set.publisher, "%s", captured->all->options.config->publisher);
+    const struct outlet_send send = {.set = &set, .done = on_heartbeat, .arg = captured};
+    if (outlet_send(captured->outlet, &send, &captured->heartbeat) < 0)
+        captured->heartbeat = NULL;
+}
+
+static void guard(struct captured *captured)
+{
+    struct retention_margin margin;
+    struct turn_status turn;
+    if (!is_at_rest(captured) || !judge(captured, &margin) || margin.verdict == RETENTION_FINE)
+        return;
+    turns_of_zone(captured->all->options.turns, zone_apex(captured->zone), &turn);
+    if (captured->view.end <= captured->offset)
+        write_snapshot(captured, captured->offset);
+    else if (turn.state == TURN_ALONE)
+        write_snapshot(captured, captured->view.end);
+    else
+        send_heartbeat(captured);
 }
 
 static void on_guard(evutil_socket_t fd, short what, void *arg)
@@ -519,7 +571,7 @@ static int recall_unready(struct captures *all, char error[CONFIG_MAX_ERROR])
         return ERR_MEMORY;
     HASH_ITER (hh, all->zones, captured, next) {
         captured->recalled = SIZE_MAX;
-        if (captured->ready)
+        if (captured->ready || !captured->outlet)
             continue;
         captured->recalled = count;
         all->recalled[count++].zone = captured->zone;
@@ -546,30 +598,52 @@ static int recall_unready(struct captures *all, char error[CONFIG_MAX_ERROR])
     return ERR_SYSTEM;
 }
 
-/* ---- the whole of it ---- */
+/* ---- turns ---- */
 
-static void on_outlet(evutil_socket_t fd, short what, void *arg)
+/* A turn began or ended. Whoever has two right after one another begins anew: in between the zone may have been another's. */
+static bool take_turn(struct captured *captured)
 {
-    (void)fd, (void)what;
+    struct outlet *outlet = turns_outlet(captured->all->options.turns, zone_apex(captured->zone));
+    if (outlet == captured->outlet)
+        return false;
+    const bool is_recalled = captured->outlet && !captured->ready;
+    captured_stop(captured);
+    captured->outlet = outlet;
+    event_del(captured->timer);
+    return is_recalled;
+}
+
+void captures_turn(void *arg)
+{
     struct captures *all = arg;
-    outlet_poll(all->outlet);
+    struct captured *captured, *next;
+    char error[CONFIG_MAX_ERROR];
+    bool spoilt = false; /* the log is being read for a zone that is not ours any more */
+    HASH_ITER (hh, all->zones, captured, next)
+        spoilt = take_turn(captured) || spoilt;
+    if (all->snapshots)
+        snapshots_look_again(all->snapshots);
+    if (spoilt)
+        end_recall(all);
+    if (recall_unready(all, error) < 0)
+        log_line(LOG_LEVEL_ERROR, "msg=\"zones wait: no thread to read the log\" why=\"%s\"",
+                 error);
 }
 
-static bool watch_outlet(struct captures *all)
+bool captures_has_zones(void *arg, int32_t partition, size_t count)
 {
-    static const struct timeval pause = {.tv_usec = OUTLET_POLL_MS * 1000};
-    struct event_base *base = all->options.base;
-    all->outlet_readable =
-        event_new(base, outlet_fd(all->outlet), EV_READ | EV_PERSIST, on_outlet, all);
-    all->outlet_clock = event_new(base, -1, EV_PERSIST, on_outlet, all);
-    return all->outlet_readable && all->outlet_clock &&
-           event_add(all->outlet_readable, NULL) == 0 && event_add(all->outlet_clock, &pause) == 0;
+    const struct captures *all = arg;
+    for (const struct captured *one = all->zones; one; one = one->hh.next)
+        if (publish_partition(zone_apex(one->zone), count) == partition)
+            return true;
+    return false;
 }
+
+/* ---- the whole of it ---- */
 
 struct captures *captures_new(const struct captures_options *options,
                               char ret_error[CONFIG_MAX_ERROR])
 {
-    const struct config_feed *feed = options->config->feed;
     struct captures *all = calloc(1, sizeof *all);
     snprintf(ret_error, CONFIG_MAX_ERROR, "%s", error_text(ERR_MEMORY));
     if (!all)
@@ -583,12 +657,7 @@ struct captures *captures_new(const struct captures_options *options,
                                             .id = act_id,
                                             .note = act_note,
                                             .arg = all};
-    all->outlet = outlet_open(&(struct publisher_options){.brokers = feed->brokers,
-                                                          .topic = feed->updates,
-                                                          .properties = options->properties,
-                                                          .property_count = feed->rdkafka_count},
-                              ret_error);
-    bool good = all->outlet && watch_outlet(all);
+    bool good = true;
     for (size_t k = 0; good && k < options->config->origin_zone_count; k++)
         good = add_zone(all, &options->config->origin_zones[k]) == 0;
     if (good)
@@ -599,9 +668,7 @@ struct captures *captures_new(const struct captures_options *options,
 
 int captures_start(struct captures *captures, char ret_error[CONFIG_MAX_ERROR])
 {
-    if (!start_guard(captures, ret_error))
-        return ERR_SYSTEM;
-    return recall_unready(captures, ret_error);
+    return start_guard(captures, ret_error) ? 0 : ERR_SYSTEM;
 }
 
 void captures_free(struct captures *captures)
@@ -617,11 +684,6 @@ void captures_free(struct captures *captures)
     snapshots_stop(captures->snapshots);
     if (captures->guard)
         event_free(captures->guard);
-    if (captures->outlet_readable)
-        event_free(captures->outlet_readable);
-    if (captures->outlet_clock)
-        event_free(captures->outlet_clock);
-    outlet_close(captures->outlet);
     free(captures);
 }
 
@@ -669,6 +731,8 @@ int captures_reload(struct captures *captures, const struct config *config,
         if (!find_by_text(captures, config->origin_zones[k].name) &&
             add_zone(captures, &config->origin_zones[k]) < 0)
             return ERR_MEMORY;
+    HASH_ITER (hh, captures->zones, captured, next)
+        captured->outlet = turns_outlet(captures->options.turns, zone_apex(captured->zone));
     return recall_unready(captures, error);
 }
 
@@ -678,12 +742,12 @@ void captures_numbers(const struct captures *captures, struct captures_numbers *
 {
     *ret =
         (struct captures_numbers){.counts = captures->counts, .zones = HASH_COUNT(captures->zones)};
-    outlet_status(captures->outlet, &ret->outlet);
     if (captures->snapshots)
         snapshots_status(captures->snapshots, &ret->snapshots);
     for (struct captured *one = captures->zones; one; one = one->hh.next) {
         struct retention_margin margin;
         ret->ready += one->ready;
+        ret->active += one->outlet != NULL;
         ret->gapped += judge(one, &margin) && margin.verdict == RETENTION_GAPPED;
     }
 }
@@ -696,6 +760,7 @@ struct captured *captures_next(const struct captures *captures, const struct cap
 void captured_status(struct captured *captured, struct captured_status *ret)
 {
     *ret = (struct captured_status){.apex = zone_apex(captured->zone)};
+    turns_of_zone(captured->all->options.turns, ret->apex, &ret->turn);
     if (!captured->ready)
         return; /* somebody else writes it */
     capture_status(captured->capture, &ret->capture);

@@ -2,8 +2,8 @@
  * captures.h - all zones that are captured (capture.h), with their clocks, their ways to the primaries and to Kafka.
  *
  *      NOTIFY --service.h--> captures_notify() --> capture.h --> dial.h      the primary
- *                                                     |--------> outlet.h    the log
- *                                                     `--------> recall.h    the log, at the start
+ *                                                     |--------> turns.h     the log, while it is this program's turn
+ *                                                     `--------> recall.h    the log, when a turn begins
  *
  * Threads: all on the main thread; what recall.h makes elsewhere is handed over when it is done.
  */
@@ -13,10 +13,10 @@
 #include <event2/event.h>
 
 #include "config/config.h"
-#include "invalidation/outlet.h"
 #include "origin/capture.h"
 #include "origin/signature.h"
 #include "origin/snapshots.h"
+#include "origin/turns.h"
 
 enum { CAPTURES_LATEST = 1024 };
 
@@ -35,15 +35,20 @@ struct captures_options {
     const struct config *config;   /* the one it starts with; borrowed until captures_free() */
     char *const *properties;       /* of librdkafka, with secrets; borrowed until captures_free() */
     const struct keyring *keyring; /* borrowed */
+    struct turns *turns;           /* borrowed */
 };
 
-/* NULL with one line in `ret_error`. Nothing happens before captures_start(). */
+/* NULL with one line in `ret_error`. Nothing happens before captures_start(), and a turn. */
 struct captures *captures_new(const struct captures_options *options,
                               char ret_error[CONFIG_MAX_ERROR]);
 void captures_free(struct captures *captures); /* NULL is fine */
 
-/* Reads the log and begins. ERR_MEMORY, ERR_SYSTEM. */
+/* ERR_MEMORY, ERR_SYSTEM. */
 MUST_CHECK int captures_start(struct captures *captures, char ret_error[CONFIG_MAX_ERROR]);
+
+/* Of struct turns_user, with `captures`: zones begin, with what the log says, and end. */
+void captures_turn(void *captures);
+bool captures_has_zones(void *captures, int32_t partition, size_t count);
 
 /* Takes over the zones of another configuration: they come, go, or get other primaries and keys. The keyring is borrowed, the configuration is not kept. ERR_MEMORY. */
 MUST_CHECK int captures_reload(struct captures *captures, const struct config *config,
@@ -63,16 +68,16 @@ bool captured_notify(struct captured *captured, const struct sockaddr *peer, boo
 
 struct captures_numbers {
     struct capture_counts counts;
-    struct outlet_status outlet;
     struct snapshots_status snapshots;
-    size_t zones, ready; /* of those, that the log was read for */
-    size_t gapped;       /* and of those, without a snapshot that the log goes on from */
+    size_t zones, active, ready; /* of those: whose turn it is, and that the log was read for */
+    size_t gapped;               /* and of those, without a snapshot that the log goes on from */
 };
 void captures_numbers(const struct captures *captures, struct captures_numbers *ret);
 
 /* A zone. */
 struct captured_status {
     const uint8_t *apex;
+    struct turn_status turn;
     struct capture_status capture;
     struct zone_size size;
     bool has_margin; /* the next is known */

@@ -26,6 +26,7 @@ struct item {
     enum said said;
     size_t k;
     int64_t offset;
+    uint64_t served; /* SAID_CAUGHT_UP: which question that answers */
     struct change_set *set;
     char why[FOLLOW_MAX_ERROR];
 };
@@ -35,11 +36,12 @@ struct followed {
     struct zone *zone;
     char key[NAME_MAX_TEXT];
     int32_t partition;
-    int64_t next; /* offset */
-    bool loaded;  /* and handed to the loop */
-    int64_t goal; /* caught_up() is said from there on; -1: nobody waits for it */
-    bool asked;   /* by the loop: what is the goal? Under the lock */
-    bool refused; /* by the loop: read it anew. Under the lock */
+    int64_t next;    /* offset */
+    bool loaded;     /* and handed to the loop */
+    int64_t goal;    /* caught_up() is said from there on; -1: nobody waits for it */
+    uint64_t asked;  /* by the loop, how often: what is the goal? Under the lock */
+    uint64_t served; /* which of these the goal is of */
+    bool refused;    /* by the loop: read it anew. Under the lock */
 };
 
 struct follow {
@@ -119,7 +121,11 @@ static void take_item(struct follow *follow, struct item *item)
         pthread_mutex_unlock(&follow->lock);
         break;
     case SAID_CAUGHT_UP:
-        options->caught_up(options->arg, item->k);
+        pthread_mutex_lock(&follow->lock);
+        const bool latest = item->served == follow->zones[item->k].asked;
+        pthread_mutex_unlock(&follow->lock);
+        if (latest) /* else it was asked again, and the log may have more */
+            options->caught_up(options->arg, item->k);
         break;
     case SAID_LOST:
         options->lost(options->arg, item->k, item->why);
@@ -307,7 +313,9 @@ static void reach(struct follow *follow, int32_t partition, int64_t next)
         if (zone->partition != partition || !zone->loaded || zone->goal < 0 || next < zone->goal)
             continue;
         zone->goal = -1;
-        push(follow, new_item(SAID_CAUGHT_UP, k));
+        struct item *item = new_item(SAID_CAUGHT_UP, k);
+        item->served = zone->served;
+        push(follow, item);
     }
 }
 
@@ -377,7 +385,8 @@ static void see_to_requests(struct follow *follow)
         struct followed *zone = &follow->zones[k];
         int64_t first, end;
         pthread_mutex_lock(&follow->lock);
-        const bool asked = zone->asked, refused = zone->refused;
+        const uint64_t asked = zone->asked;
+        const bool refused = zone->refused;
         zone->refused = false;
         pthread_mutex_unlock(&follow->lock);
         if (refused && zone->loaded) {
@@ -385,13 +394,11 @@ static void see_to_requests(struct follow *follow)
             wait_until_taken(follow);
             follow->again = 0;
         }
-        if (!asked || !zone->loaded ||
+        if (asked == zone->served || !zone->loaded ||
             log_reader_span(follow->reader, zone->partition, ASK_MS, &first, &end, follow->error) <
                 0)
             continue;
-        pthread_mutex_lock(&follow->lock);
-        zone->asked = false;
-        pthread_mutex_unlock(&follow->lock);
+        zone->served = asked;
         zone->goal = end;
         reach(follow, zone->partition, follow->at[zone->partition]);
     }
@@ -424,7 +431,7 @@ static void *run(void *arg)
 void follow_catch_up(struct follow *follow, size_t k)
 {
     pthread_mutex_lock(&follow->lock);
-    follow->zones[k].asked = true;
+    follow->zones[k].asked++;
     pthread_mutex_unlock(&follow->lock);
 }
 

@@ -92,6 +92,7 @@ struct program {
     struct config *first;  /* what takes a restart to change is borrowed from here */
     struct keyring keyring;
     char **properties;
+    struct turns *turns;
     struct captures *captures;
     struct keyring first_keyring; /* of `first`: zones whose primary is the log go by both */
     struct primaries *primaries;
@@ -147,6 +148,7 @@ static bool reload(struct program *program, char error[CONFIG_MAX_ERROR])
     program->status.config = config;
     if (captures_reload(program->captures, config, &program->keyring) < 0)
         log_line(LOG_LEVEL_ERROR, "msg=\"not all zones could be taken over\"");
+    turns_look(program->turns);
     if (old != program->first)
         config_free(old);
     keyring_clear(&old_keyring);
@@ -235,9 +237,18 @@ static bool start_primaries(struct program *program, char error[CONFIG_MAX_ERROR
         primaries_start(&(struct primaries_options){.base = program->base,
                                                     .config = program->first,
                                                     .properties = program->properties,
-                                                    .keyring = &program->first_keyring},
+                                                    .keyring = &program->first_keyring,
+                                                    .turns = program->turns},
                         error);
     return program->primaries != NULL;
+}
+
+static bool start_turns(struct program *program, char error[CONFIG_MAX_ERROR])
+{
+    const struct turns_user users[TURNS_USERS] = {
+        {captures_turn, captures_has_zones, program->captures},
+        {primaries_turn, primaries_has_zones, program->primaries}};
+    return turns_start(program->turns, users, error) == 0;
 }
 
 static bool start(struct program *program, char error[CONFIG_MAX_ERROR])
@@ -251,10 +262,17 @@ static bool start(struct program *program, char error[CONFIG_MAX_ERROR])
     program->properties = secrets_read(config, error);
     if (!program->properties)
         return false;
+    program->turns = turns_new(&(struct turns_options){.base = program->base,
+                                                       .feed = program->first->feed,
+                                                       .properties = program->properties},
+                               error);
+    if (!program->turns)
+        return false;
     program->captures = captures_new(&(struct captures_options){.base = program->base,
                                                                 .config = program->config,
                                                                 .properties = program->properties,
-                                                                .keyring = &program->keyring},
+                                                                .keyring = &program->keyring,
+                                                                .turns = program->turns},
                                      error);
     if (!program->captures)
         return false;
@@ -264,6 +282,7 @@ static bool start(struct program *program, char error[CONFIG_MAX_ERROR])
                                         .keyring = &program->keyring,
                                         .serve = primaries_serve(program->primaries)};
     program->status = (struct status){.captures = program->captures,
+                                      .turns = program->turns,
                                       .primaries = program->primaries,
                                       .service = &program->service,
                                       .config = config,
@@ -272,7 +291,7 @@ static bool start(struct program *program, char error[CONFIG_MAX_ERROR])
         return false;
     program->status.listen = program->listen;
     return settle_down(program, error) && watch(program) &&
-           captures_start(program->captures, error) == 0;
+           captures_start(program->captures, error) == 0 && start_turns(program, error);
 }
 
 static void close_program(struct program *program)
@@ -282,6 +301,7 @@ static void close_program(struct program *program)
     primaries_stop(program->primaries);
     listen_close(program->listen);
     captures_free(program->captures);
+    turns_stop(program->turns);
     for (size_t k = 0; k < 3; k++)
         if (program->signals[k])
             event_free(program->signals[k]);

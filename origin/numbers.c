@@ -3,7 +3,8 @@
 #include "daemon/number.h"
 
 #define COUNT(field)    .offset = offsetof(struct origin_numbers, captures.counts.field)
-#define OUTLET(field)   .offset = offsetof(struct origin_numbers, captures.outlet.field)
+#define TURNS(field)    .offset = offsetof(struct origin_numbers, turns.field)
+#define OUTLET(field)   .offset = offsetof(struct origin_numbers, turns.outlet.field)
 #define LISTEN(field)   .offset = offsetof(struct origin_numbers, listen.field)
 #define SERVICE(field)  .offset = offsetof(struct origin_numbers, service.field)
 #define SNAPSHOT(field) .offset = offsetof(struct origin_numbers, captures.snapshots.field)
@@ -15,6 +16,12 @@
 static const struct number list[] = {
     {"zones", "origin_zones", "Zones that are looked after.", HERE(zones)},
     {"ready", "origin_zones_ready", "Of those, that the log was read for.", HERE(ready)},
+    {"active", "origin_zones_active", "Of all zones, that this instance writes.", HERE(active)},
+    {"turns", "origin_turns_total", "Partitions of the log that it began to write.", TURNS(begun)},
+    {"turns_ended", "origin_turns_ended_total", "And that it ceased to write.", TURNS(ended)},
+    {"turns_fenced", "origin_turns_fenced_total",
+     "Times Kafka did not let it write any more, mostly as another instance did.", TURNS(fenced),
+     "Kafka did not let this instance write any more: another one does"},
     {"versions", "origin_versions_total", "Versions of zones that the log has.", COUNT(versions)},
     {"changes", "origin_changes_total", "Changes in them.", COUNT(changes)},
     {"in_snapshots", "origin_large_total",
@@ -84,6 +91,9 @@ static const struct number list[] = {
     {"updates_late", "origin_updates_late_total",
      "UPDATEs answered SERVFAIL: the log did not have them in time.", PRIMARY(late),
      "UPDATEs fail: Kafka does not acknowledge them in time"},
+    {"updates_standby", "origin_updates_standby_total",
+     "UPDATEs answered REFUSED: another instance takes them.", PRIMARY(standby),
+     "UPDATEs are refused: another instance takes them"},
     {"updates_not_ready", "origin_updates_not_ready_total",
      "UPDATEs answered SERVFAIL: the zone was not read from the log.", PRIMARY(not_ready),
      "UPDATEs fail: their zone is not there"},

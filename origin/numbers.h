@@ -11,11 +11,12 @@
 
 struct origin_numbers {
     struct captures_numbers captures;
+    struct turns_numbers turns;
     struct listen_numbers listen;
     struct service_numbers service;
     struct primaries_numbers primaries;
-    uint64_t zones, ready, under_way, gapped; /* of captures, as wide as numbers are */
-    uint64_t primary_zones, primary_ready;    /* of primaries */
+    uint64_t zones, ready, active, under_way, gapped; /* of captures, as wide as numbers are */
+    uint64_t primary_zones, primary_ready;            /* of primaries */
 };
 extern const struct numbers numbers_of_origin;
 

@@ -12,7 +12,7 @@
 #include "daemon/log.h"
 #include "origin/follow.h"
 
-enum { MAX_KEY = 96, SEND_MS = 10000 };
+enum { MAX_KEY = 96 };
 
 /* One zone. */
 struct held {
@@ -22,6 +22,7 @@ struct held {
     struct zone_history *history;
     struct policy_rule *rules;
     struct primary *primary;
+    struct outlet *outlet;          /* while it is our turn; or NULL */
     struct outlet_message *message; /* under way; NULL: none */
     bool told_ready;
 };
@@ -31,8 +32,6 @@ struct primaries {
     struct held *held;
     size_t count;
     struct zone **zones; /* as follow.h wants them */
-    struct outlet *outlet;
-    struct event *outlet_event;
     struct event *timer;
     struct follow *follow;
     struct serve *serve;
@@ -279,7 +278,7 @@ static int act_publish(void *arg, struct primary *primary, const struct change_s
     struct primaries *all = arg;
     struct held *held = held_of(all, primary);
     const struct outlet_send send = {.set = set, .done = on_published, .arg = held};
-    return outlet_send(all->outlet, &send, &held->message);
+    return outlet_send(held->outlet, &send, &held->message);
 }
 
 static void act_take_back(void *arg, struct primary *primary)
@@ -288,7 +287,7 @@ static void act_take_back(void *arg, struct primary *primary)
     struct held *held = held_of(all, primary);
     char zone[NAME_MAX_TEXT];
     if (held->message)
-        outlet_take_back(all->outlet, held->message);
+        outlet_take_back(held->outlet, held->message);
     held->message = NULL;
     log_limited(LOG_LEVEL_ERROR, "msg=\"an UPDATE is not acknowledged by Kafka in time\" zone=%s",
                 name_to_text(zone_apex(held->zone), zone));
@@ -317,7 +316,7 @@ static bool tell_there(struct held *held)
     struct primary_status status;
     char zone[NAME_MAX_TEXT];
     primary_status(held->primary, &status);
-    if (!status.ready || held->told_ready)
+    if (!primary_is_ready(held->primary) || held->told_ready)
         return false;
     held->told_ready = true;
     log_line(LOG_LEVEL_INFO, "msg=\"a zone is served\" zone=%s serial=%" PRIu32,
@@ -342,12 +341,13 @@ static void on_caught_up(void *arg, size_t k)
     char zone[NAME_MAX_TEXT];
     primary_caught_up(held->primary, now());
     primary_status(held->primary, &status);
+    const bool there = primary_is_ready(held->primary);
     if (tell_there(held))
         serve_notify(all->serve, held->primary);
-    if (!status.ready)
+    if (!there)
         log_line(LOG_LEVEL_WARNING, "msg=\"a zone is not served\" zone=%s why=\"%s\"",
                  name_to_text(zone_apex(held->zone), zone), status.why);
-    held->told_ready = status.ready;
+    held->told_ready = there;
     settle(all);
 }
 
@@ -363,12 +363,32 @@ static void on_lost(void *arg, size_t k, const char *why)
     settle(all);
 }
 
-static void on_outlet(evutil_socket_t fd, short what, void *arg)
+/* ---- turns ---- */
+
+void primaries_turn(void *arg)
 {
-    (void)fd, (void)what;
     struct primaries *all = arg;
-    outlet_poll(all->outlet);
+    for (size_t k = 0; k < all->count; k++) {
+        struct held *held = &all->held[k];
+        struct outlet *outlet = turns_outlet(all->options.turns, zone_apex(held->zone));
+        if (outlet == held->outlet)
+            continue;
+        if (held->message)
+            outlet_take_back(held->outlet, held->message);
+        held->message = NULL;
+        held->outlet = outlet;
+        primary_turn(held->primary, outlet != NULL);
+    }
     settle(all);
+}
+
+bool primaries_has_zones(void *arg, int32_t partition, size_t count)
+{
+    const struct primaries *all = arg;
+    for (size_t k = 0; k < all->count; k++)
+        if (publish_partition(zone_apex(all->held[k].zone), count) == partition)
+            return true;
+    return false;
 }
 
 /* ---- start and end ---- */
@@ -451,20 +471,7 @@ static bool make_zones(struct primaries *all, char error[CONFIG_MAX_ERROR])
 
 static bool open_log(struct primaries *all, char error[CONFIG_MAX_ERROR])
 {
-    static const struct timeval poll = {.tv_usec = OUTLET_POLL_MS * 1000};
     const struct config_feed *feed = all->options.config->feed;
-    all->outlet = outlet_open(&(struct publisher_options){.brokers = feed->brokers,
-                                                          .topic = feed->updates,
-                                                          .properties = all->options.properties,
-                                                          .property_count = feed->rdkafka_count,
-                                                          .timeout_ms = SEND_MS},
-                              error);
-    if (!all->outlet)
-        return false;
-    all->outlet_event =
-        event_new(all->options.base, outlet_fd(all->outlet), EV_READ | EV_PERSIST, on_outlet, all);
-    if (!all->outlet_event || event_add(all->outlet_event, &poll) < 0)
-        return false;
     all->follow = follow_start(&(struct follow_options){.base = all->options.base,
                                                         .brokers = feed->brokers,
                                                         .updates = feed->updates,
@@ -508,11 +515,10 @@ void primaries_stop(struct primaries *all)
     follow_stop(all->follow);
     for (size_t k = 0; k < all->count; k++) {
         struct held *held = &all->held[k];
+        if (held->message)
+            outlet_take_back(held->outlet, held->message);
         primary_free(held->primary);
     }
-    if (all->outlet_event)
-        event_free(all->outlet_event);
-    outlet_close(all->outlet);
     serve_free(all->serve);
     for (size_t k = 0; k < all->count; k++) {
         struct held *held = &all->held[k];
@@ -536,19 +542,21 @@ void primaries_numbers(const struct primaries *all, struct primaries_numbers *re
 {
     *ret = (struct primaries_numbers){
         .updates = all->counts, .serve = all->serve_counts, .zones = all->count};
-    for (size_t k = 0; k < all->count; k++)
+    for (size_t k = 0; k < all->count; k++) {
         ret->ready += primary_is_ready(all->held[k].primary);
-    if (all->outlet)
-        outlet_status(all->outlet, &ret->outlet);
+        ret->active += all->held[k].outlet != NULL;
+    }
 }
 
 bool primaries_status(const struct primaries *all, size_t k, const uint8_t **ret_apex,
-                      struct primary_status *ret, struct zone_history_size *ret_history)
+                      struct primary_status *ret, struct turn_status *ret_turn,
+                      struct zone_history_size *ret_history)
 {
     if (k >= all->count)
         return false;
     *ret_apex = zone_apex(all->held[k].zone);
     primary_status(all->held[k].primary, ret);
+    turns_of_zone(all->options.turns, *ret_apex, ret_turn);
     zone_history_size(all->held[k].history, ret_history);
     return true;
 }

@@ -1,7 +1,7 @@
 /*
  * primaries.h - all zones whose primary is the log (primary.h), with their clock, their way to Kafka and back, and who is told.
  *
- *      UPDATE --serve.h--> primary.h --outlet.h--> the log --follow.h--> primary.h --notices.h--> followers
+ *      UPDATE --serve.h--> primary.h --turns.h--> the log --follow.h--> primary.h --notices.h--> followers
  *
  * Threads: all on the main thread, but for the one that reads the log (follow.h).
  */
@@ -11,8 +11,8 @@
 #include <event2/event.h>
 
 #include "config/config.h"
-#include "invalidation/outlet.h"
 #include "origin/serve.h"
+#include "origin/turns.h"
 
 struct primaries;
 
@@ -22,6 +22,7 @@ struct primaries_options {
         *config;             /* borrowed: as it was at the start, for as long as this is there */
     char *const *properties; /* of librdkafka, with secrets; borrowed */
     const struct keyring *keyring; /* borrowed, as `config` */
+    struct turns *turns;           /* borrowed */
 };
 
 /*
@@ -42,16 +43,20 @@ bool primaries_are_same(const struct config *one, const struct config *other);
 
 struct serve *primaries_serve(struct primaries *primaries);
 
+/* Of struct turns_user, with `primaries`. */
+void primaries_turn(void *primaries);
+bool primaries_has_zones(void *primaries, int32_t partition, size_t count);
+
 struct primaries_numbers {
     struct primary_counts updates;
     struct serve_counts serve;
-    size_t zones, ready;
-    struct outlet_status outlet;
+    size_t zones, active, ready;
 };
 void primaries_numbers(const struct primaries *primaries, struct primaries_numbers *ret);
 
 /* The k-th zone; false past the last one. */
 bool primaries_status(const struct primaries *primaries, size_t k, const uint8_t **ret_apex,
-                      struct primary_status *ret, struct zone_history_size *ret_history);
+                      struct primary_status *ret, struct turn_status *ret_turn,
+                      struct zone_history_size *ret_history);
 
 #endif

@@ -33,14 +33,17 @@ struct primary {
     int64_t acknowledged; /* offset; ACKNOWLEDGED */
     uint64_t until_us;    /* of the flight */
     int64_t offset;       /* of the last set in the state */
+    bool ours;            /* it is our turn */
+    bool sure;            /* and nothing is known to be missing of what may be in the log */
     bool current;         /* the state is the log's, as of some offset */
     bool whole;           /* and it has an SOA */
-    bool ready;           /* and nothing is known to be missing of what was published here */
+    bool ready;           /* all of that */
     const char *why;
 };
 
 static const char loading[] = "the log is being read";
 static const char doubtful[] = "a version was not acknowledged, and may be in the log or not";
+static const char standby[] = "another instance takes the UPDATEs of this zone";
 
 struct primary *primary_new(const struct primary_options *options)
 {
@@ -265,8 +268,12 @@ static void land(struct primary *primary)
 static void become_ready(struct primary *primary)
 {
     uint32_t serial;
-    primary->whole = primary->ready = zone_serial(zone_state(primary->options.zone), &serial);
-    primary->why = primary->ready ? NULL : "the log has no SOA of the zone";
+    primary->whole = zone_serial(zone_state(primary->options.zone), &serial);
+    primary->ready = primary->whole && primary->ours && primary->sure;
+    primary->why = !primary->whole   ? "the log has no SOA of the zone"
+                   : !primary->ours  ? standby
+                   : !primary->ready ? loading
+                                     : NULL;
 }
 
 int primary_read(struct primary *primary, const struct change_set *set, int64_t offset,
@@ -293,14 +300,14 @@ void primary_caught_up(struct primary *primary, struct primary_now now)
 {
     if (primary->flight != GROUNDED)
         return;
-    primary->current = true;
+    primary->current = primary->sure = true;
     become_ready(primary);
     go(primary, now);
 }
 
 void primary_lost(struct primary *primary, const char *why)
 {
-    primary->current = primary->whole = primary->ready = false;
+    primary->current = primary->sure = primary->whole = primary->ready = false;
     primary->why = why;
 }
 
@@ -309,7 +316,7 @@ static void doubt(struct primary *primary, const char *why)
 {
     const struct primary_actions *actions = primary->options.actions;
     primary->flight = GROUNDED;
-    primary->ready = false;
+    primary->sure = primary->ready = false;
     primary->why = why;
     actions->catch_up(actions->arg, primary);
 }
@@ -343,14 +350,35 @@ void primary_published(struct primary *primary, int result, int64_t offset, stru
     go(primary, now);
 }
 
+static void stand_by(struct primary *primary)
+{
+    if (primary->flight == ACKNOWLEDGED)
+        answer_batch(primary, NULL);
+    primary->flight = GROUNDED;
+    while (primary->jobs)
+        answer(primary, primary->jobs, RCODE_SERVFAIL, standby);
+    primary->ready = false;
+    if (primary->whole)
+        primary->why = standby;
+}
+
+void primary_turn(struct primary *primary, bool ours)
+{
+    primary->ours = ours;
+    if (ours)
+        doubt(primary, loading);
+    else
+        stand_by(primary);
+}
+
 /* ---- questions ---- */
 
 static void refuse(struct primary *primary, const struct primary_update *update, uint64_t *counter,
-                   const char *why)
+                   uint16_t rcode, const char *why)
 {
     ++*counter;
-    count_answer(primary, RCODE_SERVFAIL);
-    update->answer(update->arg, RCODE_SERVFAIL, why);
+    count_answer(primary, rcode);
+    update->answer(update->arg, rcode, why);
 }
 
 void primary_update(struct primary *primary, const struct primary_update *update,
@@ -359,16 +387,20 @@ void primary_update(struct primary *primary, const struct primary_update *update
     struct primary_counts *counts = primary->options.counts;
     counts->updates++;
     if (primary->job_count >= PRIMARY_MAX_WAITING) {
-        refuse(primary, update, &counts->overflow, "too many updates are waiting");
+        refuse(primary, update, &counts->overflow, RCODE_SERVFAIL, "too many updates are waiting");
+        return;
+    }
+    if (!primary->ours) {
+        refuse(primary, update, &counts->standby, RCODE_REFUSED, standby);
         return;
     }
     if (!primary->whole) {
-        refuse(primary, update, &counts->not_ready, primary->why);
+        refuse(primary, update, &counts->not_ready, RCODE_SERVFAIL, primary->why);
         return;
     }
     struct job *job = calloc(1, sizeof *job + update->size);
     if (!job) {
-        refuse(primary, update, &counts->overflow, error_text(ERR_MEMORY));
+        refuse(primary, update, &counts->overflow, RCODE_SERVFAIL, error_text(ERR_MEMORY));
         return;
     }
     job->answer = update->answer;

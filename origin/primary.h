@@ -13,6 +13,9 @@
  * it is not acknowledged in time. Then the version may be in the log all the same, so nothing is judged before the state is
  * as far as the log is.
  *
+ * Of several instances one takes UPDATEs (turns.h). The others follow the log as well, and answer questions; UPDATEs they
+ * refuse, as a secondary does that forwards none. A turn begins with all being read that the log has: nothing is judged before.
+ *
  * Is told what time it is, and asks others to do what has an effect. One thread, which is the zone's writer.
  */
 #ifndef FRESHET_ORIGIN_PRIMARY_H
@@ -62,6 +65,7 @@ struct primary_counts {
     uint64_t overflow; /* of those with SERVFAIL: too many were waiting */
     uint64_t late;     /* the log did not have it in time */
     uint64_t not_ready;
+    uint64_t standby; /* REFUSED: it was another instance's turn */
 };
 
 struct primary_options {
@@ -80,6 +84,9 @@ struct primary *primary_new(const struct primary_options *options);
 
 /* Those that wait are answered SERVFAIL. NULL is fine. */
 void primary_free(struct primary *primary);
+
+/* It is our turn, or not any more; before the first it is not. What was sent already may not be in the log then. */
+void primary_turn(struct primary *primary, bool ours);
 
 /* ---- the log */
 

@@ -33,6 +33,7 @@ struct snapshots {
     pthread_mutex_t lock; /* over all below */
     pthread_cond_t news;
     bool stopping;
+    bool forget; /* what the writer knows of the topic */
     struct job *waiting, *done;
     struct job *current; /* the thread's */
     struct snapshots_status status;
@@ -126,6 +127,10 @@ static struct job *next_job(struct snapshots *snapshots, unsigned wait_ms, bool 
     if (job)
         DL_DELETE(snapshots->waiting, job);
     snapshots->current = job;
+    if (job && snapshots->forget) {
+        snapshot_writer_forget(snapshots->writer);
+        snapshots->forget = false;
+    }
     *ret_stopping = snapshots->stopping;
     pthread_mutex_unlock(&snapshots->lock);
     return job;
@@ -223,6 +228,13 @@ int snapshots_write(struct snapshots *snapshots, const struct snapshots_job *wan
     pthread_cond_signal(&snapshots->news);
     pthread_mutex_unlock(&snapshots->lock);
     return 0;
+}
+
+void snapshots_look_again(struct snapshots *snapshots)
+{
+    pthread_mutex_lock(&snapshots->lock);
+    snapshots->forget = true;
+    pthread_mutex_unlock(&snapshots->lock);
 }
 
 static void forget_in(struct job *jobs, const void *arg)

@@ -55,6 +55,9 @@ struct snapshots_job {
 /* ERR_MEMORY. */
 MUST_CHECK int snapshots_write(struct snapshots *snapshots, const struct snapshots_job *job);
 
+/* Another program may have written some meanwhile. */
+void snapshots_look_again(struct snapshots *snapshots);
+
 /* Whoever is this `arg` does not want to hear of his jobs any more. */
 void snapshots_forget(struct snapshots *snapshots, const void *arg);
 

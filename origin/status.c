@@ -22,11 +22,27 @@ void status_numbers(const struct status *status, struct origin_numbers *ret)
     ret->service = status->service->numbers;
     ret->zones = ret->captures.zones;
     ret->ready = ret->captures.ready;
-    ret->under_way = ret->captures.outlet.under_way;
+    turns_numbers(status->turns, &ret->turns);
+    ret->under_way = ret->turns.outlet.under_way;
     ret->gapped = ret->captures.gapped;
     primaries_numbers(status->primaries, &ret->primaries);
     ret->primary_zones = ret->primaries.zones;
     ret->primary_ready = ret->primaries.ready;
+    ret->active = ret->captures.active + ret->primaries.active;
+}
+
+static double seconds_since(uint64_t us)
+{
+    const uint64_t now = mono_now().ms * 1000;
+    return now > us ? (double)(now - us) / 1e6 : 0;
+}
+
+/* Whose turn it is to write a zone: "alone", "active", "taking over", "standby"; since when, and what Kafka knows it by. */
+static void add_turn(json_t *zone, const struct turn_status *turn)
+{
+    json_object_set_new(zone, "turn", json_string(turn_text(turn->state)));
+    json_object_set_new(zone, "turn_s", json_real(seconds_since(turn->since_us)));
+    json_object_set_new(zone, "epoch", turn->epoch >= 0 ? json_integer(turn->epoch) : json_null());
 }
 
 static json_t *primary_json(const struct primary_status *zone, const uint8_t *apex,
@@ -47,15 +63,13 @@ static json_t *primaries_json(const struct status *status)
     const uint8_t *apex;
     struct primary_status zone;
     struct zone_history_size history;
-    for (size_t k = 0; primaries_status(status->primaries, k, &apex, &zone, &history); k++)
-        json_array_append_new(list, primary_json(&zone, apex, &history));
+    struct turn_status turn;
+    for (size_t k = 0; primaries_status(status->primaries, k, &apex, &zone, &turn, &history); k++) {
+        json_t *object = primary_json(&zone, apex, &history);
+        add_turn(object, &turn);
+        json_array_append_new(list, object);
+    }
     return list;
-}
-
-static double seconds_since(uint64_t us)
-{
-    const uint64_t now = mono_now().ms * 1000;
-    return now > us ? (double)(now - us) / 1e6 : 0;
 }
 
 /* The newest snapshot, and how long it will do; null: nothing is known yet. */
@@ -92,6 +106,7 @@ static json_t *zone_json(const struct captured_status *captured)
     json_object_set_new(object, "records", number(captured->size.records));
     json_object_set_new(object, "bytes", number(captured->size.bytes));
     json_object_set_new(object, "snapshot", snapshot_json(captured));
+    add_turn(object, &captured->turn);
     return object;
 }
 
@@ -125,7 +140,7 @@ static json_t *report(const struct status *status)
         json_pack("{s:b, s:s, s:s, s:i, s:f, s:s, s:s, s:s}", "ok", 1, "program", "freshet-origin",
                   "version", FRESHET_VERSION, "pid", (int)getpid(), "uptime_s",
                   (double)(mono_now().ms - status->started.ms) / 1000, "brokers", feed->brokers,
-                  "topic", feed->updates, "trouble", numbers.captures.outlet.trouble);
+                  "topic", feed->updates, "trouble", numbers.turns.outlet.trouble);
     numbers_to_json(&numbers_of_origin, &numbers, object);
     json_object_set_new(object, "faults", faults_json(&numbers.captures.counts));
     json_object_set_new(object, "zone_list", zones_json(status));

@@ -19,6 +19,7 @@
 /* What there is to be asked; borrowed. */
 struct status {
     struct captures *captures;
+    struct turns *turns;
     struct listen *listen;
     struct service *service;
     struct primaries *primaries;

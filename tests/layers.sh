@@ -97,7 +97,7 @@ only libseccomp 'seccomp\.h' 'daemon/sandbox\.c'
 # Below resolver/ the time is an argument; the feed thread is the one exception.
 complain "only resolver/ and the Kafka threads read clocks" "$(
     grep -nE '\b(clock_gettime|gettimeofday|time) *\(' dns/*.c cache/*.c zone/*.[ch] invalidation/*.c config/*.c |
-        grep -vE '^invalidation/(feed|outlet|publish|tail|kafka|client|watermarks|dev_broker|streamed_load)\.c')"
+        grep -vE '^invalidation/(feed|outlet|publish|tail|kafka|client|group|watermarks|dev_broker|streamed_load)\.c')"
 
 # A machine that sleeps stops CLOCK_MONOTONIC: it is for waits that a library makes, and for the service manager.
 complain "moments are of MONO_CLOCK (cache/stamp.h)" "$(
@@ -115,7 +115,7 @@ complain "resolver/answer/ has no clock and no socket" "$(
 complain "origin/ has clocks, sockets and loops in its outer part only" "$(
     grep -nE '\b(clock_gettime|gettimeofday|time|mono_now|socket|connect|recv[a-z]*|send(to|m?msg))\(|include <event2/' \
         origin/*.[ch] |
-        grep -vE '^origin/(captures|dial|follow|freshet_origin|listen|notices|primaries|recall|serve|service|snapshots|status)\.[ch]:')"
+        grep -vE '^origin/(captures|dial|follow|freshet_origin|listen|notices|primaries|recall|serve|service|snapshots|status|turns)\.[ch]:')"
 
 [ $failed = 0 ] && echo "layers: ok"
 exit $failed

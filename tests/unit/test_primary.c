@@ -85,7 +85,11 @@ static int start(void **state)
                                                       .publisher = "test",
                                                       .actions = &actions,
                                                       .counts = &w.counts});
-    return w.primary ? 0 : -1;
+    if (!w.primary)
+        return -1;
+    primary_turn(w.primary, true);
+    w.catch_ups = 0;
+    return 0;
 }
 
 static int stop(void **state)
@@ -291,6 +295,42 @@ static void what_is_too_large(void **state)
     assert_int_equal(w.catch_ups, 0); /* it is not in the log */
 }
 
+/* Another instance writes: questions are answered, UPDATEs are not taken; a turn begins with all of the log being read. */
+static void turns(void **state)
+{
+    (void)state;
+    primary_caught_up(w.primary, at(0));
+    size_t sent = ask("add a.example. 60 A 192.0.2.1", "k.", 0);
+    size_t waits = ask("add b.example. 60 A 192.0.2.1", "k.", 0);
+    primary_turn(w.primary, false);
+    assert_int_equal(w.answers[sent], RCODE_SERVFAIL);
+    assert_int_equal(w.answers[waits], RCODE_SERVFAIL);
+    assert_int_equal(w.answers[ask("add a.example. 60 A 192.0.2.1", "k.", 0)], RCODE_REFUSED);
+    assert_int_equal(w.counts.standby, 1);
+    assert_true(primary_is_ready(w.primary));
+    primary_published(w.primary, 0, 1, at(1000)); /* of before: nobody waits for it */
+    read_back(1, 2000);                           /* what the other one wrote */
+    assert_true(has("a.example. 60 A"));
+    assert_int_equal(w.published, 1);
+
+    primary_turn(w.primary, true);
+    assert_int_equal(w.catch_ups, 1);
+    size_t later = ask("yxdomain c.example.\nadd d.example. 60 A 192.0.2.1", "k.", 3000);
+    assert_int_equal(w.published, 1);
+    free(w.sent);
+    w.sent = strdup("{\"v\":1,\"zone\":\"example.\",\"time\":\"2026-11-22T03:00:00Z\",\"changes\":["
+                    "{\"op\":\"SET\",\"name\":\"c.example.\",\"type\":\"A\",\"ttl\":60,\"rdata\":["
+                    "\"192.0.2.9\"]}]}");
+    read_back(2, 4000); /* its last one, which came late */
+    assert_int_equal(w.published, 1);
+    primary_caught_up(w.primary, at(5000));
+    assert_int_equal(w.published, 2);
+    assert_int_equal(w.answers[later], -1);
+    primary_published(w.primary, 0, 3, at(6000));
+    primary_turn(w.primary, false); /* the log has it */
+    assert_int_equal(w.answers[later], RCODE_NOERROR);
+}
+
 static void a_queue_has_an_end(void **state)
 {
     (void)state;
@@ -312,6 +352,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(before_the_log_is_read, start, stop),
         cmocka_unit_test_setup_teardown(a_zone_that_begins, start, stop),
         cmocka_unit_test_setup_teardown(what_is_too_large, start, stop),
+        cmocka_unit_test_setup_teardown(turns, start, stop),
         cmocka_unit_test_setup_teardown(a_queue_has_an_end, start, stop),
     };
     return cmocka_run_group_tests_name("primary", tests, NULL, NULL);

@@ -1,0 +1,145 @@
+"""Two origins of a zone: one writes, and when it is stopped, killed or cut off the other one does. No version is lost or doubled,
+and who still takes himself for the one that writes cannot: the log stays one (P12)."""
+
+import threading
+import time
+
+import dns.message
+import pytest
+
+import origin as origins
+import primaries
+import process
+import test_update
+import two_origins
+from test_update import ZONE
+
+pytestmark = pytest.mark.usefixtures("broker")
+
+
+@pytest.fixture
+def pair_of(fresh_topic, request):
+    """pair_of(zone, **options) -> Pair."""
+    def make(zone, **options):
+        made = two_origins.Pair(fresh_topic, ZONE, zone, **options)
+        request.addfinalizer(made.close)
+        return made
+    return make
+
+
+@pytest.fixture
+def say(capsys):
+    def out(text):
+        with capsys.disabled():
+            print(f"\n  {text}", end="")
+    return out
+
+
+def take_away(pair, how, active):
+    """Ends the turn of the active one, in one of the ways there are."""
+    if how == "stopped":
+        active.stop()
+    elif how == "killed":
+        active.kill()
+    else:
+        active.pause()
+
+
+# --- the log as primary
+
+
+@pytest.fixture
+def edited(pair_of, fresh_topic):
+    """(pair, editor) of a zone whose primary is the log."""
+    fresh_topic.publish(ZONE, test_update.RECORDS, serial=1)
+    pair = pair_of(two_origins.log_zone(), keys=two_origins.keys())
+    pair.wait_active()
+    return pair, two_origins.Editor(pair)
+
+
+def assert_one_log(pair, editor, at):
+    """Each version follows the one before, each UPDATE that was taken is there, and the zone as served is the log's."""
+    log = two_origins.committed(pair.topic, ZONE)
+    assert two_origins.serials(log) == list(range(1, len(log) + 1))
+    made = origins.replay(log)
+    assert {f"host{number}.{ZONE}" for number in editor.taken} <= {record[0] for record in made}
+    served = two_origins.transfer(pair.listens[at])
+    assert origins.digest(made) == origins.digest(served), (made - served, served - made)
+
+
+@pytest.mark.parametrize("how", ["stopped", "killed", "cut off"])
+def test_p12_updates(how, edited, say):
+    pair, editor = edited
+    for number in range(300, 320):
+        editor.add(number)
+    active = pair.wait_active()
+    other = pair.other(active)
+    assert pair.turn(other) == "standby"
+    editor.at = pair.members.index(active)
+    take_away(pair, how, active)
+    seconds = editor.add(320)
+    say(f"UPDATE, active one {how}: taken again after {seconds:.2f} s")
+    assert pair.turn(other) == "active" and editor.at == pair.members.index(other)
+    assert seconds < (1.5 if how == "stopped" else 8)
+    for number in range(321, 340):
+        editor.add(number)
+    if how == "cut off":
+        come_back(pair, editor, active, say)
+    assert_one_log(pair, editor, pair.members.index(other))
+
+
+def come_back(pair, editor, deposed, say):
+    """It takes itself for the active one still, and has UPDATEs waiting when it comes to itself."""
+    at = pair.members.index(deposed)
+
+    answers = {}
+    askers = [threading.Thread(target=lambda number=number: answers.update({number: editor.ask(at, number, 6)}))
+              for number in range(400, 410)]
+    for asker in askers:
+        asker.start()
+    time.sleep(0.2)
+    deposed.resume()
+    for number in range(340, 360):
+        editor.add(number)
+    for asker in askers:
+        asker.join()
+    taken = [number for number, answer in answers.items() if answer == "NOERROR"]
+    say(f"  the deposed one answered {sorted(map(str, answers.values()))}")
+    editor.taken += taken
+    process.eventually(lambda: pair.turn(deposed) in ("standby", "active"), within=10)
+
+
+# --- capture
+
+
+@pytest.mark.parametrize("how", ["stopped", "killed", "cut off"])
+def test_p12_capture(how, pair_of, fresh_topic, say, request):
+    listen = ("127.0.0.1", process.free_port())
+    primary = primaries.Knot(ZONE, listen, refresh=1)
+    request.addfinalizer(primary.stop)
+    pair = pair_of({"primary": [f"{primary.address[0]}:{primary.address[1]}"]})
+    active = pair.wait_active()
+    active.wait_serial(ZONE, primary.serial())
+    for number in range(10):
+        primary.change(number)
+    active.wait_serial(ZONE, primary.serial())
+    take_away(pair, how, active)
+    begin = time.monotonic()
+    primary.change(11)
+    other = pair.other(active)
+    other.wait_serial(ZONE, primary.serial(), within=15)
+    say(f"capture, active one {how}: the next version is in the log after {time.monotonic() - begin:.2f} s")
+    for number in range(12, 20):
+        primary.change(number)
+    if how == "cut off":
+        active.resume()
+    for number in range(20, 30):
+        primary.change(number)
+        time.sleep(0.05)
+    writer = pair.wait_active(among=pair.members if how == "cut off" else [other])
+    writer.wait_serial(ZONE, primary.serial(), within=15)
+    log = two_origins.committed(fresh_topic, ZONE)
+    seen = two_origins.serials(log)
+    assert seen == sorted(set(seen))
+    made, wanted = origins.replay(log), origins.transfer(primary, ZONE)
+    assert origins.digest(made) == origins.digest(wanted), (made - wanted, wanted - made)

@@ -1,0 +1,125 @@
+"""Two instances of freshet-origin on one topic, of which Kafka lets one write; and what came of it in the log.
+
+The log is read as any consumer that reads what is committed: by `freshet watch`.
+"""
+
+import json
+import time
+
+import dns.message
+import dns.rcode
+import dns.tsig
+import dns.update
+
+import freshet
+import origin as origins
+import process
+import secondaries
+import test_update
+
+SESSION = "2s"
+
+
+def group(config, name="origins", session=SESSION):
+    """A configuration of an instance that is one of several."""
+    config["feed"].update(group=name, session=session)
+    return config
+
+
+def committed(topic, zone):
+    """All change sets of a zone in the log, in order, but for those without changes."""
+    result = freshet.Cli()("watch", "--from-beginning", "--json", "--timeout", "1s", "--brokers", topic.bootstrap,
+                           "--topic", topic.name)
+    lines = [json.loads(line) for line in result.stdout.splitlines()]
+    ours = sorted((line for line in lines if line["key"] == zone), key=lambda line: line["offset"])
+    return [line["set"] for line in ours if line["set"]["changes"]]
+
+
+class Pair:
+    """Both instances. `zone`: what the configuration says of it; `listens`: where each is asked."""
+
+    def __init__(self, topic, name, zone, snapshots=None, session=SESSION, **options):
+        self.topic, self.name = topic, name
+        self.listens = [("127.0.0.1", process.free_port()) for _ in range(2)]
+        self.members = [origins.Origin(group(origins.config(
+            topic, {name: zone}, snapshots, listen=[freshet.address_text(listen)], **options), session=session))
+            for listen in self.listens]
+
+    def of_zone(self, member):
+        status = member.status()
+        return next(zone for zone in status["zone_list"] + status["primary_list"] if zone["name"] == self.name)
+
+    def turn(self, member):
+        return self.of_zone(member)["turn"]
+
+    def wait_active(self, among=None, within=15):
+        """The one whose turn it is."""
+        members = self.members if among is None else among
+        return process.eventually(
+            lambda: next((one for one in members if self.turn(one) == "active"), None), within,
+            what="one of them is active")
+
+    def other(self, member):
+        return self.members[1 - self.members.index(member)]
+
+    def close(self):
+        for member in self.members:
+            member.close()
+
+
+class Editor:
+    """Adds hosts by UPDATE at one of both, and the other where that does not take it. `taken`: those answered NOERROR."""
+
+    def __init__(self, pair):
+        self.pair, self.taken, self.at, self.refused = pair, [], 0, 0
+
+    def message(self, number):
+        update = dns.update.Update(self.pair.name, keyring=test_update.RING, keyname=test_update.EDITOR,
+                                   keyalgorithm=dns.tsig.HMAC_SHA256)
+        update.add(f"host{number}", 300, "A", f"198.51.{number // 250}.{number % 250}")
+        return update
+
+    def ask(self, at, number, timeout=1.0):
+        """The RCODE's text; None: no answer."""
+        host, port = self.pair.listens[at]
+        try:
+            reply = dns.query.udp(self.message(number), host, port=port, timeout=timeout)
+        except (dns.exception.Timeout, OSError):
+            return None
+        return dns.rcode.to_text(reply.rcode())
+
+    def add(self, number, within=30):
+        """Until one has taken it. Returns the seconds that took."""
+        begin = time.monotonic()
+        while time.monotonic() < begin + within:
+            result = self.ask(self.at, number, timeout=0.3)
+            if result == "NOERROR":
+                self.taken.append(number)
+                return time.monotonic() - begin
+            self.refused += result == "REFUSED"
+            self.at = 1 - self.at
+            time.sleep(0.02)
+        raise AssertionError(f"nobody took host{number} within {within} s")
+
+
+def log_zone():
+    """Of a zone whose primary is the log."""
+    return {"log": "primary", "update": [f"grant {test_update.EDITOR} subdomain {test_update.ZONE}"],
+            "transfer_keys": [secondaries.KEY_NAME]}
+
+
+def keys():
+    return [f"hmac-sha256:{name}:{secondaries.SECRET}" for name in (test_update.EDITOR, secondaries.KEY_NAME)]
+
+
+def transfer(address):
+    """A zone by AXFR of an instance of such a zone."""
+    class At:
+        pass
+    at = At()
+    at.address = address
+    return origins.transfer(at, test_update.ZONE, test_update.RING, dns.name.from_text(secondaries.KEY_NAME))
+
+
+def serials(log):
+    return [one["serial"] for one in log]
