@@ -22,7 +22,7 @@ static void add_serial(struct table *table, const json_t *zone)
         table_add(table, "-");
 }
 
-/* Since when nobody has said what the newest version is. */
+/* When a primary last said what the newest version is; before one has, the start. */
 static void add_refreshed(struct table *table, const json_t *zone)
 {
     const json_t *age = json_object_get(zone, "refreshed_s");
@@ -47,8 +47,8 @@ static void add_captured(struct table *table, const json_t *zone)
 
 static void print_captured(const json_t *zones)
 {
-    static const char *const heads[] = {"captured zone", "serial",   "records",       "versions",
-                                        "state",         "failures", "primary asked", "snapshot"};
+    static const char *const heads[] = {"captured zone", "serial",   "records",   "versions",
+                                        "state",         "failures", "refreshed", "snapshot"};
     struct table table = table_new(sizeof heads / sizeof heads[0]);
     size_t k;
     json_t *zone;

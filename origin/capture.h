@@ -168,7 +168,7 @@ struct capture_status {
     bool has_serial;
     uint32_t serial;
     uint64_t versions;
-    uint64_t refreshed_us; /* when a primary last said what its version is; 0: never */
+    uint64_t refreshed_us; /* when a primary last said what its version is, or the start; 0: off */
     bool expired;
     uint32_t failures; /* rounds without success since then */
     size_t primary;    /* the one asked last */

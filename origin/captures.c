@@ -70,7 +70,8 @@ static void tell_followed(struct captured *captured, const struct capture_status
 {
     struct zone_size size;
     char zone[NAME_MAX_TEXT];
-    if (captured->told || status->state != CAPTURE_IDLE || !status->refreshed_us)
+    if (captured->told || status->state != CAPTURE_IDLE || !status->has_serial ||
+        status->failures > 0)
         return;
     captured->told = true;
     zone_size(zone_state(captured->zone), &size);
