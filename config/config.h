@@ -76,9 +76,17 @@ struct config_zone {
     size_t forward_count;
     struct config_address *parent;
     size_t parent_count;
-    bool stream;        /* answered from the whole zone, as the log has it */
-    bool authoritative; /* queries without RD get answers with AA */
-    char *fallback;     /* "upstream": asked when it has expired; NULL: nobody is */
+    bool stream;          /* answered from the whole zone, as the log has it */
+    char *fallback;       /* "upstream": asked when it has expired; NULL: nobody is */
+    bool authoritative;   /* queries without RD get answers with AA. From here on for those */
+    char **transfer_keys; /* names of keys */
+    size_t transfer_key_count;
+    struct config_network *transfer_from;
+    size_t transfer_from_count;
+    struct config_address *notify;
+    size_t notify_count;
+    uint64_t history; /* bytes */
+    char *key;        /* name of one of `keys`; NULL: none */
 };
 
 struct config_tier {
@@ -163,11 +171,11 @@ struct config {
     struct config_feed *feed; /* NULL: a plain caching forwarder */
     struct config_tier *tiers;
     size_t tier_count;
+    char **keys; /* "algorithm:name:base64" or "file:PATH"; whether they are is not checked here */
+    size_t key_count;
     struct config_address *listen; /* from here to `origin_zones`: freshet-origin */
     size_t listen_count;
     char *publisher;
-    char **keys; /* "algorithm:name:base64" or "file:PATH"; whether they are is not checked here */
-    size_t key_count;
     struct config_origin_zone *origin_zones;
     size_t origin_zone_count;
     char *path; /* as it was named, and the text it had: for config_fault() */

@@ -110,6 +110,7 @@ static const struct option options[] = {
      .preset = "false",
      NUMBER_FIELD(config, experiment),
      .text = "Whether this process is part of an experiment: only then a `link` is taken."},
+    KEYS_ROW(SCOPE_TOP),
     {.key = "feed",
      .scope = SCOPE_TOP,
      .inner = SCOPE_FEED,
@@ -567,14 +568,6 @@ static const struct option options[] = {
          "that. `forward` or `parent`, or without them `upstream`, are asked before it is there, "
          "and for "
          "zones below it. It is one of `feed.zones`. A change takes a restart."},
-    {.key = "authoritative",
-     .scope = SCOPE_ZONE,
-     .kind = OPTION_BOOL,
-     .reload = OPTION_RELOAD,
-     .preset = "false",
-     NUMBER_FIELD(config_zone, authoritative),
-     .text = "Whether queries without RD for a streamed zone are answered as a secondary does, "
-             "with AA."},
     {.key = "fallback",
      .scope = SCOPE_ZONE,
      .kind = OPTION_TEXT,
@@ -586,6 +579,23 @@ static const struct option options[] = {
          "`upstream`: who is asked before a streamed zone is there is asked as well when the feed "
          "is lost for "
          "longer than the zone's SOA allows (its expire). Left out: then the answer is SERVFAIL."},
+    {.key = "authoritative",
+     .scope = SCOPE_ZONE,
+     .kind = OPTION_BOOL,
+     .reload = OPTION_RELOAD,
+     .preset = "false",
+     NUMBER_FIELD(config_zone, authoritative),
+     .text = "Whether queries without RD for a streamed zone are answered as a secondary does, "
+             "with AA, and those who may are handed all of it by AXFR and IXFR. What follows is "
+             "for such zones."},
+    SECONDARIES_ROWS(SCOPE_ZONE, config_zone),
+    {.key = "key",
+     .scope = SCOPE_ZONE,
+     .kind = OPTION_ZONE,
+     .reload = OPTION_RELOAD,
+     FIELD(config_zone, key),
+     .text = "Name of the key in `keys` that NOTIFYs to `notify` are signed with. Left out: none "
+             "is."},
 
     {.key = "delay",
      .scope = SCOPE_LINK,

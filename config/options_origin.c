@@ -4,7 +4,7 @@
 #include "config/config.h"
 #include "config/options_table.h"
 
-enum { MAX_PRIMARIES = 16, MAX_FOLLOWERS = 64, MAX_RULES = 1024 };
+enum { MAX_PRIMARIES = 16, MAX_RULES = 1024 };
 
 const struct option options_of_origin[] = {
     {.key = "listen",
@@ -65,17 +65,7 @@ const struct option options_of_origin[] = {
      FIELD(config, publisher),
      .text = "Who the change sets say they are from. All instances that look after the same zones "
              "say the same."},
-    {.key = "keys",
-     .scope = SCOPE_ORIGIN,
-     .kind = OPTION_TEXTS,
-     .reload = OPTION_RELOAD,
-     .min = 1,
-     .max = 1024,
-     LIST_FIELD(config, keys, key_count),
-     .text =
-         "TSIG keys (RFC 8945), each `hmac-sha256:NAME:BASE64` or `hmac-sha512:NAME:BASE64`, "
-         "as `dig -y` takes them, or `file:PATH` of a file with such a line, or `file:NAME` of a "
-         "credential of the service."},
+    KEYS_ROW(SCOPE_ORIGIN),
     {.key = "feed",
      .scope = SCOPE_ORIGIN,
      .inner = SCOPE_ORIGIN_FEED,
@@ -217,41 +207,7 @@ const struct option options_of_origin[] = {
      LIST_FIELD(config_origin_zone, update_from, update_from_count),
      .text = "Addresses that may change anything without a key. Such an address is easily forged "
              "over UDP: loopback at most."},
-    {.key = "transfer_keys",
-     .scope = SCOPE_ORIGIN_ZONE,
-     .kind = OPTION_ZONES,
-     .reload = OPTION_RELOAD,
-     .min = 1,
-     .max = 256,
-     LIST_FIELD(config_origin_zone, transfer_keys, transfer_key_count),
-     .text = "Names of those of `keys` that may transfer the zone."},
-    {.key = "transfer_from",
-     .scope = SCOPE_ORIGIN_ZONE,
-     .kind = OPTION_NETWORKS,
-     .reload = OPTION_RELOAD,
-     .min = 1,
-     .max = 256,
-     LIST_FIELD(config_origin_zone, transfer_from, transfer_from_count),
-     .text = "Addresses that may transfer the zone without a key."},
-    {.key = "notify",
-     .scope = SCOPE_ORIGIN_ZONE,
-     .kind = OPTION_TARGETS,
-     .reload = OPTION_RELOAD,
-     .min = 1,
-     .max = MAX_FOLLOWERS,
-     LIST_FIELD(config_origin_zone, notify, notify_count),
-     .text = "Secondaries that are told of each new version (NOTIFY), signed with `key` if there "
-             "is one."},
-    {.key = "history",
-     .scope = SCOPE_ORIGIN_ZONE,
-     .kind = OPTION_SIZE,
-     .reload = OPTION_RELOAD,
-     .min = 4096,
-     .max = UINT64_C(1) << 40,
-     .preset = "16MiB",
-     NUMBER_FIELD(config_origin_zone, history),
-     .text = "Memory for the versions that IXFR can hand out; who is further behind gets the whole "
-             "zone."},
+    SECONDARIES_ROWS(SCOPE_ORIGIN_ZONE, config_origin_zone),
     {.key = "key",
      .scope = SCOPE_ORIGIN_ZONE,
      .kind = OPTION_ZONE,

@@ -12,6 +12,48 @@
 #define LIST_FIELD(type, member, counter)                                                          \
     FIELD(type, member), .count = offsetof(struct type, counter)
 
+/* Rows that both programs have: keys, and of a zone who may transfer it and is told of each version. */
+#define KEYS_ROW(scope_)                                                                           \
+    {                                                                                              \
+        .key = "keys", .scope = (scope_), .kind = OPTION_TEXTS, .reload = OPTION_RELOAD, .min = 1, \
+        .max = 1024, LIST_FIELD(config, keys, key_count),                                          \
+        .text = "TSIG keys (RFC 8945), each `hmac-sha256:NAME:BASE64` or "                         \
+                "`hmac-sha512:NAME:BASE64`, as `dig -y` takes them, or `file:PATH` of a file "     \
+                "with such a line, or `file:NAME` of a credential of the service.",                \
+    }
+#define SECONDARIES_ROWS(scope_, type)                                                             \
+    {.key = "transfer_keys",                                                                       \
+     .scope = (scope_),                                                                            \
+     .kind = OPTION_ZONES,                                                                         \
+     .reload = OPTION_RELOAD,                                                                      \
+     .min = 1,                                                                                     \
+     .max = 256,                                                                                   \
+     LIST_FIELD(type, transfer_keys, transfer_key_count),                                          \
+     .text = "Names of those of `keys` that may transfer the zone."},                              \
+        {.key = "transfer_from",                                                                   \
+         .scope = (scope_),                                                                        \
+         .kind = OPTION_NETWORKS,                                                                  \
+         .reload = OPTION_RELOAD,                                                                  \
+         .min = 1,                                                                                 \
+         .max = 256,                                                                               \
+         LIST_FIELD(type, transfer_from, transfer_from_count),                                     \
+         .text = "Addresses that may transfer the zone without a key."},                           \
+        {.key = "notify",                                                                          \
+         .scope = (scope_),                                                                        \
+         .kind = OPTION_TARGETS,                                                                   \
+         .reload = OPTION_RELOAD,                                                                  \
+         .min = 1,                                                                                 \
+         .max = 64,                                                                                \
+         LIST_FIELD(type, notify, notify_count),                                                   \
+         .text = "Secondaries that are told of each new version (NOTIFY), signed with `key` if "   \
+                 "there is one."},                                                                 \
+    {                                                                                              \
+        .key = "history", .scope = (scope_), .kind = OPTION_SIZE, .reload = OPTION_RELOAD,         \
+        .min = 4096, .max = UINT64_C(1) << 40, .preset = "16MiB", NUMBER_FIELD(type, history),     \
+        .text = "Memory for the versions that IXFR can hand out; who is further behind gets the "  \
+                "whole zone.",                                                                     \
+    }
+
 #define SECONDS(n) ((n)*UINT64_C(1000)) /* in milliseconds, as durations are parsed */
 #define KIB(n)     ((n)*UINT64_C(1024))
 #define GIB(n)     ((n) * (UINT64_C(1) << 30))

@@ -13,15 +13,31 @@ static bool is_followed(const struct config_feed *feed, const char *name)
     return false;
 }
 
-/* A zone that is not streamed has nothing that takes it. */
+/* What of a zone is for one that is handed on; NULL: nothing. */
+static const char *for_secondaries(const struct config_zone *zone)
+{
+    return zone->transfer_key_count > 0    ? "transfer_keys"
+           : zone->transfer_from_count > 0 ? "transfer_from"
+           : zone->notify_count > 0        ? "notify"
+           : zone->key                     ? "key"
+                                           : NULL;
+}
+
+/* What is written of a zone has something that takes it. */
 static bool check_plain(const struct config_zone *zone, const char *mapping, struct fault *fault)
 {
     char key[FAULT_MAX_KEY];
-    const char *what = zone->authoritative ? "authoritative" : "fallback";
-    if (!zone->authoritative && !zone->fallback)
+    const char *what = zone->authoritative ? "authoritative" : zone->fallback ? "fallback" : NULL;
+    if (!zone->stream && what) {
+        fault_key(key, "%s.%s", mapping, what);
+        return fault_set(fault, key, "is for a streamed zone; expected `stream: true` beside it");
+    }
+    what = for_secondaries(zone);
+    if (zone->authoritative || !what)
         return true;
     fault_key(key, "%s.%s", mapping, what);
-    return fault_set(fault, key, "is for a streamed zone; expected `stream: true` beside it");
+    return fault_set(fault, key,
+                     "is for a zone that is handed on; expected `authoritative: true` beside it");
 }
 
 static bool check_streamed(const struct config *config, size_t tier, size_t index,
@@ -49,8 +65,8 @@ bool streamed_check(const struct config *config, size_t tier, struct fault *faul
     const struct config_tier *self = &config->tiers[tier];
     for (size_t i = 0; i < self->zone_count; i++) {
         fault_key(mapping, "tiers[%zu].zones[%zu]", tier, i);
-        if (self->zones[i].stream ? !check_streamed(config, tier, i, fault)
-                                  : !check_plain(&self->zones[i], mapping, fault))
+        if (!check_plain(&self->zones[i], mapping, fault) ||
+            (self->zones[i].stream && !check_streamed(config, tier, i, fault)))
             return false;
     }
     const struct config_feed *feed = config->feed;

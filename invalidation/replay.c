@@ -130,7 +130,7 @@ static int take(struct replay *replay, const struct log_message *message)
     if (code < 0 && !may_be_of(replay, message, &error))
         return 0;
     if (code == 0 && name_equal(set->zone, replay->options->apex)) {
-        code = zone_set_apply(replay->found.zone, set);
+        code = zone_set_apply(replay->found.zone, set, NULL);
         replay->found.sets++;
     }
     if (code < 0)

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <uthash.h>
+#include <utlist.h>
 
 #include "dns/rdata.h"
 #include "invalidation/zone_set.h"
@@ -16,6 +17,9 @@ enum { LOOK_MS = 500 };
 struct streamed_zone {
     UT_hash_handle hh;
     struct zone *data;
+    struct zone_history *_Atomic history; /* NULL: none is kept */
+    struct streamed_zone *prev, *next_moved;
+    bool moved; /* there is another version since somebody asked */
     size_t number;
     _Atomic int state;
     uint64_t epoch;                /* what is loaded for an older one is not wanted */
@@ -39,6 +43,9 @@ struct streamed {
     size_t whole;                          /* zones LIVE or EXPIRED */
     bool lost;                             /* the feed is not live */
     struct mono lost_since;
+    struct streamed_zone *moved;
+    void (*on_moved)(void *arg);
+    void *on_moved_arg;
     struct mono look; /* for zones that have expired; not before this */
 };
 
@@ -70,6 +77,7 @@ void streamed_free(struct streamed *s)
     HASH_CLEAR(hh, s->table);
     for (size_t k = 0; k < s->count; k++) {
         zone_free(s->zones[k]->data);
+        zone_history_free(s->zones[k]->history);
         free(s->zones[k]);
     }
     free(s->zones);
@@ -136,6 +144,56 @@ size_t streamed_number(const struct streamed_zone *zone)
     return zone->number;
 }
 
+/* ---- whoever hands them on ------------------------------------------------------------------- */
+
+int streamed_keep(struct streamed *s, struct streamed_zone *zone, size_t max_bytes)
+{
+    int error = 0;
+    pthread_mutex_lock(&s->lock);
+    struct zone_history *history = atomic_load(&zone->history);
+    if (history)
+        zone_history_resize(history, max_bytes);
+    else
+        error = zone_history_new(max_bytes, &history);
+    if (error == 0)
+        atomic_store(&zone->history, history);
+    pthread_mutex_unlock(&s->lock);
+    return error;
+}
+
+struct zone_history *streamed_history(const struct streamed_zone *zone)
+{
+    return atomic_load(&zone->history);
+}
+
+void streamed_set_moved(struct streamed *s, void (*moved)(void *arg), void *arg)
+{
+    s->on_moved = moved;
+    s->on_moved_arg = arg;
+}
+
+const struct streamed_zone *streamed_moved(struct streamed *s)
+{
+    pthread_mutex_lock(&s->lock);
+    struct streamed_zone *zone = s->moved;
+    if (zone) {
+        DL_DELETE2(s->moved, zone, prev, next_moved);
+        zone->moved = false;
+    }
+    pthread_mutex_unlock(&s->lock);
+    return zone;
+}
+
+/* The lock is held. */
+static void note_moved(struct streamed *s, struct streamed_zone *zone)
+{
+    if (!zone->history || zone->moved || !s->on_moved)
+        return;
+    zone->moved = true;
+    DL_APPEND2(s->moved, zone, prev, next_moved);
+    s->on_moved(s->on_moved_arg);
+}
+
 /* ---- changes of state; the lock is held ------------------------------------------------------ */
 
 static bool is_whole(const struct streamed_zone *zone)
@@ -153,6 +211,8 @@ static void turn(struct streamed *s, struct streamed_zone *zone, enum streamed_s
     snprintf(zone->status.reason, STREAMED_MAX_REASON, "%s", reason);
     zone->status.part = zone->status.parts = 0;
     zone->status.behind = -1;
+    if (state == STREAMED_LIVE)
+        note_moved(s, zone);
     if (was && !is_whole(zone)) {
         zone->epoch++;
         pthread_cond_broadcast(&s->wanted);
@@ -185,12 +245,16 @@ static void describe(struct streamed_zone *zone)
         zone->expire = wire_get_u32(rdata.bytes + rdata.size - EXPIRE_FROM_END);
 }
 
-static int change(struct streamed_zone *zone, const struct change_set *set)
+/* The lock is held. */
+static int change(struct streamed *s, struct streamed_zone *zone, const struct change_set *set)
 {
-    int error = zone_set_apply(zone->data, set);
+    const uint32_t before = zone->status.serial;
+    int error = zone_set_apply(zone->data, set, zone->history);
     if (error)
         return error;
     describe(zone);
+    if (streamed_state(zone) == STREAMED_LIVE && zone->status.serial != before)
+        note_moved(s, zone);
     zone->status.sets++;
     return 0;
 }
@@ -223,7 +287,7 @@ static bool take_set(struct streamed *s, struct streamed_zone *zone, const struc
         zone->status.elsewhere++;
     if (!is_whole(zone) || partition != zone->status.partition || next <= zone->next)
         return true;
-    int error = change(zone, set);
+    int error = change(s, zone, set);
     if (!error) {
         zone->next = next;
         return true;
@@ -383,6 +447,8 @@ static bool is_wanted(const struct streamed *s, const struct streamed_job *job)
 static int empty(struct streamed_zone *zone)
 {
     struct zone_edit *edit;
+    if (zone->history)
+        zone_history_forget(zone->history);
     int error = zone_edit_begin(zone->data, true, &edit);
     if (!error)
         zone_edit_commit(edit);
@@ -434,7 +500,7 @@ int streamed_catch_up(struct streamed *s, const struct streamed_job *job,
                       const struct change_set *set, int64_t next)
 {
     pthread_mutex_lock(&s->lock);
-    int error = is_wanted(s, job) && next > job->zone->next ? change(job->zone, set) : 0;
+    int error = is_wanted(s, job) && next > job->zone->next ? change(s, job->zone, set) : 0;
     pthread_mutex_unlock(&s->lock);
     return error;
 }

@@ -28,6 +28,7 @@
 #include "invalidation/apply.h"
 #include "invalidation/log_ends.h"
 #include "invalidation/snapshot.h"
+#include "zone/history.h"
 #include "zone/zone.h"
 
 enum streamed_state { STREAMED_LOADING, STREAMED_LIVE, STREAMED_EXPIRED, STREAMED_GAPPED };
@@ -57,6 +58,22 @@ struct streamed_zone *streamed_find(const struct streamed *streamed, const uint8
 enum streamed_state streamed_state(const struct streamed_zone *zone);
 /* Its data: to be looked into while LIVE, by a registered reader (zone.h). */
 const struct zone *streamed_data(const struct streamed_zone *zone);
+
+/* ---- whoever hands them on; any thread */
+
+/*
+ * Keeps the versions of a zone from here on, in so many bytes of memory, and notes when there is another; once more with
+ * another size is fine. ERR_MEMORY.
+ */
+MUST_CHECK int streamed_keep(struct streamed *streamed, struct streamed_zone *zone,
+                             size_t max_bytes);
+/* NULL: none are kept. */
+struct zone_history *streamed_history(const struct streamed_zone *zone);
+
+/* `moved` is called, by any thread and with a lock held, when there is something for streamed_moved(). Before any thread runs. */
+void streamed_set_moved(struct streamed *streamed, void (*moved)(void *arg), void *arg);
+/* The next of the zones whose versions are kept that has another one since it was here last; NULL: there is none. */
+const struct streamed_zone *streamed_moved(struct streamed *streamed);
 
 /* ---- the feed's thread */
 

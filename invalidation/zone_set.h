@@ -8,9 +8,14 @@
 #define FRESHET_INVALIDATION_ZONE_SET_H
 
 #include "invalidation/changeset.h"
+#include "zone/history.h"
 #include "zone/zone.h"
 
-/* The set is one of this zone. ERR_ZONE (a name outside), ERR_MEMORY: the zone is as it was. */
-MUST_CHECK int zone_set_apply(struct zone *zone, const struct change_set *set);
+/*
+ * The set is one of this zone. Its history notes it, too; NULL: none is kept. ERR_ZONE (a name outside), ERR_MEMORY: the zone is as
+ * it was.
+ */
+MUST_CHECK int zone_set_apply(struct zone *zone, const struct change_set *set,
+                              struct zone_history *history);
 
 #endif

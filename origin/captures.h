@@ -14,7 +14,7 @@
 
 #include "config/config.h"
 #include "origin/capture.h"
-#include "origin/signature.h"
+#include "dns/signature.h"
 #include "origin/snapshots.h"
 #include "origin/turns.h"
 

@@ -6,7 +6,7 @@
 
 #include "config/config.h"
 #include "dns/error.h"
-#include "origin/signature.h"
+#include "daemon/keys.h"
 
 /*
  * What only a start opens: addresses, the control socket, the port of metrics. ERR_CONFIG with one line in `ret_error`; left

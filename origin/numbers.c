@@ -120,6 +120,8 @@ static const struct number list[] = {
      SERVE(bad_time), "clients have another time"},
     {"asked_bad_trunc", "origin_asked_bad_trunc_total", "Signatures that are cut short: BADTRUNC.",
      SERVE(bad_trunc), "signatures of clients are cut short"},
+    {"asked_busy", "origin_asked_busy_total", "Transfers refused: too many went on.", SERVE(busy),
+     "transfers fail: too many go on"},
     {"asked_cut", "origin_asked_cut_total", "Transfers whose client went, or that could not go on.",
      SERVE(cut), "transfers to secondaries end early"},
     {"notices", "origin_notices_total", "NOTIFYs sent to secondaries.", NOTICE(sent)},

@@ -10,9 +10,9 @@
 #include "cache/stamp.h"
 #include "daemon/log.h"
 #include "dns/build.h"
-#include "origin/signature.h"
+#include "dns/signature.h"
 #include "zone/lookup.h"
-#include "zone/transfer.h"
+#include "zone/handout.h"
 
 struct served {
     struct serve_zone_options options;
@@ -27,6 +27,7 @@ struct serve {
     struct notices *notices;
     struct message *message; /* scratch */
     struct update *update;
+    struct handout_places places;
     uint8_t buffer[DNS_MAX_MESSAGE];
 };
 
@@ -141,12 +142,6 @@ void serve_notify(struct serve *serve, const struct primary *primary)
 }
 
 /* ---- answers ---- */
-
-/* Bytes to leave free in an answer. */
-static size_t signature_room(const struct signature *signature)
-{
-    return signature->is_there ? TSIG_ROOM : 0;
-}
 
 /* Signs what is in the buffer, and sends it. */
 static void send_signed(struct serve *serve, struct listen_call *call, struct signature *signature,
@@ -287,33 +282,16 @@ static bool take_update(const struct asked *asked)
 /* ---- transfers ---- */
 
 struct outgoing {
-    struct outgoing *prev, *next;
     struct serve *serve;
     struct listen_call *call;
-    struct transfer *transfer;
-    struct signature signature;
-    struct question question;
-    struct transfer_shape shape;
+    struct handout *handout;
 };
 
 static void end_outgoing(struct outgoing *outgoing)
 {
-    transfer_end(outgoing->transfer);
-    signature_end(&outgoing->signature);
+    handout_end(outgoing->handout);
     listen_end(outgoing->call);
     free(outgoing);
-}
-
-/* A message that ends it: not NOERROR, so nobody takes what came for all of it. */
-static void cut(struct outgoing *outgoing)
-{
-    struct serve *serve = outgoing->serve;
-    uint8_t *header = serve->buffer;
-    serve->options.counts->cut++;
-    memset(header, 0, DNS_HEADER_SIZE);
-    wire_put_u16(header, outgoing->shape.id);
-    wire_put_u16(header + 2, FLAG_QR | RCODE_SERVFAIL);
-    send_signed(serve, outgoing->call, &outgoing->signature, DNS_HEADER_SIZE);
 }
 
 static void on_room(void *arg, struct listen_call *call);
@@ -322,17 +300,15 @@ static void on_room(void *arg, struct listen_call *call);
 static void pump(struct outgoing *outgoing)
 {
     struct serve *serve = outgoing->serve;
-    const size_t room = sizeof serve->buffer - signature_room(&outgoing->signature);
-    while (!transfer_is_over(outgoing->transfer)) {
+    while (!handout_is_over(outgoing->handout)) {
         if (!listen_has_room(outgoing->call, on_room, outgoing))
             return;
-        int size = transfer_next(outgoing->transfer, &outgoing->shape, serve->buffer, room);
-        if (size <= 0) {
-            cut(outgoing);
-            break;
-        }
-        send_signed(serve, outgoing->call, &outgoing->signature, size);
+        size_t size =
+            handout_next(outgoing->handout, serve->buffer, sizeof serve->buffer, now_seconds());
+        if (size > 0)
+            listen_answer(outgoing->call, serve->buffer, size);
     }
+    serve->options.counts->cut += handout_is_cut(outgoing->handout);
     end_outgoing(outgoing);
 }
 
@@ -353,90 +329,60 @@ static size_t udp_room(const struct message *message)
     return size < DNS_EDNS_UDP ? size : DNS_EDNS_UDP;
 }
 
-static bool start_transfer(const struct asked *asked, struct transfer *transfer)
+static void count_handout(struct serve_counts *counts, enum handout_result result,
+                          const struct handout *handout)
 {
-    struct serve *serve = asked->serve;
+    counts->refused += result == HANDOUT_REFUSED;
+    counts->formerr += result == HANDOUT_MALFORMED;
+    counts->not_ready += result == HANDOUT_NOT_READY;
+    counts->busy += result == HANDOUT_BUSY;
+    if (result != HANDOUT_BEGUN)
+        return;
+    const bool incremental = handout_is_incremental(handout);
+    counts->axfr += !incremental;
+    counts->ixfr += incremental;
+    counts->ixfr_whole += incremental && handout_kind(handout) == TRANSFER_WHOLE;
+    counts->ixfr_up_to_date += incremental && handout_kind(handout) == TRANSFER_UP_TO_DATE;
+}
+
+static bool start_handout(const struct asked *asked, struct handout *handout)
+{
     struct outgoing *outgoing = calloc(1, sizeof *outgoing);
     if (!outgoing) {
-        transfer_end(transfer);
-        return end_with(asked, question_end(asked->bytes, asked->size), RCODE_SERVFAIL);
-    }
-    outgoing->serve = serve;
-    outgoing->call = asked->call;
-    outgoing->transfer = transfer;
-    outgoing->signature = *asked->signature;
-    outgoing->question = serve->message->question;
-    outgoing->shape = (struct transfer_shape){.question = &outgoing->question,
-                                              .id = serve->message->id,
-                                              .edns = serve->message->edns.present};
-    if (listen_is_tcp(asked->call)) {
-        pump(outgoing);
+        handout_end(handout);
+        listen_end(asked->call);
         return true;
     }
-    size_t taken = signature_room(&outgoing->signature), room = udp_room(serve->message);
-    int size = room > taken
-                   ? transfer_single(transfer, &outgoing->shape, serve->buffer, room - taken)
-                   : ERR_TOO_LARGE;
-    send_signed(serve, outgoing->call, &outgoing->signature, size);
-    end_outgoing(outgoing);
+    *outgoing = (struct outgoing){.serve = asked->serve, .call = asked->call, .handout = handout};
+    pump(outgoing);
     return true;
-}
-
-/* The serial that an IXFR has (RFC 1995 3). */
-static bool asked_serial(const struct message *message, uint32_t *ret)
-{
-    const struct record *records = message_authorities(message);
-    for (size_t i = 0; i < message->authority_count; i++) {
-        if (records[i].type != TYPE_SOA || records[i].rdata_size < 22)
-            continue;
-        *ret = wire_get_u32(records[i].rdata + records[i].rdata_size - 20);
-        return true;
-    }
-    return false;
-}
-
-static void count_transfer(struct serve_counts *counts, bool incremental,
-                           const struct transfer *transfer)
-{
-    if (!incremental) {
-        counts->axfr++;
-        return;
-    }
-    counts->ixfr++;
-    counts->ixfr_whole += transfer_kind(transfer) == TRANSFER_WHOLE;
-    counts->ixfr_up_to_date += transfer_kind(transfer) == TRANSFER_UP_TO_DATE;
 }
 
 static bool take_transfer(const struct asked *asked, size_t end, const uint8_t *name)
 {
     struct serve *serve = asked->serve;
-    struct serve_counts *counts = serve->options.counts;
-    const struct message *message = serve->message;
     struct served *zone = find(serve, name);
-    struct transfer_request request = {.incremental = message->question.type == TYPE_IXFR};
-    struct transfer *transfer;
+    struct handout *handout = NULL;
     if (!zone) {
-        counts->notauth++;
+        serve->options.counts->notauth++;
         return end_with(asked, end, RCODE_NOTAUTH);
     }
-    if (!may_transfer(zone, asked)) {
-        counts->refused++;
+    struct primary *primary = zone->options.primary;
+    const struct handout_request request = {
+        .query = serve->message,
+        .signature = asked->signature,
+        .tcp = listen_is_tcp(asked->call),
+        .may = may_transfer(zone, asked),
+        .zone = primary_is_ready(primary) ? primary_zone(primary) : NULL,
+        .history = primary_history(primary),
+        .places = &serve->places,
+    };
+    enum handout_result result = handout_begin(&request, &handout);
+    count_handout(serve->options.counts, result, handout);
+    if (result == HANDOUT_REFUSED)
         tell_refused(asked, "neither a key of transfer_keys nor an address of transfer_from");
-        return end_with(asked, end, RCODE_REFUSED);
-    }
-    if ((request.incremental && !asked_serial(message, &request.serial)) ||
-        (!request.incremental && !listen_is_tcp(asked->call))) { /* RFC 5936 4.2 */
-        counts->formerr++;
-        return end_with(asked, end, RCODE_FORMERR);
-    }
-    request.zone = primary_zone(zone->options.primary);
-    request.history = primary_history(zone->options.primary);
-    if (!primary_is_ready(zone->options.primary) || transfer_begin(&request, &transfer) < 0) {
-        counts->not_ready++;
-        return end_with(asked, end, RCODE_SERVFAIL);
-    }
-    count_transfer(counts, request.incremental, transfer);
-    return start_transfer(asked, transfer);
+    return result == HANDOUT_BEGUN ? start_handout(asked, handout)
+                                   : end_with(asked, end, handout_rcode(result));
 }
 
 /* ---- questions ---- */
@@ -560,10 +506,7 @@ bool serve_take(struct serve *serve, struct listen_call *call, const uint8_t *by
         count_fault(serve->options.counts, signature.fault);
         if (signature.fault > 0)
             tell_refused(&asked, tsig_fault_text(signature.fault));
-        return end_with(&asked, question_end(bytes, size),
-                        signature.fault == ERR_FORMAT ? RCODE_FORMERR
-                        : signature.fault < 0         ? RCODE_SERVFAIL
-                                                      : RCODE_NOTAUTH);
+        return end_with(&asked, question_end(bytes, size), signature_rcode(&signature));
     }
     return opcode == OPCODE_UPDATE ? take_update(&asked) : take_query(&asked);
 }
@@ -574,6 +517,7 @@ struct serve *serve_new(const struct serve_options *options)
     if (!serve)
         return NULL;
     serve->options = *options;
+    serve->places.most = HANDOUT_PLACES;
     serve->message = message_new();
     serve->update = update_new();
     serve->notices = notices_new(options->base, &options->counts->notices);

@@ -19,9 +19,9 @@
 #include "config/config.h"
 #include "dns/tsig.h"
 #include "origin/listen.h"
-#include "origin/notices.h"
+#include "daemon/notices.h"
 #include "origin/primary.h"
-#include "origin/signature.h"
+#include "dns/signature.h"
 
 struct serve;
 
@@ -31,6 +31,7 @@ struct serve_counts {
     uint64_t notauth; /* questions of zones that are not here */
     uint64_t formerr;
     uint64_t not_ready;
+    uint64_t busy; /* transfers: too many go on */
     uint64_t bad_key, bad_sig, bad_time, bad_trunc;
     uint64_t cut; /* transfers whose client went, or that could not go on */
     struct notices_counts notices;

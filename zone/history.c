@@ -83,14 +83,27 @@ static bool make_room(struct zone_history *history)
     return true;
 }
 
+static void keep_within(struct zone_history *history)
+{
+    while (history->bytes > history->max_bytes)
+        drop_first(history);
+}
+
+void zone_history_resize(struct zone_history *history, size_t max_bytes)
+{
+    pthread_mutex_lock(&history->lock);
+    history->max_bytes = max_bytes;
+    keep_within(history);
+    pthread_mutex_unlock(&history->lock);
+}
+
 static int append(struct zone_history *history, struct zone_version *version)
 {
     if (!make_room(history))
         return ERR_MEMORY;
     history->each[history->first + history->count++] = version;
     history->bytes += zone_version_bytes(version);
-    while (history->bytes > history->max_bytes)
-        drop_first(history);
+    keep_within(history);
     return 0;
 }
 

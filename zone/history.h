@@ -18,6 +18,9 @@ struct zone_history;
 /* `max_bytes`: of memory for all versions. ERR_MEMORY. To be freed with zone_history_free(). */
 MUST_CHECK int zone_history_new(size_t max_bytes, struct zone_history **ret_history);
 
+/* Another measure of memory. */
+void zone_history_resize(struct zone_history *history, size_t max_bytes);
+
 /* NULL is fine. Versions that are held stay. */
 void zone_history_free(struct zone_history *history);
 

@@ -8,6 +8,14 @@
 
 #include "dns/message.h"
 
+/* One who waits until a client has room for more answers, or is gone. */
+struct client_wait {
+    struct client_wait *prev, *next;
+    void (*ring)(struct client_wait *wait);
+};
+
+enum client_room { CLIENT_ROOM, CLIENT_FULL, CLIENT_GONE };
+
 /* How replies travel: UDP, TCP, and to another tier of this process. All on the worker's thread. */
 struct client;
 struct transport {
@@ -16,6 +24,8 @@ struct transport {
     /* The endpoint may be freed once every hold is released. */
     void (*hold)(void *endpoint);
     void (*release)(void *endpoint);
+    /* Over TCP; else NULL. Where the client is full, `wait` is rung from the loop once it is worth asking again. */
+    enum client_room (*room)(void *endpoint, struct client_wait *wait);
     bool inside; /* the client is a tier of this process */
 };
 

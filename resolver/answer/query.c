@@ -438,30 +438,95 @@ static bool turn_away(struct tier_worker *tier_worker, const struct query_read *
     }
 }
 
-/* Answers from a zone that is ours, as its secondary; 0: the name is in none. */
-static size_t reply_authoritative(struct tier_worker *tier_worker, const struct query_read *read,
-                                  const struct query_input *input, uint8_t *reply)
+/* ---- zones that are ours, as a secondary has them -------------------------------------------- */
+
+static size_t room_for_reply(const struct query_input *input)
 {
-    uint8_t cookie[COOKIE_OPTION_SIZE];
+    return input->stream ? DNS_MAX_MESSAGE : DNS_EDNS_UDP;
+}
+
+/* Answers from a zone that is ours. 0: the name is in none. */
+static size_t reply_from_zone(struct tier_worker *tier_worker, const struct query_read *read,
+                              struct reply_shape *shape, uint8_t *reply)
+{
     struct question question;
     struct reply_content content;
-    struct reply_shape shape = reply_shape_of(&read->query, input->stream);
-    shape.any = false; /* the zone knows what there is */
-    put_cookie(tier_worker, input, &read->cookie, cookie, &shape);
     question_copy(&read->query.question, &question);
     const size_t question_end = read->query.question_end;
     const struct authority_query asked = {
         .question = &question,
-        .dnssec_ok = shape.dnssec_ok,
+        .dnssec_ok = shape->dnssec_ok,
         .reply = reply,
-        .limit = question_end + reply_room(&shape, question_end),
+        .limit = question_end + reply_room(shape, question_end),
     };
-    if (question.class != CLASS_IN || !authority_answer(tier_worker->authority, &asked, &content))
+    if (!authority_answer(tier_worker->authority, &asked, &content))
         return 0;
     counter_add(&tier_worker->counters.authoritative, 1);
     if (content.truncated)
         counter_add(&tier_worker->counters.truncated, 1);
-    return reply_finish(reply, question_end, &shape, &content);
+    return reply_finish(reply, question_end, shape, &content);
+}
+
+/* The same to who signs what they ask: they are answered signed (RFC 8945 5.3). */
+static size_t reply_authoritative(struct tier_worker *tier_worker, const struct query_read *read,
+                                  const struct query_input *input, uint8_t *reply)
+{
+    uint8_t cookie[COOKIE_OPTION_SIZE];
+    struct signature signature;
+    size_t size;
+    struct reply_shape shape = reply_shape_of(&read->query, input->stream);
+    const uint64_t now = handouts_now(tier_worker->handouts);
+    if (read->query.question.class != CLASS_IN)
+        return 0;
+    shape.any = false; /* the zone knows what there is */
+    put_cookie(tier_worker, input, &read->cookie, cookie, &shape);
+    signature_check(authority_keys(tier_worker->authority), input->bytes, input->size, now,
+                    &signature);
+    const size_t room = signature_room(&signature);
+    shape.limit = room < shape.limit ? (uint16_t)(shape.limit - room) : 0;
+    if (signature.fault == TSIG_OK) {
+        size = reply_from_zone(tier_worker, read, &shape, reply);
+    } else {
+        counter_add(&tier_worker->counters.handouts.bad_signatures, 1);
+        size = reply_failure(&read->query, input, &shape, signature_rcode(&signature), EDE_NONE,
+                             reply);
+    }
+    int signed_size =
+        size > 0 ? signature_answer(&signature, reply, size, room_for_reply(input), now) : 0;
+    signature_end(&signature);
+    return signed_size > 0 ? (size_t)signed_size : 0;
+}
+
+/* A question for all of a zone. IXFR has an SOA where other queries have nothing, and is malformed as one of them. */
+static bool is_for_handouts(const struct query_read *read)
+{
+    const struct question_view *question = &read->query.question;
+    return (read->error == ERR_OK || read->error == ERR_FORMAT) && question->name_size > 0 &&
+           (question->type == TYPE_AXFR || question->type == TYPE_IXFR);
+}
+
+/* False: none of this is to be answered here. */
+static bool ask_authority(struct tier_worker *tier_worker, const struct query_read *read,
+                          const struct query_input *input, uint8_t *reply, size_t *ret_size)
+{
+    if (is_for_handouts(read)) {
+        int size =
+            handouts_take(tier_worker->handouts, &(struct handouts_query){
+                                                     .authority = tier_worker->authority,
+                                                     .bytes = input->bytes,
+                                                     .size = input->size,
+                                                     .client = input->client,
+                                                     .stream = input->stream,
+                                                     .reply = reply,
+                                                     .counters = &tier_worker->counters.handouts,
+                                                 });
+        *ret_size = size > 0 ? (size_t)size : 0;
+        return size >= 0;
+    }
+    if (read->error != ERR_OK || read->ede != EDE_NOT_AUTHORITATIVE)
+        return false;
+    *ret_size = reply_authoritative(tier_worker, read, input, reply);
+    return *ret_size > 0;
 }
 
 /* Who may not ask, or not that, or not like that. */
@@ -473,11 +538,10 @@ static __attribute__((noinline)) size_t answer_else(struct tier_worker *tier_wor
     size_t size;
     if (access != ACCESS_ALLOW && turn_away(tier_worker, read, input, access, reply, &size))
         return size;
+    if (tier_worker->authority && ask_authority(tier_worker, read, input, reply, &size))
+        return size;
     if (read->error != ERR_OK)
         return reply_unparsed(tier_worker, read, input, reply);
-    if (tier_worker->authority && read->ede == EDE_NOT_AUTHORITATIVE &&
-        (size = reply_authoritative(tier_worker, read, input, reply)) > 0)
-        return size;
     if (read->rcode != RCODE_NOERROR) {
         counter_add(&tier_worker->counters.refused, 1);
         return reply_error(tier_worker, read, input, read->rcode, read->ede, reply);

@@ -15,6 +15,7 @@
 #include "invalidation/position.h"
 #include "resolver/answer/admission.h"
 #include "resolver/answer/authority.h"
+#include "resolver/answer/handouts.h"
 #include "resolver/answer/inflight.h"
 #include "resolver/answer/local.h"
 #include "resolver/answer/network.h"
@@ -42,12 +43,14 @@ struct tier_worker {
     void (*misfit)(void *arg, enum misfit misfit, const union address *child, const uint8_t *name);
     void *misfit_arg;
     struct authority *authority; /* zones that queries without RD are answered from; NULL: none */
+    struct handouts *handouts;   /* of those; of the worker */
     struct local *local;         /* answered before the cache is asked; NULL: nothing is */
     struct {
         struct counter queries, malformed, refused, dropped, truncated, local, authoritative;
         /* By the access list; past the rate; of those, cut short; without the cookie that is required. */
         struct counter clients_refused, clients_dropped, limited, slipped, bad_cookies;
         struct counter position_asked, position_ignored; /* by children; by others, or malformed */
+        struct handout_counters handouts;
     } counters;
 };
 

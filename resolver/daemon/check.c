@@ -10,6 +10,7 @@
 #include "resolver/answer/local.h"
 #include "resolver/daemon/listeners.h"
 #include "daemon/control.h"
+#include "daemon/keys.h"
 #include "daemon/page.h"
 #include "daemon/privileges.h"
 
@@ -37,6 +38,58 @@ static int check_records(const struct config *config, char ret_error[CONFIG_MAX_
         return ERR_CONFIG;
     }
     return ERR_OK;
+}
+
+/* ---- keys ----------------------------------------------------------------------------------------- */
+
+/* False: it is the name of no key. */
+static bool is_key(const struct keyring *keyring, const char *text)
+{
+    uint8_t name[NAME_MAX_SIZE];
+    int size = name_from_text(text, name);
+    if (size > 0)
+        name_lower(name, (size_t)size, name);
+    return size > 0 && keyring_find(keyring, name, NULL);
+}
+
+/* What a zone says of keys. NULL: they are there; else the name that is not, with its place in `ret_key`. */
+static const char *missing_key(const struct config_zone *zone, const struct keyring *keyring,
+                               char ret_key[MAX_KEY])
+{
+    for (size_t k = 0; k < zone->transfer_key_count; k++) {
+        snprintf(ret_key, MAX_KEY, "transfer_keys[%zu]", k);
+        if (!is_key(keyring, zone->transfer_keys[k]))
+            return zone->transfer_keys[k];
+    }
+    snprintf(ret_key, MAX_KEY, "key");
+    return zone->key && !is_key(keyring, zone->key) ? zone->key : NULL;
+}
+
+static int check_key_names(const struct config *config, const struct keyring *keyring,
+                           char ret_error[CONFIG_MAX_ERROR])
+{
+    char key[2 * MAX_KEY], place[MAX_KEY];
+    for (size_t i = 0; i < config->tier_count; i++)
+        for (size_t k = 0; k < config->tiers[i].zone_count; k++) {
+            const char *name = missing_key(&config->tiers[i].zones[k], keyring, place);
+            if (!name)
+                continue;
+            snprintf(key, sizeof key, "tiers[%zu].zones[%zu].%s", i, k, place);
+            config_fault(config, ret_error, key, "%s is none of `keys`; expected the name of one",
+                         name);
+            return ERR_CONFIG;
+        }
+    return ERR_OK;
+}
+
+static int check_keys(const struct config *config, char ret_error[CONFIG_MAX_ERROR])
+{
+    struct keyring keyring = {.count = 0};
+    int error = keyring_read(config, &keyring, ret_error);
+    if (!error)
+        error = check_key_names(config, &keyring, ret_error);
+    keyring_clear(&keyring);
+    return error;
 }
 
 /* ---- memory ------------------------------------------------------------------------------------- */
@@ -112,9 +165,12 @@ static bool stands_in_text(const char *property)
 bool check_secret_is_shown(const struct config *config)
 {
     struct stat info;
-    if (!config->feed || stat(config->path, &info) != 0 || !(info.st_mode & S_IROTH))
+    if (stat(config->path, &info) != 0 || !(info.st_mode & S_IROTH))
         return false;
-    for (size_t i = 0; i < config->feed->rdkafka_count; i++)
+    for (size_t i = 0; i < config->key_count; i++)
+        if (strncmp(config->keys[i], "file:", 5) != 0)
+            return true;
+    for (size_t i = 0; config->feed && i < config->feed->rdkafka_count; i++)
         if (stands_in_text(config->feed->rdkafka[i]))
             return true;
     return false;
@@ -179,6 +235,8 @@ static int check_metrics(const struct config *config, char ret_error[CONFIG_MAX_
 int check_reload(const struct config *config, char ret_error[CONFIG_MAX_ERROR])
 {
     int error = check_records(config, ret_error);
+    if (!error)
+        error = check_keys(config, ret_error);
     return error ? error : check_memory(config, ret_error);
 }
 

@@ -14,6 +14,7 @@
 #include "resolver/daemon/check.h"
 #include "resolver/daemon/clients.h"
 #include "resolver/daemon/descriptors.h"
+#include "daemon/keys.h"
 #include "daemon/log.h"
 #include "resolver/net/clock.h"
 
@@ -171,6 +172,16 @@ static bool make_admission(struct daemon *daemon, const struct config *config, s
 
 /* ---- streamed zones -------------------------------------------------------------------------- */
 
+struct streamed_zone *daemon_streamed(const struct daemon *daemon, const char *text)
+{
+    uint8_t name[NAME_MAX_SIZE];
+    int size = name_from_text(text, name);
+    if (!daemon->streamed || size < 0)
+        return NULL;
+    name_lower(name, (size_t)size, name);
+    return streamed_find(daemon->streamed, name);
+}
+
 /* All of all tiers. False: no memory. */
 static bool make_streamed(struct daemon *daemon)
 {
@@ -191,6 +202,34 @@ static bool make_streamed(struct daemon *daemon)
                 return false;
         }
     return true;
+}
+
+/*
+ * What a tier answers for, and hands on. False: no memory, or a file of a key is gone; the tier keeps what it has. The
+ * files were looked at when the configuration was checked.
+ */
+static bool make_authority(struct daemon *daemon, const struct config *config, size_t i)
+{
+    char why[CONFIG_MAX_ERROR];
+    const struct config_tier *tier = &config->tiers[i];
+    struct keyring keyring = {.count = 0};
+    struct authority *authority =
+        keyring_read(config, &keyring, why) == ERR_OK ? authority_new(&keyring) : NULL;
+    bool good = authority != NULL;
+    for (size_t k = 0; good && k < tier->zone_count; k++) {
+        const struct config_zone *zone = &tier->zones[k];
+        struct streamed_zone *streamed =
+            zone->authoritative ? daemon_streamed(daemon, zone->name) : NULL;
+        if (streamed)
+            good = streamed_keep(daemon->streamed, streamed, zone->history) == ERR_OK &&
+                   authority_add(authority, streamed, zone) == ERR_OK;
+    }
+    if (good && !authority_is_empty(authority))
+        tier_set_authority(daemon->tiers[i], authority_ref(authority));
+    else if (good)
+        tier_set_authority(daemon->tiers[i], NULL);
+    authority_unref(authority);
+    return good;
 }
 
 static bool start_loader(struct daemon *daemon, const struct feed_options *feed,
@@ -229,7 +268,8 @@ static bool make_tiers(struct daemon *daemon)
         if (daemon->tiers[i]->subscribed)
             daemon->stores[daemon->store_count++] = daemon->tiers[i]->store;
         daemon->tier_count++;
-        if (!make_local(daemon, config, i) || !make_admission(daemon, config, i))
+        if (!make_local(daemon, config, i) || !make_admission(daemon, config, i) ||
+            !make_authority(daemon, config, i))
             return false;
     }
     return true;
@@ -246,6 +286,7 @@ static bool make_workers(struct daemon *daemon)
             .tier_count = daemon->tier_count,
             .follows = {daemon->validity, daemon->positions},
             .follows_not = {daemon->plain_validity, daemon->plain_positions},
+            .places = &daemon->places,
             .settings = settings_of(daemon->config),
         });
         if (!daemon->workers[i])
@@ -367,6 +408,7 @@ struct daemon *daemon_open(const char *config_path, struct config *config, struc
     daemon->config_path = strdup(config_path);
     daemon->started = mono_now();
     daemon->slept_ms = slept_ms();
+    daemon->places.most = HANDOUT_PLACES;
     if (assemble(daemon, ret_error) != ERR_OK) {
         daemon_stop(daemon);
         return NULL;
@@ -464,9 +506,10 @@ void daemon_reload(struct daemon *daemon)
     log_set_level(log_level_from_text(wanted->log));
     for (size_t i = 0; i < daemon->tier_count; i++) {
         tier_configure(daemon->tiers[i], &wanted->tiers[i]);
-        if (!make_local(daemon, wanted, i) || !make_admission(daemon, wanted, i))
+        if (!make_local(daemon, wanted, i) || !make_admission(daemon, wanted, i) ||
+            !make_authority(daemon, wanted, i))
             log_line(LOG_LEVEL_ERROR,
-                     "msg=\"local names or clients not reloaded: no memory\" tier=%s",
+                     "msg=\"local names, clients or keys not reloaded: no memory\" tier=%s",
                      daemon->tiers[i]->name);
     }
     reload_workers(daemon, wanted);

@@ -16,6 +16,7 @@
 #include "invalidation/feed.h"
 #include "invalidation/streamed_load.h"
 #include "resolver/daemon/listeners.h"
+#include "daemon/notices.h"
 #include "daemon/systemd.h"
 #include "resolver/daemon/tier.h"
 #include "resolver/daemon/warmer.h"
@@ -38,6 +39,8 @@ struct daemon {
     struct feed *feed;            /* NULL: none */
     struct streamed *streamed;    /* NULL: no zone is streamed */
     struct streamed_load *loader; /* likewise */
+    struct handout_places places;
+    struct notices_counts notices; /* of versions, to secondaries */
     struct tier **tiers;
     struct store **stores; /* of the tiers that subscribe, for the applier */
     size_t store_count;
@@ -77,6 +80,9 @@ void daemon_reload(struct daemon *daemon);
 
 /* Reads hosts files again that have changed since they were read. Logs. */
 void daemon_look_at_hosts(struct daemon *daemon);
+
+/* The streamed zone of this name, as it is written; NULL: none. */
+struct streamed_zone *daemon_streamed(const struct daemon *daemon, const char *text);
 
 /* Answers what is under way, stops the threads and frees everything. NULL is fine. */
 void daemon_stop(struct daemon *daemon);

@@ -19,6 +19,7 @@
 #include "resolver/daemon/slack.h"
 #include "daemon/log.h"
 #include "resolver/daemon/metrics.h"
+#include "resolver/daemon/notifier.h"
 #include "daemon/privileges.h"
 #include "daemon/sandbox.h"
 #include "daemon/sched.h"
@@ -93,7 +94,8 @@ struct program {
     struct daemon *daemon;
     struct control *control;
     struct http *metrics;
-    struct limits *limits;    /* says what was refused */
+    struct limits *limits;
+    struct notifier *notifier;
     struct slack *slack;      /* gives memory back */
     struct identity identity; /* who it becomes */
     struct event *signals[3];
@@ -134,6 +136,7 @@ static void on_reload(evutil_socket_t signal, short what, void *arg)
     struct program *program = arg;
     systemd_reloading(program->systemd);
     daemon_reload(program->daemon);
+    notifier_reload(program->notifier);
     tell_ready(program);
 }
 
@@ -303,6 +306,12 @@ static bool settle_down(struct program *program, char error[CONFIG_MAX_ERROR])
     return true;
 }
 
+static bool watch_versions(struct program *program)
+{
+    program->notifier = notifier_new(program->base, program->daemon);
+    return program->notifier != NULL;
+}
+
 static bool watch_limits(struct program *program)
 {
     program->limits = limits_new(program->base, program->daemon);
@@ -322,8 +331,9 @@ static bool start(struct program *program, char error[CONFIG_MAX_ERROR])
     if (!privileges_may_read(&program->identity, config->path))
         log_line(LOG_LEVEL_WARNING, "msg=\"no reload: `user` may not read the configuration\"");
     return open_control(program, error) && open_metrics(program, error) && watch_signals(program) &&
-           watch_time(program) && watch_workers(program) && settle_down(program, error) &&
-           daemon_start_workers(program->daemon, error) == ERR_OK && watch_limits(program);
+           watch_time(program) && watch_workers(program) && watch_versions(program) &&
+           settle_down(program, error) && daemon_start_workers(program->daemon, error) == ERR_OK &&
+           watch_limits(program);
 }
 
 static void close_program(struct program *program)
@@ -333,6 +343,7 @@ static void close_program(struct program *program)
     limits_free(program->limits);
     slack_free(program->slack);
     daemon_stop(program->daemon);
+    notifier_free(program->notifier);
     for (size_t i = 0; i < 3; i++)
         if (program->signals[i])
             event_free(program->signals[i]);

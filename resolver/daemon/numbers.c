@@ -64,6 +64,24 @@ static const struct number tier_list[] = {
      WORKER(local)},
     {"authoritative", "authoritative_total", "Queries answered with AA, from a streamed zone.",
      WORKER(authoritative)},
+    {"axfr", "axfr_total", "Whole zones handed on (AXFR).", WORKER(axfr)},
+    {"ixfr", "ixfr_total", "Differences handed on (IXFR).", WORKER(ixfr)},
+    {"ixfr_whole", "ixfr_whole_total", "Of those, the whole zone: differences go not so far back.",
+     WORKER(ixfr_whole)},
+    {"transfers_refused", "transfers_refused_total", "Transfers refused: no right to the zone.",
+     WORKER(transfers_refused), "transfers are refused: no right to the zone"},
+    {"transfers_malformed", "transfers_malformed_total",
+     "Questions for transfers answered FORMERR.", WORKER(transfers_malformed),
+     "questions for transfers are malformed", .trifle = true},
+    {"transfers_not_ready", "transfers_not_ready_total", "Transfers of zones that are not whole.",
+     WORKER(transfers_not_ready), "transfers fail: their zone is not whole"},
+    {"transfers_busy", "transfers_busy_total", "Transfers refused: too many went on.",
+     WORKER(transfers_busy), "transfers fail: too many go on"},
+    {"transfers_cut", "transfers_cut_total",
+     "Transfers whose client went, or that could not go on.", WORKER(transfers_cut),
+     "transfers to secondaries end early"},
+    {"bad_signatures", "bad_signatures_total", "Queries with a TSIG that is none of ours.",
+     WORKER(bad_signatures), "queries are signed with no key of ours, or wrongly"},
     {"prefetched", "prefetched_total", "Fetches of answers near their end.", WORKER(prefetched)},
     {"provisional", "provisional_total",
      "Answers that may be from before a change, kept for a second at most.", WORKER(provisional)},
@@ -157,6 +175,12 @@ static const struct number tcp_list[] = {
     {NULL, "tcp_rests_total", "Times TCP clients could not be accepted.", TCP(rests),
      "TCP clients cannot be accepted: no descriptor or memory, or forbidden; that rests for 100 "
      "ms"},
+    {NULL, "notices_total", "NOTIFYs sent to secondaries.", TCP(notices)},
+    {NULL, "notices_answered_total", "Those that were answered.", TCP(notices_answered)},
+    {NULL, "notices_given_up_total", "Those that nobody answered within a minute.",
+     TCP(notices_given_up), "secondaries do not answer NOTIFY"},
+    {NULL, "notices_unsent_total", "Those that could not be sent.", TCP(notices_unsent),
+     "NOTIFYs could not be sent"},
     {NULL, "upstream_no_socket_total", "Times there was no socket for a query upstream.",
      TCP(no_socket), "no socket for queries upstream: out of descriptors or memory"},
     {NULL, "ports_shared_total", "Queries to upstreams by a port that was used enough.",
@@ -194,7 +218,13 @@ void numbers_take_upstream(const struct server_stats *stats, struct upstream_num
 
 void numbers_take_tcp(const struct daemon *daemon, struct tcp_numbers *ret)
 {
-    *ret = (struct tcp_numbers){.no_socket = net_sockets_missed()};
+    *ret = (struct tcp_numbers){
+        .no_socket = net_sockets_missed(),
+        .notices = daemon->notices.sent,
+        .notices_answered = daemon->notices.answered,
+        .notices_given_up = daemon->notices.given_up,
+        .notices_unsent = daemon->notices.unsent,
+    };
     for (size_t i = 0; i < daemon->worker_count; i++) {
         const struct tcp_pool_counters *tcp = worker_tcp_counters(daemon->workers[i]);
         ret->accepted += counter_get(&tcp->accepted);

@@ -39,11 +39,12 @@ extern const struct numbers numbers_of_zone;
 /* A streamed zone: struct streamed_status itself. */
 extern const struct numbers numbers_of_streamed;
 
-/* TCP listeners, of all workers; and the sockets that were not there for a query upstream. */
+/* TCP listeners, of all workers; the sockets that were not there for a query upstream; NOTIFYs to secondaries. */
 struct tcp_numbers {
     uint64_t accepted, connections, queries, turned_away;
     uint64_t idle_for_room, busy_for_room, for_bytes, kept_out, slow, rests;
     uint64_t no_socket;
+    uint64_t notices, notices_answered, notices_given_up, notices_unsent;
     uint64_t ports_shared; /* not of listeners, but of what is left for the ways out */
 };
 extern const struct numbers numbers_of_tcp;

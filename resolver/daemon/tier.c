@@ -109,7 +109,6 @@ static void take_zone(struct tier *tier, const struct config_zone *config)
         struct server_stats *stats = intern_origin(tier, stream);
         zone->streamed = streamed_find(tier->streamed, zone->name);
         zone->falls_back = config->fallback != NULL;
-        zone->authoritative = config->authoritative;
         zone->origin = stats ? stats->origin : ORIGIN_NONE;
     }
     zone->parents = config->parent_count > 0;
@@ -179,6 +178,7 @@ void tier_free(struct tier *tier)
     kin_free(tier->kin);
     local_unref(tier->local);
     admission_unref(tier->admission);
+    authority_unref(tier->authority);
     free(tier->zones);
     for (size_t i = 0; i < tier->origin_count; i++)
         free(tier->origins[i]);
@@ -301,22 +301,6 @@ static void write_holder(const struct inflight_holder *holder, char *ret, size_t
         snprintf(ret, size, "holder=upstream");
 }
 
-struct authority *tier_authority(struct tier *tier)
-{
-    struct authority *authority = NULL;
-    pthread_mutex_lock(&tier->lock);
-    for (size_t i = 0; i < tier->zone_count; i++) {
-        if (!tier->zones[i].streamed || !tier->zones[i].authoritative)
-            continue;
-        if (!authority)
-            authority = authority_new();
-        if (authority)
-            (void)!authority_add(authority, tier->zones[i].streamed);
-    }
-    pthread_mutex_unlock(&tier->lock);
-    return authority;
-}
-
 void tier_is_full(void *arg, const struct inflight_holder *holder)
 {
     struct tier *tier = arg;
@@ -380,6 +364,23 @@ struct admission *tier_admission(struct tier *tier)
     struct admission *admission = tier->admission ? admission_ref(tier->admission) : NULL;
     pthread_mutex_unlock(&tier->lock);
     return admission;
+}
+
+void tier_set_authority(struct tier *tier, struct authority *authority)
+{
+    pthread_mutex_lock(&tier->lock);
+    struct authority *old = tier->authority;
+    tier->authority = authority;
+    pthread_mutex_unlock(&tier->lock);
+    authority_unref(old);
+}
+
+struct authority *tier_authority(struct tier *tier)
+{
+    pthread_mutex_lock(&tier->lock);
+    struct authority *authority = tier->authority ? authority_ref(tier->authority) : NULL;
+    pthread_mutex_unlock(&tier->lock);
+    return authority;
 }
 
 const char *tier_origin_text(struct tier *tier, uint8_t origin)

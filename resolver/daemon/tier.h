@@ -36,7 +36,7 @@ struct tier_address {
 struct tier_zone {
     uint8_t name[NAME_MAX_SIZE];          /* canonical */
     const struct streamed_zone *streamed; /* borrowed; NULL: it is not */
-    bool falls_back, authoritative;
+    bool falls_back;
     uint8_t origin; /* of what the zone itself says */
     bool parents;
     size_t address_count;
@@ -69,6 +69,7 @@ struct tier {
     struct kin *kin;
     struct local *local;         /* a reference; NULL before it is set */
     struct admission *admission; /* likewise */
+    struct authority *authority; /* likewise; NULL: it is that of no zone */
 };
 
 /* `validity` has the zones that the tier subscribes to, `streamed` those that it streams. NULL: no memory. */
@@ -94,9 +95,6 @@ struct tier_ways {
 /* A worker's own view of the upstreams in use. NULL: no memory. */
 struct routes *tier_routes(struct tier *tier, const struct tier_ways *ways);
 
-/* Zones that it answers for; NULL: none, or no memory. To be freed by the worker. */
-struct authority *tier_authority(struct tier *tier);
-
 /* Whether clients are told what the upstream has validated. */
 bool tier_trusts_ad(const struct tier *tier);
 
@@ -116,6 +114,11 @@ void tier_set_local(struct tier *tier, struct local *local);
 void tier_set_admission(struct tier *tier, struct admission *admission);
 /* The same, with a reference for the caller; NULL before it is set. */
 struct admission *tier_admission(struct tier *tier);
+
+/* Zones that it answers for, from here on; takes over the reference, which may be NULL. */
+void tier_set_authority(struct tier *tier, struct authority *authority);
+/* The same, with a reference for the caller; NULL: none. */
+struct authority *tier_authority(struct tier *tier);
 
 /* These names, with a reference for the caller; NULL when none were set. */
 struct local *tier_local(struct tier *tier);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 #include <utlist.h>
 
@@ -53,6 +54,7 @@ struct worker {
     struct attempts *attempts;
     struct known_servers *known;
     struct zone_desk *desk;           /* for streamed zones */
+    struct handouts *handouts;        /* likewise */
     struct event *sweep;              /* of servers that nobody asks any more */
     struct fetcher *fetcher;          /* for tiers that subscribe */
     struct fetcher *plain;            /* for those that do not */
@@ -118,6 +120,7 @@ static bool tier_worker_open(struct worker *worker, size_t i)
     tier_worker->local = tier_local(tier);
     tier_worker->admission = tier_admission(tier);
     tier_worker->authority = tier_authority(tier);
+    tier_worker->handouts = worker->handouts;
     tier_worker->resolve_timeout_ms = worker->options.settings.resolve_timeout_ms;
     struct routes *routes = routes_of(worker, i);
     if (!routes)
@@ -195,7 +198,7 @@ static void take_settings(struct worker *worker, const struct worker_settings *s
         tier_worker->local = tier_local(tier);
         admission_unref(tier_worker->admission);
         tier_worker->admission = tier_admission(tier);
-        authority_free(tier_worker->authority);
+        authority_unref(tier_worker->authority);
         tier_worker->authority = tier_authority(tier);
         struct routes *routes = routes_of(worker, i);
         if (!routes) {
@@ -331,6 +334,11 @@ static void sweep_soon(void *arg)
     event_active(worker->sweep, EV_TIMEOUT, 0);
 }
 
+static uint64_t unix_now(void)
+{
+    return (uint64_t)time(NULL);
+}
+
 /* What all its questions to others share. */
 static bool build_asking(struct worker *worker)
 {
@@ -343,9 +351,11 @@ static bool build_asking(struct worker *worker)
         return false;
     struct wheel *wheel = clockwork_wheel(worker->clockwork);
     worker->desk = zone_desk_new(wheel);
+    worker->handouts =
+        handouts_new(&(struct handouts_options){.places = options->places, .unix_now = unix_now});
     worker->fetcher = fetcher_new(wheel, options->follows.validity);
     worker->plain = fetcher_new(wheel, options->follows_not.validity);
-    return worker->fetcher && worker->plain && worker->desk;
+    return worker->fetcher && worker->plain && worker->desk && worker->handouts;
 }
 
 static bool build(struct worker *worker)
@@ -493,10 +503,11 @@ static void free_tier_workers(struct worker *worker)
         inflight_free(worker->tier_workers[i].inflight);
         local_unref(worker->tier_workers[i].local);
         admission_unref(worker->tier_workers[i].admission);
-        authority_free(worker->tier_workers[i].authority);
+        authority_unref(worker->tier_workers[i].authority);
     }
     known_servers_free(worker->known);
     zone_desk_free(worker->desk);
+    handouts_free(worker->handouts);
     free(worker->tier_workers);
 }
 
@@ -504,8 +515,8 @@ void worker_free(struct worker *worker)
 {
     if (!worker)
         return;
+    tcp_pool_free(worker->tcp); /* transfers end with their connections */
     free_tier_workers(worker);
-    tcp_pool_free(worker->tcp);
     struct endpoint *endpoint, *next;
     LL_FOREACH_SAFE (worker->endpoints, endpoint, next) {
         udp_free(endpoint->udp);
@@ -560,6 +571,15 @@ void worker_count(const struct worker *worker, size_t tier_index, struct tier_co
         .limited = counter_get(&tier_worker->counters.limited),
         .slipped = counter_get(&tier_worker->counters.slipped),
         .bad_cookies = counter_get(&tier_worker->counters.bad_cookies),
+        .axfr = counter_get(&tier_worker->counters.handouts.axfr),
+        .ixfr = counter_get(&tier_worker->counters.handouts.ixfr),
+        .ixfr_whole = counter_get(&tier_worker->counters.handouts.ixfr_whole),
+        .transfers_refused = counter_get(&tier_worker->counters.handouts.refused),
+        .transfers_malformed = counter_get(&tier_worker->counters.handouts.malformed),
+        .transfers_not_ready = counter_get(&tier_worker->counters.handouts.not_ready),
+        .transfers_busy = counter_get(&tier_worker->counters.handouts.busy),
+        .transfers_cut = counter_get(&tier_worker->counters.handouts.cut),
+        .bad_signatures = counter_get(&tier_worker->counters.handouts.bad_signatures),
         .jobs = counter_get(&inflight->jobs),
         .joined = counter_get(&inflight->joined),
         .superseded = counter_get(&inflight->superseded),

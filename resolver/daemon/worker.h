@@ -31,6 +31,7 @@ struct worker_options {
     size_t tier_count;
     struct following follows; /* borrowed, as what is in it */
     struct following follows_not;
+    struct handout_places *places; /* borrowed */
     struct worker_settings settings;
 };
 
@@ -79,6 +80,8 @@ struct tier_counters {
     uint64_t displaced, displaced_clients, in_vain;
     uint64_t under_way, waiting; /* now */
     uint64_t clients_refused, clients_dropped, limited, slipped, bad_cookies;
+    uint64_t axfr, ixfr, ixfr_whole, transfers_refused, transfers_malformed, transfers_not_ready;
+    uint64_t transfers_busy, transfers_cut, bad_signatures;
     uint64_t provisional;
     uint64_t position_asked, position_ignored;
     uint64_t parent_behind, parent_no_position, parent_uncached, without_edns;

@@ -26,11 +26,12 @@ struct connection {
     struct tier_worker *tier_worker;
     struct bufferevent *stream; /* NULL once closed */
     struct client client;
-    size_t waiting; /* queries whose answer is still to come */
-    size_t unsent;  /* as it is part of the pool's */
-    bool in_use;    /* by a function further up the stack */
-    bool partial;   /* a message is partly here */
-    bool ended;     /* the client sends no more */
+    struct client_wait *waits; /* for room */
+    size_t waiting;            /* queries whose answer is still to come */
+    size_t unsent;             /* as it is part of the pool's */
+    bool in_use;               /* by a function further up the stack */
+    bool partial;              /* a message is partly here */
+    bool ended;                /* the client sends no more */
 };
 
 struct listener {
@@ -71,6 +72,15 @@ static void drop_output(struct bufferevent *stream)
     evbuffer_drain(output, evbuffer_get_length(output));
 }
 
+/* Those who wait for room look again; whoever still finds none waits anew. */
+static void ring_waits(struct connection *connection)
+{
+    struct client_wait *waits = connection->waits, *wait, *next;
+    connection->waits = NULL;
+    DL_FOREACH_SAFE (waits, wait, next)
+        wait->ring(wait);
+}
+
 /*
  * Closes the stream; the struct stays while queries, or our callers, still point to it. libevent frees the input
  * from the loop, so a message that is being handled stays readable.
@@ -86,6 +96,10 @@ static void connection_close(struct connection *connection)
         pool->unsent -= connection->unsent;
         holders_leave(pool->holders, &connection->held);
         counter_add(&pool->counters.closed, 1);
+        const bool in_use = connection->in_use;
+        connection->in_use = true;
+        ring_waits(connection);
+        connection->in_use = in_use;
     }
     free_if_unused(connection);
 }
@@ -176,8 +190,19 @@ static void release(void *endpoint)
         free_if_unused(connection);
 }
 
+static enum client_room room(void *endpoint, struct client_wait *wait)
+{
+    struct connection *connection = endpoint;
+    if (!connection->stream)
+        return CLIENT_GONE;
+    if (unsent(connection) < TCP_MAX_OUTPUT)
+        return CLIENT_ROOM;
+    DL_APPEND(connection->waits, wait);
+    return CLIENT_FULL;
+}
+
 static const struct transport tcp_transport = {
-    .send = send_reply, .hold = hold, .release = release};
+    .send = send_reply, .hold = hold, .release = release, .room = room};
 
 /*
  * The next whole message, removed from the input only after it was handled. NULL: not all there yet, or no memory to have
@@ -289,7 +314,14 @@ static void on_read(struct bufferevent *stream, void *arg)
 static void on_written(struct bufferevent *stream, void *arg)
 {
     (void)stream;
-    advance(arg, true);
+    struct connection *connection = arg;
+    connection->in_use = true;
+    ring_waits(connection);
+    connection->in_use = false;
+    if (connection->stream)
+        advance(connection, true);
+    else
+        free_if_unused(connection);
 }
 
 static void on_event(struct bufferevent *stream, short what, void *arg)

@@ -58,7 +58,7 @@ void tcp_pool_stop_accepting(struct tcp_pool *pool);
 /* Whether bytes wait to be sent on some connection. */
 bool tcp_pool_busy(const struct tcp_pool *pool);
 
-/* Closes everything. Nobody may hold a connection any more. NULL is fine. */
+/* Closes everything; who waits for room is rung. A connection that is held goes when it is released. NULL is fine. */
 void tcp_pool_free(struct tcp_pool *pool);
 
 #endif

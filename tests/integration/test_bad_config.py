@@ -123,6 +123,13 @@ TABLE = {
                               "tiers[0].zones[0].authoritative: is for a streamed zone"),
     "a fallback for no zone": (tier("zones: [{name: a., forward: [192.0.2.1], fallback: upstream}]"), 5,
                                "tiers[0].zones[0].fallback: is for a streamed zone"),
+    "transfers of what is not handed on": (tier("zones: [{name: example.com., stream: true, transfer_from: ['::1']}]") + FEED, 5,
+                                           "tiers[0].zones[0].transfer_from: is for a zone that is handed on"),
+    "a key there is not": (tier("zones: [{name: example.com., stream: true, authoritative: true, transfer_keys: [a.]}]")
+                           + FEED, 5, "tiers[0].zones[0].transfer_keys[0]: a. is none of `keys`"),
+    "a key to sign with there is not": (tier("zones: [{name: example.com., stream: true, authoritative: true, key: a.}]")
+                                        + FEED, 5, "tiers[0].zones[0].key: a. is none of `keys`"),
+    "a key that is none": (top("keys: [nothing]"), 2, "keys[0]: is not ALGORITHM:NAME:BASE64"),
     "a fallback there is not": (tier("zones: [{name: example.com., stream: true, fallback: nowhere}]") + FEED, 5,
                                 'tiers[0].zones[0].fallback: "nowhere" is none; expected upstream'),
     "snapshots among the updates": (feed("snapshots: dns.updates"), 5,

@@ -16,7 +16,7 @@
 
 #define TOP_KEYS                                                                                   \
     "workers, control, metrics, log, tcp_clients, tcp_idle, resolve_timeout, user, group, "        \
-    "sandbox, experiment, feed, tiers"
+    "sandbox, experiment, keys, feed, tiers"
 #define LABEL    "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" /* 63 bytes */
 #define LABEL_62 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 

@@ -57,7 +57,8 @@ static void test_bad_zones(void **state)
         {ZONE("forward: [10.0.0.1]"),
          "1: tiers[0].zones[0].name: missing; expected in the mapping that starts here"},
         {CORP("x: 1"), "1: tiers[0].zones[0].x: unknown key; known here: name, forward, "
-                       "parent, stream, authoritative, fallback"},
+                       "parent, stream, fallback, authoritative, "
+                       "transfer_keys, transfer_from, notify, history, key"},
         {ZONE("name: a..b, forward: [10.0.0.1]"),
          "tiers[0].zones[0].name: \"a..b\" is not a domain name; expected labels of 1 to 63 ASCII "
          "characters, 253 in all, such as example.com."},

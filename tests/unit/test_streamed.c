@@ -251,6 +251,46 @@ static int teardown(void **arg)
     return 0;
 }
 
+static unsigned rung;
+
+static void ring(void *arg)
+{
+    (void)arg;
+    rung++;
+}
+
+static void its_versions_are_kept_and_told(void **arg)
+{
+    (void)arg;
+    struct draft one;
+    struct zone_versions versions;
+    rung = 0;
+    streamed_set_moved(streamed, ring, NULL);
+    position(10);
+    load(10);
+    join_at(10);
+    assert_null(streamed_moved(streamed)); /* of nobody's interest */
+    assert_null(streamed_history(zone));
+    assert_int_equal(streamed_keep(streamed, zone, 1 << 16), 0);
+    assert_true(streamed_change(streamed, soa(&one, 2, 10), 11, at(1)));
+    assert_true(streamed_change(streamed, soa(&one, 3, 10), 12, at(1)));
+    assert_int_equal(rung, 1);
+    assert_ptr_equal(streamed_moved(streamed), zone);
+    assert_null(streamed_moved(streamed));
+    assert_true(change("192.0.2.1", 13)); /* under the same serial */
+    assert_null(streamed_moved(streamed));
+    assert_int_equal(zone_history_hold(streamed_history(zone), 1, 3, &versions), 0);
+    assert_int_equal(versions.count, 2);
+    zone_versions_release(&versions);
+    streamed_gap(streamed, "the topic was made anew");
+    position(20);
+    load(20);
+    assert_null(streamed_moved(streamed));
+    join_at(20); /* it may be another zone: no way leads from there to here */
+    assert_ptr_equal(streamed_moved(streamed), zone);
+    assert_int_equal(zone_history_hold(streamed_history(zone), 1, 3, &versions), ERR_NOT_FOUND);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -262,6 +302,7 @@ int main(void)
         TEST(what_cannot_be_read_ends_it),
         TEST(the_loader_cannot_read_it_either),
         TEST(without_the_feed_it_expires),
+        TEST(its_versions_are_kept_and_told),
     };
     return cmocka_run_group_tests_name("streamed", tests, NULL, NULL);
 }

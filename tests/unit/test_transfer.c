@@ -6,7 +6,7 @@
 #include "tests/unit/cmocka_all.h"
 #include "tests/unit/fake/updates.h"
 #include "zone/record.h"
-#include "zone/transfer.h"
+#include "zone/handout.h"
 
 enum { HISTORY = 1 << 20 };
 
@@ -350,6 +350,111 @@ static void single_messages(void **state)
     stop();
 }
 
+/* An IXFR or AXFR as a secondary asks it, parsed. */
+static void ask(uint16_t type, uint32_t serial)
+{
+    static uint8_t wire[512];
+    struct builder builder;
+    struct question question = question_of(type);
+    build_start(&builder, wire, sizeof wire);
+    build_question(&builder, &question);
+    struct zone_rrset soa;
+    if (type == TYPE_IXFR && zone_soa(zone_state(zone), &soa)) {
+        uint8_t rdata[512];
+        struct record record = zone_record(&soa, 0);
+        memcpy(rdata, record.rdata, record.rdata_size);
+        wire_put_u32(rdata + record.rdata_size - 20, serial);
+        record.rdata = rdata;
+        build_record(&builder, SECTION_AUTHORITY, &record);
+    }
+    int size = build_finish(&builder, 77, 0);
+    assert_true(size > 0);
+    assert_int_equal(message_parse(message, wire, (size_t)size), 0);
+}
+
+static struct signature unsigned_query;
+static struct handout_places places;
+
+static struct handout_request request_of(void)
+{
+    return (struct handout_request){.query = message,
+                                    .signature = &unsigned_query,
+                                    .tcp = true,
+                                    .may = true,
+                                    .zone = zone,
+                                    .history = history,
+                                    .places = &places};
+}
+
+static void what_is_not_handed_out(void **state)
+{
+    (void)state;
+    struct handout *handout;
+    start(BASE, HISTORY);
+    places = (struct handout_places){.most = 1};
+    ask(TYPE_AXFR, 0);
+    struct handout_request request = request_of();
+    request.may = false;
+    assert_int_equal(handout_begin(&request, &handout), HANDOUT_REFUSED);
+    request = request_of();
+    request.zone = NULL;
+    assert_int_equal(handout_begin(&request, &handout), HANDOUT_NOT_READY);
+    request = request_of();
+    request.tcp = false;
+    assert_int_equal(handout_begin(&request, &handout), HANDOUT_MALFORMED);
+    ask(TYPE_IXFR, 1);
+    message->authority_count = 0;
+    request = request_of();
+    assert_int_equal(handout_begin(&request, &handout), HANDOUT_MALFORMED);
+    assert_int_equal(places.taken, 0);
+    stop();
+}
+
+static void so_many_at_a_time(void **state)
+{
+    (void)state;
+    struct handout *first, *second;
+    static uint8_t wire[DNS_MAX_MESSAGE];
+    start(BASE, HISTORY);
+    places = (struct handout_places){.most = 1};
+    ask(TYPE_AXFR, 0);
+    struct handout_request request = request_of();
+    assert_int_equal(handout_begin(&request, &first), HANDOUT_BEGUN);
+    assert_int_equal(handout_begin(&request, &second), HANDOUT_BUSY);
+    ask(TYPE_IXFR, 1);
+    request.tcp = false; /* one message takes no place */
+    assert_int_equal(handout_begin(&request, &second), HANDOUT_BEGUN);
+    assert_int_equal(handout_kind(second), TRANSFER_UP_TO_DATE);
+    assert_true(handout_next(second, wire, sizeof wire, 0) > 0 && handout_is_over(second));
+    handout_end(second);
+    handout_end(first);
+    request.tcp = true;
+    assert_int_equal(handout_begin(&request, &second), HANDOUT_BEGUN);
+    handout_end(second);
+    assert_int_equal(places.taken, 0);
+    stop();
+}
+
+/* SERVFAIL, so that nobody takes for all of it what came. */
+static void one_that_cannot_go_on_is_cut(void **state)
+{
+    (void)state;
+    struct handout *handout;
+    static uint8_t wire[DNS_MAX_MESSAGE];
+    start(BASE, HISTORY);
+    places = (struct handout_places){.most = 1};
+    ask(TYPE_AXFR, 0);
+    struct handout_request request = request_of();
+    assert_int_equal(handout_begin(&request, &handout), HANDOUT_BEGUN);
+    size_t size = handout_next(handout, wire, 60, 0); /* less than an SOA */
+    assert_int_equal(size, DNS_HEADER_SIZE);
+    assert_int_equal(wire_get_u16(wire), 77);
+    assert_int_equal(wire_get_u16(wire + 2), FLAG_QR | RCODE_SERVFAIL);
+    assert_true(handout_is_over(handout) && handout_is_cut(handout));
+    handout_end(handout);
+    stop();
+}
+
 static int set_up(void **state)
 {
     (void)state;
@@ -380,6 +485,9 @@ int main(void)
         cmocka_unit_test(without_history_it_is_the_whole_zone),
         cmocka_unit_test(a_history_is_bounded),
         cmocka_unit_test(single_messages),
+        cmocka_unit_test(what_is_not_handed_out),
+        cmocka_unit_test(so_many_at_a_time),
+        cmocka_unit_test(one_that_cannot_go_on_is_cut),
     };
     return cmocka_run_group_tests_name("transfer", tests, set_up, tear_down);
 }

@@ -6,8 +6,8 @@
  *
  * Threads: that of its loop.
  */
-#ifndef FRESHET_ORIGIN_NOTICES_H
-#define FRESHET_ORIGIN_NOTICES_H
+#ifndef FRESHET_DAEMON_NOTICES_H
+#define FRESHET_DAEMON_NOTICES_H
 
 #include <event2/event.h>
 

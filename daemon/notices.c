@@ -1,5 +1,4 @@
-/* notices.c - see notices.h. */
-#include "origin/notices.h"
+#include "daemon/notices.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -8,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <uthash.h>
 #include <utlist.h>
 
 #include "daemon/log.h"
@@ -18,7 +18,8 @@
 enum { OPCODE_NOTIFY = 4, MAX_NOTICE = 2048 };
 
 struct follower {
-    struct follower *next;
+    struct follower *next;       /* of its zone */
+    struct follower *prev, *way; /* of those under way */
     struct notices *notices;
     const struct zone *zone;
     const struct config_address *address;
@@ -29,10 +30,18 @@ struct follower {
     unsigned tries; /* made; 0: nothing is under way */
 };
 
+/* Who follows a zone. */
+struct followed {
+    const struct zone *zone;
+    struct follower *followers;
+    UT_hash_handle hh;
+};
+
 struct notices {
     struct event_base *base;
     struct notices_counts *counts;
-    struct follower *followers;
+    struct followed *table;
+    struct follower *under_way;
     struct {
         int fd;
         struct event *readable;
@@ -56,10 +65,12 @@ static int write_notice(struct follower *follower, uint8_t *buffer)
     memcpy(question.name, apex, question.name_size);
     build_start(&builder, buffer, MAX_NOTICE - TSIG_ROOM);
     build_question(&builder, &question);
-    if (zone_soa(zone_state(follower->zone), &soa)) { /* RFC 1996 3.7: a hint */
+    const struct zone_state *state = zone_state_hold(follower->zone);
+    if (zone_soa(state, &soa)) { /* RFC 1996 3.7: a hint */
         struct record record = zone_record(&soa, 0);
         build_record(&builder, SECTION_ANSWER, &record);
     }
+    zone_state_release(state);
     int size = build_finish(&builder, follower->id, OPCODE_NOTIFY << 11 | FLAG_AA);
     if (size < 0 || !follower->key)
         return size;
@@ -94,6 +105,13 @@ static void say(struct follower *follower)
     event_add(follower->timer, &wait);
 }
 
+static void end(struct follower *follower)
+{
+    follower->tries = 0;
+    event_del(follower->timer);
+    DL_DELETE2(follower->notices->under_way, follower, prev, way);
+}
+
 static void on_timer(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd, (void)what;
@@ -103,23 +121,37 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
         say(follower);
         return;
     }
-    follower->tries = 0;
+    end(follower);
     follower->notices->counts->given_up++;
     log_limited(LOG_LEVEL_WARNING, "msg=\"notify not answered\" zone=%s follower=%s",
                 name_to_text(zone_apex(follower->zone), name), follower->address->text);
 }
 
+static void begin(struct follower *follower)
+{
+    if (follower->tries > 0)
+        end(follower);
+    DL_APPEND2(follower->notices->under_way, follower, prev, way);
+    if (getrandom(&follower->id, sizeof follower->id, GRND_NONBLOCK) < 0)
+        follower->id++;
+    say(follower);
+}
+
+static struct followed *find(const struct notices *notices, const struct zone *zone)
+{
+    struct followed *followed;
+    HASH_FIND_PTR(notices->table, &zone, followed);
+    return followed;
+}
+
 void notices_send(struct notices *notices, const struct zone *zone)
 {
+    struct followed *followed = find(notices, zone);
     struct follower *follower;
-    LL_FOREACH (notices->followers, follower) {
-        if (follower->zone != zone)
-            continue;
-        follower->tries = 0;
-        if (getrandom(&follower->id, sizeof follower->id, GRND_NONBLOCK) < 0)
-            follower->id++;
-        say(follower);
-    }
+    if (!followed)
+        return;
+    LL_FOREACH (followed->followers, follower)
+        begin(follower);
 }
 
 /* ---- answered ---- */
@@ -152,12 +184,12 @@ static void take_answer(struct notices *notices, const uint8_t *bytes, size_t si
     if (size < DNS_HEADER_SIZE ||
         (wire_get_u16(bytes + 2) & (FLAG_QR | FLAG_OPCODE)) != (FLAG_QR | OPCODE_NOTIFY << 11))
         return;
-    LL_FOREACH (notices->followers, follower) {
-        if (follower->tries == 0 || follower->id != wire_get_u16(bytes) ||
-            !same_address(&follower->address->addr, from) || !is_proven(follower, bytes, size))
+    DL_FOREACH2(notices->under_way, follower, way)
+    {
+        if (follower->id != wire_get_u16(bytes) || !same_address(&follower->address->addr, from) ||
+            !is_proven(follower, bytes, size))
             continue;
-        follower->tries = 0;
-        event_del(follower->timer);
+        end(follower);
         notices->counts->answered++;
         return;
     }
@@ -214,15 +246,25 @@ struct notices *notices_new(struct event_base *base, struct notices_counts *coun
     return notices;
 }
 
-void notices_free(struct notices *notices)
+static void free_followers(struct follower *followers)
 {
     struct follower *follower, *next;
-    if (!notices)
-        return;
-    LL_FOREACH_SAFE (notices->followers, follower, next) {
+    LL_FOREACH_SAFE (followers, follower, next) {
         event_free(follower->timer);
         tsig_chain_end(&follower->chain);
         free(follower);
+    }
+}
+
+void notices_free(struct notices *notices)
+{
+    struct followed *followed, *next;
+    if (!notices)
+        return;
+    HASH_ITER (hh, notices->table, followed, next) {
+        HASH_DEL(notices->table, followed);
+        free_followers(followed->followers);
+        free(followed);
     }
     for (size_t k = 0; k < 2; k++) {
         if (notices->sockets[k].fd < 0)
@@ -233,10 +275,24 @@ void notices_free(struct notices *notices)
     free(notices);
 }
 
+static struct followed *find_or_make(struct notices *notices, const struct zone *zone)
+{
+    struct followed *followed = find(notices, zone);
+    if (followed)
+        return followed;
+    followed = calloc(1, sizeof *followed);
+    if (!followed)
+        return NULL;
+    followed->zone = zone;
+    HASH_ADD_PTR(notices->table, zone, followed);
+    return followed;
+}
+
 int notices_add(struct notices *notices, const struct zone *zone,
                 const struct config_address *follower, const struct tsig_key *key)
 {
-    struct follower *new = calloc(1, sizeof *new);
+    struct followed *followed = find_or_make(notices, zone);
+    struct follower *new = followed ? calloc(1, sizeof *new) : NULL;
     if (!new)
         return ERR_MEMORY;
     *new = (struct follower){.notices = notices, .zone = zone, .address = follower, .key = key};
@@ -245,6 +301,6 @@ int notices_add(struct notices *notices, const struct zone *zone,
         free(new);
         return ERR_MEMORY;
     }
-    LL_PREPEND(notices->followers, new);
+    LL_PREPEND(followed->followers, new);
     return 0;
 }

@@ -1,21 +1,18 @@
 /*
  * signature.h - the TSIG of a message that came, and that of its answer (dns/tsig.h).
  */
-#ifndef FRESHET_ORIGIN_SIGNATURE_H
-#define FRESHET_ORIGIN_SIGNATURE_H
+#ifndef FRESHET_DNS_SIGNATURE_H
+#define FRESHET_DNS_SIGNATURE_H
 
-#include "config/config.h"
 #include "dns/tsig.h"
 
-/* The keys of a configuration. Zero-initialise. */
+/* The keys that are known here. Zero-initialise. */
 struct keyring {
     struct tsig_key *keys;
     size_t count;
 };
 
-/* Reads them, from their files too. ERR_CONFIG, ERR_MEMORY with one line in `ret_error`; the ring is as it was then. */
-MUST_CHECK int keyring_read(const struct config *config, struct keyring *ret,
-                            char ret_error[CONFIG_MAX_ERROR]);
+/* Nothing of the secrets stays in memory. */
 void keyring_clear(struct keyring *keyring);
 
 /* The key of a canonical name; NULL: none. Of two with a name, that with this algorithm, where `tsig` says one. */
@@ -34,6 +31,12 @@ struct signature {
 /* Checks what came. `now`: seconds since 1970. To be ended with signature_end(). */
 void signature_check(const struct keyring *keyring, const uint8_t *bytes, size_t size, uint64_t now,
                      struct signature *ret);
+
+/* Bytes to leave free in an answer for its signature; 0: it has none. */
+size_t signature_room(const struct signature *signature);
+
+/* What to answer where it has a fault: FORMERR, SERVFAIL, or NOTAUTH (RFC 8945 5.2). */
+uint16_t signature_rcode(const struct signature *signature);
 
 /*
  * Signs an answer of `size` bytes in a buffer of `room` as the question was: not at all, with its key, or with what was wrong

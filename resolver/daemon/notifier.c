@@ -1,0 +1,125 @@
+#include "resolver/daemon/notifier.h"
+
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "daemon/keys.h"
+#include "daemon/log.h"
+
+struct notifier {
+    struct event_base *base;
+    struct daemon *daemon;
+    struct keyring keyring;
+    struct notices *notices;
+    const struct config *config; /* that it has; only ever compared */
+    int fd;
+    struct event *moved;
+};
+
+/* The feed's thread. */
+static void on_moved(void *arg)
+{
+    struct notifier *notifier = arg;
+    (void)eventfd_write(notifier->fd, 1);
+}
+
+static void tell(evutil_socket_t fd, short what, void *arg)
+{
+    (void)what;
+    struct notifier *notifier = arg;
+    const struct streamed_zone *zone;
+    eventfd_t ignored;
+    (void)eventfd_read(fd, &ignored);
+    while (notifier->notices && (zone = streamed_moved(notifier->daemon->streamed)) != NULL)
+        if (streamed_state(zone) == STREAMED_LIVE)
+            notices_send(notifier->notices, streamed_data(zone));
+}
+
+static const struct tsig_key *key_named(const struct keyring *keyring, const char *text)
+{
+    uint8_t name[NAME_MAX_SIZE];
+    int size = text ? name_from_text(text, name) : -1;
+    if (size < 0)
+        return NULL;
+    name_lower(name, (size_t)size, name);
+    return keyring_find(keyring, name, NULL);
+}
+
+static bool add_zone(struct notifier *notifier, const struct config_zone *zone)
+{
+    const struct streamed_zone *streamed = daemon_streamed(notifier->daemon, zone->name);
+    const struct tsig_key *key = key_named(&notifier->keyring, zone->key);
+    for (size_t k = 0; streamed && k < zone->notify_count; k++)
+        if (notices_add(notifier->notices, streamed_data(streamed), &zone->notify[k], key) !=
+            ERR_OK)
+            return false;
+    return true;
+}
+
+/* Whoever starts, or follows a zone since now, is told what there is. */
+static void tell_all(struct notifier *notifier, const struct config_zone *zone)
+{
+    const struct streamed_zone *streamed = daemon_streamed(notifier->daemon, zone->name);
+    if (streamed && zone->notify_count > 0 && streamed_state(streamed) == STREAMED_LIVE)
+        notices_send(notifier->notices, streamed_data(streamed));
+}
+
+static bool each_zone(struct notifier *notifier)
+{
+    const struct config *config = notifier->daemon->config;
+    for (size_t i = 0; i < config->tier_count; i++)
+        for (size_t k = 0; k < config->tiers[i].zone_count; k++) {
+            if (!add_zone(notifier, &config->tiers[i].zones[k]))
+                return false;
+            tell_all(notifier, &config->tiers[i].zones[k]);
+        }
+    return true;
+}
+
+void notifier_reload(struct notifier *notifier)
+{
+    char why[CONFIG_MAX_ERROR];
+    if (!notifier->daemon->streamed || notifier->config == notifier->daemon->config)
+        return;
+    notifier->config = notifier->daemon->config;
+    notices_free(notifier->notices);
+    keyring_clear(&notifier->keyring);
+    notifier->notices = notices_new(notifier->base, &notifier->daemon->notices);
+    if (!notifier->notices || keyring_read(notifier->daemon->config, &notifier->keyring, why) < 0 ||
+        !each_zone(notifier))
+        log_line(LOG_LEVEL_ERROR, "msg=\"some secondaries are not told of versions: no memory\"");
+}
+
+struct notifier *notifier_new(struct event_base *base, struct daemon *daemon)
+{
+    struct notifier *notifier = calloc(1, sizeof *notifier);
+    if (!notifier)
+        return NULL;
+    notifier->base = base;
+    notifier->daemon = daemon;
+    notifier->fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    notifier->moved = event_new(base, notifier->fd, EV_READ | EV_PERSIST, tell, notifier);
+    if (notifier->fd < 0 || !notifier->moved || event_add(notifier->moved, NULL) != 0) {
+        notifier_free(notifier);
+        return NULL;
+    }
+    if (daemon->streamed) {
+        streamed_set_moved(daemon->streamed, on_moved, notifier);
+        notifier_reload(notifier);
+    }
+    return notifier;
+}
+
+void notifier_free(struct notifier *notifier)
+{
+    if (!notifier)
+        return;
+    notices_free(notifier->notices);
+    keyring_clear(&notifier->keyring);
+    if (notifier->moved)
+        event_free(notifier->moved);
+    if (notifier->fd >= 0)
+        close(notifier->fd);
+    free(notifier);
+}
