@@ -90,7 +90,8 @@ uint32_t history_at(const struct history *history, uint32_t name, int64_t now_us
 /* What stands for the change set of a version. */
 static inline struct change *history_set(const struct history *history, uint32_t version)
 {
-    return &history->changes[history->changes[version].set];
+    /* as an index, gcc 12 reads it as if it were not atomic */
+    return &history->changes[atomic_load(&history->changes[version].set)];
 }
 
 /* Whether there is such a version, and it was true of this name. */
