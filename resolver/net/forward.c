@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/uio.h>
@@ -32,6 +33,17 @@ enum {
     QUESTION_MAX = NAME_MAX_SIZE + TYPE_CLASS_SIZE,
     DIGITS = 16, /* of a hash */
     STUB_SIZE = DNS_HEADER_SIZE + 1 + DIGITS + 1 + TYPE_CLASS_SIZE,
+    CHANNELS = 32,
+    CHANNEL_QUERIES = 4096, /* under way; then another is opened */
+};
+
+/*
+ * c-ares finds a query by walking through those under way whose ID has the same low bits: behind a silent server that is
+ * most of the work. So with many of them there are several channels.
+ */
+struct channel {
+    ares_channel ares;
+    size_t count; /* queries under way */
 };
 
 /* A query under way by UDP. */
@@ -39,6 +51,7 @@ struct sending {
     struct wheel_timer timer;   /* its deadline */
     struct udp_query udp_query; /* over the request's own bytes */
     struct forward *forward;
+    struct channel *channel;
     struct exchange_request *request;
     bool overdue;
     bool stays; /* there is no port for it */
@@ -47,7 +60,10 @@ struct sending {
 struct forward {
     struct exchange exchange;
     struct sockaddr_storage address;
-    ares_channel udp;
+    struct channel channels[CHANNELS]; /* those open come first */
+    size_t open;
+    struct channel *reading;  /* it may read what has come for it */
+    struct udp_response next; /* what has come and is not read yet; no query: nothing */
     struct ports *ports;
     struct stream *stream;
     struct clockwork *clockwork;
@@ -145,6 +161,7 @@ static void tell_refused(evutil_socket_t fd, short what, void *arg)
 static struct exchange_request *sending_end(struct sending *sending)
 {
     struct exchange_request *request = sending->request;
+    sending->channel->count--;
     wheel_stop(clockwork_wheel(sending->forward->clockwork), &sending->timer);
     pool_put(&sending->forward->sendings, sending);
     return request;
@@ -248,13 +265,22 @@ static size_t write_response(const uint8_t *bytes, size_t size, const struct udp
     return STUB_SIZE;
 }
 
-/* The next response, as if it were read from the socket. */
+/* The channel of a response that has come and is not read yet. NULL: none has. */
+static struct channel *channel_of_next(struct forward *forward)
+{
+    if (!forward->next.query && !ports_next(forward->ports, &forward->next))
+        return NULL;
+    const struct sending *sending =
+        (struct sending *)((char *)forward->next.query - offsetof(struct sending, udp_query));
+    return sending->channel;
+}
+
+/* The next response that is for the channel that reads, as if it were read from the socket. */
 static ares_ssize_t read_message(ares_socket_t fd, void *buffer, size_t room, int flags,
                                  struct sockaddr *from, ares_socklen_t *from_size, void *arg)
 {
     (void)fd, (void)flags;
     struct forward *forward = arg;
-    struct udp_response udp_response;
     size_t size = 0;
     if (from)
         memcpy(from, &forward->address, *from_size);
@@ -264,9 +290,11 @@ static ares_ssize_t read_message(ares_socket_t fd, void *buffer, size_t room, in
         udp_query->bytes[FLAGS_AT] |= FLAG_QR >> 8;
         size = write_response(udp_query->bytes, udp_query->size, udp_query, buffer, room);
     }
-    while (size == 0 && ports_next(forward->ports, &udp_response))
-        size =
-            write_response(udp_response.bytes, udp_response.size, udp_response.query, buffer, room);
+    while (size == 0 && forward->reading && channel_of_next(forward) == forward->reading) {
+        const struct udp_response *next = &forward->next;
+        size = write_response(next->bytes, next->size, next->query, buffer, room);
+        forward->next.query = NULL;
+    }
     if (size == 0) {
         errno = EAGAIN;
         return -1;
@@ -286,11 +314,13 @@ static const struct ares_socket_functions none = {
 static void arrived(void *arg)
 {
     struct forward *forward = arg;
-    size_t before;
-    do {
-        before = ports_left(forward->ports);
-        ares_process_fd(forward->udp, NO_SOCKET, ARES_SOCKET_BAD);
-    } while (ports_left(forward->ports) > 0 && ports_left(forward->ports) < before);
+    while ((forward->reading = channel_of_next(forward))) {
+        const struct udp_query *query = forward->next.query;
+        const size_t left = ports_left(forward->ports);
+        ares_process_fd(forward->reading->ares, NO_SOCKET, ARES_SOCKET_BAD);
+        if (forward->next.query == query && ports_left(forward->ports) == left)
+            forward->next.query = NULL; /* it has not been read: that would go on for ever */
+    }
 }
 
 /* Its time is over: c-ares hears that as a response, and nothing else remains of it. */
@@ -301,7 +331,7 @@ static void overdue(struct wheel_timer *timer, struct micro now)
     struct forward *forward = sending->forward;
     sending->overdue = true;
     forward->overdue = sending;
-    ares_process_fd(forward->udp, NO_SOCKET, ARES_SOCKET_BAD);
+    ares_process_fd(sending->channel->ares, NO_SOCKET, ARES_SOCKET_BAD);
     forward->overdue = NULL;
 }
 
@@ -330,6 +360,29 @@ static void answered_by_udp(void *arg, int status, int timeouts, unsigned char *
         tell(request, ERR_OK, udp_response.bytes, udp_response.size);
 }
 
+static bool open_channel(struct forward *forward)
+{
+    struct channel *channel = &forward->channels[forward->open];
+    if (forward->open == CHANNELS || make_ares(&forward->address, &channel->ares) != ERR_OK)
+        return false;
+    ares_set_socket_functions(channel->ares, &none, forward);
+    forward->open++;
+    return true;
+}
+
+/* The first that has room, so that the others rest; or else a new one, or the one with fewest under way. */
+static struct channel *pick_channel(struct forward *forward)
+{
+    struct channel *least = &forward->channels[0];
+    for (size_t i = 0; i < forward->open; i++) {
+        if (forward->channels[i].count < CHANNEL_QUERIES)
+            return &forward->channels[i];
+        if (forward->channels[i].count < least->count)
+            least = &forward->channels[i];
+    }
+    return open_channel(forward) ? &forward->channels[forward->open - 1] : least;
+}
+
 static void send_by_udp(struct forward *forward, struct exchange_request *request)
 {
     uint8_t stub[STUB_SIZE], question[QUESTION_MAX];
@@ -342,14 +395,16 @@ static void send_by_udp(struct forward *forward, struct exchange_request *reques
     *sending = (struct sending){
         .timer = {.ring = overdue},
         .forward = forward,
+        .channel = pick_channel(forward),
         .request = request,
         .udp_query = {.bytes = request->bytes, .size = request->size},
     };
+    sending->channel->count++;
     wheel_start(clockwork_wheel(forward->clockwork), &sending->timer, request->deadline,
                 micro_ms(micro_now()));
     write_stub(request->bytes, FLAG_RD, question, size, stub);
     forward->leaving = sending;
-    ares_send(forward->udp, stub, STUB_SIZE, answered_by_udp, sending);
+    ares_send(sending->channel->ares, stub, STUB_SIZE, answered_by_udp, sending);
     if (forward->leaving && sending->stays) /* its time is over now, and told from the loop */
         wheel_start(clockwork_wheel(forward->clockwork), &sending->timer, micro_ms(micro_now()),
                     micro_ms(micro_now()));
@@ -368,17 +423,14 @@ static bool build(struct forward *forward, struct event_base *base, struct ports
     if (!forward->clockwork || !forward->refused_event || !forward->ports)
         return false;
     forward->stream = stream_new(base, clockwork_wheel(forward->clockwork), address);
-    if (!forward->stream || make_ares(&forward->address, &forward->udp) != ERR_OK)
-        return false;
-    ares_set_socket_functions(forward->udp, &none, forward);
-    return true;
+    return forward->stream && open_channel(forward);
 }
 
 static void free_forward(struct exchange *exchange)
 {
     struct forward *forward = (struct forward *)exchange;
-    if (forward->udp)
-        ares_destroy(forward->udp);
+    while (forward->open > 0)
+        ares_destroy(forward->channels[--forward->open].ares);
     stream_free(forward->stream);
     if (forward->refused)
         tell_refused(-1, 0, forward);
