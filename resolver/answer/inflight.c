@@ -305,7 +305,7 @@ static uint32_t cached_elsewhere(const struct job *job, const struct answer *ans
     struct stamp held;
     struct mono changed;
     const uint32_t known = store_elsewhere(inflight->options.store, key_to_keep(job, &own), &held);
-    if (known >= told || (known > 0 && !stamp_after(mark, held)))
+    if (known > 0 && (known >= told || !stamp_after(mark, held)))
         return known > told ? known : told;
     if (validity_moment(inflight->options.validity, mark, &changed))
         whole = UINT64_C(1) + told + mono_seconds(changed, job->started);
@@ -341,14 +341,14 @@ static void bound_life(struct job *job, struct answer *answer, const struct ttl_
     const struct validity *validity = inflight->options.validity;
     const struct dependent dependent = validity_dependent(validity, &answer->dependencies);
     const struct stamp mark = validity_newest_mark(validity, &dependent);
-    if (!answer_is_failure(answer))
-        answer_bound_ttls(answer, policy);
     if (answer->hand != FIRST_HAND && inflight->options.second_hand)
         inflight->options.second_hand(inflight->options.second_hand_arg, job->question.name,
                                       answer->hand);
     if ((!answer->exact && validity_is_settling(validity, mark, job->started)) ||
         (answer->hand != FIRST_HAND && may_be_old(job, answer, mark, policy)))
         answer_doubt(answer);
+    if (!answer_is_failure(answer)) /* in doubt, what nobody is to keep is not made to last */
+        answer_bound_ttls(answer, policy);
     counter_add(&inflight->counters.provisional, answer->provisional);
 }
 

@@ -718,6 +718,22 @@ static void test_p4_a_failure_forgets_nothing(void **state)
     expect_doubt(&left);
 }
 
+/* What a parent that lags has handed on for nobody to keep: no lower bound of ours makes something of it. */
+static void test_p3_what_is_for_nobody_to_keep_is_not_kept(void **state)
+{
+    (void)state;
+    static const struct fake_reply passing = {.answer = {"www.example.com. 0 A 192.0.2.1"}};
+    f.source.worth = (struct source_worth){.hand = SECOND_HAND_PARENT};
+    change("www.example.com.");
+    world_pass(&f.world, SETTLE_MS + 1000);
+    for (int i = 0; i < 2; i++) {
+        ask(0, "www.example.com.");
+        expect_waiting(0);
+        fake_source_reply(&f.source, &passing);
+        assert_int_equal(f.clients[0].ttl, 0);
+    }
+}
+
 /* A parent that was started after the change has no mark of it; that its own upstream is a cache it tells. */
 static void test_p4_a_parent_tells_that_it_has_it_from_a_cache(void **state)
 {
@@ -868,6 +884,8 @@ int main(void)
         TEST(test_p4_what_a_cache_says_may_be_the_rest_of_a_ttl),
         TEST(test_p4_a_failure_forgets_nothing),
         TEST(test_p4_a_parent_tells_that_it_has_it_from_a_cache),
+        cmocka_unit_test_setup_teardown(test_p3_what_is_for_nobody_to_keep_is_not_kept,
+                                        setup_min_ttl, teardown),
         STALE(a_stale_answer_is_better_than_none),
         STALE(clients_do_not_wait_long_when_there_is_a_stale_one),
         STALE(without_a_stale_one_there_is_the_deadline),
