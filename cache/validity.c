@@ -445,7 +445,7 @@ static struct stamp next_stamp(const struct validity *validity)
     return (struct stamp){atomic_load_explicit(&validity->clock, memory_order_relaxed) + 1};
 }
 
-/* Whether a name is that of a zone: then it exists, whatever happens below it. */
+/* Whether a name is that of a zone. */
 static bool is_apex(const struct validity *validity, const uint8_t *name, size_t size,
                     uint64_t hash)
 {
@@ -455,10 +455,14 @@ static bool is_apex(const struct validity *validity, const uint8_t *name, size_t
     return zone != NULL;
 }
 
-/* Marks `kind` at the name, and the existence of what is above it up to the apex of `top` (NULL: it lies in no zone). */
-static size_t mark_below(struct validity *validity, struct zone *top, enum scope_kind kind,
+/*
+ * Marks `kind` at the name, and the existence of what is above it up to the apex of the topmost zone. What `zone` lies in
+ * exists, whatever happens there, but a zone below it only as long as it has a cut (NULL: the name lies in no zone).
+ */
+static size_t mark_below(struct validity *validity, const struct zone *zone, enum scope_kind kind,
                          const struct hashed_name *marked_name)
 {
+    struct zone *top = zone ? &validity->zones[zone->top] : NULL;
     const struct stamp next = next_stamp(validity);
     const uint8_t *name = marked_name->name;
     size_t size = marked_name->size, marked = 1;
@@ -469,7 +473,7 @@ static size_t mark_below(struct validity *validity, struct zone *top, enum scope
         size -= 1u + name[0];
         name += 1u + name[0];
         const uint64_t hash = scope_hash(name, size, validity->key);
-        if (is_apex(validity, name, size, hash))
+        if (size <= zone->size && is_apex(validity, name, size, hash))
             continue;
         mark(validity, SCOPE_EXISTENCE, hash, next);
         marked++;
@@ -482,7 +486,7 @@ static size_t mark_at(struct validity *validity, enum scope_kind kind, const uin
 {
     const struct hashed_name hashed = validity_hashed(validity, name);
     const struct zone *zone = find_zone(validity, name, name_labels(name), hashed.size);
-    return mark_below(validity, zone ? &validity->zones[zone->top] : NULL, kind, &hashed);
+    return mark_below(validity, zone, kind, &hashed);
 }
 
 size_t validity_mark_name(struct validity *validity, const uint8_t *canonical_name)
@@ -503,7 +507,7 @@ size_t validity_mark_soa(struct validity *validity, const uint8_t *canonical_ape
 size_t validity_mark_in(struct validity *validity, size_t k, enum scope_kind kind,
                         const struct hashed_name *name)
 {
-    return mark_below(validity, &validity->zones[validity->zones[k].top], kind, name);
+    return mark_below(validity, &validity->zones[k], kind, name);
 }
 
 void validity_expect(const struct validity *validity, const struct hashed_name *name)

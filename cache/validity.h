@@ -180,7 +180,8 @@ size_t validity_mark_all(struct validity *validity, bool settles);
 
 /*
  * Writer: as these, for one name of many of which is known that they lie in the k-th zone, or in one below: SCOPE_NAME,
- * SCOPE_SUBTREE or SCOPE_SOA. validity_expect() hints some time before that the name will be marked.
+ * SCOPE_SUBTREE or SCOPE_SOA. Who speaks for the k-th zone of a name in one below may have taken away its cut: that apex
+ * exists no more by itself. validity_expect() hints some time before that the name will be marked.
  */
 size_t validity_mark_in(struct validity *validity, size_t k, enum scope_kind kind,
                         const struct hashed_name *name);

@@ -13,6 +13,7 @@ enum {
     INNER_ZONES = 4096,    /* zones below those of the subscription whose order is remembered */
     LAST_STAMPS = 1 << 16, /* so many before the end of the clock it starts over */
     FEW_CHANGES = 16,      /* of a set that needs no memory of its own */
+    FEW_CUTS = 16,         /* delegations of one set, that its names are looked for below */
 };
 
 /* A zone below one of the subscription, as sets are named for it. */
@@ -259,16 +260,47 @@ static size_t mark_set(struct validity *validity, const struct applying *applyin
     return marked;
 }
 
+/* A set's delegations: what it has of names there is glue, which is not what is answered. */
+struct cuts {
+    size_t count; /* of all */
+    const uint8_t *names[FEW_CUTS];
+};
+
+static void find_cuts(const struct change_set *set, struct cuts *ret)
+{
+    ret->count = 0;
+    for (size_t i = 0; i < set->change_count; i++) {
+        const struct change *change = &set->changes[i];
+        if (change->type != TYPE_NS || change->op == CHANGE_DEL ||
+            name_equal(change->name, set->zone))
+            continue;
+        if (ret->count++ < FEW_CUTS)
+            ret->names[ret->count - 1] = change->name;
+    }
+}
+
+/* With more than a few, any name may be. */
+static bool may_be_glue(const struct cuts *cuts, const uint8_t *name)
+{
+    bool found = cuts->count > FEW_CUTS;
+    for (size_t i = 0; i < cuts->count && !found; i++)
+        found = name_is_within(name, cuts->names[i]);
+    return found;
+}
+
 static void find_touches(const struct applier *applier, const struct applying *applying,
                          struct touch *touches)
 {
     const struct change_set *set = applying->set;
+    struct cuts cuts;
+    find_cuts(set, &cuts);
     for (size_t i = 0; i < set->change_count; i++) {
         struct touch *touch = &touches[i];
         touch->change = &set->changes[i];
         touch->name = validity_hashed(applier->options.validity, set->changes[i].name);
         touch->subtree = touches_subtree(set, touch->change);
-        touch->installs = applying->in_order && is_installable(applier, &applying->place, touch);
+        touch->installs = applying->in_order && is_installable(applier, &applying->place, touch) &&
+                          !may_be_glue(&cuts, touch->name.name);
         touch->held = 0;
         validity_expect(applier->options.validity, &touch->name);
     }

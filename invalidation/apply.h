@@ -10,7 +10,8 @@
  * so nobody sees half of a set, and a fetch that was in flight is older than the mark. What a change
  * touches:
  *
- *   any change at N                         N; the existence of N and of its ancestors up to the topmost apex
+ *   any change at N                         N; the existence of N and of its ancestors up to the topmost apex,
+ *                                           but for apexes at and above the set's zone
  *   at a wildcard *.P                       P and all below (what it synthesised has other names)
  *   NS (not at the apex), DNAME, DS or DNSKEY at N
  *                                           N and all below (who answers there, or what is believed there)
@@ -22,8 +23,8 @@
  *
  * A SET is installed only when its set can be placed in order (order.h), over what no other change has touched (of the order
  * among zones, and of publishers' clocks, too little is known) and what was fetched before the change's time (an authority
- * may be further by now), and for names that lie in no zone below the set's own that is known of: there
- * the outer zone has glue at most. An installed answer is as old as the change.
+ * may be further by now), and for names that lie in no zone below the set's own that is known of, nor below a delegation in the
+ * same set: there the outer zone has glue at most. An installed answer is as old as the change.
  *
  * Calls may come from any thread; they take turns on one lock.
  */

@@ -148,6 +148,44 @@ static void test_p1_a_nested_delegation_ends_absence_above_it(void **state)
     assert_int_equal(look(f, "b.example.com.", TYPE_A), GONE);
 }
 
+/* A cut is taken away, or was never made: what appears below it is of the zone above, and makes the name exist. */
+static void test_p1_without_its_cut_a_nested_apex_is_any_name(void **state)
+{
+    struct fixture *f = *state;
+    hold_told(f, "a.b.example.com.", TYPE_A, TOLD_ABSENCE, start);
+    hold_told(f, "b.example.com.", TYPE_A, TOLD_ABSENCE, start);
+    apply(f, "example.com.", 10, SET("www.a.b.example.com.", "192.0.2.1"));
+    assert_int_equal(look(f, "a.b.example.com.", TYPE_A), GONE);
+    assert_int_equal(look(f, "b.example.com.", TYPE_A), GONE);
+    /* With it, its zone says that there is nothing of a type, whatever else comes and goes there. */
+    hold_told(f, "a.b.example.com.", TYPE_A, TOLD_ABSENCE, start);
+    hold_told(f, "example.com.", TYPE_A, TOLD_ABSENCE, start);
+    apply(f, "a.b.example.com.", 11, SET("www.a.b.example.com.", "192.0.2.2"));
+    assert_int_equal(look(f, "a.b.example.com.", TYPE_A), KEPT);
+    assert_int_equal(look(f, "example.com.", TYPE_A), KEPT);
+}
+
+/* A delegation and its glue come in one set, as a rule. */
+static void test_p8_glue_of_a_cut_in_the_same_set(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const sets[] = {
+        RRSET("SET", "new.example.com.", "NS", "ns.new.example.com.") "," SET("ns.new.example.com.",
+                                                                              "192.0.2.1"),
+        SET("ns.new.example.com.", "192.0.2.1") "," RRSET("ADD", "new.example.com.", "NS",
+                                                          "ns.new.example.com."),
+    };
+    hold(f, "www.example.com.");
+    for (int i = 0; i < 2; i++) {
+        hold(f, "ns.new.example.com.");
+        char changes[1024];
+        snprintf(changes, sizeof changes, "%s,%s", sets[i], SET("www.example.com.", "192.0.2.3"));
+        assert_int_equal(apply(f, "example.com.", 10 + i, changes).installed, 1);
+        assert_int_equal(look(f, "ns.new.example.com.", TYPE_A), GONE);
+        assert_int_equal(look(f, "www.example.com.", TYPE_A), 3);
+    }
+}
+
 /* "example.com. and all below": also what is said in the name of a zone below that is not listed. */
 static void test_p1_a_set_of_a_zone_below_counts(void **state)
 {
@@ -320,6 +358,8 @@ int main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(test_p1_a_nested_delegation_ends_absence_above_it),
+        TEST(test_p1_without_its_cut_a_nested_apex_is_any_name),
+        TEST(test_p8_glue_of_a_cut_in_the_same_set),
         TEST(test_p1_a_set_of_a_zone_below_counts),
         TEST(a_set_of_an_excepted_zone_is_nobodys),
         TEST(test_p8_glue_is_never_installed),
