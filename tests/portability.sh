@@ -106,7 +106,7 @@ command_of() {
 step() {
     release=$1 name=$2 log=$home/$1.$2.log
     shift 2
-    printf '  Debian %s  %-12s' "$release" "$name"
+    printf '  Debian %s  %-13s' "$release" "$name"
     begin=$(date +%s)
     if "$@" >"$log" 2>&1; then
         printf 'ok      %4d s  %s\n' $(($(date +%s) - begin)) "$(summary "$name" "$log")"
