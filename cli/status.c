@@ -298,6 +298,7 @@ const struct command status_command = {
     .name = "status",
     .operands = "",
     .summary = "Show what a running freshetd or freshet-origin is doing",
+    .details = "What its lines mean: docs/status.md.\n",
     .accepts = OPT_ORIGIN | OPT_CONTROL | OPT_TIMEOUT | OPT_JSON,
     .run = run_status,
 };

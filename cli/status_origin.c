@@ -32,6 +32,13 @@ static void add_refreshed(struct table *table, const json_t *zone)
         table_add(table, "never");
 }
 
+/* Whether this instance writes the zone, where there are several. */
+static void add_turn(struct table *table, const json_t *zone)
+{
+    const char *turn = member_text(zone, "turn");
+    table_add(table, "%s", turn[0] ? turn : "-");
+}
+
 static void add_captured(struct table *table, const json_t *zone)
 {
     const char *snapshot = member_text(json_object_get(zone, "snapshot"), "verdict");
@@ -43,12 +50,14 @@ static void add_captured(struct table *table, const json_t *zone)
     table_add(table, "%lld", member_number(zone, "failures"));
     add_refreshed(table, zone);
     table_add(table, "%s", snapshot[0] ? snapshot : "-");
+    add_turn(table, zone);
 }
 
 static void print_captured(const json_t *zones)
 {
-    static const char *const heads[] = {"captured zone", "serial",   "records",   "versions",
-                                        "state",         "failures", "refreshed", "snapshot"};
+    static const char *const heads[] = {"captured zone", "serial",   "records",
+                                        "versions",      "state",    "failures",
+                                        "refreshed",     "snapshot", "turn"};
     struct table table = table_new(sizeof heads / sizeof heads[0]);
     size_t k;
     json_t *zone;
@@ -67,6 +76,7 @@ static void add_primary(struct table *table, const json_t *zone)
     add_serial(table, zone);
     table_add(table, "%lld", member_number(zone, "versions"));
     table_add(table, "%lld", member_number(zone, "waiting"));
+    add_turn(table, zone);
     table_add(table, "%s%s%s", member_true(zone, "ready") ? "served" : "not served",
               reason[0] ? ": " : "", reason);
 }
@@ -74,7 +84,7 @@ static void add_primary(struct table *table, const json_t *zone)
 static void print_primaries(const json_t *zones)
 {
     static const char *const heads[] = {"zone of the log", "serial", "versions for IXFR",
-                                        "UPDATEs waiting", "state"};
+                                        "UPDATEs waiting", "turn",   "state"};
     struct table table = table_new(sizeof heads / sizeof heads[0]);
     size_t k;
     json_t *zone;

@@ -125,8 +125,9 @@ int privileges_drop(const struct identity *identity, bool keep_low_ports,
     if (!set_capabilities(kept) && root)
         return fail("capset", ret_error);
     if (root && geteuid() == 0)
-        log_line(LOG_LEVEL_WARNING, "msg=\"runs as root, if without root's powers: `user` in the "
-                                    "configuration names somebody else\"");
+        log_line(LOG_LEVEL_WARNING,
+                 "msg=\"runs as root, though without root's powers: name somebody "
+                 "else as `user` in the configuration\"");
     log_line(LOG_LEVEL_INFO, "msg=\"privileges dropped\" uid=%d gid=%d capabilities=%s",
              (int)geteuid(), (int)getegid(), kept ? "net_bind_service" : "none");
     return ERR_OK;
