@@ -68,6 +68,38 @@ uint64_t waiters_who(const union address *peer, bool network)
     return ~(network ? high >> 8 : high);
 }
 
+/* Appends those from `first` on, which are in no list. */
+static void append(struct waiter_list *list, struct waiter *first)
+{
+    DL_CONCAT(list->first, first);
+    list->first->list = list;
+    list->first->prev->list = list;
+}
+
+static void append_alone(struct waiter_list *list, struct waiter *waiter)
+{
+    waiter->prev = waiter;
+    waiter->next = NULL;
+    append(list, waiter);
+}
+
+static void leave(struct waiter *waiter)
+{
+    struct waiter *before = waiter->prev, *after = waiter->next;
+    const bool is_first = !before->next, is_last = !after;
+    struct waiter_list *list = is_first || is_last ? waiter->list : NULL;
+    if (is_first)
+        list->first = after;
+    else
+        before->next = after;
+    if (!is_last)
+        after->prev = before;
+    else if (!is_first)
+        list->first->prev = before;
+    if (list && list->first)
+        list->first->list = list->first->prev->list = list;
+}
+
 /* False: no memory. */
 static bool copy_options(struct waiter *waiter)
 {
@@ -114,8 +146,7 @@ struct waiter *waiters_add(struct waiters *waiters, const struct waiter_terms *t
         quota_charge(waiters->quotas[i], &waiter->charged[i],
                      waiters_who(&waiter->client.peer, i > 0));
     waiter->client.transport->hold(waiter->client.endpoint);
-    waiter->list = list;
-    DL_APPEND(list->first, waiter);
+    append_alone(list, waiter);
     counter_add(&waiters->count, 1);
     return waiter;
 }
@@ -129,23 +160,20 @@ struct waiter *waiters_oldest(const struct waiters *waiters)
 
 void waiter_move(struct waiter *waiter, struct waiter_list *list)
 {
-    DL_DELETE(waiter->list->first, waiter);
-    waiter->list = list;
-    DL_APPEND(list->first, waiter);
+    leave(waiter);
+    append_alone(list, waiter);
 }
 
 void waiters_move_all(struct waiter_list *from, struct waiter_list *to)
 {
-    struct waiter *waiter;
-    DL_FOREACH (from->first, waiter)
-        waiter->list = to;
-    DL_CONCAT(to->first, from->first);
+    if (from->first)
+        append(to, from->first);
     from->first = NULL;
 }
 
 void waiter_drop(struct waiters *waiters, struct waiter *waiter)
 {
-    DL_DELETE(waiter->list->first, waiter);
+    leave(waiter);
     for (size_t i = 0; i < WAITERS_QUOTAS; i++)
         quota_release(waiters->quotas[i], &waiter->charged[i]);
     waiter->client.transport->release(waiter->client.endpoint);

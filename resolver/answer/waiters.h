@@ -18,7 +18,7 @@
 
 enum { WAITERS_QUOTAS = 2 }; /* by address; by network */
 
-/* In one list, oldest first. */
+/* In one list, oldest first. Only its first and its last know which it is: all of them change lists at once. */
 struct waiter_list {
     struct waiter *first;
 };
