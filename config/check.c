@@ -506,6 +506,23 @@ static bool check_origin_listen(const struct config *config, struct fault *fault
     return true;
 }
 
+static bool is_loopback(const struct sockaddr_storage *address)
+{
+    const struct sockaddr_in *v4 = (const struct sockaddr_in *)address;
+    const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)address;
+    return address->ss_family == AF_INET ? ntohl(v4->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET
+                                         : IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr);
+}
+
+/* Its protocol knows no password. */
+static bool check_webhook(const struct config *config, struct fault *fault)
+{
+    char quote[FAULT_MAX_QUOTE];
+    return !config->webhook || is_loopback(&config->webhook->addr) ||
+           fault_set(fault, "webhook", "%s is not of loopback; expected such as 127.0.0.1:8888",
+                     fault_quote(config->webhook->text, quote));
+}
+
 static bool is_one_of(const char *text, const char *const *words)
 {
     while (*words && strcmp(text, *words) != 0)
@@ -557,7 +574,8 @@ bool check_origin(const struct config *config, struct fault *fault)
     for (size_t i = 0; zones && i < config->origin_zone_count; i++)
         zones[i] = zone_at(config->origin_zones[i].name, i);
     bool good = check_zones("zones", zones, config->origin_zone_count, fault) &&
-                check_origin_listen(config, fault) && check_origin_zones(config, fault);
+                check_origin_listen(config, fault) && check_webhook(config, fault) &&
+                check_origin_zones(config, fault);
     if (good && strcmp(config->feed->updates, config->feed->snapshots) == 0)
         good = fault_set(fault, "feed.snapshots", "is feed.updates too; expected another topic");
     free(zones);

@@ -175,6 +175,7 @@ struct config {
     size_t key_count;
     struct config_address *listen; /* from here to `origin_zones`: freshet-origin */
     size_t listen_count;
+    struct config_address *webhook; /* NULL for none */
     char *publisher;
     struct config_origin_zone *origin_zones;
     size_t origin_zone_count;

@@ -32,6 +32,14 @@ const struct option options_of_origin[] = {
      FIELD(config, metrics),
      .text = "Address and port of the HTTP server that has Prometheus text at `/metrics`. Left "
              "out: none."},
+    {.key = "webhook",
+     .scope = SCOPE_ORIGIN,
+     .kind = OPTION_ADDRESS,
+     .reload = OPTION_RESTART,
+     FIELD(config, webhook),
+     .text = "Address and port, of loopback, at which external-dns' webhook protocol is spoken: "
+             "zones with `log: primary` "
+             "whose `update` grants something to `webhook.`. Left out: nowhere."},
     {.key = "log",
      .scope = SCOPE_ORIGIN,
      .kind = OPTION_LOG_LEVEL,

@@ -1,6 +1,8 @@
 #include "daemon/http.h"
 
+#include <errno.h>
 #include <event2/bufferevent.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -10,17 +12,23 @@
 #include "daemon/accept.h"
 #include "daemon/net.h"
 
+enum stage { READING_HEAD, READING_BODY, TAKEN, ANSWERED };
+
 struct visitor {
     struct visitor *prev, *next; /* oldest first */
     struct http *http;
     struct bufferevent *stream;
     struct event *late;
-    bool answered; /* goes when all is sent */
+    enum stage stage; /* ANSWERED: goes when all is sent */
+    char *line;       /* the first */
+    size_t length;    /* of the body */
+    char type[HTTP_MAX_TYPE];
 };
 
 struct http {
     struct event_base *base;
     struct http_page page;
+    struct http_service service;
     struct acceptor *acceptor;
     struct visitor *visitors;
     size_t count;
@@ -28,53 +36,87 @@ struct http {
 
 static void visitor_free(struct visitor *visitor)
 {
+    const struct http_service *service = &visitor->http->service;
+    if (visitor->stage == TAKEN && service->gone)
+        service->gone(service->arg, visitor);
     DL_DELETE(visitor->http->visitors, visitor);
     visitor->http->count--;
     net_finish(bufferevent_getfd(visitor->stream));
     bufferevent_free(visitor->stream);
     event_free(visitor->late);
+    free(visitor->line);
     free(visitor);
 }
 
-/* ---- a request */
+/* ---- answers */
 
-static void reply(struct visitor *visitor, const char *status, struct evbuffer *body, bool send)
+static void reply(struct visitor *visitor, const char *status, const char *type,
+                  struct evbuffer *body, bool send)
 {
     struct evbuffer *out = bufferevent_get_output(visitor->stream);
     evbuffer_add_printf(out,
                         "HTTP/1.1 %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n"
-                        "Allow: GET, HEAD\r\nConnection: close\r\n\r\n",
-                        status, visitor->http->page.type, evbuffer_get_length(body));
+                        "Allow: %s\r\nConnection: close\r\n\r\n",
+                        status, type, evbuffer_get_length(body), visitor->http->service.allow);
     if (send)
         evbuffer_add_buffer(out, body);
-    visitor->answered = true;
+}
+
+/* Nothing more is read of him. Without memory for an answer, his time runs out. */
+static void set_answered(struct visitor *visitor)
+{
+    visitor->stage = ANSWERED;
+    bufferevent_disable(visitor->stream, EV_READ);
+}
+
+void http_answer(struct visitor *visitor, const char *status, const char *type,
+                 struct evbuffer *body)
+{
+    struct evbuffer *made = body ? NULL : evbuffer_new();
+    set_answered(visitor);
+    if (made)
+        evbuffer_add_printf(made, "%s\n", status);
+    if (body || made)
+        reply(visitor, status, type, body ? body : made, true);
+    if (made)
+        evbuffer_free(made);
 }
 
 static void refuse(struct visitor *visitor, const char *status)
 {
-    struct evbuffer *body = evbuffer_new();
-    bufferevent_disable(visitor->stream, EV_READ);
-    if (!body)
-        return;
-    evbuffer_add_printf(body, "%s\n", status);
-    reply(visitor, status, body, true);
-    evbuffer_free(body);
+    http_answer(visitor, status, "text/plain", NULL);
 }
+
+/* ---- a page */
 
 static void serve(struct visitor *visitor, bool send)
 {
     const struct http_page *page = &visitor->http->page;
     struct evbuffer *body = evbuffer_new();
-    bufferevent_disable(visitor->stream, EV_READ);
+    set_answered(visitor);
     if (!body)
         return;
     page->write(page->arg, body);
-    reply(visitor, "200 OK", body, send);
+    reply(visitor, "200 OK", page->type, body, send);
     evbuffer_free(body);
 }
 
+static void take_for_page(void *arg, struct visitor *visitor, const struct http_request *request)
+{
+    const struct http *http = arg;
+    bool get = strcmp(request->method, "GET") == 0;
+    if (!get && strcmp(request->method, "HEAD") != 0)
+        refuse(visitor, "405 Method Not Allowed");
+    else if (strcmp(request->path, http->page.path) != 0)
+        refuse(visitor, "404 Not Found");
+    else
+        serve(visitor, get);
+}
+
+/* ---- a request */
+
 /* A proxy's way to say it has the host in front (RFC 9112 3.2.2). */
-static const char *without_host(const char *path)
+static char *without_host(char *path)
 {
     static const char scheme[] = "http://";
     if (strncasecmp(path, scheme, strlen(scheme)) != 0)
@@ -83,25 +125,86 @@ static const char *without_host(const char *path)
     return path + strcspn(path, "/");
 }
 
-/* "GET /metrics?x=y HTTP/1.1" */
-static void answer_line(struct visitor *visitor, char *line)
+/* "GET /metrics?x=y HTTP/1.1", and all of the body is here. */
+static void take(struct visitor *visitor)
 {
-    char *rest = line;
-    const char *method = strsep(&rest, " "), *path = strsep(&rest, " "), *version = rest;
-    if (!path || !version || strncmp(version, "HTTP/1.", strlen("HTTP/1.")) != 0) {
+    const struct http_service *service = &visitor->http->service;
+    struct evbuffer *input = bufferevent_get_input(visitor->stream);
+    char *rest = visitor->line;
+    struct http_request request = {.method = strsep(&rest, " "), .type = visitor->type};
+    char *path = strsep(&rest, " ");
+    if (!path || !rest || strncmp(rest, "HTTP/1.", strlen("HTTP/1.")) != 0) {
         refuse(visitor, "400 Bad Request");
         return;
     }
     path = without_host(path);
-    bool get = strcmp(method, "GET") == 0;
-    size_t size = strcspn(path, "?");
-    const char *ours = visitor->http->page.path;
-    if (!get && strcmp(method, "HEAD") != 0)
-        refuse(visitor, "405 Method Not Allowed");
-    else if (strlen(ours) != size || strncmp(path, ours, size) != 0)
-        refuse(visitor, "404 Not Found");
+    path[strcspn(path, "?")] = 0;
+    request.path = path;
+    request.size = visitor->length;
+    request.body =
+        visitor->length ? (char *)evbuffer_pullup(input, (ev_ssize_t)visitor->length) : "";
+    visitor->stage = TAKEN;
+    bufferevent_disable(visitor->stream, EV_READ);
+    if (!request.body)
+        refuse(visitor, "503 Service Unavailable");
     else
-        serve(visitor, get);
+        service->take(service->arg, visitor, &request);
+}
+
+/* What follows a field's name on its line; NULL: it is another field's. */
+static const char *value_of(const char *line, const char *name)
+{
+    const size_t size = strlen(name);
+    if (strncasecmp(line, name, size) != 0 || line[size] != ':')
+        return NULL;
+    line += size + 1;
+    return line + strspn(line, " \t");
+}
+
+/* "413 ..." if the body is none that is read; NULL. */
+static const char *note_length(struct visitor *visitor, const char *text)
+{
+    char *end;
+    if (*text < '0' || *text > '9')
+        return "400 Bad Request";
+    const unsigned long long length = strtoull(text, &end, 10);
+    if (end[strspn(end, " \t")])
+        return "400 Bad Request";
+    if (length > visitor->http->service.max_body)
+        return "413 Content Too Large";
+    visitor->length = (size_t)length;
+    return NULL;
+}
+
+/* What it needs to know of a line of the head; else a status to refuse it with. */
+static const char *note_field(struct visitor *visitor, const char *line)
+{
+    const char *value;
+    if ((value = value_of(line, "Content-Length")))
+        return note_length(visitor, value);
+    if (value_of(line, "Transfer-Encoding"))
+        return "411 Length Required";
+    if ((value = value_of(line, "Content-Type")))
+        snprintf(visitor->type, sizeof visitor->type, "%s", value);
+    return NULL;
+}
+
+/* All of the head is here. What a page is sent along with the request is of no interest. */
+static void take_head(struct visitor *visitor, struct evbuffer *input)
+{
+    const char *status = NULL;
+    visitor->line = evbuffer_readln(input, NULL, EVBUFFER_EOL_CRLF);
+    bool last = !visitor->line;
+    while (!last && visitor->http->service.max_body > 0) {
+        char *line = evbuffer_readln(input, NULL, EVBUFFER_EOL_CRLF);
+        last = !line || !*line;
+        if (!last && !status)
+            status = note_field(visitor, line);
+        free(line);
+    }
+    visitor->stage = READING_BODY;
+    if (status || !visitor->line)
+        refuse(visitor, status ? status : "503 Service Unavailable");
 }
 
 /* Whether all of the head is here: up to a line that is empty. */
@@ -115,23 +218,19 @@ static void on_read(struct bufferevent *stream, void *arg)
 {
     struct visitor *visitor = arg;
     struct evbuffer *input = bufferevent_get_input(stream);
-    if (visitor->answered)
-        return;
-    if (has_head(input)) {
-        char *line = evbuffer_readln(input, NULL, EVBUFFER_EOL_CRLF);
-        if (line)
-            answer_line(visitor, line);
-        free(line);
-    } else if (evbuffer_get_length(input) >= HTTP_MAX_HEAD) {
+    if (visitor->stage == READING_HEAD && has_head(input))
+        take_head(visitor, input);
+    else if (visitor->stage == READING_HEAD && evbuffer_get_length(input) >= HTTP_MAX_HEAD)
         refuse(visitor, "431 Request Header Fields Too Large");
-    }
+    if (visitor->stage == READING_BODY && evbuffer_get_length(input) >= visitor->length)
+        take(visitor);
 }
 
 static void on_written(struct bufferevent *stream, void *arg)
 {
     (void)stream;
     struct visitor *visitor = arg;
-    if (visitor->answered)
+    if (visitor->stage == ANSWERED)
         visitor_free(visitor);
 }
 
@@ -140,7 +239,7 @@ static void on_event(struct bufferevent *stream, short what, void *arg)
 {
     (void)stream;
     struct visitor *visitor = arg;
-    if (!(what & BEV_EVENT_EOF) || !visitor->answered)
+    if (!(what & BEV_EVENT_EOF) || visitor->stage != ANSWERED)
         visitor_free(visitor);
 }
 
@@ -172,8 +271,8 @@ static struct visitor *visitor_new(struct http *http, int fd)
 static void make_room(struct http *http)
 {
     visitor_free(http->visitors);
-    log_limited(LOG_LEVEL_WARNING, "msg=\"a metrics connection is closed for another\" most=%d",
-                HTTP_MAX_VISITORS);
+    log_limited(LOG_LEVEL_WARNING, "msg=\"a %s connection is closed for another\" most=%d",
+                http->service.name, HTTP_MAX_VISITORS);
 }
 
 static void on_taken(void *arg, int fd, const struct sockaddr *peer, socklen_t size)
@@ -204,12 +303,12 @@ static void on_lack(void *arg)
 
 static void on_rests(void *arg, int error)
 {
-    (void)arg;
-    log_limited(LOG_LEVEL_WARNING, "msg=\"the metrics port rests for 100 ms\" error=\"%s\"",
-                strerror(error));
+    const struct http *http = arg;
+    log_limited(LOG_LEVEL_WARNING, "msg=\"the %s port rests for 100 ms\" error=\"%s\"",
+                http->service.name, strerror(error));
 }
 
-struct http *http_new(struct event_base *base, int fd, const struct http_page *page)
+struct http *http_serve(struct event_base *base, int fd, const struct http_service *service)
 {
     struct http *http = calloc(1, sizeof *http);
     if (!http) {
@@ -217,7 +316,7 @@ struct http *http_new(struct event_base *base, int fd, const struct http_page *p
         return NULL;
     }
     http->base = base;
-    http->page = *page;
+    http->service = *service;
     http->acceptor = acceptor_new(
         &(struct acceptor_options){
             .base = base, .taken = on_taken, .rests = on_rests, .lacks = on_lack, .arg = http},
@@ -226,6 +325,34 @@ struct http *http_new(struct event_base *base, int fd, const struct http_page *p
         return http;
     http_free(http);
     return NULL;
+}
+
+struct http *http_new(struct event_base *base, int fd, const struct http_page *page)
+{
+    static const struct http_service service = {
+        .name = "metrics", .allow = "GET, HEAD", .take = take_for_page};
+    struct http *http = http_serve(base, fd, &service);
+    if (http) {
+        http->page = *page;
+        http->service.arg = http;
+    }
+    return http;
+}
+
+int http_listen(const struct sockaddr *address, socklen_t size)
+{
+    enum { BACKLOG = 16 };
+    int on = 1;
+    int fd = socket(address->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -1;
+    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
+        bind(fd, address, size) == 0 && listen(fd, BACKLOG) == 0)
+        return fd;
+    int saved = errno;
+    close(fd);
+    errno = saved;
+    return -1;
 }
 
 void http_free(struct http *http)

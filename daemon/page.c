@@ -31,27 +31,10 @@ void page_row(struct evbuffer *out, const struct numbers *numbers, const void *r
     }
 }
 
-/* Not shared with another instance. */
-static int listen_at(const struct config_address *address)
-{
-    enum { BACKLOG = 16 };
-    int on = 1;
-    int fd = socket(address->addr.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return -1;
-    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
-        bind(fd, (const struct sockaddr *)&address->addr, address->addr_size) == 0 &&
-        listen(fd, BACKLOG) == 0)
-        return fd;
-    int saved = errno;
-    close(fd);
-    errno = saved;
-    return -1;
-}
-
 int page_check(const struct config_address *address)
 {
-    const int fd = listen_at(address), why = fd < 0 ? errno : 0;
+    const int fd = http_listen((const struct sockaddr *)&address->addr, address->addr_size);
+    const int why = fd < 0 ? errno : 0;
     if (fd >= 0)
         close(fd);
     return why == EADDRINUSE ? 0 : why;
@@ -61,7 +44,7 @@ struct http *page_open(struct event_base *base, const struct config_address *add
                        void (*write)(void *arg, struct evbuffer *out), void *arg,
                        char ret_error[PAGE_MAX_ERROR])
 {
-    int fd = listen_at(address);
+    int fd = http_listen((const struct sockaddr *)&address->addr, address->addr_size);
     if (fd < 0) {
         snprintf(ret_error, PAGE_MAX_ERROR, "%s: %s", address->text, strerror(errno));
         return NULL;

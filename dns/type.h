@@ -16,6 +16,7 @@ enum {
     TYPE_TXT = 16,
     TYPE_AAAA = 28,
     TYPE_SRV = 33,
+    TYPE_NAPTR = 35,
     TYPE_DNAME = 39,
     TYPE_OPT = 41,
     TYPE_DS = 43,

@@ -14,6 +14,7 @@
 #include "daemon/control.h"
 #include "daemon/log.h"
 #include "daemon/page.h"
+#include "origin/webhook.h"
 #include "daemon/privileges.h"
 #include "daemon/systemd.h"
 #include "origin/check.h"
@@ -101,6 +102,7 @@ struct program {
     struct status status;
     struct control *control;
     struct http *metrics;
+    struct webhook *webhook;
     struct event *signals[3];
     struct event *clock; /* looks what was refused */
     struct origin_numbers told;
@@ -216,6 +218,12 @@ static bool open_sockets(struct program *program, char error[CONFIG_MAX_ERROR])
         config_fault(config, error, "metrics", "%s", why);
         return false;
     }
+    if (config->webhook &&
+        !(program->webhook = webhook_open(program->base, config->webhook,
+                                          primaries_serve(program->primaries), why))) {
+        config_fault(config, error, "webhook", "%s", why);
+        return false;
+    }
     return true;
 }
 
@@ -299,6 +307,7 @@ static void close_program(struct program *program)
     control_close(program->control);
     http_free(program->metrics);
     primaries_stop(program->primaries);
+    webhook_close(program->webhook);
     listen_close(program->listen);
     captures_free(program->captures);
     turns_stop(program->turns);

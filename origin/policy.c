@@ -208,3 +208,12 @@ bool policy_allows(const struct policy_rule *rules, size_t count, const uint8_t 
     }
     return false;
 }
+
+bool policy_knows(const struct policy_rule *rules, size_t count, const uint8_t *key)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (rules[i].grant && is_identity(&rules[i], key))
+            return true;
+    }
+    return false;
+}

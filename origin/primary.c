@@ -471,6 +471,11 @@ void primary_status(const struct primary *primary, struct primary_status *ret)
     ret->has_serial = zone_serial(zone_state(primary->options.zone), &ret->serial);
 }
 
+bool primary_knows(const struct primary *primary, const uint8_t *key)
+{
+    return policy_knows(primary->options.rules, primary->options.rule_count, key);
+}
+
 const struct zone *primary_zone(const struct primary *primary)
 {
     return primary->options.zone;

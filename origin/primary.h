@@ -139,6 +139,9 @@ struct primary_status {
 };
 void primary_status(const struct primary *primary, struct primary_status *ret);
 
+/* Whether the policy lets the holder of a key (canonical) change anything at all. */
+bool primary_knows(const struct primary *primary, const uint8_t *key);
+
 const struct zone *primary_zone(const struct primary *primary);
 struct zone_history *primary_history(const struct primary *primary);
 

@@ -141,6 +141,19 @@ void serve_notify(struct serve *serve, const struct primary *primary)
     notices_send(serve->notices, primary_zone(primary));
 }
 
+struct primary *serve_primary(const struct serve *serve, size_t k)
+{
+    const struct served *zone = serve->zones;
+    while (zone && k-- > 0)
+        zone = zone->hh.next;
+    return zone ? zone->options.primary : NULL;
+}
+
+struct serve_counts *serve_counts(const struct serve *serve)
+{
+    return serve->options.counts;
+}
+
 /* ---- answers ---- */
 
 /* Signs what is in the buffer, and sends it. */
@@ -229,6 +242,12 @@ static void on_update_answer(void *arg, uint16_t rcode, const char *why)
     free(pending);
 }
 
+void serve_submit(struct serve *serve, struct primary *primary, const struct primary_update *update)
+{
+    primary_update(primary, update, now());
+    serve->options.settle(serve->options.settle_arg);
+}
+
 static bool hand_to_primary(const struct asked *asked, struct served *zone, bool anything)
 {
     struct serve *serve = asked->serve;
@@ -247,8 +266,7 @@ static bool hand_to_primary(const struct asked *asked, struct served *zone, bool
         .answer = on_update_answer,
         .arg = pending,
     };
-    primary_update(zone->options.primary, &update, now());
-    serve->options.settle(serve->options.settle_arg);
+    serve_submit(serve, zone->options.primary, &update);
     return true;
 }
 

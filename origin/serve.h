@@ -33,7 +33,8 @@ struct serve_counts {
     uint64_t not_ready;
     uint64_t busy; /* transfers: too many go on */
     uint64_t bad_key, bad_sig, bad_time, bad_trunc;
-    uint64_t cut; /* transfers whose client went, or that could not go on */
+    uint64_t cut;                      /* transfers whose client went, or that could not go on */
+    uint64_t webhook, webhook_refused; /* webhook.h's */
     struct notices_counts notices;
 };
 
@@ -69,6 +70,17 @@ MUST_CHECK int serve_add(struct serve *serve, const struct serve_zone_options *o
  * QUERY and UPDATE).
  */
 bool serve_take(struct serve *serve, struct listen_call *call, const uint8_t *bytes, size_t size);
+
+/* ---- for who takes UPDATEs otherwise (webhook.h) */
+
+/* The k-th zone's; NULL past the last one. */
+struct primary *serve_primary(const struct serve *serve, size_t k);
+
+/* An UPDATE that did not come as a message. */
+void serve_submit(struct serve *serve, struct primary *primary,
+                  const struct primary_update *update);
+
+struct serve_counts *serve_counts(const struct serve *serve);
 
 /* The zone has a new version: its followers are told. */
 void serve_notify(struct serve *serve, const struct primary *primary);

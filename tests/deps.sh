@@ -16,7 +16,7 @@ libraries="libc-ares-dev librdkafka-dev libevent-dev uthash-dev libldns-dev libj
     libseccomp-dev liburcu-dev libknot-dev"
 build="make gcc libc6-dev pkg-config $libraries
     knot knot-dnsutils bind9-dnsutils bind9-host iproute2 util-linux python3 python3-dnspython"
-check="$build libcmocka-dev dnsperf python3-pytest python3-pytest-xdist python3-kafka
+check="$build libcmocka-dev dnsperf python3-pytest python3-pytest-xdist python3-kafka python3-venv
     clang clang-format libclang-rt-dev llvm valgrind strace libc6-dbg universal-ctags spin
     bind9 bind9-utils nsd unbound pdns-server pdns-backend-sqlite3"
 

@@ -44,7 +44,7 @@ RECORDS = [
 class Primary(origins.Origin):
     """An origin with one zone whose primary is the log."""
 
-    def __init__(self, topic, **zone):
+    def __init__(self, topic, top=None, **zone):
         self.topic = topic
         options = {
             "log": "primary",
@@ -53,7 +53,7 @@ class Primary(origins.Origin):
             **zone,
         }
         keys = [f"hmac-sha256:{name}:{SECRET}" for name in (EDITOR, OTHER, secondaries.KEY_NAME)]
-        super().__init__(origins.config(topic, {ZONE: options}, keys=keys))
+        super().__init__(origins.config(topic, {ZONE: options}, keys=keys, **(top or {})))
 
     def ask(self, message, tcp=False, timeout=6, **options):
         call = dns.query.tcp if tcp else dns.query.udp
