@@ -43,7 +43,7 @@ RUNTIME := $(if $(filter thread,$(SANITIZER)),$(BUILD)/obj/tests/sanitize/thread
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/test_*.c))
 FUZZERS    := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 
-.PHONY: all deps deps-build demo check unit unit-sanitized instructions model integration integration-newest zone-answers fuzz faults soak portability \
+.PHONY: all deps deps-build demo check unit unit-sanitized instructions model integration integration-newest zone-answers fuzz faults soak retention portability \
         layers format lint install clean
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -270,6 +270,12 @@ soak:
 	@tests/deps.sh faults
 	@$(MAKE) --no-print-directory all $(BUILD)/checker/checker $(BUILD)/throughput/load
 	@FRESHET_BUILD=$(BUILD) SOAK_SECONDS=$(SOAK_SECONDS) $(PYTHON) -m pytest -q -p no:cacheprovider tests/faults/test_soak.py $(PYTEST_ARGS)
+
+# A log that keeps a minute, and five minutes of changes: whoever starts has the whole zone, as snapshots come in good time.
+RETENTION_SECONDS ?= 300
+retention: deps
+	@$(MAKE) --no-print-directory all
+	@FRESHET_BUILD=$(BUILD) RETENTION_SECONDS=$(RETENTION_SECONDS) $(PYTHON) -m pytest -q -s -p no:cacheprovider tests/faults/test_retention.py $(PYTEST_ARGS)
 
 # ---- other systems
 

@@ -43,6 +43,7 @@ import origin  # noqa: E402
 import primaries  # noqa: E402
 import process  # noqa: E402
 import table  # noqa: E402
+from query import addresses, ask  # noqa: E402
 
 ZONE = "example.com."
 NAMES = 100
@@ -146,9 +147,9 @@ class Stage:
         streaming = {**freshet.tier("streamed", [self.primary]),
                      "zones": [{"name": ZONE, "stream": True, "authoritative": True}]}
         self.streamed = self._tier(stack, {"tiers": [streaming], "feed": feed})
-        process.eventually(lambda: self._streamed_status()["state"] == "live", within=30, what="the zone is streamed")
+        process.eventually(lambda: self.streamed.status()["streamed"][0]["state"] == "live", within=30, what="the zone is streamed")
         for number in range(NAMES):
-            assert self._ask(self.stub, f"{name_of(number)}.{ZONE}", "A")
+            assert addresses(ask(self.stub, f"{name_of(number)}.{ZONE}"))
 
     @staticmethod
     def _tier(stack, config):
@@ -156,11 +157,6 @@ class Stage:
         stack.callback(daemon.close)
         process.eventually(lambda: daemon.status()["feed"]["state"] == "live", 20)
         return daemon
-
-    @staticmethod
-    def _ask(daemon, name, rtype, flags=dns.flags.RD):
-        query = dns.message.make_query(name, rtype, flags=flags)
-        return dns.query.tcp(query, daemon.address[0], port=daemon.address[1], timeout=5).answer
 
     def change(self, number):
         """One change; returns when the primary had acknowledged it."""
@@ -171,19 +167,6 @@ class Stage:
             message.set_opcode(dns.opcode.NOTIFY)
             dns.query.udp(message, self.told[0], port=self.told[1], timeout=5)
         return acked
-
-    def _streamed_status(self):
-        return self.streamed.status()["streamed"][0]
-
-    def zone_of_streamed(self, wanted):
-        """What the streamed tier answers for each RRset of `wanted`; None: it says it has more than these."""
-        serial = max(int(text.split()[2]) for _, rtype, _, text in wanted if rtype == "SOA")
-        process.eventually(lambda: self._streamed_status()["serial"] == serial, within=20, what="the streamed zone's serial")
-        if self._streamed_status()["records"] != len(wanted):
-            return None
-        return {(str(rrset.name).lower(), rtype, rrset.ttl, rdata.to_text())
-                for name, rtype in {(name, rtype) for name, rtype, *_ in wanted}
-                for rrset in self._ask(self.streamed, name, rtype, flags=0) for rdata in rrset}
 
 
 class Times:
@@ -260,7 +243,7 @@ def verdicts(stage, times, watchers, log):
     made = len(times.sent)
     wanted = origin.transfer(stage.primary, ZONE)
     digests = [origin.digest(zone) if zone is not None else "other" for zone in
-               (wanted, origin.replay(log), stage.zone_of_streamed(wanted))]
+               (wanted, origin.replay(log), origin.zone_at(stage.streamed, wanted))]
     visible = {name: sum(when is not None for when in watcher.seen.values()) for name, watcher in watchers.items()}
     return [
         ("every version is in the log, in order", serials == list(range(stage.first, last + 1)) and len(serials) == made + 1,

@@ -94,9 +94,9 @@ class Cluster:
                 max_block_ms=10000, request_timeout_ms=20000)
         return self._producer
 
-    def topic(self, partitions=PARTITIONS):
-        """A new topic with a name of its own."""
-        return Topic(self, f"{UPDATES}.{uuid.uuid4().hex[:12]}", partitions)
+    def topic(self, partitions=PARTITIONS, **configs):
+        """A new topic with a name of its own; `configs` are Kafka's, with underscores for dots."""
+        return Topic(self, f"{UPDATES}.{uuid.uuid4().hex[:12]}", partitions, configs=configs)
 
     def close_clients(self):
         if self._producer:
@@ -136,9 +136,12 @@ class LocalBroker(Cluster):
 class KafkaBroker(LocalBroker):
     """Apache Kafka: one KRaft node with its data in a temporary directory."""
 
-    def __init__(self, version=""):
+    def __init__(self, version="", properties=""):
         self.version = version  # "": the one that start.sh has
         self.directory = process.run_directory("kafka")
+        self._properties = os.path.join(self.directory, "more.properties")
+        with open(self._properties, "w", encoding="ascii") as file:
+            file.write(properties)
         self._ports = (process.free_port(), process.free_port())
         super().__init__(f"127.0.0.1:{self._ports[0]}")
         try:
@@ -151,7 +154,7 @@ class KafkaBroker(LocalBroker):
         """Starts it again after halt(), and has it call itself `host`, which our own clients may not know."""
         ports = [str(port) for port in self._ports]
         self.process = process.Process(
-            "broker", ["sh", "tests/kafka/start.sh", self.directory, *ports], self.directory,
+            "broker", ["sh", "tests/kafka/start.sh", self.directory, *ports, self._properties], self.directory,
             {"FRESHET_KAFKA_VERSION": self.version, "FRESHET_KAFKA_ADVERTISED": host})
         self.process.wait_ready(lambda: "Kafka Server started" in self.process.output("stdout")
                                 + self.process.output("stderr"), within)
@@ -160,7 +163,7 @@ class KafkaBroker(LocalBroker):
         """Starts the broker, again after halt(). The limit is long since it may fetch the jars."""
         ports = [str(port) for port in self._ports]
         self.process = process.Process(
-            "broker", ["sh", "tests/kafka/start.sh", self.directory, *ports], self.directory,
+            "broker", ["sh", "tests/kafka/start.sh", self.directory, *ports, self._properties], self.directory,
             {"FRESHET_KAFKA_VERSION": self.version})
         self.process.wait_ready(self._answers, within)
 
@@ -222,8 +225,9 @@ class EmbeddedBroker(LocalBroker):
 class Topic:
     """One topic of a cluster. Offsets and partitions are Kafka's; nothing here is cached."""
 
-    def __init__(self, cluster, name, partitions, create=True):
+    def __init__(self, cluster, name, partitions, create=True, configs=None):
         self.cluster, self.name, self.partitions = cluster, name, partitions
+        self._configs = {name.replace("_", "."): str(value) for name, value in (configs or {}).items()}
         self._created = create
         if create:
             self._create()
@@ -238,7 +242,7 @@ class Topic:
         return self.cluster.consumer_properties
 
     def _create(self):
-        self.cluster.admin.create_topics([NewTopic(self.name, self.partitions, 1)])
+        self.cluster.admin.create_topics([NewTopic(self.name, self.partitions, 1, topic_configs=self._configs)])
         self._wait_usable()
 
     def _wait_usable(self):

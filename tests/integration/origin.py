@@ -3,6 +3,7 @@
 import hashlib
 import json
 
+import dns.message
 import dns.name
 import dns.query
 import dns.rdatatype
@@ -72,6 +73,23 @@ def transfer(primary, zone, keyring=None, keyname=None):
     dns.query.inbound_xfr(primary.address[0], made, query=query, port=primary.address[1], timeout=10)
     return {(str(name).lower(), dns.rdatatype.to_text(rdataset.rdtype), rdataset.ttl, rdata.to_text())
             for name, rdataset in made.iterate_rdatasets() for rdata in rdataset}
+
+
+def zone_at(daemon, wanted):
+    """What a daemon with the streamed zone, authoritative, answers for each RRset of `wanted`, once it has that serial;
+    None: it says that it has not as many records."""
+    def status():
+        return daemon.status()["streamed"][0]
+    (serial,) = [int(text.split()[2]) for _, rtype, _, text in wanted if rtype == "SOA"]
+    process.eventually(lambda: status()["serial"] == serial, within=20, what=f"the streamed zone is at {serial}")
+    if status()["records"] != len(wanted):
+        return None
+    found = set()
+    for name, rtype in {(name, rtype) for name, rtype, *_ in wanted}:
+        query = dns.message.make_query(name, rtype, flags=0)
+        for rrset in dns.query.tcp(query, daemon.address[0], port=daemon.address[1], timeout=5).answer:
+            found |= {(str(rrset.name).lower(), rtype, rrset.ttl, rdata.to_text()) for rdata in rrset}
+    return found
 
 
 def _rdata(rtype, text):

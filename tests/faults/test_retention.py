@@ -1,0 +1,180 @@
+"""A log that forgets: it keeps a minute, and changes come for five. Whoever starts at any moment has the whole zone.
+
+    make retention                 RETENTION_SECONDS (300) of changes; RETENTION_SEED=7: at other moments
+
+Kafka deletes closed segments only, so these are short. freshet-origin captures a zone from Knot, and its guard writes snapshots
+before what came after the last is gone. Consumers that start at random moments, and the origin itself, killed, find a log whose
+beginning is gone and the newest snapshot. Then the guard is off: an origin that writes its snapshots elsewhere. What
+starts then must say that it has no zone, and give none.
+"""
+
+import os
+import random
+import threading
+import time
+
+import dns.message
+import dns.query
+import dns.rcode
+import pytest
+
+import freshet
+import kafka_cluster
+import origin as origins
+import primaries
+import process
+
+SECONDS = float(os.environ.get("RETENTION_SECONDS", "0"))
+SEED = int(os.environ.get("RETENTION_SEED", "1"))
+KEPT_MS, SEGMENT_MS = 60000, 5000
+BROKER = "log.retention.check.interval.ms=1000\nlog.segment.delete.delay.ms=1000\n"
+RATE = 20       # changes a second
+NAMES = 50
+ZONE = "example.com."
+
+
+class Changer(threading.Thread):
+    """Changes records at a steady rate, but for moments in which somebody compares."""
+
+    def __init__(self, primary):
+        super().__init__(daemon=True)
+        self._primary, self._stopping = primary, threading.Event()
+        self.still = threading.Lock()
+        self.made, self.fault = 0, None
+        self.start()
+
+    def run(self):
+        while not self._stopping.wait(1 / RATE):
+            with self.still:
+                self.made += 1
+                try:
+                    self._primary.replace(f"n{self.made % NAMES}", f"10.0.{self.made >> 8 & 255}.{self.made & 255}")
+                except Exception as fault:  # pylint: disable=broad-except  # the test asks for it
+                    self.fault = fault
+                    return
+
+    def stop(self):
+        self._stopping.set()
+        self.join()
+        assert self.fault is None, self.fault
+
+
+class Place:
+    """A broker, the primary, and the topics; what is started here is ended here."""
+
+    def __init__(self, stack):
+        self._stack = stack
+        self.cluster = kafka_cluster.KafkaBroker(properties=BROKER)
+        stack.append(self.cluster.stop)
+        self.updates = self.cluster.topic(retention_ms=KEPT_MS, segment_ms=SEGMENT_MS)
+        self.snapshots, self.elsewhere = [self.cluster.topic(cleanup_policy="compact", segment_ms=SEGMENT_MS,
+                                                             min_cleanable_dirty_ratio=0.01) for _ in range(2)]
+        self.listen = ("127.0.0.1", process.free_port())
+        self.primary = primaries.Knot(ZONE, self.listen, more="\n".join(f"n{n} A 10.0.0.0" for n in range(NAMES)))
+        stack.append(self.primary.stop)
+        self.partition = kafka_cluster.partition_of(ZONE)
+
+    def config(self, snapshots):
+        return origins.config(self.updates, {ZONE: [self.primary]}, snapshots, listen=[freshet.address_text(self.listen)])
+
+    def origin(self):
+        origin = origins.Origin(self.config(self.snapshots), log="info")
+        self._stack.append(origin.close)
+        return origin
+
+    def consumer(self):
+        """A cache that has the zone from the stream, or else nowhere: its upstream is not there."""
+        nobody = ("127.0.0.1", process.free_port())
+        tier = {**freshet.tier("os", [nobody]), "zones": [{"name": ZONE, "stream": True, "authoritative": True}]}
+        return freshet.Freshetd({"tiers": [tier], "resolve_timeout": "1s",
+                                 "feed": freshet.feed(self.updates, [ZONE], snapshots=self.snapshots.name)}, log="info")
+
+    def log_begins(self):
+        """The earliest offset of the zone's partition."""
+        with self.updates._consumer() as (consumer, parts):  # pylint: disable=protected-access
+            return next(offset for part, offset in consumer.beginning_offsets(parts).items() if part.partition == self.partition)
+
+
+@pytest.fixture
+def place():
+    stack = []
+    try:
+        yield Place(stack)
+    finally:
+        for end in reversed(stack):
+            end()
+
+
+def state(consumer):
+    return consumer.status()["streamed"][0]
+
+
+def check_whole(place, changer, when):
+    """A consumer started now has the zone, as the primary's AXFR has it, by digest."""
+    began = time.monotonic()
+    consumer = place.consumer()
+    try:
+        process.eventually(lambda: state(consumer)["state"] == "live", within=15, what=f"live: {state(consumer)}")
+        took = time.monotonic() - began
+        with changer.still:
+            wanted = origins.transfer(place.primary, ZONE)
+            found = origins.zone_at(consumer, wanted)
+        assert found is not None and origins.digest(found) == origins.digest(wanted)
+        print(f"  {when:5.0f} s: live after {took:.2f} s, serial {state(consumer)['serial']}, the log begins at offset "
+              f"{place.log_begins()}, digest {origins.digest(found)[:16]}", flush=True)
+    finally:
+        consumer.close()
+
+
+@pytest.mark.skipif(not SECONDS, reason="some minutes: make retention")
+@pytest.mark.timeout(SECONDS + 400)
+def test_whoever_starts_has_the_whole_zone(place):
+    chance = random.Random(SEED)
+    origin = place.origin()
+    origin.wait_serial(ZONE, place.primary.serial(), within=20)
+    changer, began, checked = Changer(place.primary), time.monotonic(), 0
+    kill_at = began + SECONDS / 2
+    margins = []
+    while time.monotonic() < began + SECONDS:
+        time.sleep(chance.uniform(1, 15))
+        if kill_at and time.monotonic() > kill_at:
+            kill_at = None
+            origin.kill()
+            time.sleep(3)
+            origin.start()
+            process.eventually(lambda: origin.zone(ZONE)["versions"] > 0, within=20, what="the origin goes on")
+            assert origin.status()["axfr"] == 0  # from the newest snapshot, and not from the primary
+        margins.append((origin.zone(ZONE)["snapshot"] or {}).get("margin_s"))
+        check_whole(place, changer, time.monotonic() - began)
+        checked += 1
+    print(f"  {changer.made} changes, {checked} consumers, margin of the snapshot at least "
+          f"{min(margin for margin in margins if margin is not None):.1f} s")
+    assert place.log_begins() > 0  # or nothing was put to the test
+    assert not origin.records(level="warning", msg="gapped")
+    without_guard(place, origin, changer)
+    changer.stop()
+
+
+def without_guard(place, origin, changer):
+    """Snapshots go elsewhere: the last one that consumers know of is overtaken by the log's beginning."""
+    origin.stop()
+    origin.configure(place.config(place.elsewhere))
+    origin.start()
+    consumer = place.consumer()
+    process.eventually(lambda: state(consumer)["state"] == "live", within=15)
+    snapshot = state(consumer)["snapshot"]
+    consumer.close()
+    process.eventually(lambda: place.log_begins() > snapshot, within=2.5 * KEPT_MS / 1000, every=1,
+                       what=f"the log begins behind offset {snapshot}")
+    assert changer.fault is None
+    consumer = place.consumer()
+    try:
+        process.eventually(lambda: state(consumer)["state"] == "gapped", within=15, what="it says so")
+        reply = dns.query.udp(dns.message.make_query(f"ns1.{ZONE}", "A"), consumer.address[0], port=consumer.address[1], timeout=5)
+        assert reply.rcode() == dns.rcode.SERVFAIL and not reply.answer
+        assert "the log begins at offset" in state(consumer)["reason"]
+        assert consumer.metric("freshet_streamed_state", state="gapped") == 1
+        consumer.wait_log("streamed zone is gapped")
+        print(f"  without the guard: gapped, \"{state(consumer)['reason']}\"")
+    finally:
+        consumer.close()
