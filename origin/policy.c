@@ -209,6 +209,8 @@ bool policy_allows(const struct policy_rule *rules, size_t count, const uint8_t 
     return false;
 }
 
+const uint8_t policy_webhook[] = "\7webhook";
+
 bool policy_knows(const struct policy_rule *rules, size_t count, const uint8_t *key)
 {
     for (size_t i = 0; i < count; i++) {

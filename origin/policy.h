@@ -58,6 +58,9 @@ MUST_CHECK int policy_rule_from_text(const char *text, struct policy_rule *ret_r
 bool policy_allows(const struct policy_rule *rules, size_t count, const uint8_t *key,
                    const uint8_t *name, uint16_t type);
 
+/* The "key" of the webhook protocol (webhook.h): webhook. */
+extern const uint8_t policy_webhook[];
+
 /* Whether a rule grants the holder of `key` anything at all. */
 bool policy_knows(const struct policy_rule *rules, size_t count, const uint8_t *key);
 

@@ -74,13 +74,19 @@ static int read_rules(const struct config *config, size_t k, struct policy_rule 
     return 0;
 }
 
-/* Whether it can ever fit: a misspelt key or name would refuse its holder without a word. */
-static const char *why_in_vain(const struct policy_rule *rule, const uint8_t *apex,
-                               const struct keyring *keyring)
+/* Whether there can be a holder of its key. */
+static bool is_held(const struct policy_rule *rule, const struct config *config,
+                    const struct keyring *keyring)
 {
-    const bool whose = rule->any_identity || name_is_wildcard(rule->identity) ||
-                       keyring_find(keyring, rule->identity, NULL);
-    if (!whose)
+    return rule->any_identity || name_is_wildcard(rule->identity) ||
+           keyring_find(keyring, rule->identity, NULL) ||
+           (config->webhook && name_equal(rule->identity, policy_webhook));
+}
+
+/* Whether it can ever fit: a misspelt key or name would refuse its holder without a word. */
+static const char *why_in_vain(const struct policy_rule *rule, const uint8_t *apex, bool held)
+{
+    if (!held)
         return "its key is none of `keys`";
     if (rule->kind > POLICY_WILDCARD || name_is_within(rule->name, apex) ||
         (rule->kind != POLICY_NAME && name_is_within(apex, rule->name)))
@@ -98,7 +104,7 @@ static int check_rules(const struct config *config, size_t k, const struct polic
     if (size > 0)
         name_lower(apex, (size_t)size, apex);
     for (size_t i = 0; i < zone->update_count; i++) {
-        const char *why = why_in_vain(&rules[i], apex, keyring);
+        const char *why = why_in_vain(&rules[i], apex, is_held(&rules[i], config, keyring));
         if (!why)
             continue;
         snprintf(path, sizeof path, "zones[%zu].update[%zu]", k, i);

@@ -13,10 +13,10 @@
 #include "daemon/log.h"
 #include "dns/update.h"
 #include "origin/endpoints.h"
+#include "origin/policy.h"
 
 #define MEDIA_TYPE "application/external.dns.webhook+json"
 static const char media_type[] = MEDIA_TYPE ";version=1";
-static const uint8_t webhook_key[] = "\7webhook";
 
 enum { COUNT_AT = 8, BATCH_MAX = PRIMARY_MAX_BATCH_BYTES };
 
@@ -88,7 +88,7 @@ static struct primary *zone_at(struct webhook *webhook, size_t k)
 {
     struct primary *primary;
     for (size_t i = 0; (primary = serve_primary(webhook->serve, i)); i++) {
-        if (primary_knows(primary, webhook_key) && k-- == 0)
+        if (primary_knows(primary, policy_webhook) && k-- == 0)
             return primary;
     }
     return NULL;
@@ -277,7 +277,7 @@ static void submit_all(struct wish *wish)
         serve_submit(wish->webhook->serve, batch->primary,
                      &(struct primary_update){.bytes = batch->bytes,
                                               .size = batch->out.at,
-                                              .key = webhook_key,
+                                              .key = policy_webhook,
                                               .answer = on_answer,
                                               .arg = wish});
     }
