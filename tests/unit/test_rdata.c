@@ -19,7 +19,6 @@ enum {
     TYPE_NSAP_PTR = 23,
     TYPE_KEY = 25,
     TYPE_LOC = 29,
-    TYPE_NAPTR = 35,
     TYPE_KX = 36,
     TYPE_CERT = 37,
     TYPE_APL = 42,
