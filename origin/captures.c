@@ -767,9 +767,12 @@ void captured_status(struct captured *captured, struct captured_status *ret)
     capture_status(captured->capture, &ret->capture);
     zone_size(zone_state(captured->zone), &ret->size);
     ret->has_margin = judge(captured, &ret->margin);
-    ret->has_snapshot = captured->view.has_snapshot;
-    ret->snapshot_offset = captured->view.offset;
-    ret->snapshot_made_us = captured->view.made_us;
+    ret->view = captured->view;
+}
+
+struct snapshots *captures_snapshots(const struct captures *captures)
+{
+    return captures->snapshots;
 }
 
 size_t captures_latest(const struct captures *captures, uint64_t after,

@@ -64,6 +64,9 @@ const struct tsig_key *captured_key(const struct captured *captured);
 bool captured_notify(struct captured *captured, const struct sockaddr *peer, bool has_serial,
                      uint32_t serial);
 
+/* The thread that writes snapshots, for other zones, too; NULL: it has not begun. */
+struct snapshots *captures_snapshots(const struct captures *captures);
+
 /* ---- for status and metrics */
 
 struct captures_numbers {
@@ -80,9 +83,8 @@ struct captured_status {
     struct turn_status turn;
     struct capture_status capture;
     struct zone_size size;
-    bool has_margin; /* the next is known */
-    bool has_snapshot;
-    int64_t snapshot_offset, snapshot_made_us;
+    bool has_margin;            /* the next is known */
+    struct retention_view view; /* its newest snapshot */
     struct retention_margin margin;
 };
 

@@ -26,7 +26,8 @@ struct item {
     enum said said;
     size_t k;
     int64_t offset;
-    uint64_t served; /* SAID_CAUGHT_UP: which question that answers */
+    uint64_t served;           /* SAID_CAUGHT_UP: which question that answers */
+    struct follow_stand stand; /* SAID_CAUGHT_UP */
     struct change_set *set;
     char why[FOLLOW_MAX_ERROR];
 };
@@ -35,7 +36,7 @@ struct item {
 struct followed {
     struct zone *zone;
     char key[NAME_MAX_TEXT];
-    int32_t partition;
+    struct follow_stand stand;
     int64_t next;    /* offset */
     bool loaded;     /* and handed to the loop */
     int64_t goal;    /* caught_up() is said from there on; -1: nobody waits for it */
@@ -125,7 +126,7 @@ static void take_item(struct follow *follow, struct item *item)
         const bool latest = item->served == follow->zones[item->k].asked;
         pthread_mutex_unlock(&follow->lock);
         if (latest) /* else it was asked again, and the log may have more */
-            options->caught_up(options->arg, item->k);
+            options->caught_up(options->arg, item->k, &item->stand);
         break;
     case SAID_LOST:
         options->lost(options->arg, item->k, item->why);
@@ -177,7 +178,7 @@ static int look_at_log(struct follow *follow)
     }
     for (size_t k = 0; k < follow->options.zone_count; k++) {
         struct followed *zone = &follow->zones[k];
-        zone->partition = snapshot_topic_partition(zone_apex(zone->zone), ends.count);
+        zone->stand.partition = snapshot_topic_partition(zone_apex(zone->zone), ends.count);
     }
     return 0;
 }
@@ -202,7 +203,7 @@ static bool fits(const struct followed *zone, const struct snapshot_slot *slot, 
                  int64_t end)
 {
     const struct snapshot_head *head = &slot->place.head;
-    return slot->whole && head->partition == zone->partition && head->offset >= first &&
+    return slot->whole && head->partition == zone->stand.partition && head->offset >= first &&
            head->offset <= end;
 }
 
@@ -230,7 +231,7 @@ static void load(struct follow *follow, size_t k, const struct snapshot_index *i
     const struct snapshot_place *best = NULL;
     int64_t first, end;
     int error =
-        log_reader_span(follow->reader, zone->partition, ASK_MS, &first, &end, follow->error);
+        log_reader_span(follow->reader, zone->stand.partition, ASK_MS, &first, &end, follow->error);
     if (error == 0 && snapshot_index_find(index, zone_apex(zone->zone), slots)) {
         for (size_t i = 0; i < SNAPSHOT_SLOTS; i++) {
             if (fits(zone, &slots[i], first, end) &&
@@ -248,6 +249,10 @@ static void load(struct follow *follow, size_t k, const struct snapshot_index *i
         lose(follow, k, "%s", follow->error[0] ? follow->error : error_text(error));
         return;
     }
+    zone->stand = (struct follow_stand){.partition = zone->stand.partition,
+                                        .has_snapshot = best != NULL,
+                                        .snapshot_offset = best ? best->head.offset : 0,
+                                        .snapshot_made_us = best ? best->head.made_us : 0};
     zone->next = best ? best->head.offset : first;
     zone->goal = end;
     zone->loaded = true;
@@ -262,7 +267,8 @@ static int seek(struct follow *follow)
         int64_t from = follow->at[p];
         for (size_t k = 0; k < follow->options.zone_count; k++) {
             const struct followed *zone = &follow->zones[k];
-            if (zone->loaded && zone->partition == (int32_t)p && (from < 0 || zone->next < from))
+            if (zone->loaded && zone->stand.partition == (int32_t)p &&
+                (from < 0 || zone->next < from))
                 from = zone->next;
         }
         follow->at[p] = from;
@@ -310,11 +316,13 @@ static void reach(struct follow *follow, int32_t partition, int64_t next)
     follow->at[partition] = next;
     for (size_t k = 0; k < follow->options.zone_count; k++) {
         struct followed *zone = &follow->zones[k];
-        if (zone->partition != partition || !zone->loaded || zone->goal < 0 || next < zone->goal)
+        if (zone->stand.partition != partition || !zone->loaded || zone->goal < 0 ||
+            next < zone->goal)
             continue;
         zone->goal = -1;
         struct item *item = new_item(SAID_CAUGHT_UP, k);
         item->served = zone->served;
+        item->stand = zone->stand;
         push(follow, item);
     }
 }
@@ -323,7 +331,7 @@ static struct followed *zone_of(struct follow *follow, const struct log_message 
 {
     for (size_t k = 0; message->key && k < follow->options.zone_count; k++) {
         struct followed *zone = &follow->zones[k];
-        if (zone->loaded && zone->partition == message->partition &&
+        if (zone->loaded && zone->stand.partition == message->partition &&
             zone->next <= message->offset && message->key_size == strlen(zone->key) &&
             memcmp(message->key, zone->key, message->key_size) == 0)
             return zone;
@@ -395,12 +403,12 @@ static void see_to_requests(struct follow *follow)
             follow->again = 0;
         }
         if (asked == zone->served || !zone->loaded ||
-            log_reader_span(follow->reader, zone->partition, ASK_MS, &first, &end, follow->error) <
-                0)
+            log_reader_span(follow->reader, zone->stand.partition, ASK_MS, &first, &end,
+                            follow->error) < 0)
             continue;
         zone->served = asked;
         zone->goal = end;
-        reach(follow, zone->partition, follow->at[zone->partition]);
+        reach(follow, zone->stand.partition, follow->at[zone->stand.partition]);
     }
 }
 

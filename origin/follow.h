@@ -20,6 +20,13 @@ struct follow;
 
 enum { FOLLOW_MAX_ERROR = 512, FOLLOW_MAX_WAITING = 4096, FOLLOW_AGAIN_S = 5 };
 
+/* Where a zone lies, and what it was read from. */
+struct follow_stand {
+    int32_t partition;
+    bool has_snapshot;
+    int64_t snapshot_offset, snapshot_made_us; /* as in retention.h */
+};
+
 struct follow_options {
     struct event_base *base;
     const char *brokers;
@@ -32,7 +39,7 @@ struct follow_options {
     /* A change set of the k-th zone. False: it cannot be taken, and the zone is to be read anew. */
     bool (*read)(void *arg, size_t k, const struct change_set *set, int64_t offset);
     /* All was read that the log had when follow_catch_up() was called; or when it was begun. */
-    void (*caught_up)(void *arg, size_t k);
+    void (*caught_up)(void *arg, size_t k, const struct follow_stand *stand);
     /* It is not known any more what the zone is; `why` is one line, good inside the call. */
     void (*lost)(void *arg, size_t k, const char *why);
     void *arg;

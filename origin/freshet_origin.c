@@ -243,6 +243,7 @@ static bool start_primaries(struct program *program, char error[CONFIG_MAX_ERROR
         return false;
     program->primaries =
         primaries_start(&(struct primaries_options){.base = program->base,
+                                                    .captures = program->captures,
                                                     .config = program->first,
                                                     .properties = program->properties,
                                                     .keyring = &program->first_keyring,

@@ -25,6 +25,10 @@ struct held {
     struct outlet *outlet;          /* while it is our turn; or NULL */
     struct outlet_message *message; /* under way; NULL: none */
     bool told_ready;
+    int32_t partition;                /* -1: not known yet */
+    struct retention_view view;       /* its newest snapshot */
+    bool writing;                     /* one */
+    struct outlet_message *heartbeat; /* under way; NULL: none */
 };
 
 struct primaries {
@@ -33,6 +37,7 @@ struct primaries {
     size_t count;
     struct zone **zones; /* as follow.h wants them */
     struct event *timer;
+    struct event *guard; /* every second */
     struct follow *follow;
     struct serve *serve;
     struct primary_actions actions;
@@ -339,10 +344,22 @@ static bool on_read(void *arg, size_t k, const struct change_set *set, int64_t o
     return error == 0;
 }
 
-static void on_caught_up(void *arg, size_t k)
+/* What it was read from. What was written since is known better. */
+static void note_stand(struct held *held, const struct follow_stand *stand)
+{
+    held->partition = stand->partition;
+    if (!stand->has_snapshot || held->view.has_snapshot)
+        return;
+    held->view.has_snapshot = true;
+    held->view.offset = stand->snapshot_offset;
+    held->view.made_us = stand->snapshot_made_us;
+}
+
+static void on_caught_up(void *arg, size_t k, const struct follow_stand *stand)
 {
     struct primaries *all = arg;
     struct held *held = &all->held[k];
+    note_stand(held, stand);
     struct primary_status status;
     char zone[NAME_MAX_TEXT];
     primary_caught_up(held->primary, now());
@@ -369,6 +386,96 @@ static void on_lost(void *arg, size_t k, const char *why)
     settle(all);
 }
 
+/* ---- the guard: a snapshot in good time before the log is gone that comes after the last ---- */
+
+static bool judge(struct held *held, struct retention_margin *ret)
+{
+    struct zone_size size;
+    struct snapshots *snapshots = captures_snapshots(held->all->options.captures);
+    if (held->partition < 0 || !primary_is_ready(held->primary) || !snapshots ||
+        !snapshots_view(snapshots, held->partition, &held->view))
+        return false;
+    zone_size(zone_state(held->zone), &size);
+    held->view.records = size.records;
+    held->view.now_us = now().wall_us;
+    *ret = retention_judge(&held->view);
+    return true;
+}
+
+static void on_written(void *arg, int64_t offset, int64_t made_us)
+{
+    struct held *held = arg;
+    held->writing = false;
+    held->view.has_snapshot = true;
+    held->view.offset = offset;
+    held->view.made_us = made_us;
+}
+
+static void on_heartbeat(void *arg, int result, const struct publish_receipt *receipt)
+{
+    (void)result, (void)receipt;
+    ((struct held *)arg)->heartbeat = NULL;
+}
+
+/* A set without changes: once it is read back, the zone stands where it lies. */
+static void send_heartbeat(struct held *held, uint32_t serial)
+{
+    struct change_set set = {.has_serial = true, .time_us = now().wall_us, .serial = serial};
+    memcpy(set.zone, zone_apex(held->zone), name_size(zone_apex(held->zone)));
+    strncpy(set.publisher, held->all->options.config->publisher, sizeof set.publisher - 1);
+    if (outlet_send(held->outlet,
+                    &(struct outlet_send){.set = &set, .done = on_heartbeat, .arg = held},
+                    &held->heartbeat) < 0)
+        held->heartbeat = NULL;
+}
+
+/* The state stands behind the last set that was read: whatever else lies in the partition is another zone's. */
+static void guard(struct held *held)
+{
+    struct retention_margin margin;
+    struct primary_status status;
+    primary_status(held->primary, &status);
+    if (!held->outlet || held->writing || held->heartbeat || status.under_way ||
+        !judge(held, &margin) || margin.verdict == RETENTION_FINE)
+        return;
+    if (status.offset < 0 || (held->view.has_snapshot && status.offset < held->view.offset)) {
+        send_heartbeat(held, status.serial);
+        return;
+    }
+    const struct snapshots_job job = {.zone = held->zone,
+                                      .partition = held->partition,
+                                      .offset = status.offset + 1,
+                                      .done = on_written,
+                                      .arg = held};
+    held->writing = snapshots_write(captures_snapshots(held->all->options.captures), &job) == 0;
+}
+
+static void on_guard(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd, (void)what;
+    struct primaries *all = arg;
+    for (size_t k = 0; k < all->count; k++)
+        guard(&all->held[k]);
+}
+
+static bool start_guard(struct primaries *all, char error[CONFIG_MAX_ERROR])
+{
+    static const struct timeval second = {.tv_sec = 1};
+    all->guard = event_new(all->options.base, -1, EV_PERSIST, on_guard, all);
+    snprintf(error, CONFIG_MAX_ERROR, "%s", error_text(ERR_MEMORY));
+    return all->guard && event_add(all->guard, &second) == 0;
+}
+
+/* What is under way by an outlet that is not ours any more. */
+static void take_back(struct held *held)
+{
+    if (held->message)
+        outlet_take_back(held->outlet, held->message);
+    if (held->heartbeat)
+        outlet_take_back(held->outlet, held->heartbeat);
+    held->message = held->heartbeat = NULL;
+}
+
 /* ---- turns ---- */
 
 void primaries_turn(void *arg)
@@ -379,9 +486,7 @@ void primaries_turn(void *arg)
         struct outlet *outlet = turns_outlet(all->options.turns, zone_apex(held->zone));
         if (outlet == held->outlet)
             continue;
-        if (held->message)
-            outlet_take_back(held->outlet, held->message);
-        held->message = NULL;
+        take_back(held);
         held->outlet = outlet;
         primary_turn(held->primary, outlet != NULL);
     }
@@ -408,6 +513,7 @@ static bool make_zone(struct primaries *all, size_t k, size_t number, char error
     int size = name_from_text(zone->name, apex);
     held->all = all;
     held->config = zone;
+    held->partition = -1;
     snprintf(error, CONFIG_MAX_ERROR, "%s", error_text(ERR_MEMORY));
     if (size < 0)
         return false;
@@ -508,7 +614,8 @@ struct primaries *primaries_start(const struct primaries_options *options,
                                             .catch_up = act_catch_up,
                                             .version = act_version,
                                             .arg = all};
-    if (make_zones(all, ret_error) && (all->count == 0 || open_log(all, ret_error)))
+    if (make_zones(all, ret_error) &&
+        (all->count == 0 || (open_log(all, ret_error) && start_guard(all, ret_error))))
         return all;
     primaries_stop(all);
     return NULL;
@@ -521,8 +628,9 @@ void primaries_stop(struct primaries *all)
     follow_stop(all->follow);
     for (size_t k = 0; k < all->count; k++) {
         struct held *held = &all->held[k];
-        if (held->message)
-            outlet_take_back(held->outlet, held->message);
+        take_back(held);
+        if (captures_snapshots(all->options.captures))
+            snapshots_forget(captures_snapshots(all->options.captures), held);
         primary_free(held->primary);
     }
     serve_free(all->serve);
@@ -534,6 +642,8 @@ void primaries_stop(struct primaries *all)
     }
     if (all->timer)
         event_free(all->timer);
+    if (all->guard)
+        event_free(all->guard);
     free(all->held);
     free(all->zones);
     free(all);
@@ -551,6 +661,8 @@ void primaries_numbers(const struct primaries *all, struct primaries_numbers *re
     for (size_t k = 0; k < all->count; k++) {
         ret->ready += primary_is_ready(all->held[k].primary);
         ret->active += all->held[k].outlet != NULL;
+        struct retention_margin margin;
+        ret->gapped += judge(&all->held[k], &margin) && margin.verdict == RETENTION_GAPPED;
     }
 }
 
@@ -564,5 +676,14 @@ bool primaries_status(const struct primaries *all, size_t k, const uint8_t **ret
     primary_status(all->held[k].primary, ret);
     turns_of_zone(all->options.turns, *ret_apex, ret_turn);
     zone_history_size(all->held[k].history, ret_history);
+    return true;
+}
+
+bool primaries_snapshot(struct primaries *all, size_t k, struct retention_view *ret_view,
+                        struct retention_margin *ret_margin)
+{
+    if (!judge(&all->held[k], ret_margin))
+        return false;
+    *ret_view = all->held[k].view;
     return true;
 }

@@ -11,6 +11,8 @@
 #include <event2/event.h>
 
 #include "config/config.h"
+#include "invalidation/retention.h"
+#include "origin/captures.h"
 #include "origin/serve.h"
 #include "origin/turns.h"
 
@@ -21,8 +23,9 @@ struct primaries_options {
     const struct config
         *config;             /* borrowed: as it was at the start, for as long as this is there */
     char *const *properties; /* of librdkafka, with secrets; borrowed */
-    const struct keyring *keyring; /* borrowed, as `config` */
-    struct turns *turns;           /* borrowed */
+    const struct keyring *keyring;   /* borrowed, as `config` */
+    struct turns *turns;             /* borrowed */
+    const struct captures *captures; /* borrowed: snapshots are written by its thread */
 };
 
 /*
@@ -51,6 +54,7 @@ struct primaries_numbers {
     struct primary_counts updates;
     struct serve_counts serve;
     size_t zones, active, ready;
+    size_t gapped; /* without a snapshot that the log goes on from */
 };
 void primaries_numbers(const struct primaries *primaries, struct primaries_numbers *ret);
 
@@ -58,5 +62,9 @@ void primaries_numbers(const struct primaries *primaries, struct primaries_numbe
 bool primaries_status(const struct primaries *primaries, size_t k, const uint8_t **ret_apex,
                       struct primary_status *ret, struct turn_status *ret_turn,
                       struct zone_history_size *ret_history);
+
+/* The newest snapshot of the k-th zone, and how long it will do. False: nothing is known yet. */
+bool primaries_snapshot(struct primaries *primaries, size_t k, struct retention_view *ret_view,
+                        struct retention_margin *ret_margin);
 
 #endif

@@ -24,8 +24,8 @@ void status_numbers(const struct status *status, struct origin_numbers *ret)
     ret->ready = ret->captures.ready;
     turns_numbers(status->turns, &ret->turns);
     ret->under_way = ret->turns.outlet.under_way;
-    ret->gapped = ret->captures.gapped;
     primaries_numbers(status->primaries, &ret->primaries);
+    ret->gapped = ret->captures.gapped + ret->primaries.gapped;
     ret->primary_zones = ret->primaries.zones;
     ret->primary_ready = ret->primaries.ready;
     ret->active = ret->captures.active + ret->primaries.active;
@@ -56,9 +56,29 @@ static json_t *primary_json(const struct primary_status *zone, const uint8_t *ap
                      (int)history->versions, "history_bytes", (json_int_t)history->bytes);
 }
 
+/* The newest snapshot, and how long it will do. */
+static json_t *snapshot_json(const struct retention_view *view,
+                             const struct retention_margin *margin)
+{
+    char made[TIME_MAX_TEXT];
+    json_t *object =
+        json_pack("{s:s, s:n, s:n}", "verdict", retention_verdict_text(margin->verdict), "margin_s",
+                  "margin_messages");
+    if (!view->has_snapshot)
+        return object;
+    json_object_set_new(object, "offset", json_integer(view->offset));
+    json_object_set_new(object, "made", json_string(time_to_text(view->made_us, made)));
+    if (margin->ms != RETENTION_UNBOUNDED)
+        json_object_set_new(object, "margin_s", json_real((double)margin->ms / 1000));
+    json_object_set_new(object, "margin_messages", json_integer(margin->messages));
+    return object;
+}
+
 /* The zones whose primary is the log. */
 static json_t *primaries_json(const struct status *status)
 {
+    struct retention_view view;
+    struct retention_margin margin;
     json_t *list = json_array();
     const uint8_t *apex;
     struct primary_status zone;
@@ -67,28 +87,13 @@ static json_t *primaries_json(const struct status *status)
     for (size_t k = 0; primaries_status(status->primaries, k, &apex, &zone, &turn, &history); k++) {
         json_t *object = primary_json(&zone, apex, &history);
         add_turn(object, &turn);
+        json_object_set_new(object, "snapshot",
+                            primaries_snapshot(status->primaries, k, &view, &margin)
+                                ? snapshot_json(&view, &margin)
+                                : json_null());
         json_array_append_new(list, object);
     }
     return list;
-}
-
-/* The newest snapshot, and how long it will do; null: nothing is known yet. */
-static json_t *snapshot_json(const struct captured_status *zone)
-{
-    char made[TIME_MAX_TEXT];
-    if (!zone->has_margin)
-        return json_null();
-    json_t *object =
-        json_pack("{s:s, s:n, s:n}", "verdict", retention_verdict_text(zone->margin.verdict),
-                  "margin_s", "margin_messages");
-    if (!zone->has_snapshot)
-        return object;
-    json_object_set_new(object, "offset", json_integer(zone->snapshot_offset));
-    json_object_set_new(object, "made", json_string(time_to_text(zone->snapshot_made_us, made)));
-    if (zone->margin.ms != RETENTION_UNBOUNDED)
-        json_object_set_new(object, "margin_s", json_real((double)zone->margin.ms / 1000));
-    json_object_set_new(object, "margin_messages", json_integer(zone->margin.messages));
-    return object;
 }
 
 static json_t *zone_json(const struct captured_status *captured)
@@ -105,7 +110,9 @@ static json_t *zone_json(const struct captured_status *captured)
                                            : json_null());
     json_object_set_new(object, "records", number(captured->size.records));
     json_object_set_new(object, "bytes", number(captured->size.bytes));
-    json_object_set_new(object, "snapshot", snapshot_json(captured));
+    json_object_set_new(object, "snapshot",
+                        captured->has_margin ? snapshot_json(&captured->view, &captured->margin)
+                                             : json_null());
     add_turn(object, &captured->turn);
     return object;
 }

@@ -2,8 +2,8 @@
 
     make retention                 RETENTION_SECONDS (300) of changes; RETENTION_SEED=7: at other moments
 
-Kafka deletes closed segments only, so these are short. freshet-origin captures a zone from Knot, and its guard writes snapshots
-before what came after the last is gone. Consumers that start at random moments, and the origin itself, killed, find a log whose
+Kafka deletes closed segments only, so these are short. freshet-origin captures a zone from Knot, or has one whose primary is
+the log, and its guard writes snapshots before what came after the last is gone. Consumers that start at random moments, and the origin itself, killed, find a log whose
 beginning is gone and the newest snapshot. Then the guard is off: the broker takes no snapshot any more. The origin must say so, and
 what starts then that it has no zone, and give none.
 """
@@ -19,6 +19,7 @@ import dns.rcode
 import pytest
 from kafka.admin import ConfigResource, ConfigResourceType
 
+import changes
 import freshet
 import kafka_cluster
 import origin as origins
@@ -37,9 +38,9 @@ ZONE = "example.com."
 class Changer(threading.Thread):
     """Changes records at a steady rate, but for moments in which somebody compares."""
 
-    def __init__(self, primary):
+    def __init__(self, replace):
         super().__init__(daemon=True)
-        self._primary, self._stopping = primary, threading.Event()
+        self._replace, self._stopping = replace, threading.Event()
         self.still = threading.Lock()
         self.made, self.fault = 0, None
         self.start()
@@ -49,7 +50,7 @@ class Changer(threading.Thread):
             with self.still:
                 self.made += 1
                 try:
-                    self._primary.replace(f"n{self.made % NAMES}", f"10.0.{self.made >> 8 & 255}.{self.made & 255}")
+                    self._replace(f"n{self.made % NAMES}", f"10.0.{self.made >> 8 & 255}.{self.made & 255}")
                 except Exception as fault:  # pylint: disable=broad-except  # the test asks for it
                     self.fault = fault
                     return
@@ -63,22 +64,60 @@ class Changer(threading.Thread):
 class Place:
     """A broker, the primary, and the topics; what is started here is ended here."""
 
-    def __init__(self, stack):
+    def __init__(self, stack, kind):
         self._stack = stack
         self.cluster = kafka_cluster.KafkaBroker(properties=BROKER)
         stack.append(self.cluster.stop)
         self.updates = self.cluster.topic(retention_ms=KEPT_MS, segment_ms=SEGMENT_MS)
         self.snapshots = self.cluster.topic(cleanup_policy="compact", segment_ms=SEGMENT_MS, min_cleanable_dirty_ratio=0.01)
-        self.listen = ("127.0.0.1", process.free_port())
-        self.primary = primaries.Knot(ZONE, self.listen, more="\n".join(f"n{n} A 10.0.0.0" for n in range(NAMES)))
-        stack.append(self.primary.stop)
         self.partition = kafka_cluster.partition_of(ZONE)
+        self.origin = self._captured() if kind == "captured" else self._updated()
 
-    def origin(self):
-        config = origins.config(self.updates, {ZONE: [self.primary]}, self.snapshots, listen=[freshet.address_text(self.listen)])
-        origin = origins.Origin(config, log="info")
+    def _start(self, zone, **options):
+        origin = origins.Origin(origins.config(self.updates, {ZONE: zone}, self.snapshots, **options), log="info")
         self._stack.append(origin.close)
         return origin
+
+    def _captured(self):
+        listen = ("127.0.0.1", process.free_port())
+        self.primary = primaries.Knot(ZONE, listen, more="\n".join(f"n{n} A 10.0.0.0" for n in range(NAMES)))
+        self._stack.append(self.primary.stop)
+        origin = self._start([self.primary], listen=[freshet.address_text(listen)])
+        origin.wait_serial(ZONE, self.primary.serial(), within=20)
+        return origin
+
+    def _updated(self):
+        soa = f"ns1.{ZONE} hostmaster.{ZONE} 1 3600 600 86400 60"
+        self.updates.publish(ZONE, [changes.set_(ZONE, "NS", 3600, f"ns1.{ZONE}"), changes.set_(f"ns1.{ZONE}", "A", 3600, "127.0.0.1"),
+                                    changes.set_(ZONE, "SOA", 3600, soa)])
+        self.primary = self._start({"log": "primary", "update_from": ["127.0.0.1"], "transfer_from": ["127.0.0.1"]})
+        self._wait_ready()
+        return self.primary
+
+    def _wait_ready(self):
+        process.eventually(lambda: self.origin_zone()["ready"], within=20, what="the origin has the zone")
+
+    def replace(self, name, address):
+        primaries.replace(self.primary.address, ZONE, name, address)
+
+    def origin_zone(self):
+        """What the origin says of it."""
+        status = getattr(self, "origin", self.primary).status()
+        return (status["zone_list"] + status["primary_list"])[0]
+
+    def kill(self, changer):
+        """The origin, with kill -9; it goes on from the newest snapshot. UPDATEs wait for it meanwhile."""
+        if self.primary is not self.origin:
+            self.origin.kill()
+            time.sleep(3)
+            self.origin.start()
+            process.eventually(lambda: self.origin_zone()["versions"] > 0, within=20, what="the origin goes on")
+            assert self.origin.status()["axfr"] == 0  # not from the primary
+            return
+        with changer.still:
+            self.origin.kill()
+            self.origin.start()
+            self._wait_ready()
 
     def guard_off(self):
         """No message fits the topic of snapshots."""
@@ -98,11 +137,11 @@ class Place:
             return next(offset for part, offset in consumer.beginning_offsets(parts).items() if part.partition == self.partition)
 
 
-@pytest.fixture
-def place():
+@pytest.fixture(params=["captured", "log"])
+def place(request):
     stack = []
     try:
-        yield Place(stack)
+        yield Place(stack, request.param)
     finally:
         for end in reversed(stack):
             end()
@@ -133,21 +172,16 @@ def check_whole(place, changer, when):
 @pytest.mark.timeout(SECONDS + 400)
 def test_whoever_starts_has_the_whole_zone(place):
     chance = random.Random(SEED)
-    origin = place.origin()
-    origin.wait_serial(ZONE, place.primary.serial(), within=20)
-    changer, began, checked = Changer(place.primary), time.monotonic(), 0
+    origin = place.origin
+    changer, began, checked = Changer(place.replace), time.monotonic(), 0
     kill_at = began + SECONDS / 2
     margins = []
     while time.monotonic() < began + SECONDS:
         time.sleep(chance.uniform(1, 15))
         if kill_at and time.monotonic() > kill_at:
             kill_at = None
-            origin.kill()
-            time.sleep(3)
-            origin.start()
-            process.eventually(lambda: origin.zone(ZONE)["versions"] > 0, within=20, what="the origin goes on")
-            assert origin.status()["axfr"] == 0  # from the newest snapshot, and not from the primary
-        margins.append((origin.zone(ZONE)["snapshot"] or {}).get("margin_s"))
+            place.kill(changer)
+        margins.append((place.origin_zone()["snapshot"] or {}).get("margin_s"))
         check_whole(place, changer, time.monotonic() - began)
         checked += 1
     print(f"  {changer.made} changes, {checked} consumers, margin of the snapshot at least "
@@ -164,11 +198,11 @@ def without_guard(place, origin, changer):
     process.eventually(lambda: origin.metric("freshet_origin_snapshots_failed_total") > 0, within=KEPT_MS / 1000, every=0.5,
                        what="the origin has tried to write a snapshot")
     origin.wait_log("snapshots cannot be written")
-    snapshot = origin.zone(ZONE)["snapshot"]["offset"]
+    snapshot = place.origin_zone()["snapshot"]["offset"]
     process.eventually(lambda: place.log_begins() > snapshot, within=2.5 * KEPT_MS / 1000, every=1,
                        what=f"the log begins behind offset {snapshot}")
     process.eventually(lambda: origin.metric("freshet_origin_gapped") == 1, within=10, what="the origin says gapped")
-    assert origin.zone(ZONE)["snapshot"]["verdict"] == "gapped"
+    assert place.origin_zone()["snapshot"]["verdict"] == "gapped"
     assert changer.fault is None
     consumer = place.consumer()
     try:

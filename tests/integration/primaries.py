@@ -41,6 +41,14 @@ def run(*argv, stdin=None, **options):
     return done.stdout
 
 
+def replace(server, zone, name, address):
+    """By UPDATE: an RRset of one address."""
+    message = dns.update.UpdateMessage(zone)
+    message.replace(name, 3600, "A", address)
+    reply = dns.query.udp(message, server[0], timeout=10, port=server[1])
+    assert reply.rcode() == dns.rcode.NOERROR, reply
+
+
 class Primary:
     """What they have in common. Subclasses write a configuration, say how to start, and change."""
 
@@ -105,10 +113,7 @@ class Primary:
 
     def replace(self, name, address):
         """An RRset of one address, quickly and by the primary's own means; returns once it is acknowledged."""
-        message = dns.update.UpdateMessage(self.zone)
-        message.replace(name, 3600, "A", address)
-        reply = dns.query.udp(message, self.address[0], timeout=10, port=self.address[1])
-        assert reply.rcode() == dns.rcode.NOERROR, reply
+        replace(self.address, self.zone, name, address)
 
     def host(self, number):
         return f"host{number}.{self.zone} 3600 A 198.51.{number // 250 % 250}.{number % 250}"
