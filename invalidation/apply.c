@@ -19,6 +19,7 @@ enum {
 /* A zone below one of the subscription, as sets are named for it. */
 struct inner_zone {
     UT_hash_handle hh;
+    bool uncut; /* the zone above has taken its delegation away */
     struct order order;
     uint8_t name[NAME_MAX_SIZE];
 };
@@ -27,7 +28,9 @@ struct applier {
     struct applier_options options;
     pthread_mutex_t lock; /* one change set at a time: the marks have one writer */
     size_t zone_count;
-    struct order *orders;     /* by zone index */
+    struct order *orders; /* by zone index */
+    bool *uncut;          /* by zone index, as in inner zones */
+    bool any_uncut;
     uint64_t *invalidated;    /* by zone index: times by itself */
     uint64_t all_invalidated; /* times all zones were: gaps, and what named no zone */
     int64_t all_missed_until_us;
@@ -45,10 +48,11 @@ struct applier *applier_new(const struct applier_options *options)
     while (validity_zone(options->validity, applier->zone_count))
         applier->zone_count++;
     applier->orders = calloc(applier->zone_count + 1, sizeof *applier->orders);
+    applier->uncut = calloc(applier->zone_count + 1, sizeof *applier->uncut);
     applier->invalidated = calloc(applier->zone_count + 1, sizeof *applier->invalidated);
     applier->installer = installer_new(options->validity, options->stores, options->store_count);
     pthread_mutex_init(&applier->lock, NULL);
-    if (!applier->orders || !applier->invalidated || !applier->installer) {
+    if (!applier->orders || !applier->uncut || !applier->invalidated || !applier->installer) {
         applier_free(applier);
         return NULL;
     }
@@ -70,6 +74,7 @@ void applier_free(struct applier *applier)
     }
     installer_free(applier->installer);
     free(applier->orders);
+    free(applier->uncut);
     free(applier->invalidated);
     free(applier);
 }
@@ -156,6 +161,59 @@ static bool lies_deeper(const struct applier *applier, const uint8_t *name,
         if (find_inner(applier, name, size))
             return true;
     return false;
+}
+
+/* ---- cuts ---- */
+
+/* Whether the zone of a name is known to have no delegation; NULL: nothing is known of such a zone. */
+static bool *uncut_of(const struct applier *applier, const uint8_t *name)
+{
+    size_t index;
+    const uint8_t *zone = validity_zone_of(applier->options.validity, name, &index);
+    if (zone && name_equal(zone, name))
+        return &applier->uncut[index];
+    struct inner_zone *inner = find_inner(applier, name, name_size(name));
+    return inner ? &inner->uncut : NULL;
+}
+
+/* What a set says of delegations. One that may be late makes no zone anything that it was not. */
+static void note_cuts(struct applier *applier, const struct change_set *set, bool in_order)
+{
+    for (size_t i = 0; i < set->change_count; i++) {
+        const struct change *change = &set->changes[i];
+        const bool taken = change->op == CHANGE_DEL && change->rdata_count == 0;
+        if ((change->type != TYPE_NS && !(taken && change->type == 0)) ||
+            name_equal(change->name, set->zone))
+            continue;
+        bool *uncut = uncut_of(applier, change->name);
+        if (!uncut && taken && change->type == TYPE_NS) {
+            struct inner_zone *inner = add_inner(applier, change->name, name_size(change->name));
+            uncut = inner ? &inner->uncut : NULL;
+        }
+        if (uncut && taken)
+            *uncut = applier->any_uncut = true;
+        else if (uncut && in_order && change->op != CHANGE_DEL)
+            *uncut = false;
+    }
+}
+
+/* Whether a zone, or one that it lies in, has no delegation: then nobody is told what it says. */
+static bool is_uncut(const struct applier *applier, const uint8_t *zone)
+{
+    for (const uint8_t *at = zone; applier->any_uncut && at; at = name_parent(at)) {
+        const bool *uncut = uncut_of(applier, at);
+        if (uncut && *uncut)
+            return true;
+    }
+    return false;
+}
+
+static void forget_cuts(struct applier *applier)
+{
+    memset(applier->uncut, 0, applier->zone_count * sizeof *applier->uncut);
+    for (struct inner_zone *zone = applier->inner; zone; zone = zone->hh.next)
+        zone->uncut = false;
+    applier->any_uncut = false;
 }
 
 /* ---- what a change touches ---- */
@@ -359,8 +417,11 @@ int apply_change_set(struct applier *applier, const struct change_set *set, stru
     const enum order_verdict verdict = order ? order_enter(order, set, &read) : ORDER_EVICTS;
     applying.in_order = verdict == ORDER_PLACED;
     result.duplicate = verdict == ORDER_REPEATED;
-    if (!result.duplicate)
+    if (!result.duplicate) {
+        note_cuts(applier, set, applying.in_order);
+        applying.in_order = applying.in_order && !is_uncut(applier, set->zone);
         apply_once(applier, &applying, &result);
+    }
     pthread_mutex_unlock(&applier->lock);
     *ret_result = result;
     return ERR_OK;
@@ -383,6 +444,7 @@ int apply_invalidate(struct applier *applier, const uint8_t *zone, struct apply_
         result.marked = validity_mark_subtree(validity, zone);
     } else {
         applier->all_invalidated++;
+        forget_cuts(applier);
         if (applier->all_missed_until_us < at.wall_us)
             applier->all_missed_until_us = at.wall_us;
         result.marked = validity_mark_all(validity, !at.settled);

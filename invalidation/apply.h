@@ -24,7 +24,7 @@
  * A SET is installed only when its set can be placed in order (order.h), over what no other change has touched (of the order
  * among zones, and of publishers' clocks, too little is known) and what was fetched before the change's time (an authority
  * may be further by now), and for names that lie in no zone below the set's own that is known of, nor below a delegation in the
- * same set: there the outer zone has glue at most. An installed answer is as old as the change.
+ * same set: there the outer zone has glue at most. Nor for names of a zone whose delegation was taken away. An installed answer is as old as the change.
  *
  * Calls may come from any thread; they take turns on one lock.
  */

@@ -134,7 +134,8 @@ static struct apply_result apply(struct fixture *f, const char *zone, int second
 #define RRSET(op, name, type, rdata)                                                               \
     "{\"op\":\"" op "\",\"name\":\"" name "\",\"type\":\"" type                                    \
     "\",\"ttl\":300,\"rdata\":[\"" rdata "\"]}"
-#define FLUSH(name) "{\"op\":\"FLUSH\",\"name\":\"" name "\"}"
+#define SUBTREE(name) "{\"op\":\"FLUSH\",\"name\":\"" name "\",\"subtree\":true}"
+#define FLUSH(name)   "{\"op\":\"FLUSH\",\"name\":\"" name "\"}"
 
 /* The delegation of a nested zone makes the name between exist. */
 static void test_p1_a_nested_delegation_ends_absence_above_it(void **state)
@@ -163,6 +164,55 @@ static void test_p1_without_its_cut_a_nested_apex_is_any_name(void **state)
     apply(f, "a.b.example.com.", 11, SET("www.a.b.example.com.", "192.0.2.2"));
     assert_int_equal(look(f, "a.b.example.com.", TYPE_A), KEPT);
     assert_int_equal(look(f, "example.com.", TYPE_A), KEPT);
+}
+
+#define DEL_NS(name) "{\"op\":\"DEL\",\"name\":\"" name "\",\"type\":\"NS\"}"
+
+/* A set of `zone` for a name that is held. Whether it was installed. */
+static bool installs(struct fixture *f, const char *zone, int second, const char *name,
+                     const char *set)
+{
+    hold(f, name);
+    return apply(f, zone, second, set).installed == 1;
+}
+
+/* Whose cut was taken away may go on publishing: nobody is told what it says any more. */
+static void test_p8_a_zone_without_its_cut_is_not_installed(void **state)
+{
+    struct fixture *f = *state;
+    static const struct {
+        const char *zone, *name, *set, *other;
+    } cases[] = {
+        {"a.b.example.com.", "www.a.b.example.com.", SET("www.a.b.example.com.", "192.0.2.1"),
+         SET("www.a.b.example.com.", "192.0.2.2")},
+        {"y.sub.example.com.", "www.y.sub.example.com.", SET("www.y.sub.example.com.", "192.0.2.1"),
+         SET("www.y.sub.example.com.", "192.0.2.2")},
+    };
+    static const char *const taken[] = {DEL_NS("a.b.example.com.") "," DEL_NS("sub.example.com."),
+                                        "{\"op\":\"DEL\",\"name\":\"a.b.example.com.\"},"
+                                        "{\"op\":\"DEL\",\"name\":\"sub.example.com.\"}"};
+    for (int i = 0; i < 2; i++) {
+        const int second = 10 + 10 * i;
+        for (size_t k = 0; k < 2; k++)
+            assert_true(installs(f, cases[k].zone, second, cases[k].name, cases[k].set));
+        apply(f, "example.com.", second + 1, taken[i]);
+        for (size_t k = 0; k < 2; k++) {
+            assert_false(installs(f, cases[k].zone, second + 2, cases[k].name, cases[k].other));
+            assert_int_equal(look(f, cases[k].name, TYPE_A), GONE);
+        }
+        apply(f, "example.com.", second + 3,
+              RRSET("SET", "a.b.example.com.", "NS", "ns.example.net.") "," RRSET(
+                  "ADD", "sub.example.com.", "NS", "ns.example.net."));
+        for (size_t k = 0; k < 2; k++)
+            assert_true(installs(f, cases[k].zone, second + 4, cases[k].name, cases[k].other));
+        apply(f, "example.com.", second + 5, FLUSH("b.example.com.") "," SUBTREE("example.com."));
+    }
+    /* After a gap nothing is known of it, as at the start. */
+    struct apply_result result;
+    apply(f, "example.com.", 40, taken[0]);
+    assert_int_equal(apply_invalidate(f->applier, NULL, (struct apply_at){.now = start}, &result),
+                     0);
+    assert_true(installs(f, cases[0].zone, 41, cases[0].name, cases[0].other));
 }
 
 /* A delegation and its glue come in one set, as a rule. */
@@ -360,6 +410,7 @@ int main(void)
         TEST(test_p1_a_nested_delegation_ends_absence_above_it),
         TEST(test_p1_without_its_cut_a_nested_apex_is_any_name),
         TEST(test_p8_glue_of_a_cut_in_the_same_set),
+        TEST(test_p8_a_zone_without_its_cut_is_not_installed),
         TEST(test_p1_a_set_of_a_zone_below_counts),
         TEST(a_set_of_an_excepted_zone_is_nobodys),
         TEST(test_p8_glue_is_never_installed),
