@@ -4,49 +4,73 @@
     zone.text                          a zone file
     zone.question(rng)                 (name, type) in text
 
-What knotd would not load is not made: something beside a CNAME, something below a DNAME. Nor is what it does not take for
-synthesised from a wildcard: names that begin with "*" themselves, and are not there. Nor labels that begin with the one byte 0 that another label is, which knotd puts in a wrong order. Nor
-wildcards below a cut: it makes addresses of them.
+What knotd would not load is not made: something beside a CNAME, something below a DNAME.
+
+knotd 3.2 finds and orders names wrongly where a label is another one and bytes of 0 behind it. `low` makes a zone with such labels in
+disguise, which lower() takes off: "!" and "%" stand for the bytes 0 and 1, whose order among the other letters is the same.
 """
+
+import functools
+import re
+
+import dns.name
 
 LABELS = ["a", "b", "c", "*", "aa", "x-1", "0", "\\000", "zz", "ns"]
 TYPES = ["A", "AAAA", "TXT", "MX", "SRV", "NS", "SOA", "CNAME", "DNAME", "DS", "ANY", "NSEC", "NSEC3",
          "NSEC3PARAM", "DNSKEY", "TYPE65280"]
+LOW_LABELS = [*(label for label in LABELS if label != "\\000"), "!", "!!", "a!", "!a", "%", "a!!"]
+DISGUISE = {"!": 0, "%": 1}
 LONG = ".".join(["l" * 63, "m" * 63, "n" * 40])
+
+
+def lower(text):
+    """Text with the bytes that were meant; knotd writes "!" as "\\!"."""
+    for letter, byte in DISGUISE.items():
+        text = text.replace("\\" + letter, letter).replace(letter, f"\\{byte:03}")
+    return text
 
 
 class RandomZone:
     """`nodes`: owner as a tuple of labels, root's side last, relative to the apex -> {type: [rdata]}."""
 
-    def __init__(self, apex, rng, names=60):
-        self.apex = apex
+    def __init__(self, apex, rng, names=60, low=False):
+        self.apex, self.low, self.labels = apex, low, LOW_LABELS if low else LABELS
         self.nodes = {(): {"NS": ["ns." + apex, "ns.elsewhere.test."], "MX": ["10 " + self._some(rng)]}}
         self.nodes["ns",] = {"A": ["192.0.2.53"]}
         for _ in range(names):
             self._add(rng)
-        for owner in [owner for owner in self.nodes if self._is_below(owner, "DNAME") or (
-                "*" in owner and self._is_below(owner, "NS"))]:
+        for owner in [owner for owner in self.nodes if self._is_below(owner, "DNAME")]:
             del self.nodes[owner]
-        self.text = "".join(self._lines(rng))
+        self.text = re.sub("([!%])", r"\\\1", "".join(self._lines(rng)))
+
+    @functools.cached_property
+    def names(self):
+        """`nodes` by whole names, with what knotd adds at the apex left out."""
+        return {dns.name.from_text(".".join([*owner, self.apex])): types for owner, types in self.nodes.items()}
+
+    @functools.cached_property
+    def enclosers(self):
+        """All names that exist: those with records, and what is above them."""
+        apex = dns.name.from_text(self.apex)
+        return {dns.name.Name(name.labels[at:]) for name in self.names
+                for at in range(len(name.labels) - len(apex.labels) + 1)}
 
     def _some(self, rng):
         """A name to point to: mostly of the zone, there or not."""
         chance = rng.random()
         if chance < 0.1:
             return "www.elsewhere.test."
-        labels = [rng.choice(LABELS) for _ in range(rng.randint(1, 4))]
+        labels = [rng.choice(self.labels) for _ in range(rng.randint(1, 4))]
         known = list(self.nodes) if hasattr(self, "nodes") else []
         if known and chance < 0.6:
             labels = list(rng.choice(known))
             if rng.random() < 0.3:
-                labels.insert(0, rng.choice(LABELS))
-        if labels and labels[0] == "*" and tuple(labels) not in known:
-            labels[0] = "star"
+                labels.insert(0, rng.choice(self.labels))
         return ".".join([*labels, self.apex])
 
     def _add(self, rng):
         base = rng.choice(list(self.nodes))
-        owner = tuple(rng.choice(LABELS) for _ in range(rng.choice([1, 1, 1, 2, 3]))) + base
+        owner = tuple(rng.choice(self.labels) for _ in range(rng.choice([1, 1, 1, 2, 3]))) + base
         if len(owner) > 7 or owner in self.nodes:
             return
         wild = "*" in owner
@@ -101,17 +125,15 @@ class RandomZone:
         labels = list(rng.choice(list(self.nodes)))
         chance = rng.random()
         if chance < 0.3:
-            labels = [rng.choice(LABELS) for _ in range(rng.randint(1, 3))] + labels
+            labels = [rng.choice(self.labels) for _ in range(rng.randint(1, 3))] + labels
         elif chance < 0.5 and labels:
-            labels[0] = rng.choice(LABELS)
+            labels[0] = rng.choice(self.labels)
         elif chance < 0.65:
             labels = labels[rng.randint(0, len(labels)):]
         elif chance < 0.7:
-            labels = ["\\001" if rng.random() < 0.2 else rng.choice(["a", "aa", "zz", "0"]) * 5] + labels
+            labels = ["%" if self.low else "\\001" if rng.random() < 0.2 else rng.choice(["a", "aa", "zz", "0"]) * 5] + labels
         elif chance < 0.72:
             labels = ["l" * 60, "m" * 40] + labels
-        if labels and labels[0] == "*" and tuple(labels) not in self.nodes:
-            labels[0] = "star"
         name = ".".join([*labels, self.apex])
         if rng.random() < 0.1:
             name = name.upper()
