@@ -237,8 +237,9 @@ fuzz: $(FUZZERS:%=build/fuzz/fuzz_%)
 #   dump         what a dump of a million answers costs those who ask meanwhile: latency of hits, and memory
 #   fanout       one topic, up to 1,000 subscribed caches; then on paper 10,000 and 1,000,000
 #   flood        one client against all others: random names, connections, endless requests; beside Unbound
+#   zone         a zone of a million records: load, memory, lookups and changes, beside Knot and NSD
 #   tolerance    what odd servers, odd networks and odd clients come to, beside other servers; ten minutes
-BENCHES      := checker propagation capture apply memory throughput dump fanout flood tolerance
+BENCHES      := checker propagation capture apply memory throughput dump fanout flood zone tolerance
 CHECKER_ARGS ?= --seconds 600 --peer-seconds 60 two-level peers
 
 # That they see what there is to see: servers and caches with one fault each.

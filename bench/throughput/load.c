@@ -63,8 +63,11 @@ struct load {
 
 static void read_options(struct load *load, int argc, char **argv)
 {
-    static const char *const orders[] = {
-        [ORDER_UNIFORM] = "uniform", [ORDER_ZIPF] = "zipf", [ORDER_EACH] = "each", NULL};
+    static const char *const orders[] = {[ORDER_UNIFORM] = "uniform",
+                                         [ORDER_ZIPF] = "zipf",
+                                         [ORDER_EACH] = "each",
+                                         [ORDER_SHUFFLED] = "shuffled",
+                                         NULL};
     struct question_options *q = &load->questions;
     struct run *run = &load->run;
     const struct option_row rows[] = {
@@ -83,13 +86,14 @@ static void read_options(struct load *load, int argc, char **argv)
         {"flows", "N", "sockets (8)", NUMBER(&load->flow_count, 1, FLOWS_MAX)},
         {"tcp", NULL, "connections with pipelined queries", FLAG(&run->stream, true)},
         {"known", "N", "names asked for again and again (10000)", NUMBER(&q->known, 1, 1e7)},
-        {"order", "uniform|zipf|each", "of these (uniform)", CHOICE(&q->order, orders)},
+        {"order", "uniform|zipf|each|shuffled", "of these (uniform)", CHOICE(&q->order, orders)},
         {"unique", "SHARE", "of the queries ask for a name that is never asked for again (0)",
          NUMBER(&q->unique_share, 0, 1)},
         {"first-unique", "N", "the number of the first of these",
          NUMBER(&q->first_unique, 0, 1e15)},
         {"suffix", "NAME", "bench.example.com.", PLACE(&q->suffix)},
         {"edns", NULL, "queries carry an OPT record", FLAG(&q->edns, true)},
+        {"iterative", NULL, "queries do not ask for recursion", FLAG(&q->iterative, true)},
         {"echo", NULL, "a reply need not have an answer", FLAG(&run->accept_any, true)},
         {"timeout", "MS", "a reply that takes longer is lost (1000)",
          SCALED(&load->timeout, 1, 60000, MS)},

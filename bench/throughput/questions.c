@@ -57,7 +57,7 @@ static bool put_query(struct questions *questions, const struct question_options
                       uint8_t query[QUESTION_MAX])
 {
     static const uint8_t opt[OPT] = {0, 0, 41, 0x04, 0xd0};
-    memcpy(query, (uint8_t[HEADER]){0, 0, 1, 0, 0, 1}, HEADER); /* RD */
+    memcpy(query, (uint8_t[HEADER]){0, 0, !options->iterative, 0, 0, 1}, HEADER);
     query[HEADER] = LABEL;
     const size_t name = HEADER + 1 + LABEL;
     const size_t suffix =
@@ -96,14 +96,32 @@ static bool draw_zipf(struct questions *questions, const struct question_options
     return true;
 }
 
+/* Each once, in any order. */
+static void shuffle(struct questions *questions, struct chance *chance)
+{
+    for (uint32_t i = 1; i < questions->order_size; i++) {
+        const uint32_t other = (uint32_t)(chance_draw(chance) * (i + 1));
+        const uint32_t kept = questions->order[other];
+        questions->order[other] = questions->order[i];
+        questions->order[i] = kept;
+    }
+}
+
+static bool has_each_once(enum order order)
+{
+    return order == ORDER_EACH || order == ORDER_SHUFFLED;
+}
+
 static bool draw_order(struct questions *questions, const struct question_options *options)
 {
     struct chance chance = chance_of(options->seed);
     for (uint32_t i = 0; i < questions->order_size; i++)
         questions->order[i] =
-            options->order == ORDER_EACH ? i : (uint32_t)(chance_draw(&chance) * options->known);
+            has_each_once(options->order) ? i : (uint32_t)(chance_draw(&chance) * options->known);
     if (options->order == ORDER_ZIPF && !draw_zipf(questions, options, &chance))
         return false;
+    if (options->order == ORDER_SHUFFLED)
+        shuffle(questions, &chance);
     for (uint32_t i = 0; i < questions->order_size; i++)
         if (chance_draw(&chance) < options->unique_share)
             questions->order[i] = ORDERED_UNIQUE;
@@ -116,7 +134,7 @@ struct questions *questions_new(const struct question_options *options)
     if (!questions)
         return NULL;
     questions->next_unique = options->first_unique;
-    questions->order_size = options->order == ORDER_EACH ? options->known : QUESTION_ORDER;
+    questions->order_size = has_each_once(options->order) ? options->known : QUESTION_ORDER;
     questions->known = aligned_alloc(QUESTION_MAX, (size_t)options->known * QUESTION_MAX);
     questions->order = calloc(questions->order_size, sizeof *questions->order);
     if (!questions->known || !questions->order ||

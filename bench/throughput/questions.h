@@ -17,7 +17,7 @@
 
 enum { QUESTION_MAX = 64, QUESTION_ORDER = 1 << 17 };
 
-enum order { ORDER_UNIFORM, ORDER_ZIPF, ORDER_EACH };
+enum order { ORDER_UNIFORM, ORDER_ZIPF, ORDER_EACH, ORDER_SHUFFLED };
 
 struct question_options {
     const char *suffix; /* "bench.example.com." */
@@ -26,6 +26,7 @@ struct question_options {
     double unique_share;   /* 0 to 1, of the queries */
     uint64_t first_unique; /* number of the first unique name */
     bool edns;
+    bool iterative; /* RD is not set */
     uint64_t seed;
 };
 
