@@ -253,6 +253,7 @@ struct build_mark build_mark(const struct builder *builder)
         .at = builder->out.at,
         .suffix_count = builder->suffix_count,
         .ttl_count = builder->ttl_count,
+        .lone_question = builder->lone_question,
     };
     memcpy(mark.counts, builder->counts, sizeof mark.counts);
     return mark;
@@ -264,6 +265,7 @@ void build_back(struct builder *builder, const struct build_mark *mark)
     builder->out.failed = false;
     builder->suffix_count = mark->suffix_count;
     builder->ttl_count = mark->ttl_count;
+    builder->lone_question = mark->lone_question;
     memcpy(builder->counts, mark->counts, sizeof mark->counts);
 }
 

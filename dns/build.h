@@ -58,6 +58,7 @@ struct build_mark {
     size_t at;
     uint16_t counts[3];
     uint16_t suffix_count, ttl_count;
+    bool lone_question;
 };
 struct build_mark build_mark(const struct builder *builder);
 void build_back(struct builder *builder, const struct build_mark *mark);

@@ -22,6 +22,7 @@ struct streamed_zone {
     bool moved; /* there is another version since somebody asked */
     size_t number;
     _Atomic int state;
+    _Atomic uint64_t unprovable;
     uint64_t epoch;                /* what is loaded for an older one is not wanted */
     int64_t next;                  /* offset of the first change set that is not in it */
     int64_t least;                 /* of a snapshot to be of use */
@@ -555,6 +556,11 @@ void streamed_count_damaged(struct streamed *s, const uint8_t *apex, int error)
     pthread_mutex_unlock(&s->lock);
 }
 
+void streamed_count_unprovable(const struct streamed_zone *zone)
+{
+    atomic_fetch_add(&((struct streamed_zone *)zone)->unprovable, 1);
+}
+
 /* ---- whoever wants to know ------------------------------------------------------------------- */
 
 bool streamed_status(struct streamed *s, size_t k, struct streamed_status *ret)
@@ -564,6 +570,7 @@ bool streamed_status(struct streamed *s, size_t k, struct streamed_status *ret)
     pthread_mutex_lock(&s->lock);
     *ret = s->zones[k]->status;
     ret->state = streamed_state(s->zones[k]);
+    ret->unprovable = atomic_load(&s->zones[k]->unprovable);
     ret->offset = s->zones[k]->next;
     if (is_whole(s->zones[k]) && s->feed.known && s->feed_next[ret->partition] > ret->offset)
         ret->offset = s->feed_next[ret->partition];

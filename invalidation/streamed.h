@@ -164,6 +164,9 @@ void streamed_unreadable(struct streamed *streamed, const struct streamed_job *j
 /* A message of the snapshots' topic was not used. */
 void streamed_count_damaged(struct streamed *streamed, const uint8_t *apex, int error);
 
+/* An answer of the zone would have taken a proof that is not made (zone/lookup.h, ZONE_UNPROVABLE). From any thread. */
+void streamed_count_unprovable(const struct streamed_zone *zone);
+
 /* ---- whoever wants to know */
 
 struct streamed_status {
@@ -182,6 +185,7 @@ struct streamed_status {
     uint64_t elsewhere;   /* those in other partitions */
     uint64_t refused;     /* messages that could not be read */
     uint64_t damaged;     /* messages of snapshots that were not used */
+    uint64_t unprovable;  /* answers refused: too many iterations of NSEC3 */
     uint64_t loads;       /* times it became whole */
 };
 

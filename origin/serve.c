@@ -405,20 +405,6 @@ static bool take_transfer(const struct asked *asked, size_t end, const uint8_t *
 
 /* ---- questions ---- */
 
-static uint16_t lookup_rcode(enum zone_lookup_result result)
-{
-    switch (result) {
-    case ZONE_NXDOMAIN:
-        return RCODE_NXDOMAIN;
-    case ZONE_TOO_LONG:
-        return RCODE_YXDOMAIN;
-    case ZONE_OUTSIDE:
-        return RCODE_SERVFAIL;
-    default:
-        return RCODE_NOERROR;
-    }
-}
-
 /* Writes the answer of a zone; cut short to its question where it does not fit. */
 static int write_answer(const struct asked *asked, const struct zone *zone, size_t room)
 {
@@ -432,16 +418,16 @@ static int write_answer(const struct asked *asked, const struct zone *zone, size
     struct build_mark mark = build_mark(&builder);
     enum zone_lookup_result result =
         zone_lookup(zone_state(zone), &message->question, message->edns.dnssec_ok, &builder);
+    flags |= zone_lookup_flags(result, &builder);
     if (builder.out.failed) {
         build_back(&builder, &mark);
         flags |= FLAG_TC;
     }
-    if (result != ZONE_REFERRAL && result != ZONE_OUTSIDE)
-        flags |= FLAG_AA;
     builder.out.size += opt;
     if (message->edns.present)
-        build_opt(&builder, DNS_EDNS_UDP, 0, message->edns.dnssec_ok, EDE_NONE);
-    return build_finish(&builder, message->id, (uint16_t)(flags | lookup_rcode(result)));
+        build_opt(&builder, DNS_EDNS_UDP, 0, message->edns.dnssec_ok,
+                  result == ZONE_UNPROVABLE ? EDE_NSEC3_ITERATIONS : EDE_NONE);
+    return build_finish(&builder, message->id, flags);
 }
 
 static bool take_question(const struct asked *asked, size_t end, const uint8_t *name)

@@ -67,7 +67,11 @@ static bool find_chain(struct finding *finding, struct chain *ret)
     if (!finding->state->hashes || !state_apex_find(finding->state, TYPE_NSEC3PARAM, &rrset))
         return false;
     ret->finding = finding;
-    return hash_parameters(zone_rdata(&rrset, 0), &ret->parameters);
+    if (!hash_parameters(zone_rdata(&rrset, 0), &ret->parameters))
+        return false;
+    if (ret->parameters.iterations > HASH_MAX_ITERATIONS)
+        finding->unprovable = true;
+    return true;
 }
 
 /* Whether a node's NSEC3 is of the chain: a zone may have another one while it changes from one to the next. */
@@ -93,7 +97,7 @@ static bool seek_hash(const struct chain *chain, const uint8_t *name, const stru
     uint8_t owner[NAME_MAX_SIZE];
     const size_t size = hash_owner(&chain->parameters, name, state->apex, owner);
     *ret_node = NULL;
-    if (size == 0)
+    if (size == 0 || chain->finding->unprovable)
         return false;
     key_make(owner, size, state->apex_size, &key);
     const bool matches = tree_seek(state->hashes, &key, &cursor) == KEY_SAME;

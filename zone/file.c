@@ -18,7 +18,9 @@ struct reading {
     int result;
     const uint8_t *apex;
     bool has_soa;
-    struct change change; /* the records that wait; none: rdata_count is 0 */
+    struct change change;    /* the records that wait; none: rdata_count is 0 */
+    unsigned long long line; /* of the first of them */
+    unsigned long long last; /* of the record before this one */
     uint8_t owner[NAME_MAX_SIZE];
     size_t used, capacity; /* bytes in data[], places in rdata[] */
     struct rdata_view *rdata;
@@ -26,21 +28,20 @@ struct reading {
     uint8_t checked[NODE_MAX_RDATA]; /* one record as it is after the check */
 };
 
-static void describe(struct reading *reading, const zs_scanner_t *scanner, const char *what)
-{
-    snprintf(reading->error->where, sizeof reading->error->where, "%s:%llu: %s",
-             scanner->file.name ? scanner->file.name : "?",
-             (unsigned long long)scanner->line_counter, what);
-}
-
-static void stop(zs_scanner_t *scanner, int result, const char *what)
+static void stop_at(zs_scanner_t *scanner, unsigned long long line, int result, const char *what)
 {
     struct reading *reading = scanner->process.data;
     if (reading->result == ERR_OK) {
         reading->result = result;
-        describe(reading, scanner, what);
+        snprintf(reading->error->where, sizeof reading->error->where, "%s:%llu: %s",
+                 scanner->file.name ? scanner->file.name : "?", line, what);
     }
     scanner->state = ZS_STATE_STOP;
+}
+
+static void stop(zs_scanner_t *scanner, int result, const char *what)
+{
+    stop_at(scanner, scanner->line_counter, result, what);
 }
 
 static void process_error(zs_scanner_t *scanner)
@@ -53,14 +54,16 @@ static void process_error(zs_scanner_t *scanner)
          zs_strerror(code));
 }
 
-/* Makes the waiting records part of the edit. */
-static int flush(struct reading *reading)
+/* Makes the waiting records part of the edit; what is wrong is wrong where they begin. */
+static int flush(struct reading *reading, zs_scanner_t *scanner)
 {
     struct change *change = &reading->change;
     if (change->rdata_count == 0)
         return ERR_OK;
     change->rdata = reading->rdata;
     const int result = zone_edit_change(reading->edit, change);
+    if (result != ERR_OK)
+        stop_at(scanner, reading->line, result, error_text(result));
     change->rdata_count = 0;
     reading->used = 0;
     return result;
@@ -97,14 +100,16 @@ static bool is_well_formed(struct reading *reading, const zs_scanner_t *scanner)
            (int)scanner->r_data_length;
 }
 
-static int collect(struct reading *reading, const zs_scanner_t *scanner)
+static int collect(struct reading *reading, zs_scanner_t *scanner)
 {
     struct change *change = &reading->change;
-    int result = goes_with(reading, scanner) ? ERR_OK : flush(reading);
+    int result = goes_with(reading, scanner) ? ERR_OK : flush(reading, scanner);
     if (result == ERR_OK)
         result = more_places(reading);
     if (result != ERR_OK)
         return result;
+    if (change->rdata_count == 0)
+        reading->line = scanner->line_counter;
     name_lower(scanner->r_owner, scanner->r_owner_length, reading->owner);
     *change = (struct change){.op = CHANGE_ADD,
                               .type = scanner->r_type,
@@ -142,17 +147,15 @@ static void process_record(zs_scanner_t *scanner)
         if (result != ERR_OK)
             stop(scanner, result, error_text(result));
         reading->has_soa |= scanner->r_type == TYPE_SOA;
+        reading->last = scanner->line_counter;
     }
 }
 
 /* After the last record; the scanner knows the file and the line yet. */
 static void finish(struct reading *reading, zs_scanner_t *scanner)
 {
-    const int result = reading->result == ERR_OK ? flush(reading) : ERR_OK;
-    if (result != ERR_OK)
-        stop(scanner, result, error_text(result));
-    else if (!reading->has_soa)
-        stop(scanner, ERR_FORMAT, "no SOA up to here");
+    if (reading->result == ERR_OK && flush(reading, scanner) == ERR_OK && !reading->has_soa)
+        stop_at(scanner, reading->last, ERR_FORMAT, "no SOA up to here");
 }
 
 static void scan(struct reading *reading, const char *path)
@@ -192,6 +195,7 @@ int zone_file_read(const char *path, struct zone_edit *edit, struct zone_file_er
     reading->result = ERR_OK;
     reading->apex = zone_edit_apex(edit);
     reading->has_soa = false;
+    reading->line = reading->last = 1;
     reading->change.rdata_count = reading->used = reading->capacity = 0;
     reading->rdata = NULL;
     scan(reading, path);

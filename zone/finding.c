@@ -46,58 +46,31 @@ static void put_signatures(struct finding *finding, enum section section,
     }
 }
 
-static bool put(struct finding *finding, enum section section, const struct zone_rrset *rrset,
+static void put(struct finding *finding, enum section section, const struct zone_rrset *rrset,
                 const uint8_t *owner, const uint32_t *ttl)
 {
     if (is_put(finding, owner, rrset->type))
-        return false;
+        return;
     remember(finding, rrset, owner);
     for (size_t k = 0; k < rrset->count; k++)
         put_one(finding, section, rrset, k, owner, ttl ? *ttl : zone_ttl(rrset, k));
     if (rrset->type != TYPE_RRSIG)
         put_signatures(finding, section, rrset, owner, ttl ? *ttl : rrset->ttl);
-    return true;
 }
 
-bool finding_put(struct finding *finding, enum section section, const struct zone_rrset *rrset,
+void finding_put(struct finding *finding, enum section section, const struct zone_rrset *rrset,
                  const uint8_t *owner)
 {
-    return put(finding, section, rrset, owner ? owner : rrset->owner, NULL);
+    put(finding, section, rrset, owner ? owner : rrset->owner, NULL);
 }
 
-bool finding_put_with_ttl(struct finding *finding, enum section section,
+void finding_put_with_ttl(struct finding *finding, enum section section,
                           const struct zone_rrset *rrset, uint32_t ttl)
 {
-    return put(finding, section, rrset, rrset->owner, &ttl);
+    put(finding, section, rrset, rrset->owner, &ttl);
 }
 
 /* -- the additional section -------------------------------------------------------------------- */
-
-/* What a builder goes back to when something does not fit. */
-struct mark {
-    struct wire_writer out;
-    uint16_t counts[3], suffix_count, ttl_count;
-    bool lone_question;
-};
-
-static struct mark mark_of(const struct builder *builder)
-{
-    struct mark mark = {.out = builder->out,
-                        .suffix_count = builder->suffix_count,
-                        .ttl_count = builder->ttl_count,
-                        .lone_question = builder->lone_question};
-    memcpy(mark.counts, builder->counts, sizeof mark.counts);
-    return mark;
-}
-
-static void go_back(struct builder *builder, const struct mark *mark)
-{
-    builder->out = mark->out;
-    builder->suffix_count = mark->suffix_count;
-    builder->ttl_count = mark->ttl_count;
-    builder->lone_question = mark->lone_question;
-    memcpy(builder->counts, mark->counts, sizeof mark->counts);
-}
 
 static void put_addresses(struct finding *finding, const struct node *node, const uint8_t *owner,
                           bool must_fit)
@@ -105,12 +78,12 @@ static void put_addresses(struct finding *finding, const struct node *node, cons
     static const uint16_t types[] = {TYPE_A, TYPE_AAAA};
     for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
         struct zone_rrset rrset;
-        const struct mark mark = mark_of(finding->builder);
-        if (mark.out.failed || !node_find(node, types[i], &rrset))
+        const struct build_mark mark = build_mark(finding->builder);
+        if (finding->builder->out.failed || !node_find(node, types[i], &rrset))
             continue;
         finding_put(finding, SECTION_ADDITIONAL, &rrset, owner);
         if (finding->builder->out.failed && !must_fit)
-            go_back(finding->builder, &mark);
+            build_back(finding->builder, &mark);
     }
 }
 
@@ -120,7 +93,7 @@ static bool has_additional(uint16_t type)
 }
 
 /* The addresses of a name: glue too, below a cut, and what a wildcard makes. */
-static void put_target(struct finding *finding, const uint8_t *target, const struct node *cut)
+static void put_target(struct finding *finding, const uint8_t *target, bool must_fit)
 {
     struct finding_name *name = &finding->targets[finding->target_count];
     struct spot spot;
@@ -137,22 +110,33 @@ static void put_target(struct finding *finding, const uint8_t *target, const str
     if (!node)
         return;
     finding->target_count++;
-    put_addresses(finding, node, name->bytes, cut && name_is_within(name->bytes, node_name(cut)));
+    put_addresses(finding, node, name->bytes, must_fit);
+}
+
+/* Those of the names in an RRset that are within the cut, or those that are not. */
+static void put_targets(struct finding *finding, const struct zone_rrset *rrset,
+                        const struct node *cut, bool within)
+{
+    if (!has_additional(rrset->type))
+        return;
+    for (size_t k = 0; k < rrset->count; k++) {
+        const struct rdata_view rdata = zone_rdata(rrset, k);
+        size_t offset;
+        bool compressible;
+        if (!rdata_name_at(rrset->type, rdata.bytes, rdata.size, 0, &offset, &compressible))
+            continue;
+        const uint8_t *target = rdata.bytes + offset;
+        if ((cut && name_is_within(target, node_name(cut))) == within)
+            put_target(finding, target, within);
+    }
 }
 
 void finding_put_additional(struct finding *finding, const struct node *cut)
 {
     const size_t count = finding->put_count; /* addresses lead no further */
-    for (size_t i = 0; i < count; i++) {
-        const struct zone_rrset *rrset = &finding->put[i].rrset;
-        if (!has_additional(rrset->type))
-            continue;
-        for (size_t k = 0; k < rrset->count; k++) {
-            const struct rdata_view rdata = zone_rdata(rrset, k);
-            size_t offset;
-            bool compressible;
-            if (rdata_name_at(rrset->type, rdata.bytes, rdata.size, 0, &offset, &compressible))
-                put_target(finding, rdata.bytes + offset, cut);
-        }
-    }
+    if (cut)                                 /* what must fit before what may be left out */
+        for (size_t i = 0; i < count; i++)
+            put_targets(finding, &finding->put[i].rrset, cut, true);
+    for (size_t i = 0; i < count; i++)
+        put_targets(finding, &finding->put[i].rrset, cut, false);
 }

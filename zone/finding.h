@@ -26,6 +26,7 @@ struct finding {
     const struct zone_state *state;
     struct builder *builder;
     bool dnssec_ok;
+    bool unprovable; /* a proof takes too many iterations (hash.h) */
     size_t put_count;
     struct finding_put {
         const uint8_t *owner; /* the state's, or the finding's */
@@ -44,14 +45,14 @@ struct finding {
 };
 
 /*
- * Puts an RRset with its signatures into a section, under another owner if `owner` is not NULL, unless it is there
- * already. Returns whether it was not.
+ * Puts an RRset with its signatures into a section, under another owner if `owner` is not NULL, unless it is in the message
+ * already.
  */
-bool finding_put(struct finding *finding, enum section section, const struct zone_rrset *rrset,
+void finding_put(struct finding *finding, enum section section, const struct zone_rrset *rrset,
                  const uint8_t *owner);
 
 /* The same with another TTL, for the SOA of a denial. */
-bool finding_put_with_ttl(struct finding *finding, enum section section,
+void finding_put_with_ttl(struct finding *finding, enum section section,
                           const struct zone_rrset *rrset, uint32_t ttl);
 
 /*

@@ -10,6 +10,12 @@
 
 #include "zone/change.h"
 
+/*
+ * The most that are made for a proof: one question takes up to a hash for each label of its name. Validators take zones with more for
+ * unsigned (RFC 9276 3.2), so none is signed like that.
+ */
+enum { HASH_MAX_ITERATIONS = 150 };
+
 /* What hashes depend on; the salt is borrowed. */
 struct hash_parameters {
     uint16_t iterations;

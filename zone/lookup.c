@@ -71,14 +71,19 @@ static bool is_proof(uint16_t type)
     return type == TYPE_RRSIG || type == TYPE_NSEC || type == TYPE_NSEC3;
 }
 
-/* RFC 8482 4.1: one RRset stands for all, the one of the lowest type. */
+/*
+ * RFC 8482 4.1: one RRset stands for all, the one of the lowest type. Here and below it may be in the answer already: a DNAME that
+ * led to its own owner is what was asked for, too.
+ */
 static bool put_any(struct finding *finding, const struct node *node, const uint8_t *owner)
 {
     struct zone_rrset rrset, lowest = {.type = UINT16_MAX};
     for (bool more = node_first(node, &rrset); more; more = node_next(node, &rrset))
         if (!is_proof(rrset.type) && rrset.type < lowest.type)
             lowest = rrset;
-    return lowest.node && finding_put(finding, SECTION_ANSWER, &lowest, owner);
+    if (lowest.node)
+        finding_put(finding, SECTION_ANSWER, &lowest, owner);
+    return lowest.node;
 }
 
 static bool put_asked(struct finding *finding, const struct node *node, uint16_t type,
@@ -87,7 +92,10 @@ static bool put_asked(struct finding *finding, const struct node *node, uint16_t
     struct zone_rrset rrset;
     if (type == TYPE_ANY)
         return put_any(finding, node, owner);
-    return node_find(node, type, &rrset) && finding_put(finding, SECTION_ANSWER, &rrset, owner);
+    if (!node_find(node, type, &rrset))
+        return false;
+    finding_put(finding, SECTION_ANSWER, &rrset, owner);
+    return true;
 }
 
 /* Types that are asked of a CNAME's own name (RFC 4035 2.5). */
@@ -188,9 +196,30 @@ static void put_authority(struct finding *finding, int result, const struct spot
                          finding->wildcards[i].encloser_labels);
 }
 
+uint16_t zone_lookup_flags(enum zone_lookup_result result, const struct builder *builder)
+{
+    switch (result) {
+    case ZONE_ANSWER:
+    case ZONE_NODATA:
+    case ZONE_ELSEWHERE:
+        return FLAG_AA | RCODE_NOERROR;
+    case ZONE_NXDOMAIN:
+        return FLAG_AA | RCODE_NXDOMAIN;
+    case ZONE_TOO_LONG:
+        return FLAG_AA | RCODE_YXDOMAIN;
+    case ZONE_REFERRAL: /* AA is of the first name of a chain (RFC 1035 4.1.1) */
+        return builder->counts[SECTION_ANSWER] > 0 ? FLAG_AA | RCODE_NOERROR : RCODE_NOERROR;
+    case ZONE_OUTSIDE:
+    case ZONE_UNPROVABLE:
+        break;
+    }
+    return RCODE_SERVFAIL;
+}
+
 enum zone_lookup_result zone_lookup(const struct zone_state *state, const struct question *question,
                                     bool dnssec_ok, struct builder *builder)
 {
+    const struct build_mark start = build_mark(builder);
     struct finding finding;
     struct spot spot;
     struct zone_rrset soa;
@@ -198,6 +227,7 @@ enum zone_lookup_result zone_lookup(const struct zone_state *state, const struct
     finding.state = state;
     finding.builder = builder;
     finding.dnssec_ok = dnssec_ok && state_apex_find(state, TYPE_RRSIG, &soa); /* it is signed */
+    finding.unprovable = false;
     finding.put_count = finding.link_count = finding.target_count = finding.wildcard_count = 0;
     if (!name_is_within(question->name, state->apex) || !state_apex_find(state, TYPE_SOA, &soa) ||
         !add_link(&finding, question->name, question->name_size))
@@ -207,6 +237,10 @@ enum zone_lookup_result zone_lookup(const struct zone_state *state, const struct
             look_up_link(&finding, &finding.links[finding.link_count - 1], question->type, &spot);
     while (result == GO_ON);
     put_authority(&finding, result, &spot);
+    if (finding.unprovable) {
+        build_back(builder, &start);
+        return ZONE_UNPROVABLE;
+    }
     finding_put_additional(&finding, result == ZONE_REFERRAL ? spot.node : NULL);
     return (enum zone_lookup_result)result;
 }

@@ -16,6 +16,7 @@ enum zone_lookup_result {
     ZONE_REFERRAL,  /* NS in the authority section, no AA but for the chain before it */
     ZONE_ELSEWHERE, /* a chain that leaves the zone: whoever wants its end asks elsewhere */
     ZONE_TOO_LONG, /* a DNAME makes too long a name of it: YXDOMAIN (RFC 6672 2.2), the DNAME in the answer section */
+    ZONE_UNPROVABLE, /* a proof would take more iterations of NSEC3 than HASH_MAX_ITERATIONS: nothing is appended */
     ZONE_OUTSIDE, /* the question is not of this zone, or it has no SOA yet */
 };
 
@@ -26,5 +27,8 @@ enum zone_lookup_result {
  */
 enum zone_lookup_result zone_lookup(const struct zone_state *state, const struct question *question,
                                     bool dnssec_ok, struct builder *builder);
+
+/* What such a message has for its RCODE, with FLAG_AA where the zone speaks for itself. SERVFAIL: UNPROVABLE, OUTSIDE. */
+uint16_t zone_lookup_flags(enum zone_lookup_result result, const struct builder *builder);
 
 #endif

@@ -151,18 +151,6 @@ static const struct streamed_zone *find(const struct authority *authority,
     return apex;
 }
 
-static uint16_t flags_of(enum zone_lookup_result result)
-{
-    switch (result) {
-    case ZONE_NXDOMAIN:
-        return FLAG_AA | RCODE_NXDOMAIN;
-    case ZONE_OUTSIDE:
-        return RCODE_SERVFAIL;
-    default:
-        return FLAG_AA;
-    }
-}
-
 static void look_up(struct builder *builder, const struct streamed_zone *zone,
                     const struct authority_query *query, struct reply_content *ret)
 {
@@ -171,15 +159,15 @@ static void look_up(struct builder *builder, const struct streamed_zone *zone,
     const enum zone_lookup_result result =
         zone_lookup(zone_state(streamed_data(zone)), query->question, query->dnssec_ok, builder);
     zone_read_end();
+    if (result == ZONE_UNPROVABLE)
+        streamed_count_unprovable(zone);
     *ret = (struct reply_content){
-        .flags = flags_of(result),
+        .flags = zone_lookup_flags(result, builder),
         .counts = {builder->counts[0], builder->counts[1], builder->counts[2]},
         .body_size = builder->out.at - start,
         .truncated = builder->out.failed,
-        .ede = EDE_NONE,
+        .ede = result == ZONE_UNPROVABLE ? EDE_NSEC3_ITERATIONS : EDE_NONE,
     };
-    if (result == ZONE_REFERRAL && builder->counts[SECTION_ANSWER] == 0)
-        ret->flags &= (uint16_t)~FLAG_AA;
 }
 
 bool authority_answer(const struct authority *authority, const struct authority_query *query,

@@ -89,8 +89,8 @@ static int look_up(struct zone_desk *desk, const struct streamed_zone *zone,
     zone_read_begin();
     *ret_result = zone_lookup(zone_state(streamed_data(zone)), question, dnssec_ok, builder);
     zone_read_end();
-    const uint16_t rcode = *ret_result == ZONE_NXDOMAIN ? RCODE_NXDOMAIN : RCODE_NOERROR;
-    int size = build_finish(builder, 0, FLAG_QR | FLAG_AA | rcode);
+    int size =
+        build_finish(builder, 0, FLAG_QR | FLAG_AA | zone_lookup_flags(*ret_result, builder));
     return size < 0 ? size : message_parse(desk->message, desk->wire, (size_t)size);
 }
 
@@ -175,6 +175,11 @@ static void tell_zone(struct visit *visit, struct micro now)
     }
     if (result == ZONE_OUTSIDE || (result == ZONE_REFERRAL && message->answer_count == 0)) {
         ask_near(visit, now, EDE_NO_REACHABLE_AUTHORITY);
+        return;
+    }
+    if (result == ZONE_UNPROVABLE) {
+        streamed_count_unprovable(source->options.zone);
+        tell(visit, NULL, EDE_NSEC3_ITERATIONS, now);
         return;
     }
     if (result == ZONE_REFERRAL || result == ZONE_ELSEWHERE)

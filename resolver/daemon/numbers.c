@@ -151,6 +151,8 @@ static const struct number streamed_list[] = {
      STREAMED(refused)},
     {"damaged", "streamed_damaged_total", "Messages of snapshots that were not used.",
      STREAMED(damaged)},
+    {"unprovable", "streamed_unprovable_total",
+     "Answers refused: a proof takes too many iterations of NSEC3.", STREAMED(unprovable)},
 };
 const struct numbers numbers_of_streamed = LIST(streamed_list);
 

@@ -61,17 +61,6 @@ static struct zone *zone_of(const uint8_t *name)
 
 /* -- questions --------------------------------------------------------------------------------- */
 
-static uint16_t flags_of(enum zone_lookup_result result, const struct builder *builder)
-{
-    const uint16_t rcode = result == ZONE_NXDOMAIN   ? RCODE_NXDOMAIN
-                           : result == ZONE_OUTSIDE  ? 5 /* REFUSED */
-                           : result == ZONE_TOO_LONG ? RCODE_YXDOMAIN
-                                                     : RCODE_NOERROR;
-    const bool authoritative =
-        result != ZONE_OUTSIDE && (result != ZONE_REFERRAL || builder->counts[SECTION_ANSWER] > 0);
-    return (uint16_t)(FLAG_QR | rcode | (authoritative ? FLAG_AA : 0));
-}
-
 static int answer(const uint8_t *bytes, size_t size, uint8_t *reply, size_t room)
 {
     static struct builder builder;
@@ -85,16 +74,17 @@ static int answer(const uint8_t *bytes, size_t size, uint8_t *reply, size_t room
                 (limit < room ? limit : room) - (query.edns.present ? DNS_OPT_SIZE : 0));
     build_question(&builder, &question);
     struct zone *zone = zone_of(question.name);
-    enum zone_lookup_result result = ZONE_OUTSIDE;
+    uint16_t flags = FLAG_QR | RCODE_REFUSED;
     zone_read_begin();
     if (zone)
-        result = zone_lookup(zone_state(zone), &question, query.edns.dnssec_ok, &builder);
+        flags = FLAG_QR | zone_lookup_flags(zone_lookup(zone_state(zone), &question,
+                                                        query.edns.dnssec_ok, &builder),
+                                            &builder);
     zone_read_end();
     builder.out.size += query.edns.present ? DNS_OPT_SIZE : 0;
     if (query.edns.present)
         build_opt(&builder, 65535, 0, query.edns.dnssec_ok, EDE_NONE);
-    return build_finish(&builder, query.id,
-                        (uint16_t)(flags_of(result, &builder) | (query.flags & FLAG_RD)));
+    return build_finish(&builder, query.id, (uint16_t)(flags | (query.flags & FLAG_RD)));
 }
 
 static void serve_one(int fd)
