@@ -54,6 +54,8 @@ verify|settle|local-record|-DLOCAL=1|
 verify|settle|forwarder|-DFORWARDER=1|
 verify|settle|forwarder-cold-start|-DFORWARDER=1 -DCOLD_START=1 $quick|
 verify|zones|scopes|-DCHANGES=3|
+verify|origins|two-turns|-DVERSIONS=2 -DGRANTS=2|
+verify|origins|three-turns|-DVERSIONS=3 -DGRANTS=3|
 mutate|freshet|stamp-on-arrival|P2_no_late_fill|$one -DQUERIES_PARENT=2 -DCHANGES=1
 mutate|freshet|position-after-lookup|P3_no_reimport|$two -DQUERIES_CHILD=2 -DCHANGES=1
 mutate|freshet|proof-after-lookup|P3_no_reimport|$two -DQUERIES_CHILD=2 -DCHANGES=1 -DHORIZON=1
@@ -104,6 +106,12 @@ mutate|zones|serial-ignored|P1_evicted_means_gone|-DCHANGES=1
 mutate|zones|all-in-one-zone|P1_evicted_means_gone|-DCHANGES=1
 mutate|zones|newest-of-inner|P1_evicted_means_gone|-DCHANGES=1
 mutate|zones|whole-by-question|P1_evicted_means_gone|-DCHANGES=1
+mutate|origins|no-fence|P12_no_fork|-DSNAPSHOTS=0
+mutate|origins|read-first|P12_no_fork|-DSNAPSHOTS=0
+mutate|origins|open-commits|P12_no_fork|-DSNAPSHOTS=0
+mutate|origins|early-answer|P12_none_lost|-DSNAPSHOTS=0
+mutate|origins|read-past-open|P11_snapshot_and_rest|-DDEATHS=0
+mutate|origins|snapshot-at-end|P11_snapshot_and_rest|-DDEATHS=0
 reach|freshet|1|a fetch is superseded|$one -DQUERIES_PARENT=2 -DCHANGES=1
 reach|freshet|2|a waiter is asked again for|$one -DQUERIES_PARENT=2 -DCHANGES=2
 reach|freshet|3|a late answer is not cached|$one -DQUERIES_PARENT=1 -DCHANGES=1
@@ -119,6 +127,10 @@ reach|order|2|its next set installs|-DCHANGES=3 -DFETCHES=2
 reach|order|3|of two publishers, the later set installs|-DCHANGES=2 -DAHEAD=1
 reach|settle|1|a child keeps the old by its parent's flag alone|-DTIERS=2
 reach|settle|2|the old of a forwarder outlives settle|-DFORWARDER=1
+reach|origins|1|a deposed one is refused|-DSNAPSHOTS=0
+reach|origins|2|another one goes on from there|-DSNAPSHOTS=0
+reach|origins|3|a deposed one is refused the commit|-DSNAPSHOTS=0
+reach|origins|4|a snapshot and the rest are read|-DDEATHS=0
 reach|zones|1|an answer outlives a change of something else|-DCHANGES=1
 END
 }
