@@ -19,6 +19,7 @@ struct outlet_message {
     struct envelope envelope;
     struct outlet_send send; /* done NULL: called back */
     bool with_client;        /* librdkafka holds it, and will tell */
+    bool given_up;
     int64_t sent_ms, again_ms;
 };
 
@@ -243,12 +244,23 @@ void outlet_take_back(struct outlet *outlet, struct outlet_message *message)
         message_free(message);
 }
 
+void outlet_give_up(struct outlet *outlet, struct outlet_message *message)
+{
+    (void)outlet;
+    message->given_up = true;
+}
+
 static void send_again(struct outlet *outlet)
 {
     struct outlet_message *message, *next;
-    DL_FOREACH_SAFE (outlet->messages, message, next)
-        if (!message->with_client && now_ms() >= message->again_ms && hand_over(message) != 0)
+    DL_FOREACH_SAFE (outlet->messages, message, next) {
+        if (message->with_client)
+            continue;
+        if (message->given_up)
+            finish(message, ERR_TIMEOUT, NULL);
+        else if (now_ms() >= message->again_ms && hand_over(message) != 0)
             put_off(message);
+    }
 }
 
 void outlet_poll(struct outlet *outlet)

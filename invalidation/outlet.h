@@ -56,7 +56,8 @@ void outlet_poll(struct outlet *outlet);
 struct outlet_send {
     const struct change_set *set; /* not needed after the call */
     /*
-     * 0: acknowledged, with where. ERR_TOO_LARGE: the broker takes no message of that size, and never will. Called from
+     * 0: acknowledged, with where. ERR_TOO_LARGE: the broker takes no message of that size, and never will. ERR_TIMEOUT: it was
+     * given up, and what was sent of it has failed: it may be in the log, but is on no way there any more. Called from
      * outlet_poll(); the message is gone then.
      */
     void (*done)(void *arg, int result, const struct publish_receipt *receipt);
@@ -66,6 +67,9 @@ struct outlet_send {
 /* Returns 0 with what outlet_take_back() takes; ERR_TOO_LARGE: it will never fit; ERR_MEMORY. */
 MUST_CHECK int outlet_send(struct outlet *outlet, const struct outlet_send *send,
                            struct outlet_message **ret_message);
+
+/* It is not sent again; its sender hears of it all the same. */
+void outlet_give_up(struct outlet *outlet, struct outlet_message *message);
 
 /* Its sender does not want to hear of it any more, and it is not sent again; it may be in the log all the same. */
 void outlet_take_back(struct outlet *outlet, struct outlet_message *message);

@@ -292,14 +292,13 @@ static int act_publish(void *arg, struct primary *primary, const struct change_s
     return outlet_send(held->outlet, &send, &held->message);
 }
 
-static void act_take_back(void *arg, struct primary *primary)
+static void act_give_up(void *arg, struct primary *primary)
 {
     struct primaries *all = arg;
     struct held *held = held_of(all, primary);
     char zone[NAME_MAX_TEXT];
     if (held->message)
-        outlet_take_back(held->outlet, held->message);
-    held->message = NULL;
+        outlet_give_up(held->outlet, held->message);
     log_limited(LOG_LEVEL_ERROR, "msg=\"an UPDATE is not acknowledged by Kafka in time\" zone=%s",
                 name_to_text(zone_apex(held->zone), zone));
 }
@@ -610,7 +609,7 @@ struct primaries *primaries_start(const struct primaries_options *options,
     }
     all->options = *options;
     all->actions = (struct primary_actions){.publish = act_publish,
-                                            .take_back = act_take_back,
+                                            .give_up = act_give_up,
                                             .catch_up = act_catch_up,
                                             .version = act_version,
                                             .arg = all};

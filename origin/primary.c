@@ -22,7 +22,8 @@ struct job {
     uint8_t bytes[];
 };
 
-enum flight { GROUNDED, SENT, ACKNOWLEDGED };
+/* LATE: nobody waits for it any more, and it may come to the log yet. */
+enum flight { GROUNDED, SENT, LATE, ACKNOWLEDGED };
 
 struct primary {
     struct primary_options options;
@@ -30,7 +31,7 @@ struct primary {
     struct job *jobs;      /* those of the version under way first */
     size_t job_count;
     enum flight flight;
-    int64_t acknowledged; /* offset; ACKNOWLEDGED */
+    int64_t acknowledged; /* offset of the last that was; the log has it, and readers may not yet */
     uint64_t until_us;    /* of the flight */
     int64_t offset;       /* of the last set in the state */
     bool ours;            /* it is our turn */
@@ -43,6 +44,7 @@ struct primary {
 
 static const char loading[] = "the log is being read";
 static const char doubtful[] = "a version was not acknowledged, and may be in the log or not";
+static const char not_in_time[] = "the log did not have it in time";
 static const char standby[] = "another instance takes the UPDATEs of this zone";
 
 struct primary *primary_new(const struct primary_options *options)
@@ -51,7 +53,7 @@ struct primary *primary_new(const struct primary_options *options)
     if (!primary)
         return NULL;
     primary->options = *options;
-    primary->offset = -1;
+    primary->offset = primary->acknowledged = -1;
     primary->why = loading;
     primary->update = update_new();
     if (!primary->update) {
@@ -298,8 +300,13 @@ int primary_read(struct primary *primary, const struct change_set *set, int64_t 
 
 void primary_caught_up(struct primary *primary, struct primary_now now)
 {
+    const struct primary_actions *actions = primary->options.actions;
     if (primary->flight != GROUNDED)
         return;
+    if (primary->offset < primary->acknowledged) { /* a commit shows a moment after it is told */
+        actions->catch_up(actions->arg, primary);
+        return;
+    }
     primary->current = primary->sure = true;
     become_ready(primary);
     go(primary, now);
@@ -308,6 +315,7 @@ void primary_caught_up(struct primary *primary, struct primary_now now)
 void primary_lost(struct primary *primary, const char *why)
 {
     primary->current = primary->sure = primary->whole = primary->ready = false;
+    primary->acknowledged = -1;
     primary->why = why;
 }
 
@@ -321,15 +329,24 @@ static void doubt(struct primary *primary, const char *why)
     actions->catch_up(actions->arg, primary);
 }
 
-/* It may be in the log or not: what is read from there tells. */
-static void give_up(struct primary *primary, const char *why)
+/* It may be in the log or come to it: not known before it has ended. */
+static void give_up(struct primary *primary)
 {
-    answer_batch(primary, why);
-    doubt(primary, doubtful);
+    const struct primary_actions *actions = primary->options.actions;
+    primary->options.counts->late++;
+    answer_batch(primary, not_in_time);
+    primary->flight = LATE;
+    primary->sure = primary->ready = false;
+    primary->why = doubtful;
+    actions->give_up(actions->arg, primary);
 }
 
 void primary_published(struct primary *primary, int result, int64_t offset, struct primary_now now)
 {
+    if (result == 0)
+        primary->acknowledged = offset;
+    if (primary->flight == LATE)
+        doubt(primary, doubtful);
     if (primary->flight != SENT)
         return;
     if (result == ERR_TOO_LARGE) { /* it is not in the log */
@@ -339,12 +356,12 @@ void primary_published(struct primary *primary, int result, int64_t offset, stru
         return;
     }
     if (result < 0) {
-        give_up(primary, error_text(result));
+        answer_batch(primary, error_text(result));
+        doubt(primary, doubtful);
         return;
     }
     primary->options.counts->published++;
     primary->flight = ACKNOWLEDGED;
-    primary->acknowledged = offset;
     primary->until_us = now.us + PRIMARY_READ_BACK_US;
     land(primary);
     go(primary, now);
@@ -419,7 +436,8 @@ void primary_update(struct primary *primary, const struct primary_update *update
 
 uint64_t primary_due(const struct primary *primary)
 {
-    uint64_t due = primary->flight != GROUNDED ? primary->until_us : UINT64_MAX;
+    const bool has_end = primary->flight == SENT || primary->flight == ACKNOWLEDGED;
+    uint64_t due = has_end ? primary->until_us : UINT64_MAX;
     const struct job *job;
     DL_FOREACH (primary->jobs, job) {
         if (!job->in_batch)
@@ -441,11 +459,8 @@ static void drop_late(struct primary *primary, struct primary_now now)
 
 void primary_tick(struct primary *primary, struct primary_now now)
 {
-    const struct primary_actions *actions = primary->options.actions;
     if (primary->flight == SENT && now.us >= primary->until_us) {
-        actions->take_back(actions->arg, primary);
-        primary->options.counts->late++;
-        give_up(primary, "the log did not have it in time");
+        give_up(primary);
     } else if (primary->flight == ACKNOWLEDGED && now.us >= primary->until_us) {
         /* The log has it; the reader is behind, and the state as well. */
         answer_batch(primary, NULL);

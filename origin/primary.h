@@ -10,8 +10,8 @@
  * together, so a hundred clients at once cost what one does, and each sees what those before it made.
  *
  * An answer is NOERROR when the log has the version, and the state, too, so that whoever asks next sees it; SERVFAIL when
- * it is not acknowledged in time. Then the version may be in the log all the same, so nothing is judged before the state is
- * as far as the log is.
+ * it is not acknowledged in time. Then the version may be in the log all the same, or come to it yet: nothing is judged before
+ * that is over, and the state as far as the log is.
  *
  * Of several instances one takes UPDATEs (turns.h). The others follow the log as well, and answer questions; UPDATEs they
  * refuse, as a secondary does that forwards none. A turn begins with all being read that the log has: nothing is judged before.
@@ -48,8 +48,11 @@ typedef void primary_answer_fn(void *arg, uint16_t rcode, const char *why);
 struct primary_actions {
     /* Publishes a set, then calls primary_published(), never from inside of this call. 0; or ERR_TOO_LARGE, ERR_MEMORY. */
     int (*publish)(void *arg, struct primary *primary, const struct change_set *set);
-    /* What is under way is not to be sent any more. */
-    void (*take_back)(void *arg, struct primary *primary);
+    /*
+     * What is under way is not to be sent any more. primary_published() is called all the same, once it is known what became
+     * of it, or that nothing can come of it any more; never from inside of this call.
+     */
+    void (*give_up)(void *arg, struct primary *primary);
     /* primary_caught_up() is to be called once all is read that the log has now. */
     void (*catch_up)(void *arg, struct primary *primary);
     /* There is a version with another serial. */

@@ -26,9 +26,9 @@ def group(config, name="origins", session=SESSION):
     return config
 
 
-def committed(topic, zone):
+def committed(topic, zone, within="1s"):
     """All change sets of a zone in the log, in order, but for those without changes."""
-    result = freshet.Cli()("watch", "--from-beginning", "--json", "--timeout", "1s", "--brokers", topic.bootstrap,
+    result = freshet.Cli()("watch", "--from-beginning", "--json", "--timeout", within, "--brokers", topic.bootstrap,
                            "--topic", topic.name)
     lines = [json.loads(line) for line in result.stdout.splitlines()]
     ours = sorted((line for line in lines if line["key"] == zone), key=lambda line: line["offset"])
@@ -36,13 +36,13 @@ def committed(topic, zone):
 
 
 class Pair:
-    """Both instances. `zone`: what the configuration says of it; `listens`: where each is asked."""
+    """Both instances. `zone`: what the configuration says of it; `more`: of others; `listens`: where each is asked."""
 
-    def __init__(self, topic, name, zone, snapshots=None, session=SESSION, **options):
+    def __init__(self, topic, name, zone, snapshots=None, session=SESSION, more=None, **options):
         self.topic, self.name = topic, name
         self.listens = [("127.0.0.1", process.free_port()) for _ in range(2)]
         self.members = [origins.Origin(group(origins.config(
-            topic, {name: zone}, snapshots, listen=[freshet.address_text(listen)], **options), session=session))
+            topic, {name: zone, **(more or {})}, snapshots, listen=[freshet.address_text(listen)], **options), session=session))
             for listen in self.listens]
 
     def of_zone(self, member):
