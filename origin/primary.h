@@ -69,6 +69,7 @@ struct primary_counts {
     uint64_t late;     /* the log did not have it in time */
     uint64_t not_ready;
     uint64_t standby; /* REFUSED: it was another instance's turn */
+    uint64_t beside;  /* versions in our name that are not ours: a second one writes beside us */
 };
 
 struct primary_options {

@@ -338,6 +338,25 @@ static void turns(void **state)
     assert_int_equal(w.answers[later], RCODE_NOERROR);
 }
 
+/* Versions in our name that we did not make; what others publish in theirs is welcome. */
+static void a_second_one_beside(void **state)
+{
+    (void)state;
+    primary_caught_up(w.primary, at(0));
+    size_t one = ask("add a.example. 60 A 192.0.2.1", "k.", 0);
+    read_back(1, 0); /* before it is told as acknowledged */
+    primary_published(w.primary, 0, 1, at(1000));
+    assert_int_equal(w.answers[one], RCODE_NOERROR);
+    assert_int_equal(w.counts.beside, 0);
+    read_back(2, 2000);
+    assert_int_equal(w.counts.beside, 1);
+    char *publisher = strstr(w.sent, "\"test\"");
+    assert_non_null(publisher);
+    publisher[1] = 'b';
+    read_back(3, 3000);
+    assert_int_equal(w.counts.beside, 1);
+}
+
 static void a_queue_has_an_end(void **state)
 {
     (void)state;
@@ -360,6 +379,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_zone_that_begins, start, stop),
         cmocka_unit_test_setup_teardown(what_is_too_large, start, stop),
         cmocka_unit_test_setup_teardown(turns, start, stop),
+        cmocka_unit_test_setup_teardown(a_second_one_beside, start, stop),
         cmocka_unit_test_setup_teardown(a_queue_has_an_end, start, stop),
     };
     return cmocka_run_group_tests_name("primary", tests, NULL, NULL);
