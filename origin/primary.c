@@ -287,7 +287,7 @@ int primary_read(struct primary *primary, const struct change_set *set, int64_t 
     int error = apply(primary, set);
     if (error < 0)
         return error;
-    if (primary->ready && primary->flight == GROUNDED &&
+    if (primary->ready && primary->flight == GROUNDED && set->change_count > 0 &&
         strcmp(set->publisher, primary->options.publisher) == 0)
         primary->options.counts->beside++;
     primary->offset = offset;
