@@ -176,11 +176,24 @@ static const struct word {
     {"verify", zone_verify_run}, {"history", zone_history_run},
 };
 
+/* Options that another word has: nobody who writes one wants it left aside. */
+static bool is_meant(const struct options *o, const char *word)
+{
+    const char *wrong = NULL;
+    if (strcmp(word, "verify") != 0)
+        wrong = o->of_zone.authority ? "authority" : o->of_zone.key_file ? "key-file" : NULL;
+    if (strcmp(word, "import") != 0 && o->move.dry_run)
+        wrong = "dry-run";
+    if (wrong)
+        complain(o, "--%s is not for %s", wrong, word);
+    return !wrong;
+}
+
 static int run_zone(const struct options *o)
 {
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
         if (strcmp(o->operands[0], words[i].name) == 0)
-            return words[i].run(o, o->operands[1]);
+            return is_meant(o, words[i].name) ? words[i].run(o, o->operands[1]) : EXIT_USAGE;
     }
     complain(o, "\"%s\" is none of export, import, diff, verify, history", o->operands[0]);
     return EXIT_USAGE;

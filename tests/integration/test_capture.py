@@ -169,6 +169,7 @@ def test_a_primary_made_anew(started, broker, fresh_topic, listen):
 def test_without_notify_by_the_zones_own_timers(started, broker, fresh_topic, listen):
     primary = started(primaries.Knot, ZONE, ("127.0.0.1", process.free_port()), refresh=1)
     capture = origin_of(started, fresh_topic, listen, primary)
+    capture.wait_serial(ZONE, primary.serial())  # else its first question may come after the change
     primary.change(1)
     capture.wait_serial(ZONE, primary.serial())
     status = capture.status()

@@ -132,6 +132,9 @@ def test_what_is_no_zone(tool):
     bad = tool("import", tool.file(FILE + "bad IN A 192.0.2\n", "bad.db"), "--zone", ZONE)
     assert bad.code == 1 and "bad.db:13" in bad.stderr
     assert "/nowhere.db: No such file" in tool("import", "/nowhere.db", "--zone", ZONE).stderr
+    for word, option in (("export", "--authority=192.0.2.1"), ("history", "--key-file=key"), ("diff", "--dry-run")):
+        other = tool(word, ZONE, option)
+        assert other.code == 2 and f"{option.partition('=')[0]} is not for {word}" in other.stderr
     nowhere = tool("import", tool.file(FILE))
     assert nowhere.code == 2 and "which zone?" in nowhere.stderr
     outside = tool("import", tool.file(FILE, "other.db"), "--zone", "example.org.")
