@@ -43,7 +43,7 @@ RUNTIME := $(if $(filter thread,$(SANITIZER)),$(BUILD)/obj/tests/sanitize/thread
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/test_*.c))
 FUZZERS    := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 
-.PHONY: all deps deps-build demo check unit unit-sanitized instructions model integration integration-newest zone-answers fuzz faults soak retention portability \
+.PHONY: all deps deps-build demo check unit unit-sanitized instructions model integration integration-newest zone-answers fuzz faults soak oom retention portability \
         layers format lint install clean
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -277,6 +277,11 @@ RETENTION_SECONDS ?= 300
 retention: deps
 	@$(MAKE) --no-print-directory all
 	@FRESHET_BUILD=$(BUILD) RETENTION_SECONDS=$(RETENTION_SECONDS) $(PYTHON) -m pytest -q -s -p no:cacheprovider tests/faults/test_retention.py $(PYTEST_ARGS)
+
+# Without memory, at OOM_STEPS moments of the start and as many of the run.
+OOM_STEPS ?= 150
+oom: $(BUILD)/freshetd
+	@FRESHET_BUILD=$(BUILD) OOM_STEPS=$(OOM_STEPS) $(PYTHON) -m pytest -q -p no:cacheprovider tests/faults/test_oom.py $(PYTEST_ARGS)
 
 # ---- other systems
 
