@@ -269,7 +269,9 @@ def test_each_step_has_its_time(world):
         since.setdefault(line[3].split(":")[0], []).append(float(line[1]))
     running, published, done = since["running"], since["published"], float(lines[-1][1])
     assert len(running) == len(published) == 2
-    assert running[1] - published[0] >= 2.4 and done - published[1] >= 2.4
+    # What is waited for begins when it is published; that is said once the broker has it, which may be later.
+    assert running[1] - running[0] >= 2.5 and done - running[1] >= 2.5
+    assert published[0] < running[1] and published[1] < done
 
 
 # --- not done, half done, done again
