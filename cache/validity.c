@@ -19,7 +19,7 @@ struct zone {
     bool excepted;           /* a place in a zone that is no part of the subscription */
     bool parted;             /* another one lies below */
     _Atomic uint64_t newest; /* mark at any scope of its names; of topmost zones alone */
-    uint8_t name[NAME_MAX_SIZE];
+    const uint8_t *name;     /* in `names` */
 };
 
 /* Stamps whose own moment is remembered: some seconds' worth at 10,000 change sets a second. */
@@ -45,6 +45,8 @@ struct validity {
     struct marks *marks;
     struct zone *zones; /* an array: zone_count of them, and then those excepted */
     struct zone *by_name;
+    uint8_t *names; /* theirs, one behind the other: there may be a million */
+    size_t names_size;
     size_t zone_count, except_count;
     pthread_mutex_t lock;     /* of what follows */
     struct checkpoints times; /* by millisecond */
@@ -94,7 +96,8 @@ static void add_zone(struct validity *validity, const uint8_t *name, bool except
         validity->zone_count++;
     zone->hash = hash;
     zone->size = size;
-    memcpy(zone->name, name, size);
+    zone->name = memcpy(validity->names + validity->names_size, name, size);
+    validity->names_size += size;
     validity->has_apex_at[name_labels(name)] = true;
     HASH_ADD_KEYPTR_BYHASHVALUE(hh, validity->by_name, zone->name, size, (uint32_t)hash, zone);
 }
@@ -117,6 +120,14 @@ static void find_tops(struct validity *validity)
     }
 }
 
+static size_t bytes_of(const uint8_t *const *names, size_t count)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < count; i++)
+        bytes += name_size(names[i]);
+    return bytes;
+}
+
 struct validity *validity_new(const struct validity_options *options)
 {
     struct validity *validity = calloc(1, sizeof *validity);
@@ -131,7 +142,9 @@ struct validity *validity_new(const struct validity_options *options)
     validity->marks = marks_new(options->zone_count ? options->marks : 1);
     validity->zones =
         calloc(options->zone_count + options->except_count + 1, sizeof *validity->zones);
-    if (!validity->marks || !validity->zones || !validity->moments) {
+    validity->names = malloc(bytes_of(options->zones, options->zone_count) +
+                             bytes_of(options->except, options->except_count) + 1);
+    if (!validity->marks || !validity->zones || !validity->names || !validity->moments) {
         validity_free(validity);
         return NULL;
     }
@@ -149,6 +162,7 @@ void validity_free(struct validity *validity)
         return;
     HASH_CLEAR(hh, validity->by_name);
     free(validity->zones);
+    free(validity->names);
     free(validity->moments);
     checkpoints_clear(&validity->times);
     pthread_mutex_destroy(&validity->lock);

@@ -8,7 +8,7 @@
 #include "config/clients.h"
 #include "config/streamed.h"
 #include "config/units.h"
-#include "config/zone_name.h"
+#include "config/zone_list.h"
 
 static bool same_address(const struct config_address *one, const struct config_address *two)
 {
@@ -332,146 +332,33 @@ static bool check_metrics(const struct config *config, struct fault *fault)
                      fault_quote(config->metrics->text, quote), taken.tier, taken.listen);
 }
 
-struct zone {
-    const char *text;
-    size_t index;
-    size_t size;
-    uint8_t name[ZONE_NAME_MAX];
-};
-
-static int compare_names(const struct zone *one, const struct zone *two)
-{
-    if (one->size != two->size)
-        return one->size < two->size ? -1 : 1;
-    return memcmp(one->name, two->name, one->size);
-}
-
-/* Orders by name, equal names by their place in the file. */
-static int compare_zones(const void *left, const void *right)
-{
-    const struct zone *one = left, *two = right;
-    int order = compare_names(one, two);
-    return order ? order : one->index < two->index ? -1 : 1;
-}
-
-/* `list` is what the zones are written in: "feed.zones". */
-static bool check_sorted_zones(const char *list, const struct zone *zones, size_t count,
-                               struct fault *fault)
+/* `list` is what they are written in: "zones". Each is there once. */
+static bool check_once(const char *list, char *const *names, size_t count, struct fault *fault)
 {
     char key[FAULT_MAX_KEY], quote[FAULT_MAX_QUOTE];
-    for (size_t i = 1; i < count; i++) {
-        const struct zone *one = &zones[i - 1], *two = &zones[i];
-        if (compare_names(one, two) != 0)
-            continue;
-        fault_key(key, "%s[%zu]", list, two->index);
-        return fault_set(fault, key, "%s is %s[%zu] again; expected each zone once",
-                         fault_quote(two->text, quote), list, one->index);
-    }
-    return true;
-}
-
-static struct zone zone_at(const char *text, size_t index)
-{
-    struct zone zone = {.text = text, .index = index};
-    zone.size = zone_name_read(text, zone.name); /* not 0: it has been checked */
-    return zone;
-}
-
-/* Sorts the zones, and sees to it that each is given once; `zones` may be NULL for no memory. */
-static bool check_zones(const char *list, struct zone *zones, size_t count, struct fault *fault)
-{
-    if (!zones)
+    size_t first, second;
+    struct zone_list *sorted = names ? zone_list_new(names, count) : NULL;
+    if (!sorted)
         return fault_memory(fault);
-    qsort(zones, count, sizeof(*zones), compare_zones);
-    return check_sorted_zones(list, zones, count, fault);
-}
-
-/* Whether a sorted list has that name; it is written to `ret_index` where. */
-static bool has_zone(const struct zone *zones, size_t count, const struct zone *wanted,
-                     size_t *ret_index)
-{
-    size_t low = 0, high = count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (compare_names(&zones[middle], wanted) <= 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    if (low == 0 || compare_names(&zones[low - 1], wanted) != 0)
-        return false;
-    *ret_index = zones[low - 1].index;
-    return true;
-}
-
-/* Steps up to the zone around one. False: that was the root. */
-static bool step_up(struct zone *zone)
-{
-    const size_t label = zone->name[0] + 1u;
-    if (zone->size == 1)
-        return false;
-    zone->size -= label;
-    memmove(zone->name, zone->name + label, zone->size);
-    return true;
-}
-
-/* An exception is below a zone of the feed, and none of them itself. */
-static bool check_exception(const struct zone *zones, size_t count, const struct config_feed *feed,
-                            size_t index, struct fault *fault)
-{
-    char key[FAULT_MAX_KEY], quote[FAULT_MAX_QUOTE];
-    struct zone up = zone_at(feed->except[index], index);
-    size_t found;
-    fault_key(key, "feed.except[%zu]", index);
-    if (has_zone(zones, count, &up, &found))
-        return fault_set(fault, key, "%s is feed.zones[%zu] too; expected it in one of the two",
-                         fault_quote(feed->except[index], quote), found);
-    while (step_up(&up))
-        if (has_zone(zones, count, &up, &found))
-            return true;
-    return fault_set(fault, key, "%s lies below no zone of feed.zones; expected one that does",
-                     fault_quote(feed->except[index], quote));
-}
-
-static bool check_exceptions(const struct zone *zones, const struct config_feed *feed,
-                             struct fault *fault)
-{
-    for (size_t i = 0; i < feed->except_count; i++)
-        if (!check_exception(zones, feed->zone_count, feed, i, fault))
-            return false;
-    return true;
-}
-
-static struct zone *zone_list(char *const *names, size_t count)
-{
-    struct zone *zones = calloc(count + 1, sizeof(*zones));
-    for (size_t i = 0; zones && i < count; i++)
-        zones[i] = zone_at(names[i], i);
-    return zones;
-}
-
-static bool check_feed_zones(const struct config_feed *feed, struct fault *fault)
-{
-    struct zone *zones = zone_list(feed->zones, feed->zone_count);
-    bool good = check_zones("feed.zones", zones, feed->zone_count, fault) &&
-                check_exceptions(zones, feed, fault);
-    free(zones);
-    zones = zone_list(feed->except, feed->except_count);
-    good = good && check_zones("feed.except", zones, feed->except_count, fault);
-    free(zones);
-    return good;
+    const bool twice = zone_list_twice(sorted, &first, &second);
+    zone_list_free(sorted);
+    if (!twice)
+        return true;
+    fault_key(key, "%s[%zu]", list, second);
+    return fault_set(fault, key, "%s is %s[%zu] again; expected each zone once",
+                     fault_quote(names[second], quote), list, first);
 }
 
 static bool check_zone_names(const struct config *config, size_t tier, struct fault *fault)
 {
     char list[FAULT_MAX_KEY];
     const struct config_tier *self = &config->tiers[tier];
-    struct zone *zones = calloc(self->zone_count + 1, sizeof(*zones));
-    for (size_t i = 0; zones && i < self->zone_count; i++)
-        zones[i] = zone_at(self->zones[i].name, i);
+    char **names = calloc(self->zone_count + 1, sizeof *names);
+    for (size_t i = 0; names && i < self->zone_count; i++)
+        names[i] = self->zones[i].name;
     fault_key(list, "tiers[%zu].zones", tier);
-    bool good = check_zones(list, zones, self->zone_count, fault);
-    free(zones);
+    bool good = check_once(list, names, self->zone_count, fault);
+    free(names);
     return good;
 }
 
@@ -486,7 +373,7 @@ bool check_config(const struct config *config, struct fault *fault)
             return false;
     if (!check_metrics(config, fault) || !check_links(config, fault))
         return false;
-    return !config->feed || check_feed_zones(config->feed, fault);
+    return true;
 }
 
 /* ---- freshet-origin ------------------------------------------------------------------------- */
@@ -570,10 +457,10 @@ static bool check_origin_zones(const struct config *config, struct fault *fault)
 
 bool check_origin(const struct config *config, struct fault *fault)
 {
-    struct zone *zones = calloc(config->origin_zone_count + 1, sizeof(*zones));
+    char **zones = calloc(config->origin_zone_count + 1, sizeof *zones);
     for (size_t i = 0; zones && i < config->origin_zone_count; i++)
-        zones[i] = zone_at(config->origin_zones[i].name, i);
-    bool good = check_zones("zones", zones, config->origin_zone_count, fault) &&
+        zones[i] = config->origin_zones[i].name;
+    bool good = check_once("zones", zones, config->origin_zone_count, fault) &&
                 check_origin_listen(config, fault) && check_webhook(config, fault) &&
                 check_origin_zones(config, fault);
     if (good && strcmp(config->feed->updates, config->feed->snapshots) == 0)

@@ -9,6 +9,7 @@
 
 #include "config/check.h"
 #include "config/fault.h"
+#include "config/feed_zones.h"
 #include "config/file.h"
 #include "config/network.h"
 #include "config/options.h"
@@ -356,6 +357,7 @@ static struct config *build_config(const struct schema_document *document, bool 
     config->is_origin = is_origin;
     const struct part top = {top_of(is_origin), "", schema_top(document), config};
     if (build(&top, fault) &&
+        (is_origin || !config->feed || feed_zones_read(config->feed, fault)) &&
         (is_origin ? check_origin(config, fault) : check_config(config, fault)))
         return config;
     config_free(config);

@@ -158,24 +158,26 @@ static const struct option options[] = {
      .text = "The topic of whole zones, for those that a tier streams."},
     {.key = "zones",
      .scope = SCOPE_FEED,
-     .kind = OPTION_ZONES,
+     .kind = OPTION_ZONE_LIST,
      .reload = OPTION_RESTART,
      .required = true,
      .min = 1,
      .max = 65536,
      LIST_FIELD(config_feed, zones, zone_count),
      .text = "The zones whose changes the topic carries, with all that is below them. Answers from "
-             "other zones live by their TTL alone."},
+             "other zones live by their TTL alone. `file:PATH` stands for a file with a name on "
+             "each line, `#` or `;` before a comment; 1,000,000 in all."},
     {.key = "except",
      .scope = SCOPE_FEED,
-     .kind = OPTION_ZONES,
+     .kind = OPTION_ZONE_LIST,
      .reload = OPTION_RESTART,
      .min = 1,
      .max = 65536,
      LIST_FIELD(config_feed, except, except_count),
      .text = "Zones below those whose changes the topic does not carry, such as one that is "
              "delegated to somebody else: names in them live by their TTL alone, as if no zone of "
-             "`zones` were around them. A zone of `zones` may lie below one of these again."},
+             "`zones` were around them. A zone of `zones` may lie below one of these again. "
+             "`file:PATH` as there."},
     {.key = "lease",
      .scope = SCOPE_FEED,
      .kind = OPTION_MILLISECONDS,
@@ -690,6 +692,7 @@ enum option_shape option_shape(enum option_kind kind)
     case OPTION_TARGETS:
     case OPTION_NETWORKS:
     case OPTION_ZONES:
+    case OPTION_ZONE_LIST:
     case OPTION_TEXTS:
     case OPTION_PROPERTIES:
         return SHAPE_LIST;
@@ -793,6 +796,7 @@ static const char *const kind_names[] = {
     [OPTION_NETWORKS] = "list of networks",
     [OPTION_ZONE] = "domain name",
     [OPTION_ZONES] = "list of domain names",
+    [OPTION_ZONE_LIST] = "list of domain names, or `file:PATH`",
     [OPTION_TEXTS] = "list of texts",
     [OPTION_PROPERTIES] = "list of `property=value`",
     [OPTION_MAPPING] = "mapping",

@@ -58,6 +58,7 @@ enum option_kind {
     OPTION_NETWORKS,     /* a list of address prefixes */
     OPTION_ZONE,         /* a domain name */
     OPTION_ZONES,        /* a list of domain names */
+    OPTION_ZONE_LIST,    /* likewise, or "file:PATH" of files with them */
     OPTION_TEXTS,        /* a list of texts: paths, records */
     OPTION_PROPERTIES,   /* a list of librdkafka "property=value" or "property=file:PATH" */
     OPTION_MAPPING,      /* a mapping, its fields within the parent's structure at `field` */

@@ -1,14 +1,32 @@
 #include "config/streamed.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-#include "config/zone_name.h"
+#include "config/zone_list.h"
 
-static bool is_followed(const struct config_feed *feed, const char *name)
+/* Marks those of a tier's streamed zones that the feed follows: it may have a million, the tier has few. False: no memory. */
+static bool mark_followed(const struct config *config, const struct config_tier *tier, bool *ret)
 {
-    for (size_t i = 0; i < feed->zone_count; i++)
-        if (zone_name_same(feed->zones[i], name))
+    uint8_t wire[ZONE_NAME_MAX];
+    size_t found;
+    char **names = calloc(tier->zone_count + 1, sizeof *names);
+    for (size_t i = 0; names && i < tier->zone_count; i++)
+        names[i] = tier->zones[i].name;
+    struct zone_list *list = names ? zone_list_new(names, tier->zone_count) : NULL;
+    for (size_t i = 0; list && config->feed && i < config->feed->zone_count; i++)
+        if (zone_list_has(list, wire, zone_name_read(config->feed->zones[i], wire), &found))
+            ret[found] = true;
+    zone_list_free(list);
+    free(names);
+    return list != NULL;
+}
+
+static bool has_streamed(const struct config_tier *tier)
+{
+    for (size_t i = 0; i < tier->zone_count; i++)
+        if (tier->zones[i].stream)
             return true;
     return false;
 }
@@ -40,7 +58,7 @@ static bool check_plain(const struct config_zone *zone, const char *mapping, str
                      "is for a zone that is handed on; expected `authoritative: true` beside it");
 }
 
-static bool check_streamed(const struct config *config, size_t tier, size_t index,
+static bool check_streamed(const struct config *config, size_t tier, size_t index, bool followed,
                            struct fault *fault)
 {
     char key[FAULT_MAX_KEY], quote[FAULT_MAX_QUOTE];
@@ -49,7 +67,7 @@ static bool check_streamed(const struct config *config, size_t tier, size_t inde
     if (!config->feed || !config->tiers[tier].subscribe)
         return fault_set(fault, key, "needs a feed, and %s; expected false or a feed",
                          config->feed ? "this tier does not subscribe" : "none is configured");
-    if (!is_followed(config->feed, zone->name))
+    if (!followed)
         return fault_set(fault, key, "%s is not in feed.zones; expected it there",
                          fault_quote(zone->name, quote));
     if (!zone->fallback || strcmp(zone->fallback, "upstream") == 0)
@@ -63,12 +81,18 @@ bool streamed_check(const struct config *config, size_t tier, struct fault *faul
 {
     char mapping[FAULT_MAX_KEY];
     const struct config_tier *self = &config->tiers[tier];
-    for (size_t i = 0; i < self->zone_count; i++) {
+    bool *followed = calloc(self->zone_count + 1, sizeof *followed);
+    bool good = followed && (!has_streamed(self) || mark_followed(config, self, followed));
+    if (!good)
+        fault_memory(fault);
+    for (size_t i = 0; good && i < self->zone_count; i++) {
         fault_key(mapping, "tiers[%zu].zones[%zu]", tier, i);
-        if (!check_plain(&self->zones[i], mapping, fault) ||
-            (self->zones[i].stream && !check_streamed(config, tier, i, fault)))
-            return false;
+        good = check_plain(&self->zones[i], mapping, fault) &&
+               (!self->zones[i].stream || check_streamed(config, tier, i, followed[i], fault));
     }
+    free(followed);
+    if (!good)
+        return false;
     const struct config_feed *feed = config->feed;
     if (!feed || !feed->snapshots || strcmp(feed->updates, feed->snapshots) != 0)
         return true;

@@ -8,6 +8,7 @@
 
 #include "config/config.h"
 #include "config/network.h"
+#include "config/feed_zones.h"
 #include "config/zone_name.h"
 
 enum {
@@ -148,15 +149,8 @@ static bool check_log_level(const struct input *input)
 
 static bool check_zone(const struct input *input)
 {
-    uint8_t wire[ZONE_NAME_MAX];
-    const size_t size = zone_name_read(input->text, wire);
-    if (size > 0 && wire[0] == 1 && wire[1] == '*') /* RFC 4592 2.1.1 */
-        return refuse(input, "is a wildcard, and no zone",
-                      "the zone itself, such as example.com.; what is below it is meant with it");
-    if (size == 0)
-        return refuse(input, "is not a domain name",
-                      "labels of 1 to 63 ASCII characters, 253 in all, such as example.com.");
-    return true;
+    const char *what, *expected;
+    return zone_name_is_zone(input->text, &what, &expected) || refuse(input, what, expected);
 }
 
 /* What cannot be read as a property may be a secret that lost its name: it is not shown. */
@@ -233,6 +227,8 @@ static bool check_text(const struct input *input)
     case OPTION_ZONE:
     case OPTION_ZONES:
         return check_zone(input);
+    case OPTION_ZONE_LIST:
+        return feed_zones_file(input->text) || check_zone(input);
     case OPTION_TEXTS:
         return check_entry(input);
     case OPTION_PROPERTIES:

@@ -73,6 +73,18 @@ static size_t length_of(const char *text)
     return length > 0 && text[length - 1] == '.' ? length - 1 : length;
 }
 
+bool zone_name_is_zone(const char *text, const char **ret_what, const char **ret_expected)
+{
+    uint8_t wire[ZONE_NAME_MAX];
+    const size_t size = zone_name_read(text, wire);
+    const bool wildcard = size > 0 && wire[0] == 1 && wire[1] == '*'; /* RFC 4592 2.1.1 */
+    *ret_what = wildcard ? "is a wildcard, and no zone" : "is not a domain name";
+    *ret_expected = wildcard
+                        ? "the zone itself, such as example.com.; what is below it is meant with it"
+                        : "labels of 1 to 63 ASCII characters, 253 in all, such as example.com.";
+    return size > 0 && !wildcard;
+}
+
 bool zone_name_same(const char *one, const char *two)
 {
     if (!strchr(one, '\\') && !strchr(two, '\\')) /* most are, and long lists are searched */

@@ -74,9 +74,13 @@ static struct worker_settings settings_of(const struct config *config)
 /* Canonical names of a list, with pointers to them; one block. NULL: no memory, or a name the config let through. */
 static const uint8_t **zone_names(char *const *texts, size_t count)
 {
-    const uint8_t **list = malloc(count * (sizeof *list + NAME_MAX_SIZE) + 1);
+    enum { MORE = 2 }; /* than the text: the first length, the root */
+    size_t bytes = NAME_MAX_SIZE;
+    for (size_t i = 0; i < count; i++)
+        bytes += strlen(texts[i]) + MORE;
+    const uint8_t **list = malloc(count * sizeof *list + bytes);
     uint8_t *name = (uint8_t *)(list + count);
-    for (size_t i = 0; list && i < count; i++, name += NAME_MAX_SIZE) {
+    for (size_t i = 0; list && i < count; i++) {
         int size = name_from_text(texts[i], name);
         if (size < 0) {
             free(list);
@@ -84,6 +88,7 @@ static const uint8_t **zone_names(char *const *texts, size_t count)
         }
         name_lower(name, (size_t)size, name);
         list[i] = name;
+        name += size;
     }
     return list;
 }

@@ -216,10 +216,132 @@ static int make_directory(void **state)
 static int remove_directory(void **state)
 {
     (void)state;
-    static const char *const names[] = {"fifo", "empty", "five", "secret", "blank"};
+    static const char *const names[] = {"fifo",  "empty", "five",   "secret",
+                                        "blank", "zones", "except", "config"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         unlink(at(names[i]));
     return rmdir(directory);
+}
+
+/* ---- zones of the feed ---- */
+
+#define FEED_OF(zones, except)                                                                     \
+    "feed: {brokers: b, zones: [" zones "]" except "}\n"                                           \
+    "tiers: [{name: a, listen: [\"::1\"], upstream: {forward: [192.0.2.1]}}]\n"
+
+static struct config *load_zones(char error[CONFIG_MAX_ERROR])
+{
+    return config_load(at("config"), error);
+}
+
+static void write_config(const char *text)
+{
+    char filled[4096], *out = filled;
+    for (const char *c = text; *c; c++)
+        out += *c == '@' ? sprintf(out, "%s", directory) : sprintf(out, "%c", *c);
+    write_file("config", filled);
+}
+
+static void test_zones_in_files(void **state)
+{
+    (void)state;
+    char error[CONFIG_MAX_ERROR];
+    static const char *const zones[] = {"first.", "a.example.", "B.example", "last."};
+    write_file("zones", "# a list\n\na.example. ; the first\r\n  B.example\t\n#\n");
+    write_file("except", "x.a.example.");
+    write_config(FEED_OF("first., \"file:@/zones\", last.", ", except: [\"file:@/except\"]"));
+    struct config *config = load_zones(error);
+    assert_non_null(config);
+    assert_int_equal(config->feed->zone_count, 4);
+    for (size_t i = 0; i < 4; i++)
+        assert_string_equal(config->feed->zones[i], zones[i]);
+    assert_int_equal(config->feed->except_count, 1);
+    assert_string_equal(config->feed->except[0], "x.a.example.");
+    struct config *same = load_zones(error);
+    assert_non_null(same);
+    assert_false(config_needs_restart(config, same, error));
+    config_free(same);
+    write_file("zones", "a.example.\n");
+    same = load_zones(error);
+    assert_non_null(same);
+    assert_true(config_needs_restart(config, same, error));
+    assert_string_equal(error, "feed.zones");
+    config_free(same);
+    config_free(config);
+}
+
+static void refused_zones(const char *config, const char *zones, const char *why)
+{
+    char error[CONFIG_MAX_ERROR], expected[2 * CONFIG_MAX_ERROR];
+    write_config(config);
+    write_file("zones", zones);
+    assert_null(load_zones(error));
+    snprintf(expected, sizeof expected, "%s:1: %s", at("config"), why);
+    for (char *place = expected; (place = strchr(place, '@')) != NULL;) {
+        char rest[CONFIG_MAX_ERROR];
+        snprintf(rest, sizeof rest, "%s", place + 1);
+        sprintf(place, "%s%s", directory, rest);
+    }
+    assert_string_equal(error, expected);
+}
+
+/* With the line of the file. */
+static void test_bad_zones_in_files(void **state)
+{
+    (void)state;
+    static const char one[] = FEED_OF("\"file:@/zones\"", "");
+    refused_zones(
+        FEED_OF("\"file:@/no\"", ""), "",
+        "feed.zones[0]: \"@/no\" No such file or directory; expected a file with names of "
+        "zones");
+    refused_zones(one, "# none\n",
+                  "feed.zones[0]: \"@/zones\" names no zone; expected a name on each line");
+    refused_zones(
+        one, "a.\n\nb..c\n",
+        "feed.zones[0]: @/zones:3: \"b..c\" is not a domain name; expected labels of 1 to "
+        "63 ASCII characters, 253 in all, such as example.com.");
+    refused_zones(
+        one, "a.\n*.b.\n",
+        "feed.zones[0]: @/zones:2: \"*.b.\" is a wildcard, and no zone; expected the zone "
+        "itself, such as example.com.; what is below it is meant with it");
+    refused_zones(
+        one, "a. b.\n",
+        "feed.zones[0]: @/zones:1: \"a. b.\" is not a domain name; expected labels of 1 to "
+        "63 ASCII characters, 253 in all, such as example.com.");
+    refused_zones(one, "a.\nb.\nA\n",
+                  "feed.zones[0]: @/zones:3: \"A\" is @/zones:1 again; expected each zone once");
+    refused_zones(
+        FEED_OF("b., \"file:@/zones\"", ""), "a.\nb.\n",
+        "feed.zones[1]: @/zones:2: \"b.\" is feed.zones[0] again; expected each zone once");
+    refused_zones(
+        FEED_OF("a.", ", except: [\"file:@/zones\"]"), "x.a.\nx.b.\n",
+        "feed.except[0]: @/zones:2: \"x.b.\" lies below no zone of feed.zones; expected one "
+        "that does");
+    refused_zones(FEED_OF("\"file:@/zones\"", ", except: [b.]"), "a.\nb.\n",
+                  "feed.except[0]: \"b.\" is @/zones:2 too; expected it in one of the two");
+}
+
+static void test_a_million_zones(void **state)
+{
+    (void)state;
+    char error[CONFIG_MAX_ERROR];
+    FILE *file = fopen(at("zones"), "w");
+    assert_non_null(file);
+    for (int i = 0; i < 1000000; i++)
+        fprintf(file, "z%d.example.\n", i);
+    fclose(file);
+    write_config(FEED_OF("\"file:@/zones\"", ""));
+    struct config *config = load_zones(error);
+    assert_non_null(config);
+    assert_int_equal(config->feed->zone_count, 1000000);
+    config_free(config);
+    file = fopen(at("zones"), "a");
+    assert_non_null(file);
+    fprintf(file, "more.example.\n");
+    fclose(file);
+    assert_null(load_zones(error));
+    assert_non_null(strstr(error, "zones:1000001: \"more.example.\" is one too many; expected "
+                                  "1000000 zones at most"));
 }
 
 int main(void)
@@ -232,6 +354,9 @@ int main(void)
         cmocka_unit_test(test_secret_in_a_file),
         cmocka_unit_test(test_secrets_are_not_shown),
         cmocka_unit_test(test_brokers),
+        cmocka_unit_test(test_zones_in_files),
+        cmocka_unit_test(test_bad_zones_in_files),
+        cmocka_unit_test(test_a_million_zones),
     };
     return cmocka_run_group_tests(tests, make_directory, remove_directory);
 }
