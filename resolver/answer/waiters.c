@@ -243,7 +243,9 @@ static bool reply_held(struct waiters *waiters, struct waiter *waiter, const str
                       .counts = {hit.counts[0], hit.counts[1], hit.counts[2]},
                       .body_size = hit.body_size,
                       .truncated = result == STORE_TRUNCATED,
-                      .behind = true,
+                      .provisional = hit.provisional,
+                      .vouched = hit.vouched,
+                      .outside = hit.outside,
                       .ede = hit.ede,
                   });
     return true;

@@ -8,6 +8,7 @@ import pytest
 import changes
 import freshet
 import kafka_cluster
+import scripted as script
 from process import eventually
 from query import addresses, ask
 
@@ -173,6 +174,28 @@ def test_p3_a_zone_that_the_parent_does_not_hear_of(freshetd, topic, scripted):
     assert ask(pair.child, NAME).answer[0].ttl <= 1
     scripted.set("www.example.net.", "A", "192.0.2.1")
     assert ask(pair.child, "www.example.net.").answer[0].ttl > 0
+
+
+def test_p3_a_stale_answer_of_a_parent_behind(freshetd, topic, scripted):
+    """The authority is away: what the parent gives in its place, it has in spite of a change that it has not heard of."""
+    above = freshet.tier("above", [scripted], serve_stale="1h")
+    feed = {**freshet.feed(topic, ["example.com."], lease="20s"), "link": {"delay": "3s"}}
+    parent = freshetd({"experiment": True, "tiers": [above], "feed": feed})
+    below = {"name": "below", "upstream": {"parent": [freshet.address_text(parent.address)]}}
+    child = freshetd({"tiers": [below], "feed": freshet.feed(topic, ["example.com."], lease="20s")})
+    for daemon in (parent, child):
+        daemon.wait_log("feed is live", within=25)
+    scripted.set(NAME, "A", "192.0.2.1", ttl=1)
+    ask(child, NAME)
+    time.sleep(1.3)
+    scripted.script(NAME, script.rcode("SERVFAIL"))
+    topic.publish("example.com.", [changes.flush(NAME)])
+    eventually(lambda: applied(child) == 1)
+    for _ in range(2):
+        response = ask(child, NAME)
+        assert applied(parent) == 0 and addresses(response) == ["192.0.2.1"]
+        assert response.answer[0].ttl == 0
+    assert counter(child, "parent_uncached") == 2
 
 
 def test_p3_a_child_that_starts_after_the_change(freshetd, topic, scripted):
