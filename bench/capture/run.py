@@ -109,12 +109,17 @@ class Watcher:
         self.seen = {}  # number -> when
 
     def tell(self, number):
+        while self._pipe.poll():  # some hundred fit between the two
+            self._take()
         self._pipe.send(number)
 
     def wait(self, number):
         while number not in self.seen:
-            got, when = self._pipe.recv()
-            self.seen[got] = when
+            self._take()
+
+    def _take(self):
+        number, when = self._pipe.recv()
+        self.seen[number] = when
 
     def close(self):
         self._pipe.send(None)
