@@ -4,9 +4,9 @@ and who still takes himself for the one that writes cannot: the log stays one (P
 import threading
 import time
 
-import dns.message
 import pytest
 
+import kafka_cluster
 import origin as origins
 import primaries
 import process
@@ -107,6 +107,26 @@ def come_back(pair, editor, deposed, say):
     say(f"  the deposed one answered {sorted(map(str, answers.values()))}")
     editor.taken += taken
     process.eventually(lambda: pair.turn(deposed) in ("standby", "active"), within=10)
+
+
+def test_p12_the_brokers_refuse_who_was_deposed(edited, fresh_topic):
+    """Another one raises the fence, and the group says nothing: what is sent is refused, not only not sent. As the group then
+    says that it is this one's turn all the same, it begins anew."""
+    pair, editor = edited
+    editor.add(300)
+    active = pair.wait_active()
+    editor.at = pair.members.index(active)
+    process.eventually(lambda: pair.of_zone(active)["epoch"] is not None, within=3)
+    before = pair.of_zone(active)["epoch"]
+    epoch = two_origins.raise_fence(fresh_topic, kafka_cluster.partition_of(ZONE, fresh_topic.partitions))
+    assert editor.ask(editor.at, 301, timeout=6) == "SERVFAIL"
+    assert epoch == before + 1
+    assert active.status()["turns_fenced"] == 1
+    editor.add(302)
+    assert pair.wait_active() is active
+    process.eventually(lambda: pair.of_zone(active)["epoch"] == epoch + 1, within=3)
+    assert f"host301.{ZONE}" not in {record[0] for record in origins.replay(two_origins.committed(fresh_topic, ZONE))}
+    assert_one_log(pair, editor, editor.at)
 
 
 # --- capture

@@ -11,6 +11,9 @@ import dns.rcode
 import dns.tsig
 import dns.update
 
+from kafka.protocol.api import Request, Response
+from kafka.protocol.types import Int16, Int32, Int64, Schema, String
+
 import freshet
 import origin as origins
 import process
@@ -123,3 +126,28 @@ def transfer(address):
 
 def serials(log):
     return [one["serial"] for one in log]
+
+
+class InitProducerIdResponse(Response):
+    """Kafka protocol, key 22; the client library has none."""
+    API_KEY = 22
+    API_VERSION = 0
+    SCHEMA = Schema(("throttle_time_ms", Int32), ("error_code", Int16), ("producer_id", Int64), ("producer_epoch", Int16))
+
+
+class InitProducerIdRequest(Request):
+    API_KEY = 22
+    API_VERSION = 0
+    RESPONSE_TYPE = InitProducerIdResponse
+    SCHEMA = Schema(("transactional_id", String("utf-8")), ("transaction_timeout_ms", Int32))
+
+
+def raise_fence(topic, partition, group="origins"):
+    """What another one does that comes to be the writer; the group knows nothing of it. Returns the epoch."""
+    admin = topic.cluster.admin
+    request = InitProducerIdRequest(transactional_id=f"{group}/{topic.name}/{partition}", transaction_timeout_ms=10000)
+    node = admin.describe_cluster()["brokers"][0]["node_id"]
+    future = admin._send_request_to_node(node, request)  # pylint: disable=protected-access
+    admin._wait_for_futures([future])  # pylint: disable=protected-access
+    assert future.value.error_code == 0, future.value
+    return future.value.producer_epoch
