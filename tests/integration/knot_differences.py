@@ -167,7 +167,8 @@ def long_chain(_zone, _question, theirs, ours):
     """A chain of many links, mostly a DNAME that leads below itself for ever: how many are given is nobody's rule. Knot ends at
     KNOT_LINKS, zone/ at 20 or where the name is too long."""
     links = [record for record in theirs.answer if record[1] == "CNAME"]
-    if len(links) == KNOT_LINKS and theirs.answer < ours.answer and not theirs.authority:
+    if len(links) == KNOT_LINKS and theirs.answer < ours.answer and theirs.authority <= ours.authority and \
+            _types(theirs.authority) <= PROOFS:  # of a wildcard on the way
         return ours
     return theirs
 
