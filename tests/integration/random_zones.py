@@ -6,8 +6,9 @@
 
 What knotd would not load is not made: something beside a CNAME, something below a DNAME.
 
-knotd 3.2 finds and orders names wrongly where a label is another one and bytes of 0 behind it. `low` makes a zone with such labels in
-disguise, which lower() takes off: "!" and "%" stand for the bytes 0 and 1, whose order among the other letters is the same.
+knotd finds and orders names wrongly where a label is another one and bytes of 0 behind it, and 3.4 also where a DNAME leads below
+one that is a byte of 0 alone. `low` makes a zone with such labels in disguise, which lower() takes off: "!" and "%" stand for the
+bytes 0 and 1, whose order among the other letters is the same.
 """
 
 import functools
@@ -15,10 +16,10 @@ import re
 
 import dns.name
 
-LABELS = ["a", "b", "c", "*", "aa", "x-1", "0", "\\000", "zz", "ns"]
+LABELS = ["a", "b", "c", "*", "aa", "x-1", "0", "zz", "ns"]
 TYPES = ["A", "AAAA", "TXT", "MX", "SRV", "NS", "SOA", "CNAME", "DNAME", "DS", "ANY", "NSEC", "NSEC3",
          "NSEC3PARAM", "DNSKEY", "TYPE65280"]
-LOW_LABELS = [*(label for label in LABELS if label != "\\000"), "!", "!!", "a!", "!a", "%", "a!!"]
+LOW_LABELS = [*LABELS, "!", "!!", "a!", "!a", "%", "a!!"]
 DISGUISE = {"!": 0, "%": 1}
 LONG = ".".join(["l" * 63, "m" * 63, "n" * 40])
 
