@@ -117,7 +117,9 @@ class Knot:
 
     def _serves_all(self):
         """A zone counts when its SOA comes back: knotd listens before its zones are loaded."""
-        if not os.path.exists(self._path("knot.sock")):
+        try:
+            self.control("status")  # its socket is there before it is listened on
+        except RuntimeError:
             return False
         return all(self._has_zone(zone) for zone in self.zones)
 
