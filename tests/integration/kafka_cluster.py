@@ -249,7 +249,13 @@ class Topic:
         """Creation is asynchronous twice over: a leader is named first, and opens its log later."""
         process.eventually(lambda: self._known() == set(range(self.partitions)), within=20,
                            what=f"{self.name} has its partitions and their leaders")
-        self.end_offsets()
+        process.eventually(self._has_ends, within=20, what=f"{self.name} has ends")
+
+    def _has_ends(self):
+        try:
+            return bool(self.end_offsets())
+        except KeyError:  # the broker that the consumer asked has not heard of a partition yet
+            return False
 
     def _known(self):
         """The partitions that have a leader."""
