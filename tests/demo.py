@@ -413,7 +413,7 @@ def step_capture(stage, shell):
     say("Measured from just before `nsupdate` starts. Most of it is Knot's own: it waits for up to a\n"
         "   second before it tells of a change.")
     asked = stage.authority.query_count("A") - asked
-    say(f"Meanwhile the caches asked the authority {asked} times: the change carries the new record.")
+    say(f"Queries of the caches to the authority meanwhile: {asked}.")
 
 
 def step_status(shell):
