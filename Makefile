@@ -309,11 +309,13 @@ lint:
 	esac
 
 install: all
-	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/doc/freshet
+	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/freshet
 	install -m 755 $(BUILD)/freshetd $(DESTDIR)$(PREFIX)/sbin/freshetd
 	install -m 755 $(BUILD)/freshet-origin $(DESTDIR)$(PREFIX)/sbin/freshet-origin
 	install -m 755 $(BUILD)/freshet $(DESTDIR)$(PREFIX)/bin/freshet
-	install -m 644 README.md LICENSE config/OPTIONS.md config/*.yaml docs/*.md $(DESTDIR)$(PREFIX)/share/doc/freshet
+	install -m 644 docs/changeset.schema.json $(DESTDIR)$(PREFIX)/share/freshet
+	for page in README.md LICENSE config/OPTIONS.md config/*.yaml docs/* bench/*.svg; do \
+		install -D -m 644 $$page $(DESTDIR)$(PREFIX)/share/doc/freshet/$$page || exit 1; done
 	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system $(DESTDIR)$(SYSCONFDIR)/freshet
 	for unit in config/systemd/*; do \
 		sed 's,/usr/local/,$(PREFIX)/,g; s,/etc/freshet/,$(SYSCONFDIR)/freshet/,g' $$unit \

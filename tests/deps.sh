@@ -18,11 +18,12 @@ build="make gcc libc6-dev pkg-config $libraries
     knot knot-dnsutils bind9-dnsutils bind9-host iproute2 util-linux python3 python3-dnspython"
 check="$build libcmocka-dev dnsperf python3-pytest python3-pytest-xdist python3-kafka python3-venv
     clang clang-format libclang-rt-dev llvm valgrind strace libc6-dbg universal-ctags spin
-    bind9 bind9-utils nsd unbound pdns-server pdns-backend-sqlite3"
+    bind9 bind9-utils nsd unbound pdns-server pdns-backend-sqlite3
+    python3-jsonschema python3-confluent-kafka golang-go golang-github-confluentinc-confluent-kafka-go-dev"
 
 servers="knot nsd pdns-server unbound pdns-recursor dnsdist knot-resolver bind9 dnsmasq"
 faults="$check nftables faketime"
-bench="$check python3-yaml python3-matplotlib python3-confluent-kafka unbound pdns-recursor dnsdist
+bench="$check python3-yaml python3-matplotlib unbound pdns-recursor dnsdist
     knot-resolver bind9 dnsmasq"
 
 policy=/usr/sbin/policy-rc.d

@@ -62,8 +62,8 @@ class Place:
             file.write(text)
         os.chmod(path, mode)
 
-    def run(self, command, stdin=""):
-        done = subprocess.run(["sh", "-c", command], cwd=self.path, input=stdin, capture_output=True, text=True, timeout=60,
+    def run(self, command, stdin="", within=60):
+        done = subprocess.run(["sh", "-c", command], cwd=self.path, input=stdin, capture_output=True, text=True, timeout=within,
                               check=False, env=self._environment)
         assert done.returncode == 0, f"{command}: {done.stderr}"
         return done.stdout

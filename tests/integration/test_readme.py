@@ -89,7 +89,7 @@ def test_a_parent_and_its_child(place, broker, scripted):
 def test_moving_an_address(place, broker, scripted):
     """Whether the command is one: what it does is test_move.py's."""
     [config] = blocks(section("## Run it"), "yaml")
-    [block] = blocks(section("### Moving an address"), "sh")
+    [block] = blocks(section("## Moving an address", "docs/operate.md"), "sh")
     port = process.free_port()
     server = authority(scripted)
     place.write("stub.yaml", replaced(

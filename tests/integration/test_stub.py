@@ -1,4 +1,4 @@
-"""freshetd as the machine's resolver: under a service manager, with sockets handed over, installed as README says.
+"""freshetd as the machine's resolver: under a service manager, with sockets handed over, installed as docs/run.md says.
 
 The service manager is played by this module, with systemd's own protocols: datagrams to $NOTIFY_SOCKET, sockets from
 descriptor 3 on. Where systemd's tools are installed, they are used besides.
@@ -375,9 +375,9 @@ exec sh -e "$@"
 """
 
 
-def readme_lines():
+def page_lines():
     """The commands under the heading, as they stand there."""
-    with open(os.path.join(process.ROOT, "README.md"), encoding="utf-8") as file:
+    with open(os.path.join(process.ROOT, "docs", "run.md"), encoding="utf-8") as file:
         section = file.read().split("As the machine's resolver\n", 1)[1]
     lines = section.split("```sh\n", 1)[1].split("```", 1)[0].splitlines()
     assert len(lines) == 5
@@ -418,10 +418,10 @@ def machine(network, rundir):
     return run_inside
 
 
-def test_readme_lines_make_a_machines_resolver(machine, authority_inside):
+def test_page_lines_make_a_machines_resolver(machine, authority_inside):
     output = machine([
         "echo 192.0.2.77 nas.lan >> /etc/hosts",
-        *readme_lines(),
+        *page_lines(),
         "cat /etc/resolv.conf",
         "getent ahosts alias.example.com",
         "getent -s hosts:dns ahosts nas.lan",  # by DNS alone, as a container would
