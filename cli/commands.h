@@ -10,6 +10,7 @@ extern const struct command set_command;
 extern const struct command add_command;
 extern const struct command del_command;
 extern const struct command flush_command;
+extern const struct command publish_command;
 extern const struct command watch_command;
 extern const struct command broker_command;
 extern const struct command status_command;

@@ -6,22 +6,18 @@
 
 static int run_del(const struct options *o)
 {
-    struct change_words words = {.op = CHANGE_DEL, .name = o->operands[0]};
-    if (o->operand_count > 1)
-        words.type = o->operands[1];
-    if (o->operand_count > 2) {
-        words.rdata = o->operands + 2;
-        words.rdata_count = o->operand_count - 2;
-    }
-    return change_publish(o, &words);
+    return change_publish(o, CHANGE_DEL);
 }
 
 const struct command del_command = {
     .name = "del",
-    .operands = "NAME [TYPE [RDATA...]]",
+    .operands = "NAME [TYPE [RDATA...]] [+ NAME [TYPE [RDATA...]]]...",
     .summary = "Publish that records, an RRset or a whole name are gone",
-    .details = "NAME alone: all types. With TYPE: that RRset. With RDATA: these records of it.\n",
-    .accepts = OPT_CONFIG | OPT_KAFKA | OPT_TOPIC | OPT_CHANGE | OPT_TIMEOUT | OPT_JSON,
+    .details =
+        "NAME alone: all types. With TYPE: that RRset. With RDATA: these records of it. What "
+        "stands\n"
+        "behind a \"+\" is gone with the same change set: all or nothing.\n",
+    .accepts = OPT_PUBLISHING,
     .least = 1,
     .most = 10000,
     .run = run_del,

@@ -522,7 +522,7 @@ static int run_steps(struct move *move)
 {
     if (!look_first(move))
         return leave(move, EXIT_FAILED);
-    if (move->options->move.dry_run)
+    if (move->options->dry_run)
         return run_dry(move);
     int code = EXIT_DONE;
     for (enum which which = first_step(move); which <= STEP_NEW && code == EXIT_DONE; which++)

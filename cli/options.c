@@ -92,7 +92,7 @@ static const struct option_row rows[] = {
      "the zone as it is at the end of the log: a zone file"},
     {OPT_SNAPSHOT, "until", "OFFSET", CODE_UNTIL,
      "the first change set that is not to be in it (the end of the log)"},
-    {OPT_MOVE | OPT_SNAPSHOT | OPT_ZONE, "dry-run", NULL, CODE_DRY_RUN,
+    {OPT_MOVE | OPT_SNAPSHOT | OPT_ZONE | OPT_SENDS, "dry-run", NULL, CODE_DRY_RUN,
      "say what would be done, and do nothing"},
     {OPT_ZONE, "at-offset", "N", CODE_AT_OFFSET,
      "the zone as it was after this message of the log"},
@@ -100,10 +100,10 @@ static const struct option_row rows[] = {
     {OPT_ZONE, "authority", "SERVER", CODE_ZONE_AUTHORITY, "ADDRESS[:PORT] that verify asks"},
     {OPT_ZONE, "key-file", "FILE", CODE_KEY_FILE,
      "has the TSIG key for it, as hmac-sha256:NAME:SECRET"},
-    {OPT_CHANGE | OPT_MOVE | OPT_ZONE, "zone", "ZONE", CODE_ZONE,
+    {OPT_SENDS | OPT_MOVE | OPT_ZONE, "zone", "ZONE", CODE_ZONE,
      "zone that NAME lies in (the longest of the configuration's)"},
     {OPT_CHANGE, "serial", "N", CODE_SERIAL, "the zone's SOA serial after the change"},
-    {OPT_CHANGE | OPT_MOVE | OPT_ZONE, "publisher", "TEXT", CODE_PUBLISHER,
+    {OPT_SENDS | OPT_MOVE | OPT_ZONE, "publisher", "TEXT", CODE_PUBLISHER,
      "who publishes (freshet)"},
     {OPT_CHANGE, "seq", "N", CODE_SEQ, "the publisher's running number of the change set"},
     {OPT_SUBTREE, "subtree", NULL, CODE_SUBTREE, "the name and all below it"},
@@ -138,6 +138,10 @@ void complain(const struct options *options, const char *format, ...)
         return;
     }
     fprintf(stderr, "freshet %s: ", options->command->name);
+    if (options->place) {
+        text_print(stderr, options->place);
+        fputs(": ", stderr);
+    }
     text_print(stderr, text);
     fputc('\n', stderr);
 }
@@ -382,7 +386,7 @@ static bool set_flag(struct options *o, int code)
         o->from_beginning = true;
         break;
     case CODE_DRY_RUN:
-        o->move.dry_run = true;
+        o->dry_run = true;
         break;
     case 'h':
         o->help = true;

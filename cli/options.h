@@ -32,7 +32,7 @@ enum {
     OPT_CONFIG = 1 << 0,    /* -c */
     OPT_KAFKA = 1 << 1,     /* --brokers, -X */
     OPT_TOPIC = 1 << 2,     /* --topic */
-    OPT_CHANGE = 1 << 3,    /* --zone, --serial, --publisher, --seq */
+    OPT_CHANGE = 1 << 3,    /* --serial, --seq */
     OPT_TIMEOUT = 1 << 4,   /* --timeout */
     OPT_JSON = 1 << 5,      /* --json */
     OPT_SUBTREE = 1 << 6,   /* --subtree */
@@ -44,6 +44,10 @@ enum {
     OPT_ZONE =
         1 << 12, /* those of struct zone_options, --zone, --publisher, --snapshots, --dry-run */
     OPT_ORIGIN = 1 << 13, /* -c takes a configuration of freshet-origin, too */
+    OPT_SENDS = 1 << 14,  /* --zone, --publisher, --dry-run */
+    /* Those of whoever publishes one change set. */
+    OPT_PUBLISHING =
+        OPT_CONFIG | OPT_KAFKA | OPT_TOPIC | OPT_CHANGE | OPT_SENDS | OPT_TIMEOUT | OPT_JSON,
 };
 
 enum { MOVE_MAX_TIERS = 64, MOVE_MAX_AUTHORITIES = 16 };
@@ -63,7 +67,6 @@ struct move_options {
     uint64_t wait_ms; /* --wait-at-most */
     const char *before_both, *before_new;
     bool resume_new;
-    bool dry_run;
 };
 
 /* What only "zone" has. */
@@ -99,6 +102,7 @@ struct options {
     uint64_t timeout_ms; /* 0: not said */
     bool json;
     bool subtree;
+    bool dry_run;
     bool from_beginning;
     uint64_t count; /* 0: not said */
     int partitions;
@@ -107,6 +111,7 @@ struct options {
     const char *control;
     struct move_options move;
     struct zone_options of_zone;
+    const char *place; /* "FILE:3", what a complaint is about; NULL: the command line */
     char
         *heard; /* takes what complain() has to say, MAX_COMPLAINT bytes of it; NULL: stderr does */
     char **operands;
@@ -135,7 +140,7 @@ void options_free(struct options *options);
 /* The command's --help, on stdout. */
 void options_help(const struct command *command);
 
-/* "freshet SUB: ..." on stderr, control characters escaped; or into `heard`. */
+/* "freshet SUB: [PLACE: ]..." on stderr, control characters escaped; or into `heard`. */
 __attribute__((format(printf, 2, 3))) void complain(const struct options *options,
                                                     const char *format, ...);
 

@@ -102,7 +102,7 @@ static void print(const struct options *o, const struct found *found,
                       (json_int_t)head->serial, "records", (json_int_t)head->records, "partition",
                       (int)head->partition, "offset", (json_int_t)head->offset, "parts",
                       (json_int_t)head->parts, "sets", (json_int_t)found->sets, "digest", digest,
-                      "written", !o->move.dry_run);
+                      "written", !o->dry_run);
         print_json_line(object);
         json_decref(object);
         return;
@@ -111,7 +111,7 @@ static void print(const struct options *o, const struct found *found,
     printf(" serial %" PRIu32 ", %" PRIu64 " records, at %" PRId32 ":%" PRId64 " (%" PRIu64
            " change sets of the log), digest %s%s\n",
            head->serial, head->records, head->partition, head->offset, found->sets, digest,
-           o->move.dry_run ? ", not written" : "");
+           o->dry_run ? ", not written" : "");
 }
 
 static int count_only(void *arg, uint32_t part, const uint8_t *bytes, size_t size)
@@ -127,7 +127,7 @@ static bool write_it(const struct options *o, const uint8_t *apex, const struct 
     const struct log_reader_options topic = reader_of(o, o->snapshots);
     const struct zone_state *state = zone_state_hold(found->zone);
     int code;
-    if (o->move.dry_run) {
+    if (o->dry_run) {
         code = snapshot_write(state, apex, &found->stand, count_only, NULL, ret_head);
         snprintf(error, sizeof error, "%s", code == ERR_ZONE ? "it has no SOA" : error_text(code));
     } else {

@@ -182,7 +182,7 @@ static bool is_meant(const struct options *o, const char *word)
     const char *wrong = NULL;
     if (strcmp(word, "verify") != 0)
         wrong = o->of_zone.authority ? "authority" : o->of_zone.key_file ? "key-file" : NULL;
-    if (strcmp(word, "import") != 0 && o->move.dry_run)
+    if (strcmp(word, "import") != 0 && o->dry_run)
         wrong = "dry-run";
     if (wrong)
         complain(o, "--%s is not for %s", wrong, word);

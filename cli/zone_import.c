@@ -185,7 +185,7 @@ int zone_import_run(const struct options *options, const char *file)
         return EXIT_USAGE;
     if (load_both(&import, file, true) && raise_serial(&import)) {
         show(&import);
-        code = options->move.dry_run || import.list.count == 0 ? EXIT_DONE : publish(&import);
+        code = options->dry_run || import.list.count == 0 ? EXIT_DONE : publish(&import);
     }
     free_import(&import);
     return code;

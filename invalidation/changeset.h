@@ -92,8 +92,8 @@ void changeset_free(struct change_set *set);
 char *changeset_format(const struct change_set *set);
 
 /*
- * One line for people: "SET www.example.com. 3600 A 192.0.2.1 192.0.2.2". Returns its length or
- * ERR_SPACE.
+ * One line for people: "SET www.example.com. 3600 A 192.0.2.1, 192.0.2.2", records with a comma between, so that they
+ * are not taken for strings of one. Returns its length or ERR_SPACE.
  */
 MUST_CHECK int change_to_text(const struct change *change, char *text, size_t size);
 

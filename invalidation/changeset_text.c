@@ -152,7 +152,7 @@ int change_to_text(const struct change *change, char *text, size_t size)
     if (!append_head(change, text, size, &at))
         return ERR_SPACE;
     for (size_t r = 0; r < change->rdata_count; r++) {
-        if (!append(text, size, &at, " "))
+        if (!append(text, size, &at, r == 0 ? " " : ", "))
             return ERR_SPACE;
         int length = record_to_text(change->type, &change->rdata[r], text + at, size - at);
         if (length < 0)

@@ -78,9 +78,10 @@ static const struct property producer_defaults[] = {
 };
 
 static const struct property producer_required[] = {
-    {"enable.idempotence", "true"},    {"acks", "all"},
+    {"enable.idempotence", "true"},        {"acks", "all"},
     {"partitioner", "murmur2_random"}, /* what Java clients compute, as the key is always set */
-    {"socket.nagle.disable", "true"},  {"log.queue", "true"},
+    {"socket.nagle.disable", "true"},      {"log.queue", "true"},
+    {"allow.auto.create.topics", "false"}, /* a name mistyped is no topic */
 };
 
 #define SET_ALL(conf, table, error) set_all(conf, table, sizeof(table) / sizeof((table)[0]), error)
@@ -434,6 +435,37 @@ void kafka_broker_hosts(rd_kafka_t *client, int timeout_ms, char *hosts)
         used += (size_t)snprintf(hosts + used, LOG_MAX_HOSTS - used, "%s%s", used ? "," : "", host);
     }
     rd_kafka_metadata_destroy(metadata);
+}
+
+/* Whether a list of all topics has it; when in doubt it has. */
+static bool lists_topic(rd_kafka_t *client, const char *topic, int timeout_ms)
+{
+    const struct rd_kafka_metadata *metadata = NULL;
+    if (rd_kafka_metadata(client, 1, NULL, &metadata, timeout_ms))
+        return true;
+    int k = 0;
+    while (k < metadata->topic_cnt && strcmp(metadata->topics[k].topic, topic) != 0)
+        k++;
+    const bool found = k < metadata->topic_cnt;
+    rd_kafka_metadata_destroy(metadata);
+    return found;
+}
+
+int kafka_expect_topic(rd_kafka_t *client, const char *topic, int timeout_ms,
+                       char ret_error[KAFKA_MAX_ERROR])
+{
+    static const char mock[] = "mockCluster"; /* how librdkafka's calls itself */
+    const struct rd_kafka_metadata *metadata = NULL;
+    if (rd_kafka_metadata(client, 0, NULL, &metadata, timeout_ms))
+        return 0; /* nobody is there to ask: what comes next says so */
+    rd_kafka_metadata_destroy(metadata);
+    char *cluster = rd_kafka_clusterid(client, 0);
+    const bool creates = cluster && strncmp(cluster, mock, sizeof mock - 1) == 0;
+    if (cluster)
+        rd_kafka_mem_free(client, cluster);
+    if (!creates || lists_topic(client, topic, timeout_ms))
+        return 0;
+    return fail(ret_error, topic, RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
 }
 
 void kafka_learn_topic(rd_kafka_t *client, const char *topic, int timeout_ms)

@@ -115,6 +115,14 @@ MUST_CHECK int kafka_offsets_since(rd_kafka_t *client, const char *topic, int64_
 /* Whoever wants to know what the brokers call themselves: `hosts` of LOG_MAX_HOSTS bytes, separated by commas. */
 void kafka_broker_hosts(rd_kafka_t *client, int timeout_ms, char *hosts);
 
+/*
+ * Whether `topic` is there, where asking for it would create it: librdkafka's mock cluster (the dev broker) does so
+ * whatever a client allows. Of any other this says nothing, but takes a question. Blocks for up to twice `timeout_ms`.
+ * Returns 0; ERR_NOT_FOUND with one line in `ret_error`.
+ */
+MUST_CHECK int kafka_expect_topic(rd_kafka_t *client, const char *topic, int timeout_ms,
+                                  char ret_error[KAFKA_MAX_ERROR]);
+
 /* Makes `client` learn the leaders of `topic` now, for up to `timeout_ms`. In vain is no failure. */
 void kafka_learn_topic(rd_kafka_t *client, const char *topic, int timeout_ms);
 

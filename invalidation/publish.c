@@ -23,12 +23,13 @@ struct publisher {
     char trouble[KAFKA_MAX_TROUBLE]; /* what the client last complained about */
 };
 
-/* One send under way; the delivery callback fills it. */
+/* One set under way; the delivery callback fills it. */
 struct delivery {
     bool done;
     rd_kafka_resp_err_t code;
     int32_t partition;
     int64_t offset;
+    int64_t done_us;
 };
 
 static int64_t now_us(void)
@@ -46,6 +47,7 @@ static void on_delivery(rd_kafka_t *client, const rd_kafka_message_t *message, v
     delivery->code = message->err;
     delivery->partition = message->partition;
     delivery->offset = message->offset;
+    delivery->done_us = now_us();
     delivery->done = true;
 }
 
@@ -128,24 +130,28 @@ static int produce(struct publisher *publisher, const struct change_set *set,
     return ERR_KAFKA;
 }
 
-/*
- * Takes a message back that librdkafka still holds past its time, so that nothing points at
- * `delivery`.
- */
-static void give_up(struct publisher *publisher, struct delivery *delivery)
+static bool all_done(const struct delivery *deliveries, size_t count)
 {
-    rd_kafka_purge(publisher->client, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
-    while (!delivery->done)
-        rd_kafka_poll(publisher->client, POLL_MS);
+    while (count > 0 && deliveries[count - 1].done)
+        count--;
+    return count == 0;
 }
 
-static void wait_for(struct publisher *publisher, struct delivery *delivery, int64_t began_us)
+/*
+ * Until all are done; past their time those that librdkafka still holds are taken back, so that nothing points at
+ * `deliveries`.
+ */
+static void wait_for(struct publisher *publisher, const struct delivery *deliveries, size_t count,
+                     int64_t began_us)
 {
     const int64_t until = began_us + ((int64_t)publisher->timeout_ms + GRACE_MS) * 1000;
-    while (!delivery->done && now_us() < until)
+    while (!all_done(deliveries, count) && now_us() < until)
         rd_kafka_poll(publisher->client, POLL_MS);
-    if (!delivery->done)
-        give_up(publisher, delivery);
+    if (all_done(deliveries, count))
+        return;
+    rd_kafka_purge(publisher->client, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
+    while (!all_done(deliveries, count))
+        rd_kafka_poll(publisher->client, POLL_MS);
 }
 
 static int failure(const struct publisher *publisher, const struct delivery *delivery,
@@ -154,41 +160,104 @@ static int failure(const struct publisher *publisher, const struct delivery *del
     const bool late = delivery->code == RD_KAFKA_RESP_ERR__MSG_TIMED_OUT ||
                       delivery->code == RD_KAFKA_RESP_ERR__PURGE_QUEUE ||
                       delivery->code == RD_KAFKA_RESP_ERR__PURGE_INFLIGHT;
-    if (late)
+    const bool absent = delivery->code == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC ||
+                        delivery->code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
+    if (absent)
+        snprintf(error, PUBLISH_MAX_ERROR, "topic %s: the brokers have no such topic",
+                 publisher->topic);
+    else if (late)
         snprintf(error, PUBLISH_MAX_ERROR, "not acknowledged within %d ms%s%s",
                  publisher->timeout_ms, publisher->trouble[0] ? ": " : "", publisher->trouble);
     else
         snprintf(error, PUBLISH_MAX_ERROR, "topic %s: %s", publisher->topic,
                  rd_kafka_err2str(delivery->code));
-    return late ? ERR_TIMEOUT : ERR_KAFKA;
+    return absent ? ERR_NOT_FOUND : late ? ERR_TIMEOUT : ERR_KAFKA;
 }
 
-/* Before the first send: left alone, librdkafka looks for the partitions' leaders once a second. */
-static void meet(struct publisher *publisher)
+/*
+ * Before the first send: whether the topic is there. And its leaders: left alone, librdkafka looks for them once a second.
+ */
+static int meet(struct publisher *publisher, char error[PUBLISH_MAX_ERROR])
 {
-    kafka_learn_topic(publisher->client, publisher->topic,
-                      publisher->timeout_ms < LEARN_MS ? publisher->timeout_ms : LEARN_MS);
+    if (publisher->met)
+        return 0;
+    const int ms = publisher->timeout_ms < LEARN_MS ? publisher->timeout_ms : LEARN_MS;
+    const int result = kafka_expect_topic(publisher->client, publisher->topic, ms, error);
+    if (result == ERR_NOT_FOUND)
+        snprintf(error, PUBLISH_MAX_ERROR, "topic %s: the brokers have no such topic",
+                 publisher->topic);
+    if (result < 0)
+        return result;
+    kafka_learn_topic(publisher->client, publisher->topic, ms);
     publisher->met = true;
+    return 0;
+}
+
+/* Hands the sets over up to the first that is not taken; `ret_count` of them were. */
+static int produce_all(struct publisher *publisher, struct change_set *const *sets, size_t count,
+                       struct delivery *deliveries, size_t *ret_count,
+                       char error[PUBLISH_MAX_ERROR])
+{
+    int result = 0;
+    size_t k = 0;
+    while (k < count && (result = produce(publisher, sets[k], &deliveries[k], error)) == 0)
+        k++;
+    *ret_count = k;
+    return result;
+}
+
+/* The receipts of what was delivered; as the first that was not. */
+static int read_deliveries(const struct publisher *publisher, const struct delivery *deliveries,
+                           size_t count, int64_t began_us, struct publish_receipt *ret_receipts,
+                           char error[PUBLISH_MAX_ERROR])
+{
+    int result = 0;
+    for (size_t k = 0; k < count; k++) {
+        const struct delivery *delivery = &deliveries[k];
+        if (!delivery->code)
+            ret_receipts[k] = (struct publish_receipt){.partition = delivery->partition,
+                                                       .offset = delivery->offset,
+                                                       .acked_us = delivery->done_us - began_us};
+        else if (result == 0)
+            result = failure(publisher, delivery, error);
+    }
+    return result;
+}
+
+int publisher_send_all(struct publisher *publisher, struct change_set *const *sets, size_t count,
+                       struct publish_receipt *ret_receipts, char ret_error[PUBLISH_MAX_ERROR])
+{
+    const int64_t began_us = now_us();
+    struct delivery *deliveries = calloc(count, sizeof *deliveries);
+    if (!deliveries) {
+        snprintf(ret_error, PUBLISH_MAX_ERROR, "%s", error_text(ERR_MEMORY));
+        return ERR_MEMORY;
+    }
+    for (size_t k = 0; k < count; k++)
+        ret_receipts[k].offset = -1;
+    publisher->trouble[0] = '\0';
+    size_t sent = 0;
+    int refused = meet(publisher, ret_error);
+    if (refused == 0)
+        refused = produce_all(publisher, sets, count, deliveries, &sent, ret_error);
+    wait_for(publisher, deliveries, sent, began_us);
+    char error[PUBLISH_MAX_ERROR];
+    const int failed = read_deliveries(publisher, deliveries, sent, began_us, ret_receipts, error);
+    if (failed < 0)
+        memcpy(ret_error, error, sizeof error);
+    free(deliveries);
+    return failed < 0 ? failed : refused;
 }
 
 int publisher_send(struct publisher *publisher, const struct change_set *set,
                    struct publish_receipt *ret_receipt, char ret_error[PUBLISH_MAX_ERROR])
 {
-    const int64_t began_us = now_us();
-    struct delivery delivery = {.done = false};
-    publisher->trouble[0] = '\0';
-    if (!publisher->met)
-        meet(publisher);
-    int result = produce(publisher, set, &delivery, ret_error);
-    if (result < 0)
-        return result;
-    wait_for(publisher, &delivery, began_us);
-    if (delivery.code)
-        return failure(publisher, &delivery, ret_error);
-    *ret_receipt = (struct publish_receipt){.partition = delivery.partition,
-                                            .offset = delivery.offset,
-                                            .acked_us = now_us() - began_us};
-    return 0;
+    struct publish_receipt receipt;
+    struct change_set *const one = (struct change_set *)set; /* only read */
+    const int result = publisher_send_all(publisher, &one, 1, &receipt, ret_error);
+    if (result == 0)
+        *ret_receipt = receipt;
+    return result;
 }
 
 int32_t publish_partition(const uint8_t *zone, size_t count)

@@ -27,7 +27,7 @@ struct publisher_options {
 
 struct publish_receipt {
     int32_t partition;
-    int64_t offset;
+    int64_t offset;   /* -1: it may or may not be in the log */
     int64_t acked_us; /* from the call to the acknowledgement */
 };
 
@@ -41,11 +41,19 @@ void publisher_free(struct publisher *publisher);
 
 /*
  * Sends one set and waits for the acknowledgement of all in-sync replicas. Returns 0 with a
- * receipt, or ERR_KAFKA / ERR_TIMEOUT with one line in `ret_error`; after a failure the set may or
+ * receipt, or ERR_NOT_FOUND (there is no such topic, and none is made) / ERR_KAFKA / ERR_TIMEOUT with one line in `ret_error`; after a failure the set may or
  * may not be in the log.
  */
 MUST_CHECK int publisher_send(struct publisher *publisher, const struct change_set *set,
                               struct publish_receipt *ret_receipt,
                               char ret_error[PUBLISH_MAX_ERROR]);
+
+/*
+ * Sends sets in their order without waiting for one before the next, and then for all acknowledgements. Returns 0 with a
+ * receipt for each (of `count`), or as publisher_send() for the first that failed, with the receipts of those that did not.
+ */
+MUST_CHECK int publisher_send_all(struct publisher *publisher, struct change_set *const *sets,
+                                  size_t count, struct publish_receipt *ret_receipts,
+                                  char ret_error[PUBLISH_MAX_ERROR]);
 
 #endif

@@ -68,7 +68,9 @@ static int find_topic(struct tail *tail, const struct tail_options *options, str
     for (;;) {
         int64_t left = until - now_ms();
         int ask_ms = left < ASK_LEAST_MS ? ASK_LEAST_MS : left < ASK_MS ? (int)left : ASK_MS;
-        int result = kafka_topic_ends(tail->client, options->topic, ask_ms, ends, error);
+        int result = kafka_expect_topic(tail->client, options->topic, ask_ms, error);
+        if (result == 0)
+            result = kafka_topic_ends(tail->client, options->topic, ask_ms, ends, error);
         rd_kafka_message_t *none = rd_kafka_consumer_poll(tail->client, 0); /* for on_error() */
         if (none)
             rd_kafka_message_destroy(none);
@@ -84,6 +86,9 @@ static int take_positions(struct tail *tail, const struct tail_options *options,
     struct log_ends ends;
     int result = find_topic(tail, options, &ends, error);
     if (result < 0) {
+        if (result == ERR_NOT_FOUND)
+            snprintf(error, TAIL_MAX_ERROR, "topic %s: the brokers have no such topic",
+                     options->topic);
         if (result == ERR_TIMEOUT && tail->trouble[0])
             snprintf(error, TAIL_MAX_ERROR, "%s", tail->trouble);
         return result;

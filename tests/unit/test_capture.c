@@ -315,7 +315,7 @@ static void p12_versions_are_published_one_after_the_other(void **state)
     pass(60000); /* Kafka is away */
     then("");
     acknowledge();
-    then("publish 7: DEL mail.example.com.; SET www.example.com. 60 A 192.0.2.1 192.0.2.2; SOA; ");
+    then("publish 7: DEL mail.example.com.; SET www.example.com. 60 A 192.0.2.1, 192.0.2.2; SOA; ");
     acknowledge();
     assert_int_equal(state_now(), CAPTURE_IDLE);
     assert_int_equal(counts.versions, 3);

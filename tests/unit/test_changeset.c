@@ -101,7 +101,7 @@ static void the_example_of_the_header(void **state)
     assert_string_equal(set->publisher, "ns1");
     assert_true(set->time_us == INT64_C(1795316400123456));
     assert_int_equal(set->change_count, 7);
-    has_text(&set->changes[0], "SET www.example.com. 3600 A 192.0.2.1 192.0.2.2");
+    has_text(&set->changes[0], "SET www.example.com. 3600 A 192.0.2.1, 192.0.2.2");
     has_text(&set->changes[1], "ADD mx.example.com. 0 A 192.0.2.9");
     has_text(&set->changes[2], "DEL old.example.com. A 192.0.2.7");
     has_text(&set->changes[3], "DEL gone.example.com.");
@@ -692,7 +692,7 @@ static void a_line_that_does_not_fit_says_so(void **state)
 {
     (void)state;
     struct change_set *set = parse_one(SET_OF("A", "[\"192.0.2.1\",\"192.0.2.2\"]"));
-    static const char line[] = "SET a.example.com. 1 A 192.0.2.1 192.0.2.2";
+    static const char line[] = "SET a.example.com. 1 A 192.0.2.1, 192.0.2.2";
     char text[sizeof line];
     assert_int_equal(change_to_text(&set->changes[0], text, sizeof text), sizeof line - 1);
     assert_string_equal(text, line);

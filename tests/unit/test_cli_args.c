@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#include "cli/change.h"
+#include "cli/draft.h"
 #include "cli/text.h"
 
 /* -- helpers ----------------------------------------------------------------------------------- */
@@ -28,7 +28,7 @@ static const struct command command = {
     .operands = "NAME [TYPE]",
     .summary = "Tests",
     .accepts = OPT_CONFIG | OPT_KAFKA | OPT_TOPIC | OPT_CHANGE | OPT_TIMEOUT | OPT_JSON |
-               OPT_SUBTREE | OPT_WATCH | OPT_BROKER | OPT_CONTROL,
+               OPT_SUBTREE | OPT_WATCH | OPT_BROKER | OPT_CONTROL | OPT_SENDS,
     .least = 1,
     .most = 2,
     .run = run_nothing,

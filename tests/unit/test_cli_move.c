@@ -199,7 +199,7 @@ static void options_of_move_are_read(void **state)
     assert_int_equal(o.move.wait_ms, 120000);
     assert_string_equal(o.move.before_both, "c");
     assert_string_equal(o.move.before_new, "d");
-    assert_true(o.move.resume_new && o.move.dry_run);
+    assert_true(o.move.resume_new && o.dry_run);
     assert_string_equal(o.zone, "q");
     options_free(&o);
     free(said);
@@ -213,7 +213,7 @@ static void what_is_not_said_is_safe(void **state)
     assert_true(parse("--brokers b n A", &o, &said));
     assert_int_equal(o.move.margin_ms, 1000);
     assert_int_equal(o.move.wait_ms, 60000);
-    assert_false(o.move.has_outside_ttl || o.move.resume_new || o.move.dry_run);
+    assert_false(o.move.has_outside_ttl || o.move.resume_new || o.dry_run);
     options_free(&o);
     free(said);
 }
