@@ -25,6 +25,12 @@ void answer_doubt(struct answer *answer)
     body_age_ttls(answer->body, answer->ttl_offsets, answer->ttl_count, 0, TTL_PROVISIONAL_SECONDS);
 }
 
+void answer_disown(struct answer *answer)
+{
+    answer->behind = answer->uncacheable = true;
+    answer->ttl = 0;
+}
+
 void body_age_ttls(uint8_t *body, const uint16_t *ttl_offsets, size_t ttl_count, uint32_t age,
                    uint32_t cap)
 {

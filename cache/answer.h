@@ -53,8 +53,9 @@ struct answer {
     bool behind;        /* its source lacks a change that we have: not to be kept by anyone */
     /* It may be old already: no lower bound of its TTLs, not to be held or revived; children are told so. */
     bool provisional;
-    bool exact;   /* made of the log itself: no change of it has to settle */
-    bool outside; /* some name in it lies in no zone of the feed */
+    bool exact;    /* made of the log itself: no change of it has to settle */
+    bool outside;  /* some name in it lies in no zone of the feed */
+    bool unplaced; /* a tier's that was compared with nothing: in doubt for nobody to keep (P3) */
     enum hand hand;
     uint8_t origin;
     uint32_t ttl; /* seconds it may live, before the policy's bounds */
@@ -84,6 +85,9 @@ uint32_t answer_bound_ttls(struct answer *answer, const struct ttl_policy *polic
 
 /* Makes the answer provisional, with a second to live: it may be from before a change (P4). */
 void answer_doubt(struct answer *answer);
+
+/* For nobody to keep: its source may lack a change that we have (P3). */
+void answer_disown(struct answer *answer);
 
 /* Takes `age` seconds off every TTL in a body, no lower than 0, and then lowers each to `cap`. */
 void body_age_ttls(uint8_t *body, const uint16_t *ttl_offsets, size_t ttl_count, uint32_t age,

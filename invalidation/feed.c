@@ -221,7 +221,9 @@ static void drop_position(struct feed *f)
     positions_drop(f->positions);
     if (f->streamed)
         streamed_gap(f->streamed, f->liveness.reason);
+    const struct mono since = now();
     invalidate_all(f, true);
+    positions_claim(f->positions, since);
 }
 
 /* Reads each partition from an offset on. */
@@ -295,8 +297,9 @@ static int start_reading(struct feed *f, char error[KAFKA_MAX_ERROR])
         snprintf(error, KAFKA_MAX_ERROR, "%s", error_text(result));
         return result;
     }
+    const struct mono since = now();
     invalidate_all(f, !known);
-    positions_claim(f->positions);
+    positions_claim(f->positions, since);
     if (f->streamed)
         streamed_position(f->streamed, liveness->log_id, liveness->next, liveness->count);
     copy_positions(f);

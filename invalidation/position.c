@@ -33,12 +33,17 @@ struct positions {
     bool wanted, claimed;
     uint64_t feed_id;
     struct mono proved;
-    struct stamp base; /* the clock when all was invalidated as the position was taken */
+    bool follows; /* there is a log, so there is or will be a position */
+    bool bare;    /* nothing that is given here was asked for before `since` */
+    struct mono since;
+    struct mono retaken; /* when a position was taken after an earlier one; {0}: it is the first */
+    struct stamp base;   /* the clock when all was invalidated as the position was taken */
     size_t count;
     struct partition *partitions;
 };
 
-struct positions *positions_new(const struct validity *validity, uint64_t horizon_ms)
+struct positions *positions_new(const struct validity *validity, uint64_t horizon_ms,
+                                struct mono since)
 {
     struct positions *p = calloc(1, sizeof *p);
     if (!p)
@@ -46,6 +51,8 @@ struct positions *positions_new(const struct validity *validity, uint64_t horizo
     pthread_mutex_init(&p->lock, NULL);
     p->validity = validity;
     p->horizon_ms = horizon_ms;
+    p->follows = p->bare = since.ms > 0;
+    p->since = since;
     return p;
 }
 
@@ -79,6 +86,8 @@ int positions_take(struct positions *p, uint64_t feed_id, const int64_t *offsets
         partitions[k] = (struct partition){
             .base = offsets[k], .applying = offsets[k], .applied = offsets[k], .last = now};
     pthread_mutex_lock(&p->lock);
+    if (p->partitions)
+        p->retaken = now;
     free_partitions(p);
     p->partitions = partitions;
     p->count = count;
@@ -91,10 +100,12 @@ int positions_take(struct positions *p, uint64_t feed_id, const int64_t *offsets
     return ERR_OK;
 }
 
-void positions_claim(struct positions *p)
+void positions_claim(struct positions *p, struct mono since)
 {
     pthread_mutex_lock(&p->lock);
     p->claimed = p->wanted;
+    p->bare = true;
+    p->since = since;
     p->base = validity_now(p->validity);
     pthread_mutex_unlock(&p->lock);
 }
@@ -102,7 +113,7 @@ void positions_claim(struct positions *p)
 void positions_drop(struct positions *p)
 {
     pthread_mutex_lock(&p->lock);
-    p->wanted = p->claimed = false;
+    p->wanted = p->claimed = p->bare = false;
     pthread_mutex_unlock(&p->lock);
 }
 
@@ -218,19 +229,21 @@ int positions_bound(struct positions *p, const struct position_query *query,
         *ret_stamp = own;
         return ERR_OK;
     }
-    if (!claim->known || claim->feed_id != query->feed_id)
+    const bool placed = claim->feed_id != POSITION_NO_LOG;
+    if (!claim->known || (placed && claim->feed_id != query->feed_id))
         return ERR_NOT_FOUND;
     const uint64_t back_ms = (uint64_t)claim->age_ms + POSITION_MARGIN_MS;
     const bool is_proved = claim->age_ms != POSITION_NO_PROOF && back_ms <= sent.ms;
-    struct stamp proved = {0};
-    if (is_proved)
-        proved = validity_at(p->validity, (struct mono){sent.ms - back_ms});
+    const struct mono proof = {is_proved ? sent.ms - back_ms : 0};
+    const struct stamp proved = is_proved ? validity_at(p->validity, proof) : (struct stamp){0};
     pthread_mutex_lock(&p->lock);
     /* Where a position was taken anew meanwhile, all was invalidated, and our own stamp is from before. */
     if (p->wanted && p->feed_id == query->feed_id) {
-        if (query->quiet_since.ms > 0 && (!is_proved || sent.ms - back_ms < query->quiet_since.ms))
+        const bool compares = placed && proof.ms >= p->retaken.ms;
+        if (!compares || proof.ms < query->quiet_since.ms)
             bound = older(bound, proved);
-        error = bound_by_offsets(p, query, claim, proved, &bound);
+        if (compares)
+            error = bound_by_offsets(p, query, claim, proved, &bound);
     }
     pthread_mutex_unlock(&p->lock);
     if (!error)
@@ -240,23 +253,42 @@ int positions_bound(struct positions *p, const struct position_query *query,
 
 /* ---- a parent's side ---- */
 
+static uint32_t age_of(struct mono moment, struct mono now)
+{
+    const uint64_t age_ms = now.ms > moment.ms ? now.ms - moment.ms : 0;
+    return age_ms < POSITION_NO_PROOF ? (uint32_t)age_ms : POSITION_NO_PROOF;
+}
+
+/* False: there are partitions in the query that we have not heard of, so no proof of ours covers them. */
+static bool claim_offsets(const struct positions *p, const struct position_query *query,
+                          struct position_claim *ret)
+{
+    for (size_t bit = 0; bit < (size_t)query->size * 8; bit++) {
+        const size_t k = query->first + bit;
+        if (!(query->bits[bit / 8] >> bit % 8 & 1))
+            continue;
+        if (k >= p->count)
+            return false;
+        if (ret->count == POSITION_MAX_NAMED)
+            break;
+        ret->offsets[ret->count++] = p->partitions[k].applied;
+    }
+    return true;
+}
+
 void positions_claim_for(struct positions *p, const struct position_query *query, struct mono now,
                          struct position_claim *ret)
 {
     pthread_mutex_lock(&p->lock);
-    const uint64_t age_ms = now.ms > p->proved.ms ? now.ms - p->proved.ms : 0;
-    ret->known = p->claimed;
+    ret->known = p->follows;
     ret->provisional = ret->vouched = ret->outside = ret->second_hand = false;
-    ret->feed_id = p->feed_id;
-    ret->age_ms = age_ms < POSITION_NO_PROOF ? (uint32_t)age_ms : POSITION_NO_PROOF;
     ret->count = 0;
-    for (size_t bit = 0; ret->known && bit < (size_t)query->size * 8; bit++) {
-        if (!(query->bits[bit / 8] >> bit % 8 & 1))
-            continue;
-        const size_t k = query->first + bit;
-        if (ret->count == POSITION_MAX_NAMED)
-            break;
-        ret->offsets[ret->count++] = k < p->count ? p->partitions[k].applied : 0;
+    if (p->claimed) {
+        ret->feed_id = p->feed_id;
+        ret->age_ms = claim_offsets(p, query, ret) ? age_of(p->proved, now) : POSITION_NO_PROOF;
+    } else {
+        ret->feed_id = POSITION_NO_LOG;
+        ret->age_ms = p->bare ? age_of(p->since, now) : POSITION_NO_PROOF;
     }
     pthread_mutex_unlock(&p->lock);
 }

@@ -17,7 +17,15 @@
  * names the partitions in which we applied something within `horizon`, or took our position; the response has an
  * offset for each of those, and for all others the proof stands, or is the bound where something came in them since.
  *
- * Where nothing can be compared, a parent's answer is that of any cache that hears of no changes (cache/answer.h).
+ * A parent without a position, which starts or starts anew, holds nothing that it asked for before it dropped all it had. So it is
+ * as a parent that had all of the log at that moment, and says so under no log's id.
+ *
+ * Offsets do not tell of which incarnation of a topic they are, nor how many partitions it had. So a child that has taken its position
+ * anew compares offsets from the first proof on that is later than that; and a parent that is asked about partitions
+ * which it has not heard of has no proof.
+ *
+ * Where nothing can be compared, a parent's answer is that of any cache that hears of no changes (cache/answer.h). In
+ * doubt nobody keeps it, if the parent has ever told its position (P3).
  *
  *   option, code 65317 (local use, RFC 6891 9):
  *
@@ -30,7 +38,7 @@
  * more follow. Flag 1: the answer is provisional; 2: the feed vouches for it; 4: some name in
  * it lies in none of the parent's zones, so its position says nothing of that; 8: the parent has it from somebody's cache, which
  * may have it from before changes that the parent has not even heard of, having started after them. The feed id is a hash of the Kafka cluster's id and the topic:
- * positions of different logs do not compare.
+ * positions of different logs do not compare; 0: there is no position, and the age is that of all that is given.
  *
  * Each partition has two offsets here, and which one is read when matters:
  *
@@ -52,6 +60,9 @@
 
 /* A parent that claims to be further ahead than this is not believed. */
 #define POSITION_MAX_AHEAD (INT64_C(1) << 32)
+
+/* The feed id of who has no position. */
+#define POSITION_NO_LOG UINT64_C(0)
 
 /* There is no proof. */
 #define POSITION_NO_PROOF UINT32_MAX
@@ -92,16 +103,19 @@ struct position_claim {
     bool outside;     /* some name in it lies in no zone that the parent hears of */
     bool second_hand; /* the parent has it from a cache that hears of no changes */
     uint64_t feed_id;
-    uint32_t age_ms; /* of the proof, or POSITION_NO_PROOF */
+    uint32_t
+        age_ms; /* of the proof; without a position, of the oldest that is given; or POSITION_NO_PROOF */
     size_t count;
     int64_t offsets[POSITION_MAX_NAMED]; /* next to be applied, in the order of the query's bits */
 };
 
 /*
  * `validity` is borrowed. Within `horizon_ms` of having applied something in a partition it is asked about: somewhat more
- * than a lease. NULL: no memory.
+ * than a lease. Without a position yet, nothing that is given here was asked for before `since`: that is `settle` before the
+ * start, since authorities may lag for so long behind changes that nobody here has heard of. {0}: no log is followed. NULL: no memory.
  */
-struct positions *positions_new(const struct validity *validity, uint64_t horizon_ms);
+struct positions *positions_new(const struct validity *validity, uint64_t horizon_ms,
+                                struct mono since);
 void positions_free(struct positions *positions);
 
 /*
@@ -111,9 +125,11 @@ void positions_free(struct positions *positions);
  */
 MUST_CHECK int positions_take(struct positions *positions, uint64_t feed_id, const int64_t *offsets,
                               size_t count, struct mono asked, struct mono now);
-void positions_claim(struct positions *positions);
 
-/* Writer. There is no position any more. */
+/* Writer. Everything was invalidated after `since`. */
+void positions_claim(struct positions *positions, struct mono since);
+
+/* Writer. There is no position any more. To be called before everything is invalidated, then positions_claim() after it. */
 void positions_drop(struct positions *positions);
 
 /* Writer: around the application of the message before `next` in a partition. */

@@ -4,6 +4,8 @@
     ...the child's `parent` is relay.address...
     relay.count()          {"all": 120, "counted": 17} since reset()
 
+`through` may make something else of a response on its way.
+
 Messages pass as they are but for their ids, since the child asks from many ports. UDP alone: nothing here is
 truncated.
 """
@@ -28,8 +30,8 @@ def question(message):
 class Relay:
     """One relay; ends with stop()."""
 
-    def __init__(self, upstream, counted):
-        self._counted = counted
+    def __init__(self, upstream, counted=lambda name: False, through=lambda response: response):
+        self._counted, self._through = counted, through
         self._below = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._below.bind(("127.0.0.1", 0))
         self._above = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -73,7 +75,7 @@ class Relay:
         for response, _ in self._receive(self._above):
             asked = self._clients[int.from_bytes(response[:2], "big")]
             if asked:
-                self._below.sendto(asked[1] + response[2:], asked[0])
+                self._below.sendto(asked[1] + self._through(response)[2:], asked[0])
 
     def stop(self):
         self._over.set()

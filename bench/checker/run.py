@@ -14,6 +14,7 @@
     mixed-levels        four levels in one process, in that world
     mixed-equal         as mixed-processes, but nobody reads late on purpose
     faults              two-level; broker paused, a tier killed, one paused, the authority behind, gone
+    new-starts          four processes, the second of which is killed, reloaded, paused; a middlebox below it that takes options away
     lagging-parent      two pairs of a parent and its child, one parent 2 s late; half of the names never change:
                         what the child of the late one loses
     cached-upstream     one tier that asks Unbound, which asks the authority; changes are SETs, so nothing is

@@ -272,6 +272,63 @@ def faults(stack, args, authority, topic):
     return tiers, {"script": do_harm}
 
 
+POSITION = (65317).to_bytes(2, "big")
+OPT = b"\0\0\x29"
+
+
+class Middlebox:
+    """Takes the position out of one response in so many."""
+
+    def __init__(self, every):
+        self._every, self._seen = every, 0
+
+    def __call__(self, response):
+        self._seen += 1
+        opt = response.rfind(OPT)
+        if opt < 0 or self._seen % self._every:
+            return response
+        return response[:opt] + response[opt:].replace(POSITION, b"\xff\x26")  # an option that nobody knows
+
+
+def new_starts(stack, args, authority, topic):
+    """Four processes, the second of which starts anew in one way after the other; what it gives may lose its position."""
+    daemons, tiers, above = [], [], authority
+    for name in LEVELS:
+        if len(daemons) == 2:
+            above = relay.Relay(above.address, through=Middlebox(7))
+            stack.callback(above.stop)
+        daemons.append(fresh(stack, args, name, above, topic, parent=bool(daemons), hold="1h"))
+        tiers.append(checking.tier(name, daemons[-1], parent=tiers and LEVELS[len(tiers) - 1] or "", ttl=5))
+        above = daemons[-1]
+    first, second = daemons[:2]
+
+    def kill(daemon):
+        daemon.kill()
+        daemon.start()
+
+    def pause(daemon, seconds):
+        daemon.pause()
+        time.sleep(seconds)
+        daemon.resume()
+
+    harms = [("second killed", lambda: kill(second)), ("second hung up", second.sighup),
+             ("second paused", lambda: pause(second, args.lease / 2000)), ("first killed", lambda: kill(first)),
+             ("second paused for long", lambda: pause(second, args.lease / 500)),
+             ("first and second killed", lambda: (kill(first), kill(second)))]
+
+    def do_harm(run_of, seconds):
+        end = time.monotonic() + seconds
+        for number in range(1000):
+            what, harm = harms[number % len(harms)]
+            time.sleep(6)
+            if time.monotonic() > end:
+                return
+            run_of.mark(what)
+            harm()
+
+    return tiers, {"script": do_harm}
+
+
 def flat(stack, args, authority, topic):
     tier = fresh(stack, args, "flat", authority, topic)
     return [checking.tier("flat", tier, ttl=5)], {}
@@ -324,6 +381,7 @@ SCENARIOS = {
     "flat": flat,
     "lagging": lagging,
     "faults": faults,
+    "new-starts": new_starts,
     "no-feed": no_feed,
     "recursor-notify": recursor_notify,
     "unbound-flush-zone": lambda *about: unbound(*about, flush="zone"),

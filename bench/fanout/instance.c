@@ -62,7 +62,8 @@ bool instance_start(struct instance *instance, const struct fanout_options *opti
     char why[FEED_MAX_ERROR] = "out of memory";
     *instance = (struct instance){.options = options, .applied_us = applied_us};
     if (open_cache(instance))
-        instance->positions = positions_new(instance->cache.validity, options->lease_ms + 1000);
+        instance->positions =
+            positions_new(instance->cache.validity, options->lease_ms + 1000, (struct mono){1});
     if (instance->positions)
         instance->feed = feed_start(
             &(struct feed_options){

@@ -196,7 +196,8 @@ static void describe(struct composer *composer, const struct composition *compos
     /* Signatures expire by themselves: no change tells of it. */
     answer->covered = !answer->outside && !composition->dnssec_ok && worth->vouched &&
                       !worth->provisional && answer->hand == FIRST_HAND;
-    answer->flags |= answer->hand != FIRST_HAND ? FLAG_SECOND_HAND : 0;
+    answer->unplaced = of_feed && worth->unplaced;
+    answer->flags |= answer->hand != FIRST_HAND || answer->unplaced ? FLAG_SECOND_HAND : 0;
     answer->as_old_as = worth->as_old_as;
     answer->elsewhere = highest_ttl(chain, negative);
     answer->ede = composition->ede;

@@ -243,6 +243,7 @@ static void take_worth(struct fetch *fetch, const struct source_reply *reply)
     all->exact &= one.exact;
     all->hand = one.hand > all->hand ? one.hand : all->hand;
     all->outside |= one.outside;
+    all->unplaced |= one.unplaced;
     all->vouched =
         all->vouched && one.vouched && !compose_shows_cut(fetch->fetcher->composer, reply->message);
 }
@@ -271,13 +272,6 @@ static bool may_catch_up(const struct fetch *fetch, struct mono changed, struct 
            mono_reached(now, fetch->source->lags_until);
 }
 
-/* For nobody to keep. */
-static void disown(struct answer *answer)
-{
-    answer->behind = answer->uncacheable = true;
-    answer->ttl = 0;
-}
-
 static void succeed(struct fetch *fetch, enum chain_end end, const struct source_reply *reply)
 {
     struct fetch_counters *counters = fetch->request.counters;
@@ -304,11 +298,11 @@ static void succeed(struct fetch *fetch, enum chain_end end, const struct source
             return;
         }
         counter_add(&counters->uncached, 1);
-        disown(answer);
+        answer_disown(answer);
     } else if (fetch->unheeded) {
         /* What is kept for those who want DNSSEC records was asked for with them. */
         counter_add(&counters->unheeded, 1);
-        disown(answer);
+        answer_disown(answer);
     }
     finish(fetch, answer, reply->now);
 }

@@ -333,7 +333,7 @@ static bool may_be_old(const struct job *job, struct answer *answer, struct stam
 /*
  * Bounds the answer's life: by the policy; and to next to nothing if a change of something in it still settled
  * when it was asked for, since the server that gave it may not have had the change (P4), or if it may have been in a
- * cache since before the change.
+ * cache since before the change. Where that is another tier's, to nothing at all (P3).
  */
 static void bound_life(struct job *job, struct answer *answer, const struct ttl_policy *policy)
 {
@@ -344,8 +344,12 @@ static void bound_life(struct job *job, struct answer *answer, const struct ttl_
     if (answer->hand != FIRST_HAND && inflight->options.second_hand)
         inflight->options.second_hand(inflight->options.second_hand_arg, job->question.name,
                                       answer->hand);
-    if ((!answer->exact && validity_is_settling(validity, mark, job->started)) ||
-        (answer->hand != FIRST_HAND && may_be_old(job, answer, mark, policy)))
+    const bool old = answer->hand != FIRST_HAND && may_be_old(job, answer, mark, policy);
+    if (old && answer->unplaced && !answer->behind) {
+        answer_disown(answer);
+        counter_add(&inflight->counters.fetch.uncached, 1);
+    }
+    if (old || (!answer->exact && validity_is_settling(validity, mark, job->started)))
         answer_doubt(answer);
     if (!answer_is_failure(answer)) /* in doubt, what nobody is to keep is not made to last */
         answer_bound_ttls(answer, policy);

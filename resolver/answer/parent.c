@@ -17,6 +17,7 @@ struct parent {
     struct source *near;
     struct positions *positions;
     struct pool inquiries;
+    bool is_tier; /* it has told its position, or that it has none just now */
 };
 
 struct consultation {
@@ -77,11 +78,17 @@ static void judge(const struct inquiry *inquiry, const struct source_reply *repl
 {
     const struct consultation *consultation = (const struct consultation *)inquiry;
     const struct edns *edns = &reply->message->edns;
+    struct parent *parent = parent_of(inquiry);
     struct position_claim claim = {.known = false};
     *ret = (struct source_worth){.as_old_as = own};
     int found = position_read_claim(edns->options, edns->options_size, &claim);
-    int error = positions_bound(parent_of(inquiry)->positions, &consultation->query, &claim,
-                                consultation->sent, own, &ret->as_old_as);
+    int error = positions_bound(parent->positions, &consultation->query, &claim, consultation->sent,
+                                own, &ret->as_old_as);
+    const bool compared = consultation->query.known && found == 1 && error == ERR_OK;
+    parent->is_tier |= compared;
+    /* Where we have no position ourselves, a child of ours may know better. */
+    ret->unplaced =
+        compared ? claim.feed_id == POSITION_NO_LOG : parent->is_tier || !consultation->query.known;
     ret->hand = found < 0 || error < 0 ? SECOND_HAND_PARENT
                 : claim.second_hand    ? SECOND_HAND_ABOVE
                                        : FIRST_HAND;

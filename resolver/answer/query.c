@@ -148,7 +148,7 @@ static void take_position(struct tier_worker *tier_worker, struct asked *asked)
         !positions_cover(tier_worker->positions, answer_key_name(asked->key->bytes)))
         tell_misfit(tier_worker, asked, MISFIT_ZONE);
     positions_claim_for(tier_worker->positions, &query, micro_ms(asked->input->now), &claim);
-    if (claim.known && claim.feed_id != query.feed_id) {
+    if (claim.feed_id != POSITION_NO_LOG && claim.feed_id != query.feed_id) {
         tell_misfit(tier_worker, asked, MISFIT_LOG);
         counter_add(&tier_worker->counters.position_ignored, 1);
         return;

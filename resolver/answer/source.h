@@ -58,6 +58,7 @@ struct source_worth {
     bool vouched;           /* of the authority, or of a parent that has it from there */
     bool exact; /* of the log itself: it has every change that was marked before it was asked for */
     bool outside;   /* a parent's, with some name in none of the zones that it hears of */
+    bool unplaced;  /* a tier's that was compared with nothing: in doubt for nobody to keep (P3) */
     enum hand hand; /* whose it is; SECOND_HAND_ZONE follows from `outside` */
 };
 

@@ -345,6 +345,15 @@ static uint64_t horizon_ms(const struct config *config)
     return (config->feed ? config->feed->lease_ms : 0) + MORE_MS;
 }
 
+/* Before which nothing that is given here was asked for, and no authority that was asked can have been late. */
+static struct mono asked_since(const struct config *config)
+{
+    const uint64_t now_ms = mono_now().ms;
+    if (!config->feed)
+        return (struct mono){0};
+    return (struct mono){now_ms > config->feed->settle_ms ? now_ms - config->feed->settle_ms : 1};
+}
+
 static int assemble(struct daemon *daemon, char ret_error[CONFIG_MAX_ERROR])
 {
     config_fault(daemon->config, ret_error, NULL, "out of memory");
@@ -353,8 +362,9 @@ static int assemble(struct daemon *daemon, char ret_error[CONFIG_MAX_ERROR])
     if (!daemon->validity || !daemon->plain_validity || !make_streamed(daemon) ||
         !make_tiers(daemon))
         return ERR_MEMORY;
-    daemon->positions = positions_new(daemon->validity, horizon_ms(daemon->config));
-    daemon->plain_positions = positions_new(daemon->plain_validity, 0);
+    daemon->positions =
+        positions_new(daemon->validity, horizon_ms(daemon->config), asked_since(daemon->config));
+    daemon->plain_positions = positions_new(daemon->plain_validity, 0, (struct mono){0});
     if (!daemon->positions || !daemon->plain_positions)
         return ERR_MEMORY;
     daemon->applier = applier_new(&(struct applier_options){

@@ -111,6 +111,16 @@ class Run:
         self.checker.mark(text)
         return now
 
+    def hush(self):
+        """No changes from here on; returns when all there were are in the log."""
+        self.checker.order("changes 0")
+        seen = len(self.checker.seconds) + 1
+
+        def is_quiet():
+            later = self.checker.seconds[seen:]
+            return later and later[-1]["published"] == later[-1]["acknowledged"]
+        process.eventually(is_quiet, 10, every=POLL, what="all changes are in the log")
+
     def wait_state(self, name, wanted, since, within):
         """Seconds from `since` until the tier said to be in one of the states."""
         found = process.eventually(
@@ -217,7 +227,7 @@ class Hierarchy:
         tiers = [checking.tier("regional", self["regional"], ttl=5),
                  checking.tier("stub", self["stub"], parent="regional", ttl=5)]
         about = {"seconds": 0, "queries": QUERIES, "changes": CHANGES, "names": NAMES, "ttl": TTL,
-                 "mix": MIX, "lease": int(LEASE * 1000), "drain": 1500, "no_probes": True}
+                 "mix": MIX, "lease": int(LEASE * 1000), "drain": 4000, "no_probes": True}
         about.update(options)
         with checking.Checker(self.topic, self.authority.address[1], tiers, **about) as checker:
             checker.wait_ready()

@@ -22,10 +22,10 @@ static struct positions *positions(void)
     if (made)
         return made;
     struct validity *validity = validity_new(&(struct validity_options){.marks = 1});
-    made = positions_new(validity, 4000);
+    made = positions_new(validity, 4000, (struct mono){1});
     must(positions_take(made, 1, offsets, POSITION_MAX_PARTITIONS, (struct mono){1},
                         (struct mono){1}) == 0);
-    positions_claim(made);
+    positions_claim(made, (struct mono){1});
     return made;
 }
 

@@ -10,6 +10,7 @@ import pytest
 
 import changes
 import freshet
+import process
 from process import eventually
 from query import addresses, ask
 
@@ -195,6 +196,38 @@ def test_p3_a_parent_that_is_none(freshetd, topic, scripted):
     time.sleep(1.2)
     scripted.set(NAME, "A", "192.0.2.9")
     assert addresses(ask(child, NAME)) == ["192.0.2.9"]
+
+
+def test_p3_a_parent_without_a_position(freshetd, topic, scripted):
+    """Its brokers cannot be reached, the child's can: what changed is handed on, for nobody to keep; the rest is kept."""
+    above = freshet.feed(topic, ["example.com."])
+    above["brokers"] = f"127.0.0.1:{process.free_port()}"
+    parent = freshetd({"tiers": [freshet.tier("above", [scripted])], "feed": above})
+    below = {"name": "below", "upstream": {"parent": [freshet.address_text(parent.address)]}}
+    child = freshetd({"tiers": [below], "feed": freshet.feed(topic, ["example.com."])})
+    child.wait_log("feed is live", within=20)
+    for name in (NAME, "other.example.com."):
+        scripted.set(name, "A", "192.0.2.1")
+        ask(parent, name)
+    topic.publish("example.com.", [changes.flush(NAME)])
+    eventually(lambda: applied(child) == 1)
+    scripted.set(NAME, "A", "192.0.2.2")
+    # A parent of before the child's start may have all from before it: then it is started again.
+    parent.kill()
+    time.sleep(0.2)  # more than what clocks may be late
+    parent.start()
+    ask(parent, NAME)
+    assert ask(child, NAME).answer[0].ttl > 0, "asked for after the change"
+    topic.publish("example.com.", [changes.flush(NAME)])
+    eventually(lambda: applied(child) == 2)
+    queries = parent.status()["tiers"][0]["queries"]
+    for _ in range(5):
+        response = ask(child, NAME)
+        assert addresses(response) == ["192.0.2.2"] and response.answer[0].ttl == 0
+        assert ask(child, "other.example.com.").answer[0].ttl > 0
+    assert parent.status()["tiers"][0]["queries"] <= queries + 5 * 6 + 1, "it is not asked over and over"
+    assert parent.status()["feed"]["state"] == "cold"
+    assert not child.status()["tiers"][0].get("amiss"), "nothing is wrong with the configuration"
 
 
 POSITION = 65317

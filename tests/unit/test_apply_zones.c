@@ -34,7 +34,7 @@ static void open_at(struct fixture *f, uint64_t clock)
         .policy = {.max_ttl = 86400, .negative_ttl = 900, .client_ttl = 86400},
         .validity = f->validity,
     });
-    f->positions = positions_new(f->validity, 4000);
+    f->positions = positions_new(f->validity, 4000, (struct mono){1});
     f->applier = applier_new(&(struct applier_options){
         .validity = f->validity, .stores = &f->store, .store_count = 1, .positions = f->positions});
     assert_non_null(f->applier);
@@ -382,7 +382,7 @@ static void the_clock_starts_over(void **state)
     open_at(&f, VALIDITY_LAST_STAMP - (1 << 16) - 1);
     int64_t offsets[] = {5};
     assert_int_equal(positions_take(f.positions, 77, offsets, 1, start, start), 0);
-    positions_claim(f.positions);
+    positions_claim(f.positions, start);
     hold(&f, "www.example.com.");
     hold(&f, "www.example.org.");
     struct apply_result result = apply(&f, "example.com.", 10, FLUSH("mail.example.com."));

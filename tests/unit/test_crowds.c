@@ -126,7 +126,7 @@ static int open_with(const struct ttl_policy *policy)
     assert_true(name_from_text("example.net.", routed) > 0);
     f.validity = validity_new(
         &(struct validity_options){.zones = zones, .zone_count = 1, .marks = 1024, .key = 1});
-    f.positions = positions_new(f.validity, 4000);
+    f.positions = positions_new(f.validity, 4000, (struct mono){1});
     f.store = store_new(&(struct store_options){
         .size = 1 << 20, .shards = 1, .policy = *policy, .validity = f.validity});
     f.fetcher = fetcher_new(f.world.wheel, f.validity);

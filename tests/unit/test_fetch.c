@@ -471,6 +471,18 @@ static void one_that_does_not_say_how_far_it_is_is_not_asked_again(void **state)
     assert_int_equal(counter_get(&f.counters.uncached), 0);
 }
 
+/* Ours is as good as any while we have no position; who asks us may have one, and know better. */
+static void test_p3_what_was_compared_with_nothing_is_told(void **state)
+{
+    (void)state;
+    f.here.worth = (struct source_worth){.vouched = true, .unplaced = true};
+    start("www.example.com.");
+    fake_source_reply(&f.here, &(struct fake_reply){.answer = {"www.example.com. 60 A 192.0.2.1"}});
+    expect_answers(1, 60);
+    assert_true(f.answer.hand == FIRST_HAND && f.answer.unplaced);
+    assert_true(f.answer.flags & FLAG_SECOND_HAND);
+}
+
 static void a_pause_ends_at_the_deadline(void **state)
 {
     (void)state;
@@ -590,6 +602,7 @@ int main(void)
         TEST(a_source_that_catches_up_is_believed),
         TEST(behind_in_the_middle_of_a_chain_it_starts_over),
         TEST(one_that_does_not_say_how_far_it_is_is_not_asked_again),
+        TEST(test_p3_what_was_compared_with_nothing_is_told),
         TEST(a_pause_ends_at_the_deadline),
         TEST(after_a_silence_there_is_a_pause),
         TEST(a_rest_to_the_end_is_no_silence),

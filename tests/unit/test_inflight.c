@@ -145,7 +145,7 @@ static int open_with(const struct ttl_policy *policy)
     assert_true(name_from_text("example.com.", zone) > 0);
     f.validity = validity_new(&(struct validity_options){
         .zones = zones, .zone_count = 1, .marks = 1024, .key = 1, .settle_ms = SETTLE_MS});
-    f.positions = positions_new(f.validity, 4000);
+    f.positions = positions_new(f.validity, 4000, (struct mono){1});
     f.store = store_new(&(struct store_options){
         .size = 1 << 20, .shards = 1, .policy = *policy, .validity = f.validity});
     f.fetcher = fetcher_new(f.world.wheel, f.validity);
@@ -734,6 +734,28 @@ static void test_p3_what_is_for_nobody_to_keep_is_not_kept(void **state)
     }
 }
 
+/* Of a tier that was compared with nothing: in doubt it is handed on, for nobody to keep. */
+static void test_p3_what_was_compared_with_nothing_is_not_kept(void **state)
+{
+    (void)state;
+    static const struct fake_reply old = {.answer = {"www.example.com. 3600 A 192.0.2.1"}},
+                                   other = {.answer = {"ftp.example.com. 3600 A 192.0.2.1"}};
+    f.source.worth = (struct source_worth){.hand = SECOND_HAND_PARENT, .unplaced = true};
+    change("www.example.com.");
+    world_pass(&f.world, SETTLE_MS + 1000);
+    for (int i = 0; i < 2; i++) {
+        ask(0, "www.example.com.");
+        expect_waiting(0);
+        fake_source_reply(&f.source, &old);
+        assert_int_equal(f.clients[0].ttl, 0);
+    }
+    ask(0, "ftp.example.com.");
+    fake_source_reply(&f.source, &other);
+    assert_int_equal(f.clients[0].ttl, 3600);
+    ask(1, "ftp.example.com.");
+    expect_version(1, 1);
+}
+
 /* A parent that was started after the change has no mark of it; that its own upstream is a cache it tells. */
 static void test_p4_a_parent_tells_that_it_has_it_from_a_cache(void **state)
 {
@@ -885,6 +907,8 @@ int main(void)
         TEST(test_p4_a_failure_forgets_nothing),
         TEST(test_p4_a_parent_tells_that_it_has_it_from_a_cache),
         cmocka_unit_test_setup_teardown(test_p3_what_is_for_nobody_to_keep_is_not_kept,
+                                        setup_min_ttl, teardown),
+        cmocka_unit_test_setup_teardown(test_p3_what_was_compared_with_nothing_is_not_kept,
                                         setup_min_ttl, teardown),
         STALE(a_stale_answer_is_better_than_none),
         STALE(clients_do_not_wait_long_when_there_is_a_stale_one),

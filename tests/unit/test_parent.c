@@ -59,10 +59,21 @@ static void take(struct process *p, int64_t offset)
     assert_int_equal(positions_take(p->positions, FEED, offsets, PARTITIONS, now, now), ERR_OK);
     validity_mark_all(p->validity, true);
     validity_commit(p->validity, now);
-    positions_claim(p->positions);
+    positions_claim(p->positions, now);
     positions_proved(p->positions, now);
     memcpy(p->applied, offsets, sizeof offsets);
     p->live = true;
+}
+
+/* Its place in the log is worth nothing any more: feed.c drop_position. */
+static void lose_place(struct process *p)
+{
+    const struct mono now = world_ms(&f.world);
+    positions_drop(p->positions);
+    validity_mark_all(p->validity, true);
+    validity_commit(p->validity, now);
+    positions_claim(p->positions, now);
+    p->live = false;
 }
 
 /* A message that changes one name, before `next` in its partition. */
@@ -118,7 +129,8 @@ static void open_process(struct process *p, struct source *source, uint32_t min_
     assert_true(name_from_text("example.com.", zone) > 0);
     p->validity = validity_new(&(struct validity_options){
         .zones = zones, .zone_count = 1, .marks = 1024, .key = 1, .settle_ms = SETTLE_MS});
-    p->positions = positions_new(p->validity, HORIZON_MS);
+    p->positions =
+        positions_new(p->validity, HORIZON_MS, (struct mono){world_ms(&f.world).ms - SETTLE_MS});
     p->store = store_new(&(struct store_options){
         .size = 1 << 20,
         .shards = 1,
@@ -145,6 +157,14 @@ static void close_process(struct process *p)
     store_free(p->store);
     positions_free(p->positions);
     validity_free(p->validity);
+}
+
+/* Killed, and started again: nothing is held, and the log is not read yet. */
+static void restart_parent(void)
+{
+    close_process(&f.parent);
+    f.parent.live = false;
+    open_process(&f.parent, source_ref(&f.authority.source), 0);
 }
 
 static int open_with(uint32_t childs_min_ttl)
@@ -277,6 +297,20 @@ static bool child_lacks(const char *name)
     size_t sent = f.way.count;
     ask(name);
     return f.way.count > sent;
+}
+
+/* The child asks until it takes what the parent has: the old one, for nobody to keep. */
+static void expect_old_and_unkept(const char *name)
+{
+    ask(name);
+    for (int i = 0; i < 20 && f.replies == 0; i++) {
+        deliver();
+        pass(100);
+    }
+    expect(1, 0);
+    assert_true(child_lacks(name));
+    deliver();
+    pass(100);
 }
 
 #define WWW "www.example.com."
@@ -417,6 +451,96 @@ static void test_p3_a_parent_without_position_is_like_any_cache(void **state)
     assert_false(child_lacks("www.example.org."));
 }
 
+/* Partitions were added, say: the parent has dropped all, and its new place is not known yet. Its child is through. */
+static void test_p3_a_parent_that_starts_anew(void **state)
+{
+    (void)state;
+    fill(WWW, WWW " 3600 A 192.0.2.1");
+    lose_place(&f.parent);
+    pass(SETTLE_MS + 500);
+    fill(FTP, FTP " 3600 A 192.0.2.1");
+    expect(1, 3600); /* nothing has touched it */
+    assert_false(child_lacks(FTP));
+    apply(&f.child, 2, 101, FTP);
+    expect_old_and_unkept(FTP);
+    pass(SETTLE_MS + 500);
+    const size_t sent = f.way.count;
+    expect_old_and_unkept(FTP);
+    assert_int_equal(f.way.count, sent + 2); /* one query for each client's */
+    assert_false(child_lacks(WWW));
+    take(&f.parent, 101);
+    pass(SETTLE_MS + 500);
+    fill(FTP, FTP " 3600 A 192.0.2.2");
+    expect(2, 3600);
+    assert_false(child_lacks(FTP));
+}
+
+/* What the child dropped with all else is kept again once the parent's is from after that. */
+static void test_p3_child_and_parent_start_anew(void **state)
+{
+    (void)state;
+    lose_place(&f.parent);
+    pass(500);
+    fill(WWW, WWW " 3600 A 192.0.2.1");
+    take(&f.child, 100);
+    expect_old_and_unkept(WWW);
+    take(&f.parent, 100);
+    pass(SETTLE_MS + 500);
+    fill(WWW, WWW " 3600 A 192.0.2.2");
+    expect(2, 3600);
+    assert_false(child_lacks(WWW));
+}
+
+/* It may have asked an authority that lagged behind a change which it never heard of. */
+static void test_p3_a_parent_that_was_started_again(void **state)
+{
+    (void)state;
+    fill(WWW, WWW " 3600 A 192.0.2.1");
+    fill(FTP, FTP " 3600 A 192.0.2.1");
+    apply(&f.child, 2, 101, WWW);
+    pass(SETTLE_MS / 2);
+    restart_parent();
+    ask(WWW);
+    deliver();
+    answer(WWW " 3600 A 192.0.2.1");
+    expect(1, 0);
+    pass(HORIZON_MS);
+    expect_old_and_unkept(WWW);
+    assert_false(child_lacks(FTP));
+    fill("new.example.com.", "new.example.com. 3600 A 192.0.2.1");
+    expect(1, 3600);
+}
+
+/* The option was lost on the way, of a parent that is known to have one; for how far it is there is nothing to go by. */
+static void test_p3_a_parent_that_says_nothing_for_once(void **state)
+{
+    (void)state;
+    fill(WWW, WWW " 60 A 192.0.2.1");
+    f.parent.tier.position_for.count = 0;
+    apply(&f.child, 1, 101, WWW);
+    pass(SETTLE_MS + 500);
+    expect_old_and_unkept(WWW);
+    fill(FTP, FTP " 60 A 192.0.2.1");
+    expect(1, 60);
+    assert_false(child_lacks(FTP));
+}
+
+/* The topic was made anew. The parent has not noticed: its offsets are higher, of what is gone. */
+static void test_p3_a_parent_in_a_topic_that_is_gone(void **state)
+{
+    (void)state;
+    fill(WWW, WWW " 3600 A 192.0.2.1");
+    f.parent.live = false; /* no proof */
+    pass(500);
+    take(&f.child, 3);
+    apply(&f.child, 2, 4, WWW);
+    expect_old_and_unkept(WWW);
+    take(&f.parent, 4);
+    pass(SETTLE_MS + 500);
+    fill(WWW, WWW " 3600 A 192.0.2.2");
+    expect(2, 3600);
+}
+
 static void test_p3_a_parent_whose_feed_is_lost_is_older_with_every_moment(void **state)
 {
     (void)state;
@@ -477,6 +601,11 @@ int main(void)
         TEST(test_p3_every_partition_counts),
         TEST(a_parent_that_is_ahead_is_believed),
         TEST(test_p3_a_parent_without_position_is_like_any_cache),
+        TEST(test_p3_a_parent_that_starts_anew),
+        TEST(test_p3_child_and_parent_start_anew),
+        TEST(test_p3_a_parent_that_was_started_again),
+        TEST(test_p3_a_parent_that_says_nothing_for_once),
+        TEST(test_p3_a_parent_in_a_topic_that_is_gone),
         TEST(test_p3_a_parent_whose_feed_is_lost_is_older_with_every_moment),
         TEST(test_p3_a_parent_from_before_the_childs_start),
         TEST(test_p4_what_is_provisional_stays_so),

@@ -34,7 +34,7 @@ static void take(struct process *p, const int64_t *offsets, size_t count, struct
 {
     assert_int_equal(positions_take(p->positions, FEED, offsets, count, now, now), 0);
     invalidate(p, now);
-    positions_claim(p->positions);
+    positions_claim(p->positions, now);
 }
 
 static void open_process(struct process *p, const int64_t *offsets, size_t count)
@@ -44,7 +44,7 @@ static void open_process(struct process *p, const int64_t *offsets, size_t count
     assert_true(name_from_text("example.com.", zone) > 0);
     p->validity = validity_new(
         &(struct validity_options){.zones = zones, .zone_count = 1, .marks = 64, .key = 1});
-    p->positions = positions_new(p->validity, HORIZON_MS);
+    p->positions = positions_new(p->validity, HORIZON_MS, (struct mono){1});
     take(p, offsets, count, start);
 }
 
@@ -52,6 +52,13 @@ static void close_process(struct process *p)
 {
     positions_free(p->positions);
     validity_free(p->validity);
+}
+
+/* Another process in its place, with its first position. */
+static void begin(struct process *p, const int64_t *offsets, size_t count)
+{
+    close_process(p);
+    open_process(p, offsets, count);
 }
 
 static int setup(void **state)
@@ -161,7 +168,7 @@ static void test_p3_a_parent_before_the_base(void **state)
     struct fixture *f = *state;
     int64_t offsets[PARTITIONS] = {0};
     offsets[4] = 9;
-    take(&f->child, offsets, PARTITIONS, after(1000));
+    begin(&f->child, offsets, PARTITIONS);
     assert_int_equal(asks(f, after(1010)), 0);
     apply(&f->child, 4, 9, after(1020));
     assert_int_equal(asks(f, after(1030)), 0);
@@ -180,7 +187,7 @@ static void offsets_that_are_no_messages(void **state)
     positions_applied(f->child.positions, 0, 2); /* the child has read on to the end */
     assert_int_equal(asks(f, after(20)), own_clock(f));
     int64_t offsets[PARTITIONS] = {2};
-    take(&f->child, offsets, PARTITIONS, after(30)); /* a child that starts there */
+    begin(&f->child, offsets, PARTITIONS); /* a child that starts there */
     assert_int_equal(asks(f, after(40)), 0);
     positions_applied(f->parent.positions, 0, 2);
     positions_applied(f->parent.positions, 0, 1); /* never backwards */
@@ -252,25 +259,76 @@ static void without_a_position_everything_will_do(void **state)
     assert_int_equal(asks(f, after(10)), own_clock(f));
 }
 
+/* As old as the moment at which it dropped all it had; until it has done so, of any age. */
+static void test_p3_a_parent_without_a_position(void **state)
+{
+    struct fixture *f = *state;
+    const int64_t offsets[PARTITIONS] = {0};
+    apply(&f->child, 0, 0, after(1000));
+    const int64_t before = own_clock(f);
+    positions_drop(f->parent.positions);
+    assert_int_equal(asks(f, after(2000)), 0);
+    positions_claim(f->parent.positions, after(2000));
+    assert_int_equal(asks(f, after(3000)), before);
+    apply(&f->child, 0, 1, after(3100));
+    assert_int_equal(asks(f, after(4000)), before);
+    assert_int_equal(
+        positions_take(f->parent.positions, FEED, offsets, PARTITIONS, after(4000), after(4100)),
+        0);
+    assert_int_equal(asks(f, after(4150)), before); /* taken, not claimed yet */
+    positions_claim(f->parent.positions, after(4200));
+    assert_int_equal(asks(f, after(5000)), own_clock(f)); /* the proof is from after both */
+}
+
+static void who_follows_no_log_says_nothing(void **state)
+{
+    struct fixture *f = *state;
+    struct positions *none = positions_new(f->parent.validity, HORIZON_MS, (struct mono){0});
+    struct position_claim claim;
+    positions_claim_for(none, &(struct position_query){.known = true}, after(10), &claim);
+    assert_false(claim.known);
+    positions_free(none);
+}
+
+/* Of partitions that it has not heard of no proof of the parent's says anything. */
+static void test_p3_a_parent_that_knows_fewer_partitions(void **state)
+{
+    struct fixture *f = *state;
+    const int64_t offsets[PARTITIONS + 1] = {0};
+    begin(&f->child, offsets, PARTITIONS + 1);
+    apply(&f->child, PARTITIONS, 0, after(1100));
+    positions_proved(f->parent.positions, after(2000));
+    assert_int_equal(asks(f, after(2200)), -1);
+}
+
+/* A topic made anew has the same name; the parent's offsets may be those of the old one, and higher. */
+static void test_p3_offsets_of_before_a_gap_do_not_compare(void **state)
+{
+    struct fixture *f = *state;
+    const int64_t none[PARTITIONS] = {0};
+    int64_t many[PARTITIONS];
+    for (int k = 0; k < PARTITIONS; k++)
+        many[k] = 1000;
+    take(&f->parent, many, PARTITIONS, after(500));
+    take(&f->child, none, PARTITIONS, after(1000));
+    apply(&f->child, 0, 0, after(1100));
+    assert_true(asks(f, after(1200)) < own_clock(f) - 1);
+    positions_proved(f->parent.positions, after(1200));
+    assert_int_equal(asks(f, after(1400)), own_clock(f));
+}
+
 static void a_claim_that_cannot_be_compared(void **state)
 {
     struct fixture *f = *state;
     int64_t offsets[PARTITIONS] = {0};
-    positions_drop(f->parent.positions);
-    assert_int_equal(asks(f, after(10)), -1);
-    assert_int_equal(positions_take(f->parent.positions, FEED, offsets, PARTITIONS, start, start),
-                     0);
-    assert_int_equal(asks(f, after(10)), -1); /* taken, not claimed yet */
-    positions_claim(f->parent.positions);
-    assert_int_equal(asks(f, after(10)), own_clock(f));
     assert_int_equal(
         positions_take(f->parent.positions, FEED + 1, offsets, PARTITIONS, start, start), 0);
-    positions_claim(f->parent.positions);
+    positions_claim(f->parent.positions, start);
     assert_int_equal(asks(f, after(10)), -1); /* another log */
     offsets[3] = INT64_MAX;
     assert_int_equal(positions_take(f->parent.positions, FEED, offsets, PARTITIONS, start, start),
                      0);
-    positions_claim(f->parent.positions);
+    positions_claim(f->parent.positions, start);
     assert_int_equal(asks(f, after(10)), -1); /* from a future that cannot be */
     /* Fewer offsets than were asked for. */
     struct position_query query;
@@ -392,6 +450,10 @@ int main(void)
         TEST(test_p3_the_proof_stands_for_what_is_not_named),
         cmocka_unit_test(test_p3_hundreds_of_partitions),
         TEST(without_a_position_everything_will_do),
+        TEST(test_p3_a_parent_without_a_position),
+        TEST(who_follows_no_log_says_nothing),
+        TEST(test_p3_a_parent_that_knows_fewer_partitions),
+        TEST(test_p3_offsets_of_before_a_gap_do_not_compare),
         TEST(a_claim_that_cannot_be_compared),
         TEST(too_many_partitions_are_no_position),
         TEST(the_option_is_found_among_others),

@@ -71,9 +71,9 @@ static int setup(void **state)
     f.partition = kafka_partition_of(f.zone, PARTITIONS);
     f.validity = validity_new(
         &(struct validity_options){.zones = zones, .zone_count = 1, .marks = 64, .key = 1});
-    f.positions = positions_new(f.validity, 4000);
+    f.positions = positions_new(f.validity, 4000, (struct mono){1});
     assert_int_equal(positions_take(f.positions, FEED, offsets, PARTITIONS, began, began), 0);
-    positions_claim(f.positions);
+    positions_claim(f.positions, began);
     f.store = store_new(
         &(struct store_options){.size = 1 << 20,
                                 .policy = {.max_ttl = 86400, .negative_ttl = 900, .client_ttl = 5},

@@ -34,7 +34,7 @@ static struct fixture {
 static void open_tier(void)
 {
     f.validity = validity_new(&(struct validity_options){.marks = 64, .key = 1});
-    f.positions = positions_new(f.validity, 4000);
+    f.positions = positions_new(f.validity, 4000, (struct mono){1});
     f.store = store_new(&(struct store_options){
         .size = 1 << 20, .shards = 1, .policy = {.max_ttl = 60}, .validity = f.validity});
     f.fetcher = fetcher_new(f.world.wheel, f.validity);
