@@ -293,9 +293,12 @@ static void captured_stop(struct captured *captured)
     captured->ready = captured->writing = false;
 }
 
+/* What it stops is found by its apex: it leaves the table after that. */
 static void captured_free(struct captured *captured)
 {
     captured_stop(captured);
+    if (captured->hh.tbl)
+        HASH_DEL(captured->all->zones, captured);
     capture_free(captured->capture);
     dial_free(captured->dial);
     if (captured->timer)
@@ -678,10 +681,8 @@ void captures_free(struct captures *captures)
         return;
     struct captured *captured, *next;
     end_recall(captures);
-    HASH_ITER (hh, captures->zones, captured, next) {
-        HASH_DEL(captures->zones, captured);
+    HASH_ITER (hh, captures->zones, captured, next)
         captured_free(captured);
-    }
     snapshots_stop(captures->snapshots);
     if (captures->guard)
         event_free(captures->guard);
@@ -721,12 +722,10 @@ int captures_reload(struct captures *captures, const struct config *config,
         if ((captured = find_by_text(captures, config->origin_zones[k].name)))
             captured->stays = captured->ready && is_same(captured, &config->origin_zones[k]);
     HASH_ITER (hh, captures->zones, captured, next) {
-        if (!captured->stays) {
-            HASH_DEL(captures->zones, captured);
+        if (!captured->stays)
             captured_free(captured);
-        } else {
+        else
             captured->stays = false;
-        }
     }
     for (size_t k = 0; k < config->origin_zone_count; k++)
         if (!find_by_text(captures, config->origin_zones[k].name) &&

@@ -2,6 +2,7 @@
 the primary's own."""
 
 import random
+import socket
 import threading
 import time
 
@@ -306,6 +307,38 @@ def test_each_zone_has_a_snapshot_that_the_log_goes_on_from(started, broker, fre
     log = origin.log_of_from(fresh_topic, ZONE, ends)
     assert [message.get("must") for message in log] == [["snapshot"]]
     process.eventually(lambda: (capture.zone(ZONE)["snapshot"] or {}).get("verdict") == "fine", within=15)
+
+
+class Silent:
+    """A primary that takes connections, and says nothing by them."""
+
+    def __init__(self):
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.address, self.taken = self._listener.getsockname(), []
+
+    def wait_asked(self):
+        """For a question that stays without an answer."""
+        self._listener.settimeout(10)
+        self.taken.append(self._listener.accept()[0])
+        self.taken[-1].settimeout(10)
+        assert self.taken[-1].recv(2)
+
+    def stop(self):
+        for sock in (self._listener, *self.taken):
+            sock.close()
+
+
+def test_in_the_middle_of_a_transfer_zones_go_and_it_stops(started, broker, fresh_topic, listen):
+    primary, other = started(Silent), started(Silent)
+    here = [f"{listen[0]}:{listen[1]}"]
+    capture = origin_of(started, fresh_topic, listen, primary)
+    primary.wait_asked()
+    capture.configure(origin.config(fresh_topic, {"example.net.": [other]}, listen=here))
+    seen = len(capture.log)
+    capture.sighup()
+    capture.wait_log("msg=reloaded", start=seen)
+    other.wait_asked()
+    capture.close()
 
 
 def test_zones_come_and_go_with_a_reload(started, broker, fresh_topic, listen):
