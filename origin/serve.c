@@ -416,8 +416,8 @@ static int write_answer(const struct asked *asked, const struct zone *zone, size
     build_start(&builder, serve->buffer, room - opt);
     build_question(&builder, &message->question);
     struct build_mark mark = build_mark(&builder);
-    enum zone_lookup_result result =
-        zone_lookup(zone_state(zone), &message->question, message->edns.dnssec_ok, &builder);
+    enum zone_lookup_result result = zone_lookup(zone_state(zone), &message->question,
+                                                 zone_extras(message->edns.dnssec_ok), &builder);
     flags |= zone_lookup_flags(result, &builder);
     if (builder.out.failed) {
         build_back(&builder, &mark);

@@ -217,7 +217,7 @@ uint16_t zone_lookup_flags(enum zone_lookup_result result, const struct builder 
 }
 
 enum zone_lookup_result zone_lookup(const struct zone_state *state, const struct question *question,
-                                    bool dnssec_ok, struct builder *builder)
+                                    unsigned extras, struct builder *builder)
 {
     const struct build_mark start = build_mark(builder);
     struct finding finding;
@@ -226,7 +226,8 @@ enum zone_lookup_result zone_lookup(const struct zone_state *state, const struct
     int result;
     finding.state = state;
     finding.builder = builder;
-    finding.dnssec_ok = dnssec_ok && state_apex_find(state, TYPE_RRSIG, &soa); /* it is signed */
+    finding.dnssec_ok =
+        extras & ZONE_PROOFS && state_apex_find(state, TYPE_RRSIG, &soa); /* it is signed */
     finding.unprovable = false;
     finding.put_count = finding.link_count = finding.target_count = finding.wildcard_count = 0;
     if (!name_is_within(question->name, state->apex) || !state_apex_find(state, TYPE_SOA, &soa) ||
@@ -241,6 +242,7 @@ enum zone_lookup_result zone_lookup(const struct zone_state *state, const struct
         build_back(builder, &start);
         return ZONE_UNPROVABLE;
     }
-    finding_put_additional(&finding, result == ZONE_REFERRAL ? spot.node : NULL);
+    if (extras & ZONE_ADDRESSES)
+        finding_put_additional(&finding, result == ZONE_REFERRAL ? spot.node : NULL);
     return (enum zone_lookup_result)result;
 }

@@ -20,13 +20,24 @@ enum zone_lookup_result {
     ZONE_OUTSIDE, /* the question is not of this zone, or it has no SOA yet */
 };
 
+/* What a message gets besides its answer, as bits. */
+enum {
+    ZONE_PROOFS = 1,    /* signatures, and proofs of denial, where the zone is signed */
+    ZONE_ADDRESSES = 2, /* an additional section: glue, and what NS, MX and SRV lead to */
+};
+
+/* As an authoritative server has them. */
+static inline unsigned zone_extras(bool dnssec_ok)
+{
+    return ZONE_ADDRESSES | (dnssec_ok ? ZONE_PROOFS : 0);
+}
+
 /*
- * Looks `question` up (any case) and appends the three sections to `builder`, which has the question already.
- * `dnssec_ok`: with signatures and proofs. A chain is followed within the zone, 20 links at most. What does not fit is the
- * builder's sticky error.
+ * Looks `question` up (any case) and appends the sections to `builder`, which has the question already; `extras`: ZONE_ bits.
+ * A chain is followed within the zone, 20 links at most. What does not fit is the builder's sticky error.
  */
 enum zone_lookup_result zone_lookup(const struct zone_state *state, const struct question *question,
-                                    bool dnssec_ok, struct builder *builder);
+                                    unsigned extras, struct builder *builder);
 
 /* What such a message has for its RCODE, with FLAG_AA where the zone speaks for itself. SERVFAIL: UNPROVABLE, OUTSIDE. */
 uint16_t zone_lookup_flags(enum zone_lookup_result result, const struct builder *builder);

@@ -156,8 +156,8 @@ static void look_up(struct builder *builder, const struct streamed_zone *zone,
 {
     const size_t start = builder->out.at;
     zone_read_begin();
-    const enum zone_lookup_result result =
-        zone_lookup(zone_state(streamed_data(zone)), query->question, query->dnssec_ok, builder);
+    const enum zone_lookup_result result = zone_lookup(
+        zone_state(streamed_data(zone)), query->question, zone_extras(query->dnssec_ok), builder);
     zone_read_end();
     if (result == ZONE_UNPROVABLE)
         streamed_count_unprovable(zone);

@@ -170,22 +170,22 @@ static uint32_t highest_ttl(const struct chain *chain, bool negative)
     return ttl;
 }
 
-/* What a client and a cache are told of it. */
-static void describe(struct composer *composer, const struct composition *composition)
+/* What follows from its records. */
+struct gist {
+    uint16_t flags;
+    bool negative, cacheable;
+    uint32_t lowest_ttl, highest_ttl;
+};
+
+/* What a client and a cache are told of it; what it depends on is known. */
+static void describe(struct answer *answer, const struct gist *gist, bool dnssec_ok,
+                     const struct source_worth *worth)
 {
-    struct answer *answer = &composer->answer;
-    const struct chain *chain = composition->chain;
-    bool negative = composition->end != CHAIN_DATA;
-    bool dependable = depend(composer, composition) == ERR_OK;
-    const struct source_worth *worth = composition->worth;
-    bool of_feed = answer->dependencies.zone != ZONE_NONE;
-    bool cacheable = dependable && (!negative || chain->has_soa);
-    uint32_t ttl = lowest_ttl(chain, negative);
-    answer->flags = (uint16_t)((chain->authentic ? FLAG_AD : 0) | chain->rcode);
-    answer->negative = negative;
-    answer->origin = composition->origin;
-    answer->ttl = cacheable ? ttl : 0;
-    answer->uncacheable = !cacheable;
+    const bool of_feed = answer->dependencies.zone != ZONE_NONE;
+    answer->flags = gist->flags;
+    answer->negative = gist->negative;
+    answer->ttl = gist->cacheable ? gist->lowest_ttl : 0;
+    answer->uncacheable = !gist->cacheable;
     answer->behind = false;
     answer->provisional = of_feed && worth->provisional;
     answer->exact = worth->exact;
@@ -194,13 +194,44 @@ static void describe(struct composer *composer, const struct composition *compos
                    : worth->outside && !answer->outside ? SECOND_HAND_ZONE
                                                         : worth->hand;
     /* Signatures expire by themselves: no change tells of it. */
-    answer->covered = !answer->outside && !composition->dnssec_ok && worth->vouched &&
-                      !worth->provisional && answer->hand == FIRST_HAND;
+    answer->covered = !answer->outside && !dnssec_ok && worth->vouched && !worth->provisional &&
+                      answer->hand == FIRST_HAND;
     answer->unplaced = of_feed && worth->unplaced;
     answer->flags |= answer->hand != FIRST_HAND || answer->unplaced ? FLAG_SECOND_HAND : 0;
     answer->as_old_as = worth->as_old_as;
-    answer->elsewhere = highest_ttl(chain, negative);
-    answer->ede = composition->ede;
+    answer->elsewhere = gist->highest_ttl;
+}
+
+static void describe_chain(struct composer *composer, const struct composition *composition)
+{
+    const struct chain *chain = composition->chain;
+    const bool negative = composition->end != CHAIN_DATA;
+    const bool dependable = depend(composer, composition) == ERR_OK;
+    composer->answer.origin = composition->origin;
+    composer->answer.ede = composition->ede;
+    describe(&composer->answer,
+             &(struct gist){
+                 .flags = (uint16_t)((chain->authentic ? FLAG_AD : 0) | chain->rcode),
+                 .negative = negative,
+                 .cacheable = dependable && (!negative || chain->has_soa),
+                 .lowest_ttl = lowest_ttl(chain, negative),
+                 .highest_ttl = highest_ttl(chain, negative),
+             },
+             composition->dnssec_ok, composition->worth);
+}
+
+/* The answer's bytes: what a builder has behind its question, up to `end`. */
+static void take_built(struct composer *composer, const struct builder *builder, size_t start,
+                       size_t end)
+{
+    struct answer *answer = &composer->answer;
+    for (size_t i = 0; i < builder->ttl_count; i++)
+        composer->ttl_offsets[i] = (uint16_t)(builder->ttl_offsets[i] - start);
+    memcpy(answer->counts, builder->counts, sizeof answer->counts);
+    answer->body = builder->out.base + start;
+    answer->body_size = end - start;
+    answer->ttl_offsets = composer->ttl_offsets;
+    answer->ttl_count = builder->ttl_count;
 }
 
 struct answer *compose_answer(struct composer *composer, const struct composition *composition)
@@ -209,18 +240,43 @@ struct answer *compose_answer(struct composer *composer, const struct compositio
     struct answer *answer = &composer->answer;
     bool rotates;
     int size = build(composer, composition, &rotates);
-    const size_t start = composer->start;
     if (size < 0)
         return NULL;
-    for (size_t i = 0; i < builder->ttl_count; i++)
-        composer->ttl_offsets[i] = (uint16_t)(builder->ttl_offsets[i] - start);
-    describe(composer, composition);
+    take_built(composer, builder, composer->start, (size_t)size);
+    describe_chain(composer, composition);
     answer->flags |= rotates ? FLAG_ROTATES : 0;
-    memcpy(answer->counts, builder->counts, sizeof answer->counts);
-    answer->body = composer->wire + start;
-    answer->body_size = (size_t)size - start;
-    answer->ttl_offsets = composer->ttl_offsets;
-    answer->ttl_count = builder->ttl_count;
+    return answer;
+}
+
+struct answer *compose_told(struct composer *composer, const struct told_composition *composition)
+{
+    const struct question *question = composition->question;
+    const struct source_told *told = composition->told;
+    struct answer *answer = &composer->answer;
+    const bool negative = told->builder->counts[SECTION_ANSWER] == 0;
+    struct gist gist = {
+        .flags = (uint16_t)(told->rcode | (told->rotates ? FLAG_ROTATES : 0)),
+        .negative = negative,
+        .cacheable = true,
+        .lowest_ttl = UINT32_MAX,
+    };
+    take_built(composer, told->builder, DNS_HEADER_SIZE + question->name_size + 4u,
+               told->builder->out.at);
+    for (size_t i = 0; i < answer->ttl_count; i++) {
+        const uint32_t ttl = wire_get_u32(answer->body + answer->ttl_offsets[i]);
+        gist.lowest_ttl = ttl < gist.lowest_ttl ? ttl : gist.lowest_ttl;
+        gist.highest_ttl = ttl > gist.highest_ttl ? ttl : gist.highest_ttl;
+    }
+    depend_on_question(composer, question,
+                       negative                     ? TOLD_ABSENCE
+                       : question->type == TYPE_SOA ? TOLD_SOA
+                                                    : TOLD_DATA);
+    answer->outside = answer->dependencies.own == OWN_NONE;
+    answer->origin = told->origin;
+    answer->ede = EDE_NONE;
+    describe(
+        answer, &gist, composition->dnssec_ok,
+        &(struct source_worth){.as_old_as = composition->stamp, .vouched = true, .exact = true});
     return answer;
 }
 

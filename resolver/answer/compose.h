@@ -30,6 +30,15 @@ struct composition {
 /* NULL: it does not fit into a message. TTLs are as received. */
 struct answer *compose_answer(struct composer *composer, const struct composition *composition);
 
+/* Of what a source says there and then. */
+struct told_composition {
+    const struct question *question; /* in any case */
+    const struct source_told *told;  /* its bytes become the answer's */
+    bool dnssec_ok;
+    struct stamp stamp; /* taken before that */
+};
+struct answer *compose_told(struct composer *composer, const struct told_composition *composition);
+
 /*
  * Whether a message shows that a name in the feed's zones lies in a zone below them, which the feed knows nothing of:
  * by the owner of an SOA or of NS records. Then nobody vouches for what it says.

@@ -33,19 +33,18 @@ void delivery_keep(struct store *store, const struct answer_key *key,
         store_outdate(store, key, answer->ttl == 0 ? terms->started : (struct mono){0}, now);
 }
 
-/*
- * What a client is told to live by: nothing when the answer is stale already; else no more than the policy
- * says, unless it is a child tier, which hears of changes by itself.
- */
+uint32_t delivery_cap(const struct answer *answer, const struct ttl_policy *policy, bool child)
+{
+    return answer->dependencies.zone == ZONE_NONE || child ? UINT32_MAX : policy->client_ttl;
+}
+
+/* What a client is told to live by: nothing when the answer is stale already. */
 static uint32_t cap_for(const struct deliveries *deliveries, const struct delivery *delivery,
                         const struct waiter *waiter, bool fresh)
 {
     const struct answer *answer = delivery->terms.answer;
-    if (!fresh || answer->behind)
-        return 0;
-    if (answer->dependencies.zone == ZONE_NONE || waiter_is_child(waiter))
-        return UINT32_MAX;
-    return store_policy(deliveries->options.store).client_ttl;
+    const struct ttl_policy policy = store_policy(deliveries->options.store);
+    return fresh && !answer->behind ? delivery_cap(answer, &policy, waiter_is_child(waiter)) : 0;
 }
 
 static void answer_one(struct deliveries *deliveries, const struct delivery *delivery,

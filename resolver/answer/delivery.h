@@ -57,4 +57,7 @@ void deliveries_hurry(struct deliveries *deliveries, struct mono now);
 void delivery_keep(struct store *store, const struct answer_key *key,
                    const struct delivery_terms *terms, struct mono now);
 
+/* The TTL that a client is told at most: that of the policy, unless it is a child tier, which hears of changes by itself. */
+uint32_t delivery_cap(const struct answer *answer, const struct ttl_policy *policy, bool child);
+
 #endif

@@ -338,6 +338,18 @@ static void replied(void *arg, const struct source_reply *reply)
         succeed(fetch, end, reply);
 }
 
+struct answer *fetch_at_once(struct fetcher *fetcher, struct source *source,
+                             const struct question *question, bool dnssec_ok, struct stamp stamp)
+{
+    struct source_told told;
+    if (!source->kind->tell || !source->kind->tell(source, question, dnssec_ok, &told))
+        return NULL;
+    return compose_told(fetcher->composer, &(struct told_composition){.question = question,
+                                                                      .told = &told,
+                                                                      .dnssec_ok = dnssec_ok,
+                                                                      .stamp = stamp});
+}
+
 struct fetch *fetch_start(struct fetcher *fetcher, const struct fetch_request *request,
                           struct micro now)
 {

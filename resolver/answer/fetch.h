@@ -68,6 +68,13 @@ struct fetch_request {
     void *arg;
 };
 
+/*
+ * The answer to a question in any case, as `done` would have it, from a source that needs no inquiry for it; good until the fetcher's
+ * next. `stamp` was taken before. NULL: that takes a fetch.
+ */
+struct answer *fetch_at_once(struct fetcher *fetcher, struct source *source,
+                             const struct question *question, bool dnssec_ok, struct stamp stamp);
+
 /* NULL: no memory; `done` is not called then. Never calls `done` itself. */
 struct fetch *fetch_start(struct fetcher *fetcher, const struct fetch_request *request,
                           struct micro now);

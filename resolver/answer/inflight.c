@@ -693,6 +693,29 @@ static struct job *job_for(struct inflight *inflight, const struct task *task)
     return job;
 }
 
+const struct answer *inflight_at_once(struct inflight *inflight, const struct waiter_terms *terms)
+{
+    const struct question *question = terms->question;
+    struct store *store = inflight->options.store;
+    struct source *source =
+        routes_find_for(inflight->options.routes, question->name, question->type);
+    struct answer *answer = fetch_at_once(inflight->options.fetcher, source, question,
+                                          terms->shape->dnssec_ok, terms->arrived);
+    if (!answer)
+        return NULL;
+    const struct ttl_policy policy = store_policy(store);
+    const bool child = terms->shape->option_size > 0;
+    answer_bound_ttls(answer, &policy);
+    delivery_keep(store, terms->key,
+                  &(struct delivery_terms){
+                      .answer = answer, .asked = terms->arrived, .started = micro_ms(terms->now)},
+                  micro_ms(terms->now));
+    body_age_ttls(answer->body, answer->ttl_offsets, answer->ttl_count, 0,
+                  delivery_cap(answer, &policy, child));
+    counter_add(&inflight->counters.at_once, 1);
+    return answer;
+}
+
 int inflight_wait(struct inflight *inflight, const struct waiter_terms *terms)
 {
     struct waiter_list list = {NULL};

@@ -69,6 +69,7 @@ struct inflight_counters {
     struct counter under_way;                    /* questions, now */
     struct counter in_vain;                      /* questions refused, since nobody answers */
     struct counter provisional;                  /* answers that may be from before a change */
+    struct counter at_once;                      /* answers without a fetch */
     struct fetch_counters fetch;
 };
 
@@ -80,6 +81,12 @@ void inflight_free(struct inflight *inflight);
 
 /* Questions from here on are asked along `routes`, which is taken over. */
 void inflight_set_routes(struct inflight *inflight, struct routes *routes);
+
+/*
+ * The answer of a source that needs no fetch for it, a streamed zone: kept, its TTLs those that the client is told, good until the
+ * next call. NULL: wait for it.
+ */
+const struct answer *inflight_at_once(struct inflight *inflight, const struct waiter_terms *terms);
 
 /*
  * Joins or starts the fetch for a question; the reply goes out by the client's transport later. Returns

@@ -234,7 +234,18 @@ reply_without(struct tier_worker *tier_worker, const struct asked *asked, int ed
     return reply_failure(asked->query, asked->input, &asked->shape, RCODE_SERVFAIL, ede, reply);
 }
 
-static size_t wait_for_it(struct tier_worker *tier_worker, const struct asked *asked,
+static size_t reply_told(struct tier_worker *tier_worker, const struct asked *asked,
+                         const struct answer *answer, uint8_t *reply)
+{
+    const size_t question_end = copy_question(asked->query, asked->input, reply);
+    struct reply_content content;
+    reply_take(answer, reply + question_end, reply_room(&asked->shape, question_end), &content);
+    if (content.truncated)
+        counter_add(&tier_worker->counters.truncated, 1);
+    return reply_finish(reply, question_end, &asked->shape, &content);
+}
+
+static size_t ask_or_wait(struct tier_worker *tier_worker, const struct asked *asked,
                           uint8_t *reply)
 {
     struct question question;
@@ -248,6 +259,9 @@ static size_t wait_for_it(struct tier_worker *tier_worker, const struct asked *a
         .now = asked->input->now,
         .deadline = mono_add(micro_ms(asked->input->now), tier_worker->resolve_timeout_ms),
     };
+    const struct answer *answer = inflight_at_once(tier_worker->inflight, &terms);
+    if (answer)
+        return reply_told(tier_worker, asked, answer, reply);
     const int error = inflight_wait(tier_worker->inflight, &terms);
     if (error == ERR_OK)
         return 0;
@@ -285,7 +299,7 @@ static size_t look_up(struct tier_worker *tier_worker, struct asked *asked, uint
     enum store_result result = get_held(tier_worker, asked, reply, &hit);
     if (result == STORE_HIT || result == STORE_TRUNCATED)
         return reply_hit(tier_worker, asked, &hit, result == STORE_TRUNCATED, reply);
-    return wait_for_it(tier_worker, asked, reply);
+    return ask_or_wait(tier_worker, asked, reply);
 }
 
 /* What the client's EDNS options ask for. */

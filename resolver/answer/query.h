@@ -3,7 +3,8 @@
  *
  *     query_read       bytes -> query_parse -> may we? -> key
  *     query_answer     -> store_get --hit--> reply in the caller's buffer
- *                             \---miss--> inflight, reply later by the transport
+ *                             \---miss--> a streamed zone says it at once: reply in the caller's buffer
+ *                                         \--> inflight, reply later by the transport
  *
  * Threads: all on the worker's.
  */

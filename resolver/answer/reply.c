@@ -2,7 +2,6 @@
 
 #include <string.h>
 
-#include "cache/answer.h"
 #include "invalidation/position.h"
 #include "resolver/answer/cookie.h"
 
@@ -166,6 +165,23 @@ static size_t finish(uint8_t *reply, size_t question_end, const struct reply_sha
     wire_put_u16(reply + 8, counts[SECTION_AUTHORITY]);
     wire_put_u16(reply + 10, additional);
     return size;
+}
+
+void reply_take(const struct answer *answer, uint8_t *body, size_t room, struct reply_content *ret)
+{
+    *ret = (struct reply_content){
+        .flags = answer->flags,
+        .counts = {answer->counts[0], answer->counts[1], answer->counts[2]},
+        .body_size = answer->body_size,
+        .truncated = answer->body_size > room,
+        .provisional = answer->provisional,
+        .vouched = answer->covered,
+        .outside = answer->outside,
+        .behind = answer->behind,
+        .ede = answer->ede,
+    };
+    if (!ret->truncated && answer->body_size > 0)
+        memcpy(body, answer->body, answer->body_size);
 }
 
 size_t reply_finish(uint8_t *reply, size_t question_end, const struct reply_shape *shape,

@@ -8,6 +8,7 @@
 #ifndef FRESHET_RESOLVER_ANSWER_REPLY_H
 #define FRESHET_RESOLVER_ANSWER_REPLY_H
 
+#include "cache/answer.h"
 #include "dns/build.h"
 #include "resolver/answer/client.h"
 #include "resolver/answer/cookie.h"
@@ -51,6 +52,9 @@ struct reply_content {
     bool provisional, vouched, outside; /* what a child tier is told of it, with our position */
     int ede;
 };
+
+/* What is said of an answer; its body is put at `body`, where there is room for it. */
+void reply_take(const struct answer *answer, uint8_t *body, size_t room, struct reply_content *ret);
 
 /*
  * Completes a reply whose question (up to `question_end`; 12 means none) and body are in place. `reply` has

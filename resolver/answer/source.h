@@ -15,7 +15,7 @@
 
 #include "cache/answer.h"
 #include "cache/stamp.h"
-#include "dns/message.h"
+#include "dns/build.h"
 #include "resolver/answer/micro.h"
 
 struct source;
@@ -62,7 +62,21 @@ struct source_worth {
     enum hand hand; /* whose it is; SECOND_HAND_ZONE follows from `outside` */
 };
 
+/*
+ * What a source says there and then, of the question's own name: an RRset with its signatures, or nothing but an SOA. It is exact, and as
+ * new as any stamp taken before. The builder has the question and these sections, and is good until the source is asked again.
+ */
+struct source_told {
+    const struct builder *builder;
+    uint16_t rcode;
+    bool rotates; /* the RRset's records may change places (cache/rotation.h) */
+    uint8_t origin;
+};
+
 struct source_kind {
+    /* False: that takes an inquiry. NULL: always. */
+    bool (*tell)(struct source *source, const struct question *question, bool dnssec_ok,
+                 struct source_told *ret);
     /* NULL: no memory. */
     struct inquiry *(*open)(struct source *source, const struct inquiry_options *options);
     /* Asks a question, whose name is in lower case; borrowed until the reply. One still under way is forgotten. */

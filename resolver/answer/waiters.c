@@ -202,21 +202,10 @@ void waiter_reply(struct waiters *waiters, struct waiter *waiter, const struct a
                   uint32_t cap)
 {
     uint8_t *body = waiters->reply + question_end(waiter);
-    struct reply_content content = {
-        .flags = answer->flags,
-        .counts = {answer->counts[0], answer->counts[1], answer->counts[2]},
-        .body_size = answer->body_size,
-        .truncated = answer->body_size > reply_room(&waiter->shape, question_end(waiter)),
-        .provisional = answer->provisional,
-        .vouched = answer->covered,
-        .outside = answer->outside,
-        .behind = answer->behind,
-        .ede = answer->ede,
-    };
-    if (!content.truncated && answer->body_size) {
-        memcpy(body, answer->body, answer->body_size);
+    struct reply_content content;
+    reply_take(answer, body, reply_room(&waiter->shape, question_end(waiter)), &content);
+    if (!content.truncated)
         body_age_ttls(body, answer->ttl_offsets, answer->ttl_count, 0, cap);
-    }
     send_and_drop(waiters, waiter, &content);
 }
 

@@ -78,17 +78,26 @@ static void tell(struct visit *visit, const struct message *message, int ede, st
                                                   .now = now});
 }
 
-/* What the zone says to a question, as a message. */
+/* What the zone says to a question, in the desk's builder. */
+static enum zone_lookup_result build(struct zone_desk *desk, const struct streamed_zone *zone,
+                                     const struct question *question, bool dnssec_ok)
+{
+    build_start(&desk->builder, desk->wire, sizeof desk->wire);
+    build_question(&desk->builder, question);
+    zone_read_begin();
+    const enum zone_lookup_result result = zone_lookup(zone_state(streamed_data(zone)), question,
+                                                       dnssec_ok ? ZONE_PROOFS : 0, &desk->builder);
+    zone_read_end();
+    return result;
+}
+
+/* The same as a message. */
 static int look_up(struct zone_desk *desk, const struct streamed_zone *zone,
                    const struct question *question, bool dnssec_ok,
                    enum zone_lookup_result *ret_result)
 {
     struct builder *builder = &desk->builder;
-    build_start(builder, desk->wire, sizeof desk->wire);
-    build_question(builder, question);
-    zone_read_begin();
-    *ret_result = zone_lookup(zone_state(streamed_data(zone)), question, dnssec_ok, builder);
-    zone_read_end();
+    *ret_result = build(desk, zone, question, dnssec_ok);
     int size =
         build_finish(builder, 0, FLAG_QR | FLAG_AA | zone_lookup_flags(*ret_result, builder));
     return size < 0 ? size : message_parse(desk->message, desk->wire, (size_t)size);
@@ -208,6 +217,51 @@ static void answer(struct wheel_timer *timer, struct micro now)
     }
 }
 
+/* ---- at once --------------------------------------------------------------------------------- */
+
+/* Whether all in the answer section is of a type, or signs it: no chain leads there. */
+static bool is_all_of(const struct builder *builder, uint16_t type)
+{
+    for (size_t i = 0; i < builder->counts[SECTION_ANSWER]; i++) {
+        const uint16_t found = wire_get_u16(builder->out.base + builder->ttl_offsets[i] - 4);
+        if (found != type && found != TYPE_RRSIG)
+            return false;
+    }
+    return true;
+}
+
+/*
+ * Without proofs, which may be of names that others answer for. Several records that point to one another cannot change places, and are
+ * built otherwise (compose.h).
+ */
+static bool tell_at_once(struct source *base, const struct question *question, bool dnssec_ok,
+                         struct source_told *ret)
+{
+    const struct zone_source *source = (const struct zone_source *)base;
+    struct zone_desk *desk = source->options.desk;
+    const struct builder *builder = &desk->builder;
+    if (streamed_state(source->options.zone) != STREAMED_LIVE || question->class != CLASS_IN)
+        return false;
+    const enum zone_lookup_result result = build(desk, source->options.zone, question, dnssec_ok);
+    const bool negative = result == ZONE_NODATA || result == ZONE_NXDOMAIN;
+    const uint16_t answers = builder->counts[SECTION_ANSWER];
+    if (builder->out.failed || (result != ZONE_ANSWER && !negative) ||
+        builder->counts[SECTION_AUTHORITY] != negative || (negative && answers > 0) ||
+        !is_all_of(builder, question->type))
+        return false;
+    const size_t start = DNS_HEADER_SIZE + question->name_size + 4u;
+    const bool movable = answers > 1 && build_stands_alone(builder, start, builder->out.at);
+    if (answers > 1 && !movable)
+        return false;
+    *ret = (struct source_told){
+        .builder = builder,
+        .rcode = result == ZONE_NXDOMAIN ? RCODE_NXDOMAIN : RCODE_NOERROR,
+        .rotates = movable,
+        .origin = source->options.origin,
+    };
+    return true;
+}
+
 /* ---- the table ------------------------------------------------------------------------------- */
 
 static struct inquiry *open_visit(struct source *source, const struct inquiry_options *options)
@@ -257,6 +311,7 @@ static void free_source(struct source *source)
 }
 
 static const struct source_kind kind = {
+    .tell = tell_at_once,
     .open = open_visit,
     .ask = ask,
     .judge = judge,

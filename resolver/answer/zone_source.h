@@ -1,7 +1,8 @@
 /*
  * zone_source.h - a source of answers that is a streamed zone: an upstream that answers by a call.
  *
- *      question --> is the zone whole? --yes--> zone_lookup() ---> the reply; told from the loop, as any other's
+ *      question --> is the zone whole? --yes--> zone_lookup() ---> told at once, if it is an RRset or that there is none;
+ *                        |                          |              else the reply, told from the loop, as any other's
  *                        |no                        |
  *                        |                          +-- a name below a cut: somebody else's zone
  *                        v                          v

@@ -64,6 +64,8 @@ static const struct number tier_list[] = {
      WORKER(local)},
     {"authoritative", "authoritative_total", "Queries answered with AA, from a streamed zone.",
      WORKER(authoritative)},
+    {"at_once", "streamed_answers_total", "Answers of a streamed zone made without a fetch.",
+     WORKER(at_once)},
     {"axfr", "axfr_total", "Whole zones handed on (AXFR).", WORKER(axfr)},
     {"ixfr", "ixfr_total", "Differences handed on (IXFR).", WORKER(ixfr)},
     {"ixfr_whole", "ixfr_whole_total", "Of those, the whole zone: differences go not so far back.",

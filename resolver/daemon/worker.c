@@ -592,6 +592,7 @@ void worker_count(const struct worker *worker, size_t tier_index, struct tier_co
         .in_vain = counter_get(&inflight->in_vain),
         .failed = counter_get(&inflight->failed),
         .prefetched = counter_get(&inflight->prefetched),
+        .at_once = counter_get(&inflight->at_once),
         .provisional = counter_get(&inflight->provisional),
         .position_asked = counter_get(&tier_worker->counters.position_asked),
         .position_ignored = counter_get(&tier_worker->counters.position_ignored),

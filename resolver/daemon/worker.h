@@ -76,7 +76,7 @@ void worker_free(struct worker *worker);
 /* Numbers of one tier on this worker; any thread. */
 struct tier_counters {
     uint64_t queries, malformed, refused, dropped, truncated, local, authoritative;
-    uint64_t jobs, joined, superseded, asked_again, overloaded, failed, prefetched;
+    uint64_t jobs, joined, superseded, asked_again, overloaded, failed, prefetched, at_once;
     uint64_t displaced, displaced_clients, in_vain;
     uint64_t under_way, waiting; /* now */
     uint64_t clients_refused, clients_dropped, limited, slipped, bad_cookies;

@@ -77,9 +77,10 @@ static int answer(const uint8_t *bytes, size_t size, uint8_t *reply, size_t room
     uint16_t flags = FLAG_QR | RCODE_REFUSED;
     zone_read_begin();
     if (zone)
-        flags = FLAG_QR | zone_lookup_flags(zone_lookup(zone_state(zone), &question,
-                                                        query.edns.dnssec_ok, &builder),
-                                            &builder);
+        flags =
+            FLAG_QR | zone_lookup_flags(zone_lookup(zone_state(zone), &question,
+                                                    zone_extras(query.edns.dnssec_ok), &builder),
+                                        &builder);
     zone_read_end();
     builder.out.size += query.edns.present ? DNS_OPT_SIZE : 0;
     if (query.edns.present)

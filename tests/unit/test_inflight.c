@@ -862,6 +862,75 @@ static void test_p4_what_settled_is_not_revived(void **state)
     assert_int_equal(f.clients[1].rcode, RCODE_SERVFAIL);
 }
 
+/* ---- sources that need no fetch ------------------------------------------------------------- */
+
+static void what_a_source_tells_at_once_is_kept_as_any_other(void **state)
+{
+    (void)state;
+    const struct fake_reply long_lived = {.answer = {"www.example.com. 86400 A 192.0.2.1"}};
+    f.source.tells = &long_lived;
+    ask(0, "WWW.example.com.");
+    expect_version(0, 1);
+    assert_int_equal(f.clients[0].ttl, plain.client_ttl);
+    f.source.tells = NULL;
+    ask(0, "www.example.com.");
+    expect_version(0, 1);
+    assert_int_equal(f.clients[0].ttl, plain.client_ttl);
+    assert_int_equal(f.source.asked, 0);
+    assert_int_equal(counter_get(&counters()->at_once), 1);
+    assert_int_equal(counter_get(&counters()->jobs), 0);
+}
+
+static void test_p1_what_was_told_before_is_gone(void **state)
+{
+    (void)state;
+    f.source.tells = &v1;
+    ask(0, "www.example.com.");
+    change("www.example.com.");
+    f.source.tells = &v2;
+    ask(0, "www.example.com.");
+    expect_version(0, 2);
+    f.source.tells = NULL; /* it is exact: nothing has to settle */
+    ask(0, "www.example.com.");
+    expect_version(0, 2);
+    assert_int_equal(f.clients[0].ttl, 60);
+}
+
+static void change_www(void)
+{
+    change("www.example.com.");
+}
+
+static void test_p2_what_is_told_during_a_change_is_not_kept(void **state)
+{
+    (void)state;
+    f.source.tells = &v1;
+    f.source.telling = change_www;
+    ask(0, "www.example.com.");
+    expect_version(0, 1);
+    f.source.tells = NULL;
+    ask(0, "www.example.com.");
+    expect_waiting(0);
+    fake_source_reply(&f.source, &v2);
+}
+
+static void test_p1_a_told_absence_ends_with_what_appears_below(void **state)
+{
+    (void)state;
+    const struct fake_reply absent = {
+        .rcode = RCODE_NXDOMAIN, .authority = {"example.com. 60 SOA ns1 hostmaster 1 2 3 4 60"}};
+    f.source.tells = &absent;
+    ask(0, "a.example.com.");
+    assert_int_equal(f.clients[0].rcode, RCODE_NXDOMAIN);
+    f.source.tells = NULL;
+    ask(0, "a.example.com.");
+    assert_int_equal(f.clients[0].rcode, RCODE_NXDOMAIN);
+    change("b.a.example.com.");
+    ask(0, "a.example.com.");
+    expect_waiting(0);
+    fake_source_reply(&f.source, &v1);
+}
+
 /* ---- how much at a time --------------------------------------------------------------------- */
 
 static void without_memory_for_a_fetch_it_is_refused(void **state)
@@ -916,6 +985,10 @@ int main(void)
         STALE(at_the_end_all_who_wait_are_answered),
         STALE(test_p1_what_a_change_has_touched_is_not_stale_but_gone),
         STALE(test_p4_what_settled_is_not_revived),
+        TEST(what_a_source_tells_at_once_is_kept_as_any_other),
+        TEST(test_p1_what_was_told_before_is_gone),
+        TEST(test_p2_what_is_told_during_a_change_is_not_kept),
+        TEST(test_p1_a_told_absence_ends_with_what_appears_below),
         TEST(without_memory_for_a_fetch_it_is_refused),
     };
     return cmocka_run_group_tests_name("inflight", tests, NULL, NULL);

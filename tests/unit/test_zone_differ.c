@@ -156,7 +156,7 @@ static void ask(const struct zone_state *state, const uint8_t *name, uint16_t ty
     memcpy(question.name, name, question.name_size);
     build_start(&builder, wire, sizeof wire);
     build_question(&builder, &question);
-    ret->result = zone_lookup(state, &question, false, &builder);
+    ret->result = zone_lookup(state, &question, ZONE_ADDRESSES, &builder);
     const int size = build_finish(&builder, 1, FLAG_QR);
     assert_true(size > 0);
     assert_int_equal(message_parse(message, wire, (size_t)size), ERR_OK);

@@ -69,7 +69,7 @@ static void ask(const struct zone *zone, const char *name, uint16_t type, bool d
     build_question(&builder, &question);
     ret->text[0] = '\0';
     zone_read_begin();
-    ret->result = zone_lookup(zone_state(zone), &question, dnssec_ok, &builder);
+    ret->result = zone_lookup(zone_state(zone), &question, zone_extras(dnssec_ok), &builder);
     zone_read_end();
     ret->size = build_finish(&builder, 1, FLAG_QR | zone_lookup_flags(ret->result, &builder));
     if (ret->size > 0)

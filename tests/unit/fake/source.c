@@ -6,6 +6,24 @@
 
 #include "tests/unit/cmocka_all.h"
 
+/* Records of the reply, as the zone itself would build them. */
+static bool tell(struct source *base, const struct question *question, bool dnssec_ok,
+                 struct source_told *ret)
+{
+    struct fake_source *source = (struct fake_source *)base;
+    (void)dnssec_ok;
+    if (!source->tells)
+        return false;
+    build_start(&source->told, source->told_bytes, sizeof source->told_bytes);
+    build_question(&source->told, question);
+    fake_build(source->tells, &source->told);
+    if (source->telling)
+        source->telling();
+    *ret = (struct source_told){
+        .builder = &source->told, .rcode = source->tells->rcode, .origin = source->origin};
+    return true;
+}
+
 static struct inquiry *open_inquiry(struct source *base, const struct inquiry_options *options)
 {
     struct fake_source *source = (struct fake_source *)base;
@@ -52,6 +70,7 @@ static void free_source(struct source *base)
 }
 
 static const struct source_kind kind = {
+    .tell = tell,
     .open = open_inquiry,
     .ask = ask,
     .judge = judge,

@@ -23,9 +23,13 @@ struct fake_source {
     size_t opened, asked;     /* so far */
     char last[NAME_MAX_TEXT]; /* the newest question, and when it was asked */
     struct micro last_at;
-    struct source_worth worth; /* of what it replies; its age is that of the fetch, */
-    bool behind;               /* or of before every change */
-    bool refuses;              /* to open: there is no memory */
+    struct source_worth worth;      /* of what it replies; its age is that of the fetch, */
+    bool behind;                    /* or of before every change */
+    bool refuses;                   /* to open: there is no memory */
+    const struct fake_reply *tells; /* at once, to every question; NULL: nothing */
+    void (*telling)(void);          /* called in the course of that; NULL: nothing is */
+    struct builder told;
+    uint8_t told_bytes[512];
     uint8_t origin;
 };
 

@@ -92,6 +92,12 @@ static void write_records(struct builder *builder, enum section section, const c
     }
 }
 
+void fake_build(const struct fake_reply *reply, struct builder *builder)
+{
+    write_records(builder, SECTION_ANSWER, reply->answer);
+    write_records(builder, SECTION_AUTHORITY, reply->authority);
+}
+
 size_t fake_write(const struct fake_reply *reply, uint16_t id, const struct question *question,
                   uint8_t *buffer, size_t size)
 {
@@ -102,8 +108,7 @@ size_t fake_write(const struct fake_reply *reply, uint16_t id, const struct ques
             spelled.name[i] -= 'a' - 'A';
     build_start(&builder, buffer, size);
     build_question(&builder, &spelled);
-    write_records(&builder, SECTION_ANSWER, reply->answer);
-    write_records(&builder, SECTION_AUTHORITY, reply->authority);
+    fake_build(reply, &builder);
     if (!reply->without_edns)
         build_opt(&builder, DNS_EDNS_UDP, 0, false, EDE_NONE);
     int written = build_finish(

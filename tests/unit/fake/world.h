@@ -49,6 +49,9 @@ struct fake_reply {
 size_t fake_write(const struct fake_reply *reply, uint16_t id, const struct question *question,
                   uint8_t *buffer, size_t size);
 
+/* Its records behind a question. */
+void fake_build(const struct fake_reply *reply, struct builder *builder);
+
 /* Reads a question: "www.example.com. A". */
 struct question fake_question(const char *name, uint16_t type);
 
