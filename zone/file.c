@@ -1,6 +1,7 @@
 /* file.c - see file.h. */
 #include "zone/file.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <libzscanner/scanner.h>
 #include <stdlib.h>
@@ -217,16 +218,61 @@ struct writing {
     int result;
 };
 
+/* A byte that libzscanner takes in a name as it is; of others it wants a backslash before them, '#' and '+' too. */
+static bool is_plain(uint8_t byte)
+{
+    return byte < 0x80 && (isalnum(byte) || strchr("-_/*", byte)) && byte != 0;
+}
+
+static bool is_plain_name(const uint8_t *name)
+{
+    for (; name[0] != 0; name = name_parent(name))
+        for (unsigned i = 1; i <= name[0]; i++)
+            if (!is_plain(name[i]))
+                return false;
+    return true;
+}
+
+static void owner_to_text(const uint8_t *name, char text[NAME_MAX_TEXT])
+{
+    char *to = text;
+    if (is_plain_name(name)) {
+        name_to_text(name, text);
+        return;
+    }
+    for (; name[0] != 0; name = name_parent(name)) {
+        for (unsigned i = 1; i <= name[0]; i++)
+            to += sprintf(to, is_plain(name[i]) ? "%c" : "\\%03u", name[i]);
+        *to++ = '.';
+    }
+    *to = '\0';
+}
+
+/* Where a name within would have to be escaped, all of it as RFC 3597 5 has it. */
+static int value_to_text(uint16_t type, struct rdata_view rdata, char *text)
+{
+    size_t offset;
+    bool compressible, plain = true;
+    for (size_t k = 0;
+         plain && rdata_name_at(type, rdata.bytes, rdata.size, k, &offset, &compressible); k++)
+        plain = is_plain_name(rdata.bytes + offset);
+    if (plain)
+        return rdata_to_text(type, rdata.bytes, rdata.size, text, TEXT_SIZE);
+    text += sprintf(text, "\\# %u ", rdata.size);
+    for (size_t i = 0; i < rdata.size; i++)
+        text += sprintf(text, "%02x", rdata.bytes[i]);
+    return ERR_OK;
+}
+
 static bool write_rrset(void *arg, const struct zone_rrset *rrset)
 {
     struct writing *writing = arg;
     char name[NAME_MAX_TEXT], type[TYPE_MAX_TEXT];
-    name_to_text(rrset->owner, name);
+    owner_to_text(rrset->owner, name);
     type_to_text(rrset->type, type);
     for (size_t k = 0; k < rrset->count && writing->result == ERR_OK; k++) {
         const struct rdata_view rdata = zone_rdata(rrset, k);
-        writing->result =
-            rdata_to_text(rrset->type, rdata.bytes, rdata.size, writing->text, TEXT_SIZE);
+        writing->result = value_to_text(rrset->type, rdata, writing->text);
         if (writing->result >= 0)
             writing->result = fprintf(writing->out, "%s %u IN %s %s\n", name,
                                       (unsigned)zone_ttl(rrset, k), type, writing->text) < 0
