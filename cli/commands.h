@@ -17,6 +17,7 @@ extern const struct command status_command;
 extern const struct command lookup_command;
 extern const struct command evict_command;
 extern const struct command dump_command;
+extern const struct command drained_by_command;
 extern const struct command move_command;
 extern const struct command snapshot_command;
 extern const struct command zone_command;

@@ -27,6 +27,26 @@ static void set_timeout(const struct options *o, int fd)
     setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &t, sizeof t);
 }
 
+/* What the three ways to fail mean, and what to do next. */
+static void complain_of_socket(const struct options *o, int error)
+{
+    static const struct {
+        int error;
+        const char *next;
+    } ways[] = {
+        {ENOENT, "is it running, with this path as `control` in its configuration? -c FILE or "
+                 "--control PATH says another"},
+        {ECONNREFUSED, "the one that made the socket has ended; start it again"},
+        {EACCES, "the socket is for the user that freshetd runs as, and root: try sudo"},
+    };
+    const char *next = NULL;
+    for (size_t k = 0; k < sizeof ways / sizeof ways[0]; k++)
+        if (ways[k].error == error)
+            next = ways[k].next;
+    complain(o, "no freshetd answers at %s: %s%s%s", o->control, strerror(error), next ? ": " : "",
+             next ? next : "");
+}
+
 static int open_socket(const struct options *o)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -43,7 +63,7 @@ static int open_socket(const struct options *o)
     set_timeout(o, fd);
     if (connect(fd, (struct sockaddr *)&address, sizeof address) == 0)
         return fd;
-    complain(o, "no freshetd answers at %s: %s", o->control, strerror(errno));
+    complain_of_socket(o, errno);
     close(fd);
     return -1;
 }

@@ -2,6 +2,7 @@
  * lookup.c - "freshet lookup": what the tiers hold for a question, and whether it is valid.
  */
 #include <stdio.h>
+#include <string.h>
 
 #include "cli/commands.h"
 #include "cli/control.h"
@@ -30,13 +31,14 @@ static void print_field(const char *label, const char *text)
     text_print(stdout, text);
 }
 
-static void print_variant(const json_t *variant)
+static void print_variant(const json_t *variant, bool verbose)
 {
     printf("  %s", is_usable(variant) ? "valid" : "not valid");
     print_field(": ", member_text(variant, "why"));
     print_field("; ", member_text(variant, "rcode"));
-    printf(", ttl %lld, stamp %lld", member_number(variant, "ttl"),
-           member_number(variant, "stamp"));
+    printf(", ttl %lld", member_number(variant, "ttl"));
+    if (verbose)
+        printf(", stamp %lld", member_number(variant, "stamp"));
     print_field(", from ", member_text(variant, "from"));
     if (member_true(variant, "dnssec_ok"))
         printf(", for DO=1");
@@ -53,7 +55,7 @@ static void print_variant(const json_t *variant)
     }
 }
 
-static void print_tier(const json_t *tier)
+static void print_tier(const json_t *tier, bool verbose)
 {
     const json_t *variants = json_object_get(tier, "variants");
     text_print(stdout, member_text(tier, "tier"));
@@ -62,14 +64,18 @@ static void print_tier(const json_t *tier)
         printf("  not cached\n");
     size_t k;
     json_t *variant;
-    json_array_foreach(variants, k, variant) print_variant(variant);
+    json_array_foreach(variants, k, variant) print_variant(variant, verbose);
 }
 
-static void print_answer(const json_t *answer)
+static void print_answer(const json_t *answer, bool verbose)
 {
     size_t k;
     json_t *tier;
-    json_array_foreach(json_object_get(answer, "tiers"), k, tier) print_tier(tier);
+    const char *state = member_text(answer, "feed");
+    if (state[0] && strcmp(state, "live") != 0)
+        printf("the feed is %s: answers go by their TTL alone, and may be older than a change\n",
+               state);
+    json_array_foreach(json_object_get(answer, "tiers"), k, tier) print_tier(tier, verbose);
 }
 
 static int run_lookup(const struct options *o)
@@ -84,7 +90,7 @@ static int run_lookup(const struct options *o)
     if (o->json)
         print_json_line(answer);
     else
-        print_answer(answer);
+        print_answer(answer, o->verbose);
     int code = any_usable(answer) ? EXIT_DONE : EXIT_NOT_CACHED;
     json_decref(answer);
     return code;
@@ -96,7 +102,7 @@ const struct command lookup_command = {
     .summary = "Show what the tiers of a freshetd hold for a question",
     .details =
         "Asks no upstream. Exit status 0 when some tier has a valid answer, 3 when none has.\n",
-    .accepts = OPT_CONFIG | OPT_CONTROL | OPT_TIMEOUT | OPT_JSON,
+    .accepts = OPT_CONFIG | OPT_CONTROL | OPT_VERBOSE | OPT_TIMEOUT | OPT_JSON,
     .least = 2,
     .most = 2,
     .run = run_lookup,

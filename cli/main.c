@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "cli/commands.h"
+#include "cli/nearest.h"
+#include "cli/text.h"
 #include "config/streams.h"
 
 #ifndef FRESHET_VERSION
@@ -12,9 +14,9 @@
 #endif
 
 static const struct command *const commands[] = {
-    &set_command,   &add_command,    &del_command,      &flush_command,  &publish_command,
-    &watch_command, &broker_command, &status_command,   &lookup_command, &evict_command,
-    &dump_command,  &move_command,   &snapshot_command, &zone_command,
+    &set_command,   &add_command,        &del_command,    &flush_command,    &publish_command,
+    &watch_command, &broker_command,     &status_command, &lookup_command,   &evict_command,
+    &dump_command,  &drained_by_command, &move_command,   &snapshot_command, &zone_command,
 };
 
 enum { COMMANDS = sizeof commands / sizeof commands[0] };
@@ -24,9 +26,11 @@ static void print_help(void)
     printf("Usage: freshet COMMAND [OPTION]... [OPERAND]...\n"
            "Publishes and watches DNS changes, and looks into running programs.\n\n");
     for (size_t k = 0; k < COMMANDS; k++)
-        printf("  %-8s %s\n", commands[k]->name, commands[k]->summary);
-    printf("\n  -h, --help     print this help; 'freshet COMMAND --help' for a command's own\n"
-           "  -V, --version  print the version\n");
+        printf("  %-10s %s\n", commands[k]->name, commands[k]->summary);
+    printf("\n  -h, --help     print this help; 'freshet help COMMAND' for a command's own\n"
+           "  -V, --version  print the version\n\nExit status:\n");
+    for (const struct exit_meaning *one = exit_codes; one->text; one++)
+        printf("  %d  %s\n", one->code, one->text);
 }
 
 static const struct command *find_command(const char *name)
@@ -63,12 +67,32 @@ static int run_command(const struct command *command, int argc, char **argv)
 
 static int misused(const char *word)
 {
-    if (word)
-        fprintf(stderr, "freshet: there is no command \"%.40s\"\n", word);
-    else
+    if (word) {
+        struct nearest nearest = nearest_to(word);
+        for (size_t k = 0; k < COMMANDS; k++)
+            nearest_try(&nearest, commands[k]->name);
+        fprintf(stderr, "freshet: there is no command \"");
+        text_print(stderr, word);
+        fprintf(stderr, "\"%s%s%s\n", nearest.found ? "; did you mean \"" : "",
+                nearest.found ? nearest.found : "", nearest.found ? "\"?" : "");
+    } else {
         fprintf(stderr, "freshet: which command?\n");
+    }
     fprintf(stderr, "Try 'freshet --help'.\n");
     return EXIT_USAGE;
+}
+
+/* "freshet help COMMAND" */
+static int help(const char *word)
+{
+    const struct command *command = word ? find_command(word) : NULL;
+    if (word && !command)
+        return misused(word);
+    if (command)
+        options_help(command);
+    else
+        print_help();
+    return finish(EXIT_DONE);
 }
 
 int main(int argc, char **argv)
@@ -77,10 +101,10 @@ int main(int argc, char **argv)
     streams_hold();
     if (!word)
         return misused(NULL);
-    if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {
-        print_help();
-        return finish(EXIT_DONE);
-    }
+    if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0)
+        return help(NULL);
+    if (strcmp(word, "help") == 0)
+        return help(argc > 2 ? argv[2] : NULL);
     if (strcmp(word, "--version") == 0 || strcmp(word, "-V") == 0) {
         printf("freshet %s\n", FRESHET_VERSION);
         return finish(EXIT_DONE);

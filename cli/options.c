@@ -6,7 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "cli/nearest.h"
 #include "cli/text.h"
 #include "config/secrets.h"
 #include "invalidation/kafka.h"
@@ -14,6 +16,7 @@
 #define DEFAULT_TOPIC     "dns.updates"
 #define DEFAULT_SNAPSHOTS "dns.snapshots"
 #define DEFAULT_CONTROL   "/run/freshet/control.sock"
+#define DEFAULT_CONFIG    "/etc/freshet/freshet.yaml"
 
 enum { DEFAULT_MARGIN_MS = 1000, DEFAULT_WAIT_MS = 60 * 1000 };
 enum { DEFAULT_PARTITIONS = 3, MAX_PARTITIONS = 1024, HELP_COLUMN = 29 };
@@ -53,6 +56,7 @@ enum {
     CODE_AT_SERIAL,
     CODE_ZONE_AUTHORITY,
     CODE_KEY_FILE,
+    CODE_CHECK,
 };
 
 struct option_row {
@@ -65,8 +69,11 @@ struct option_row {
 
 static const struct option_row rows[] = {
     {OPT_ORIGIN, "config", "FILE", 'c',
-     "take what is not said here from a configuration, freshetd's or freshet-origin's"},
-    {OPT_CONFIG, "config", "FILE", 'c', "take what is not said here from freshetd's configuration"},
+     "take what is not said here from a configuration, freshetd's or freshet-origin's "
+     "($FRESHET_CONFIG, " DEFAULT_CONFIG ")"},
+    {OPT_CONFIG, "config", "FILE", 'c',
+     "take what is not said here from freshetd's configuration ($FRESHET_CONFIG, " DEFAULT_CONFIG
+     ")"},
     {OPT_KAFKA, "brokers", "LIST", CODE_BROKERS, "Kafka brokers, host:port,host:port"},
     {OPT_TOPIC, "topic", "TOPIC", CODE_TOPIC, "topic of change sets (" DEFAULT_TOPIC ")"},
     {OPT_KAFKA, "property", "NAME=VALUE", 'X', "a property of librdkafka; may be repeated"},
@@ -115,6 +122,8 @@ static const struct option_row rows[] = {
      "a loopback address where clients find it (any free port)"},
     {OPT_CONTROL, "control", "PATH", CODE_CONTROL, "control socket (" DEFAULT_CONTROL ")"},
     {OPT_TIMEOUT, "timeout", "TIME", CODE_TIMEOUT, "give up after this long: 5, 500ms, 2m"},
+    {OPT_STATUS, "check", NULL, CODE_CHECK, "print warnings alone; exit with 5 if there are any"},
+    {OPT_VERBOSE, "verbose", NULL, 'v', "print the change clock's stamps as well"},
     {OPT_JSON, "json", NULL, CODE_JSON, "print JSON"},
     {0, "help", NULL, 'h', "print this help"},
 };
@@ -155,6 +164,16 @@ static void print_row(const struct option_row *row)
              row->value ? "=" : "", row->value ? row->value : "");
     printf("%-*s %s\n", HELP_COLUMN, left, row->help);
 }
+
+const struct exit_meaning exit_codes[] = {
+    {EXIT_DONE, "done"},
+    {EXIT_FAILED, "failed; the last line on standard error says why"},
+    {EXIT_USAGE, "the command line, a file that it names or what it read is wrong"},
+    {EXIT_NOT_CACHED, "lookup: no tier has a valid answer"},
+    {EXIT_INTERRUPTED, "move: interrupted half way, and it said how to go on"},
+    {EXIT_UNHEALTHY, "status --check: something asks for attention; drained-by: not yet"},
+    {0, NULL},
+};
 
 void options_help(const struct command *command)
 {
@@ -373,6 +392,21 @@ static bool set_zone_option(struct options *o, int code, const char *value, bool
     }
 }
 
+/* The long option that was meant by one that the command does not have. */
+static void suggest(const struct command *command, const char *word)
+{
+    char name[32];
+    if (!word || strncmp(word, "--", 2) != 0)
+        return;
+    snprintf(name, sizeof name, "%.*s", (int)strcspn(word + 2, "="), word + 2);
+    struct nearest nearest = nearest_to(name);
+    for (size_t k = 0; k < ROWS; k++)
+        if (accepted(command, &rows[k]))
+            nearest_try(&nearest, rows[k].name);
+    if (nearest.found && nearest.distance > 0)
+        fprintf(stderr, "Did you mean --%s? ", nearest.found);
+}
+
 static bool set_flag(struct options *o, int code)
 {
     switch (code) {
@@ -387,6 +421,12 @@ static bool set_flag(struct options *o, int code)
         break;
     case CODE_DRY_RUN:
         o->dry_run = true;
+        break;
+    case CODE_CHECK:
+        o->check = true;
+        break;
+    case 'v':
+        o->verbose = true;
         break;
     case 'h':
         o->help = true;
@@ -487,8 +527,11 @@ static bool parse_options(struct options *o, int argc, char **argv)
     optind = 0;
     int code;
     bool good = true;
-    while (good && !o->help && (code = getopt_long(argc, argv, letters, longs, NULL)) != -1)
+    while (good && !o->help && (code = getopt_long(argc, argv, letters, longs, NULL)) != -1) {
+        if (code == '?')
+            suggest(o->command, argv[optind - 1]);
         good = set_option(o, code, optarg);
+    }
     argv[0] = before;
     o->operands = argv + optind;
     o->operand_count = (size_t)(argc - optind);
@@ -580,8 +623,28 @@ static bool check_properties(const struct options *o)
     return wrong == o->property_count;
 }
 
+/* Whether something is still to be said that a configuration may say. */
+static bool wants_config(const struct options *o)
+{
+    const unsigned accepts = o->command->accepts;
+    return (accepts & (OPT_CONFIG | OPT_ORIGIN)) &&
+           (((accepts & OPT_KAFKA) && !o->brokers) || ((accepts & OPT_SENDS) && !o->zone) ||
+            ((accepts & OPT_CONTROL) && !o->control));
+}
+
+/* $FRESHET_CONFIG, or the one of the machine if there is one; NULL: neither. */
+static const char *default_config(void)
+{
+    const char *path = getenv("FRESHET_CONFIG");
+    if (path && path[0])
+        return path;
+    return access(DEFAULT_CONFIG, F_OK) == 0 ? DEFAULT_CONFIG : NULL;
+}
+
 static bool check_options(struct options *o)
 {
+    if (!o->config_path && wants_config(o))
+        o->config_path = default_config();
     if (o->config_path && !load_config(o))
         return false;
     if (!o->topic)
@@ -595,7 +658,8 @@ static bool check_options(struct options *o)
         return false;
     }
     if ((o->command->accepts & OPT_KAFKA) && !o->brokers) {
-        complain(o, "which brokers? Say --brokers, or -c with a file that has a feed");
+        complain(o, "which brokers? Say --brokers, or -c with a file that has a feed, or set "
+                    "FRESHET_CONFIG to one");
         return false;
     }
     return check_properties(o);

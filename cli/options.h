@@ -6,8 +6,7 @@
  *
  *   stdout   what was asked for; with --json nothing but JSON
  *   stderr   "freshet SUB: what is wrong"
- *   exit     0 done, 1 failed, 2 the command line is wrong (nothing was contacted),
- *            3 not cached (lookup), 4 interrupted half way (move)
+ *   exit     an exit_code; exit_codes says what each means
  */
 #ifndef FRESHET_CLI_OPTIONS_H
 #define FRESHET_CLI_OPTIONS_H
@@ -24,7 +23,8 @@ enum exit_code {
     EXIT_FAILED = 1,
     EXIT_USAGE = 2,
     EXIT_NOT_CACHED = 3,
-    EXIT_INTERRUPTED = 4
+    EXIT_INTERRUPTED = 4,
+    EXIT_UNHEALTHY = 5,
 };
 
 /* Groups of options a command accepts; --help always is. */
@@ -43,8 +43,10 @@ enum {
     OPT_SNAPSHOT = 1 << 11, /* --snapshots, --file, --from-beginning, --until, --dry-run */
     OPT_ZONE =
         1 << 12, /* those of struct zone_options, --zone, --publisher, --snapshots, --dry-run */
-    OPT_ORIGIN = 1 << 13, /* -c takes a configuration of freshet-origin, too */
-    OPT_SENDS = 1 << 14,  /* --zone, --publisher, --dry-run */
+    OPT_ORIGIN = 1 << 13,  /* -c takes a configuration of freshet-origin, too */
+    OPT_SENDS = 1 << 14,   /* --zone, --publisher, --dry-run */
+    OPT_STATUS = 1 << 15,  /* --check */
+    OPT_VERBOSE = 1 << 16, /* --verbose */
     /* Those of whoever publishes one change set. */
     OPT_PUBLISHING =
         OPT_CONFIG | OPT_KAFKA | OPT_TOPIC | OPT_CHANGE | OPT_SENDS | OPT_TIMEOUT | OPT_JSON,
@@ -103,6 +105,8 @@ struct options {
     bool json;
     bool subtree;
     bool dry_run;
+    bool check;
+    bool verbose;
     bool from_beginning;
     uint64_t count; /* 0: not said */
     int partitions;
@@ -116,7 +120,7 @@ struct options {
         *heard; /* takes what complain() has to say, MAX_COMPLAINT bytes of it; NULL: stderr does */
     char **operands;
     size_t operand_count;
-    struct config *config; /* NULL without -c */
+    struct config *config; /* NULL without -c, and without a default one */
     bool help;             /* help was asked for, and nothing else is filled in */
 };
 
@@ -136,6 +140,13 @@ struct command {
  */
 bool options_parse(const struct command *command, int argc, char **argv, struct options *ret);
 void options_free(struct options *options);
+
+/* What a program's exit status means, of every command; ends with a NULL text. */
+struct exit_meaning {
+    int code;
+    const char *text;
+};
+extern const struct exit_meaning exit_codes[];
 
 /* The command's --help, on stdout. */
 void options_help(const struct command *command);

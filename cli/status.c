@@ -6,6 +6,7 @@
 
 #include "cli/commands.h"
 #include "cli/control.h"
+#include "cli/health.h"
 #include "cli/status_origin.h"
 #include "cli/table.h"
 #include "cli/text.h"
@@ -16,7 +17,7 @@ static void add_number(struct table *table, const json_t *object, const char *na
     table_add(table, "%lld", member_number(object, name));
 }
 
-static void print_process(const json_t *answer)
+static void print_process(const json_t *answer, bool verbose)
 {
     struct table table = table_new(2);
     if (json_object_get(answer, "program")) {
@@ -28,7 +29,7 @@ static void print_process(const json_t *answer)
     add_number(&table, answer, "pid");
     table_add(&table, "uptime");
     table_add(&table, "%.1f s", json_number_value(json_object_get(answer, "uptime_s")));
-    if (json_object_get(answer, "stamp"))
+    if (verbose && json_object_get(answer, "stamp"))
         add_number(&table, answer, "stamp");
     if (json_object_get(answer, "sandbox")) {
         table_add(&table, "sandbox");
@@ -254,20 +255,30 @@ static void print_listeners(const json_t *tiers)
     table_print(&table, "");
 }
 
-/* What keeps tiers from keeping answers, and what to write where. */
-static void print_amiss(const json_t *tiers)
+/* What asks for attention comes first. */
+static void print_warnings(const json_t *warnings)
 {
-    size_t t, k, count = 0;
-    json_t *tier, *sentence;
-    json_array_foreach(tiers, t, tier)
-        json_array_foreach(json_object_get(tier, "amiss"), k, sentence)
+    size_t k;
+    json_t *one;
+    json_array_foreach(warnings, k, one)
     {
-        if (count++ == 0)
-            printf("\namiss in the last minute\n");
-        printf("  tier %s, ", member_text(tier, "name"));
-        text_print(stdout, json_is_string(sentence) ? json_string_value(sentence) : "");
+        printf("warning: ");
+        text_print(stdout, json_is_string(one) ? json_string_value(one) : "");
         printf("\n");
     }
+    if (k > 0)
+        printf("\n");
+}
+
+static void print_daemon(const struct options *o, const json_t *answer)
+{
+    const json_t *tiers = json_object_get(answer, "tiers");
+    print_process(answer, o->verbose);
+    print_feed(json_object_get(answer, "feed"));
+    print_streamed(json_object_get(answer, "streamed"));
+    print_listeners(tiers);
+    print_tiers(tiers);
+    print_upstreams(tiers);
 }
 
 static int run_status(const struct options *o)
@@ -275,30 +286,32 @@ static int run_status(const struct options *o)
     json_t *answer = control_answer(o, json_pack("{s:s}", "cmd", "status"));
     if (!answer)
         return EXIT_FAILED;
-    if (o->json) {
+    json_t *warnings = health_warnings(answer);
+    const bool healthy = json_array_size(warnings) == 0;
+    if (o->json)
         print_json_line(answer);
-    } else if (json_object_get(answer, "zone_list")) {
-        print_process(answer);
+    else
+        print_warnings(warnings);
+    if (!o->json && json_object_get(answer, "zone_list")) {
+        print_process(answer, o->verbose);
         status_print_origin(answer);
-    } else {
-        const json_t *tiers = json_object_get(answer, "tiers");
-        print_process(answer);
-        print_feed(json_object_get(answer, "feed"));
-        print_streamed(json_object_get(answer, "streamed"));
-        print_listeners(tiers);
-        print_tiers(tiers);
-        print_upstreams(tiers);
-        print_amiss(tiers);
+    } else if (!o->json && !o->check) {
+        print_daemon(o, answer);
+    } else if (!o->json && healthy) {
+        printf("well: the feed is live and all tiers answer\n");
     }
+    json_decref(warnings);
     json_decref(answer);
-    return EXIT_DONE;
+    return o->check && !healthy ? EXIT_UNHEALTHY : EXIT_DONE;
 }
 
 const struct command status_command = {
     .name = "status",
     .operands = "",
     .summary = "Show what a running freshetd or freshet-origin is doing",
-    .details = "What its lines mean: docs/status.md.\n",
-    .accepts = OPT_ORIGIN | OPT_CONTROL | OPT_TIMEOUT | OPT_JSON,
+    .details =
+        "What asks for attention stands on top. What the lines mean: docs/status.md.\n"
+        "With --check that alone is printed, and the exit status is 5 if there is anything.\n",
+    .accepts = OPT_ORIGIN | OPT_CONTROL | OPT_STATUS | OPT_VERBOSE | OPT_TIMEOUT | OPT_JSON,
     .run = run_status,
 };

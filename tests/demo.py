@@ -471,7 +471,8 @@ def main():
         return 1
     print()
     say("All servers are stopped. The stream was the embedded development broker in one process:\n"
-        "   these latencies are not those of Kafka. `make check` measures a real Kafka broker.")
+        "   these latencies are not those of Kafka. `make check` measures a real Kafka broker.\n"
+        "   next: docs/by-hand.md, the same by your own hands in ten lines.")
     return 0
 
 

@@ -29,7 +29,9 @@ static json_t *answer_lookup(struct daemon *daemon, json_t *request)
     int type = type_name ? type_from_text(type_name) : TYPE_A;
     if (type < 0)
         return control_refuse("\"type\" is not a record type");
-    return contents_lookup(daemon, name, (uint16_t)type);
+    json_t *answer = contents_lookup(daemon, name, (uint16_t)type);
+    json_object_set_new(answer, "feed", status_feed_state(daemon));
+    return answer;
 }
 
 static json_t *answer_drained(struct daemon *daemon, json_t *request)

@@ -315,6 +315,14 @@ static json_t *feed_place_json(struct daemon *daemon)
     return object;
 }
 
+json_t *status_feed_state(struct daemon *daemon)
+{
+    json_t *place = feed_place_json(daemon);
+    json_t *state = json_incref(json_object_get(place, "state"));
+    json_decref(place);
+    return state ? state : json_null();
+}
+
 json_t *status_drained(struct daemon *daemon, const uint8_t *name)
 {
     char name_text[NAME_MAX_TEXT], zone_text[NAME_MAX_TEXT];

@@ -19,6 +19,9 @@ json_t *status_report(struct daemon *daemon);
  */
 json_t *status_applied(struct daemon *daemon, uint64_t after);
 
+/* The state that the feed is in, as text; null without a feed. */
+json_t *status_feed_state(struct daemon *daemon);
+
 /*
  * For each tier, when no client of it can hold an answer any more that is older than the newest change of what is at
  * a canonical name:

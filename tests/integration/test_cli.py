@@ -1,5 +1,7 @@
 """freshet as people use it: what is published from words, files and pipes, and what they are told when they err."""
 import json
+import os
+import socket
 import subprocess
 
 import pytest
@@ -109,3 +111,78 @@ def test_kafka_makes_no_topic_either(cli, kafka):
         done = cli("del", "a.example.com.", "--zone", ZONE, "--brokers", kafka.bootstrap, "--topic", "dns.mistyped")
         assert done.code == 1 and "topic dns.mistyped: the brokers have no such topic" in done.stderr
     assert "dns.mistyped" not in kafka.admin.list_topics()
+
+
+# --- what is said when somebody errs
+
+
+@pytest.mark.parametrize("line, said", [
+    ("statsu", 'no command "statsu"; did you mean "status"?'),
+    ("help stauts", 'did you mean "status"?'),
+    ("status --jsno", "Did you mean --json?"),
+    ("watch --tipoc x", "Did you mean --topic?"),
+    ("set a.example.com 60 A 192.0.2.1", "which brokers? Say --brokers, or -c"),
+    ("set a.example.com 60 A 192.0.2.1 --brokers b:1", "which zone? Say --zone"),
+])
+def test_the_mistake_and_the_next_step(cli, line, said):
+    done = cli(*line.split())
+    assert done.code == 2 and done.stdout == "" and said in done.stderr
+
+
+def test_help_of_a_command_and_exit_codes(cli):
+    assert cli("help", "set").stdout == cli("set", "--help").stdout
+    assert cli("help").stdout == cli("--help").stdout
+    assert "5  status --check" in cli("help").stdout
+
+
+def test_three_ways_not_to_reach_the_socket(cli, tmp_path):
+    path = tmp_path / "control.sock"
+    assert "is it running" in cli("status", "--control", path).stderr
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+    assert "start it again" in cli("status", "--control", path).stderr
+    if os.geteuid() != 0:
+        pytest.skip("only root becomes somebody else")
+    os.chmod(path, 0o600)
+    for directory in (tmp_path, *tmp_path.parents):
+        if directory.owner() == "root" and str(directory).startswith("/tmp/"):
+            os.chmod(directory, 0o755)
+    done = subprocess.run(["setpriv", "--reuid=65534", "--clear-groups", freshet.program("freshet"), "status", "--control", path],
+                          capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and "try sudo" in done.stderr
+
+
+def test_a_default_configuration(cli, monkeypatch, tmp_path):
+    path = tmp_path / "freshet.yaml"
+    path.write_text('{feed: {brokers: "127.0.0.1:9", zones: [example.com.]}, '
+                    'tiers: [{name: os, listen: ["127.0.0.1:5300"], upstream: {forward: ["192.0.2.1"]}}]}')
+    monkeypatch.setenv("FRESHET_CONFIG", str(path))
+    done = cli("set", "a.example.com", "60", "A", "192.0.2.1", "--dry-run")
+    assert done.code == 0 and "would publish SET" in done.stdout
+    assert f"{path} has no control; add one" in cli("status").stderr
+    assert "is it running" in cli("status", "--control", tmp_path / "none").stderr
+    path.write_text("tiers: [")
+    assert str(path) in cli("status").stderr
+
+
+# --- a daemon's health
+
+
+def test_health_and_drained_by(cli, scripted, freshetd, broker):
+    scripted.set("www.example.com.", "A", "192.0.2.1")
+    config = freshet.stub([scripted], workers=1)
+    config["feed"] = {"brokers": broker, "zones": [ZONE], "settle": "0s"}
+    daemon = freshetd(config)
+    at = "--control", daemon.control_path
+    process.eventually(lambda: cli("status", "--check", *at).code == 0, within=20)
+    assert "warning" not in cli("status", *at).stdout
+    assert cli("drained-by", "www.example.com", *at).code in (0, 5)
+    assert cli("drained-by", "www.example.org", *at).code == 1
+    assert cli("evict", "www.example.com", *at).stdout.startswith("evicted www.example.com.: 0 (os 0)")
+    process.eventually(lambda: cli("drained-by", "www.example.com", *at).code == 0, within=20)
+    config["feed"]["brokers"] = "127.0.0.1:9"
+    lost = freshetd(config)
+    done = cli("status", "--check", "--control", lost.control_path)
+    assert done.code == 5 and done.stdout.startswith("warning: feed: cold (no broker has answered yet")
+    assert "the feed is cold: answers go by their TTL alone" in cli("lookup", "www.example.com", "A", "--control",
+                                                                   lost.control_path).stdout

@@ -1,0 +1,74 @@
+#include "cli/health.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/control.h"
+
+__attribute__((format(printf, 2, 3))) static void warn(json_t *warnings, const char *format, ...)
+{
+    char *text = NULL;
+    va_list args;
+    va_start(args, format);
+    if (vasprintf(&text, format, args) >= 0)
+        json_array_append_new(warnings, json_string(text));
+    va_end(args);
+    free(text);
+}
+
+/* What a state that is not "live" is to whoever reads it. */
+static const char *state_means(const char *state)
+{
+    static const char *const means[][2] = {
+        {"cold", "no broker has answered yet; all zones live by their TTL alone"},
+        {"catchup", "the log is being read to its end; all zones live by their TTL alone"},
+        {"lost", "not heard of for lease; all zones live by their TTL alone"},
+    };
+    for (size_t k = 0; k < sizeof means / sizeof means[0]; k++)
+        if (strcmp(state, means[k][0]) == 0)
+            return means[k][1];
+    return "all zones live by their TTL alone";
+}
+
+static void look_at_feed(json_t *warnings, const json_t *feed)
+{
+    const char *state = member_text(feed, "state"), *reason = member_text(feed, "reason");
+    if (json_is_object(feed) && strcmp(state, "live") != 0)
+        warn(warnings, "feed: %s (%s)%s%s", state, state_means(state), reason[0] ? ": " : "",
+             reason);
+}
+
+static void look_at_tier(json_t *warnings, const json_t *tier)
+{
+    size_t k;
+    json_t *one;
+    const char *name = member_text(tier, "name"), *address;
+    json_object_foreach((json_t *)json_object_get(tier, "refused_addresses"), address, one)
+    {
+        warn(warnings, "tier %s: %s is not to be had: %s", name, address,
+             json_is_string(one) ? json_string_value(one) : "");
+    }
+    json_array_foreach(json_object_get(tier, "awaited"), k, one)
+        warn(warnings, "tier %s: %s is no address of this machine yet", name,
+             json_is_string(one) ? json_string_value(one) : "");
+    json_array_foreach(json_object_get(tier, "amiss"), k, one)
+        warn(warnings, "tier %s, amiss in the last minute: %s", name,
+             json_is_string(one) ? json_string_value(one) : "");
+}
+
+json_t *health_warnings(const json_t *status)
+{
+    size_t k;
+    json_t *one, *warnings = json_array();
+    look_at_feed(warnings, json_object_get(status, "feed"));
+    json_array_foreach(json_object_get(status, "streamed"), k, one)
+    {
+        const char *state = member_text(one, "state");
+        if (strcmp(state, "live") != 0)
+            warn(warnings, "streamed zone %s: %s", member_text(one, "zone"), state);
+    }
+    json_array_foreach(json_object_get(status, "tiers"), k, one) look_at_tier(warnings, one);
+    return warnings;
+}

@@ -1,0 +1,40 @@
+"""docs/by-hand.md, line by line: see pages.py."""
+import os
+
+import freshet
+import process
+import pytest
+from pages import Place, blocks, commands, replaced, section
+from process import eventually
+
+
+@pytest.fixture
+def place(tmp_path):
+    made = Place(tmp_path)
+    yield made
+    made.stop()
+
+
+def test_by_hand(place, scripted):
+    scripted.set("www.example.com.", "A", "192.0.2.1")
+    broker, listen = (f"127.0.0.1:{process.free_port()}" for _ in range(2))
+    [[start_broker], [start_daemon], [export, *lines]] = map(commands, blocks(section("# By hand", "docs/by-hand.md"), "sh"))
+    with open(os.path.join(process.ROOT, "config", "by-hand.yaml"), encoding="utf-8") as file:
+        config = replaced(file.read(), broker=("brokers: 127.0.0.1:9092", f"brokers: {broker}"),
+                          listen=("127.0.0.1:5300", listen), network=("192.0.2.1", freshet.address_text(scripted.address)))
+    place.write("config/by-hand.yaml", config)
+    place.start(replaced(start_broker, broker=("127.0.0.1:9092", broker)), ready="bootstrap")
+    place.start(start_daemon, ready="msg=ready")
+    eventually(lambda: "live" in place.run(f"{export}; build/freshet status"), within=20)
+
+    def run(line):
+        return place.run(f"{export}; {line.replace('-p 5300', '-p ' + listen.rsplit(':', 1)[1])}")
+
+    dig, publish, again, watch, lookup, flush = lines
+    assert "192.0.2.1" in run(dig)
+    assert "published SET www.example.com. 3600 A 192.0.2.7" in run(publish)
+    eventually(lambda: "192.0.2.7" in run(again), within=10)
+    assert "SET www.example.com. 3600 A 192.0.2.7" in run(watch)
+    assert "192.0.2.7" in run(lookup) and "stamp" not in run(lookup)
+    assert "published FLUSH" in run(flush)
+    eventually(lambda: "192.0.2.1" in run(dig), within=10)
