@@ -7,6 +7,8 @@
 #include "cli/commands.h"
 #include "invalidation/dev_broker.h"
 
+enum { DEFAULT_PARTITIONS = 3 };
+
 static int run_broker(const struct options *o)
 {
     /* Blocked before any thread is made, so that they wait for sigwait(). */
@@ -17,7 +19,8 @@ static int run_broker(const struct options *o)
     sigprocmask(SIG_BLOCK, &ends, NULL);
     char error[DEV_BROKER_MAX_ERROR];
     struct dev_broker *broker =
-        dev_broker_start(o->topic, o->partitions, o->listens ? &o->listen : NULL, error);
+        dev_broker_start(o->topic, o->partitions > 0 ? o->partitions : DEFAULT_PARTITIONS,
+                         o->listens ? &o->listen : NULL, error);
     if (!broker) {
         complain(o, "%s", error);
         return EXIT_FAILED;

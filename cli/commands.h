@@ -13,6 +13,7 @@ extern const struct command flush_command;
 extern const struct command publish_command;
 extern const struct command watch_command;
 extern const struct command broker_command;
+extern const struct command topic_command;
 extern const struct command status_command;
 extern const struct command lookup_command;
 extern const struct command evict_command;

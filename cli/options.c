@@ -19,7 +19,7 @@
 #define DEFAULT_CONFIG    "/etc/freshet/freshet.yaml"
 
 enum { DEFAULT_MARGIN_MS = 1000, DEFAULT_WAIT_MS = 60 * 1000 };
-enum { DEFAULT_PARTITIONS = 3, MAX_PARTITIONS = 1024, HELP_COLUMN = 29 };
+enum { MAX_REPLICAS = 32, MAX_PARTITIONS = 1024, HELP_COLUMN = 29 };
 
 /* Codes of long options without a letter. */
 enum {
@@ -57,6 +57,8 @@ enum {
     CODE_ZONE_AUTHORITY,
     CODE_KEY_FILE,
     CODE_CHECK,
+    CODE_REPLICAS,
+    CODE_RETENTION,
 };
 
 struct option_row {
@@ -93,13 +95,13 @@ static const struct option_row rows[] = {
      "puts both addresses into the authority"},
     {OPT_MOVE, "before-new", "COMMAND", CODE_BEFORE_NEW, "leaves the new one alone there"},
     {OPT_MOVE, "resume", "STEP", CODE_RESUME, "start with: both, new"},
-    {OPT_SNAPSHOT | OPT_ZONE, "snapshots", "TOPIC", CODE_SNAPSHOTS,
+    {OPT_SNAPSHOT | OPT_ZONE | OPT_TOPICS, "snapshots", "TOPIC", CODE_SNAPSHOTS,
      "topic of snapshots (" DEFAULT_SNAPSHOTS ")"},
     {OPT_SNAPSHOT, "file", "FILE", CODE_FILE,
      "the zone as it is at the end of the log: a zone file"},
     {OPT_SNAPSHOT, "until", "OFFSET", CODE_UNTIL,
      "the first change set that is not to be in it (the end of the log)"},
-    {OPT_MOVE | OPT_SNAPSHOT | OPT_ZONE | OPT_SENDS, "dry-run", NULL, CODE_DRY_RUN,
+    {OPT_MOVE | OPT_SNAPSHOT | OPT_ZONE | OPT_SENDS | OPT_TOPICS, "dry-run", NULL, CODE_DRY_RUN,
      "say what would be done, and do nothing"},
     {OPT_ZONE, "at-offset", "N", CODE_AT_OFFSET,
      "the zone as it was after this message of the log"},
@@ -118,6 +120,9 @@ static const struct option_row rows[] = {
      "start with the oldest in the log"},
     {OPT_WATCH, "count", "N", CODE_COUNT, "end after N change sets"},
     {OPT_BROKER, "partitions", "N", CODE_PARTITIONS, "partitions of the topic (3)"},
+    {OPT_TOPICS, "partitions", "N", CODE_PARTITIONS, "partitions of a topic that is made (6)"},
+    {OPT_TOPICS, "replicas", "N", CODE_REPLICAS, "replicas of it (one on each broker, at most 3)"},
+    {OPT_TOPICS, "retention", "TIME", CODE_RETENTION, "how long changes are kept in it (168h)"},
     {OPT_BROKER, "listen", "ADDRESS:PORT", CODE_LISTEN,
      "a loopback address where clients find it (any free port)"},
     {OPT_CONTROL, "control", "PATH", CODE_CONTROL, "control socket (" DEFAULT_CONTROL ")"},
@@ -235,6 +240,15 @@ static bool set_partitions(struct options *o, const char *value)
     if (!text_to_number(value, MAX_PARTITIONS, &number) || number == 0)
         return bad_value(o, "partitions", value, "a number from 1 to 1024");
     o->partitions = (int)number;
+    return true;
+}
+
+static bool set_replicas(struct options *o, const char *value)
+{
+    uint64_t number;
+    if (!text_to_number(value, MAX_REPLICAS, &number) || number == 0)
+        return bad_value(o, "replicas", value, "a number from 1 to 32");
+    o->replicas = (int)number;
     return true;
 }
 
@@ -474,6 +488,10 @@ static bool set_option(struct options *o, int code, char *value)
         return set_count(o, value);
     case CODE_PARTITIONS:
         return set_partitions(o, value);
+    case CODE_REPLICAS:
+        return set_replicas(o, value);
+    case CODE_RETENTION:
+        return set_duration(o, "retention", value, &o->retention_ms);
     case CODE_LISTEN:
         return set_listen(o, value);
     case CODE_CONTROL:
@@ -669,7 +687,6 @@ bool options_parse(const struct command *command, int argc, char **argv, struct 
 {
     *ret = (struct options){
         .command = command,
-        .partitions = DEFAULT_PARTITIONS,
         .move = {.margin_ms = DEFAULT_MARGIN_MS, .wait_ms = DEFAULT_WAIT_MS},
     };
     if (!parse_options(ret, argc, argv))

@@ -46,6 +46,7 @@ enum {
     OPT_ORIGIN = 1 << 13,  /* -c takes a configuration of freshet-origin, too */
     OPT_SENDS = 1 << 14,   /* --zone, --publisher, --dry-run */
     OPT_STATUS = 1 << 15,  /* --check */
+    OPT_TOPICS = 1 << 17,  /* --snapshots, --partitions, --replicas, --retention, --dry-run */
     OPT_VERBOSE = 1 << 16, /* --verbose */
     /* Those of whoever publishes one change set. */
     OPT_PUBLISHING =
@@ -109,7 +110,9 @@ struct options {
     bool verbose;
     bool from_beginning;
     uint64_t count; /* 0: not said */
-    int partitions;
+    int partitions; /* 0: not said, as the next two */
+    int replicas;
+    uint64_t retention_ms;
     bool listens; /* --listen was said */
     struct sockaddr_in listen;
     const char *control;

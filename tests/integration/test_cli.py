@@ -3,6 +3,7 @@ import json
 import os
 import socket
 import subprocess
+import uuid
 
 import pytest
 
@@ -186,3 +187,43 @@ def test_health_and_drained_by(cli, scripted, freshetd, broker):
     assert done.code == 5 and done.stdout.startswith("warning: feed: cold (no broker has answered yet")
     assert "the feed is cold: answers go by their TTL alone" in cli("lookup", "www.example.com", "A", "--control",
                                                                    lost.control_path).stdout
+
+
+# --- the topics
+
+
+def test_topics_are_made_and_looked_at(cli, kafka):
+    names = [f"{kind}.{uuid.uuid4().hex[:12]}" for kind in ("updates", "snapshots")]
+    at = "--brokers", kafka.bootstrap, "--topic", names[0], "--snapshots", names[1]
+    missing = cli("topic", "check", *at)
+    assert missing.code == 5 and f"{names[0]}: the brokers have no such topic" in missing.stderr
+    assert "'freshet topic create' makes it" in missing.stderr
+    assert cli("topic", "create", "--dry-run", *at).stdout.count("would make") == 2
+    try:
+        made = cli("topic", "create", "--partitions", "4", *at)
+        assert made.stdout.count("made") == 2 and made.code == 0, made
+        process.eventually(lambda: cli("topic", "check", *at).stderr == "", within=20)
+        shown = cli("topic", "check", *at)
+        assert shown.code == 5  # a lone broker
+        assert f"{names[0]}: 4 partitions, 1 replicas, cleanup.policy=delete, retention.ms=604800000" in shown.stdout
+        assert f"{names[1]}: 4 partitions, 1 replicas, cleanup.policy=compact" in shown.stdout
+        assert shown.stdout.count("  one replica") == shown.stdout.count("\n  ") == 2
+        assert cli("topic", "create", *at).stdout == shown.stdout
+        swapped = cli("topic", "check", "--brokers", kafka.bootstrap, "--topic", names[1], "--snapshots", names[0])
+        assert f"--entity-name {names[1]} --add-config cleanup.policy=delete" in swapped.stdout
+        assert f"--entity-name {names[0]} --add-config cleanup.policy=compact" in swapped.stdout
+    finally:
+        kafka.admin.delete_topics([name for name in names if name in kafka.admin.list_topics()])
+
+
+def test_rights_are_printed_as_commands(cli):
+    done = cli("topic", "acls", "--brokers", "kafka.example.com:9092")
+    assert done.code == 0
+    with open(os.path.join(process.ROOT, "docs", "kafka.md"), encoding="utf-8") as file:
+        page = file.read()
+    rights = [line.split(" --add ", 1)[1] for line in done.stdout.splitlines() if not line.startswith("#")]
+    assert len(rights) == 5 and all(f"$acl {right}" in page for right in rights)
+
+
+def test_no_such_word_of_topic(cli):
+    assert '"list" is none of create, check, acls' in cli("topic", "list", "--brokers", "b:1").stderr

@@ -181,7 +181,7 @@ static void what_is_not_said_has_a_default(void **state)
     assert_true(parse(&command, "--brokers b a", &o, &said));
     assert_string_equal(o.topic, "dns.updates");
     assert_string_equal(o.control, "/run/freshet/control.sock");
-    assert_int_equal(o.partitions, 3);
+    assert_int_equal(o.partitions, 0);
     assert_false(o.listens);
     assert_false(o.has_serial || o.has_seq || o.json || o.zone || o.publisher);
     assert_int_equal(o.timeout_ms, 0);
