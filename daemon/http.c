@@ -89,15 +89,53 @@ static void refuse(struct visitor *visitor, const char *status)
 
 /* ---- a page */
 
-static void serve(struct visitor *visitor, bool send)
+static const char plain[] = "text/plain; charset=utf-8";
+
+/* What is written of a page, with its status. */
+struct served {
+    const char *status, *type;
+};
+
+static struct served write_page(const struct http_page *page, struct evbuffer *body)
 {
-    const struct http_page *page = &visitor->http->page;
+    page->write(page->arg, body);
+    return (struct served){"200 OK", page->type};
+}
+
+static struct served write_health(const struct http_page *page, struct evbuffer *body)
+{
+    (void)page;
+    evbuffer_add_printf(body, "ok\n");
+    return (struct served){"200 OK", plain};
+}
+
+static struct served write_readiness(const struct http_page *page, struct evbuffer *body)
+{
+    if (!page->ready(page->arg, body))
+        return (struct served){"503 Service Unavailable", plain};
+    evbuffer_add_printf(body, "ok\n");
+    return (struct served){"200 OK", plain};
+}
+
+typedef struct served write_fn(const struct http_page *page, struct evbuffer *body);
+
+static write_fn *find_page(const struct http_page *page, const char *path)
+{
+    if (strcmp(path, page->path) == 0)
+        return write_page;
+    if (strcmp(path, "/healthz") == 0)
+        return write_health;
+    return page->ready && strcmp(path, "/readyz") == 0 ? write_readiness : NULL;
+}
+
+static void serve(struct visitor *visitor, write_fn *write, bool send)
+{
     struct evbuffer *body = evbuffer_new();
     set_answered(visitor);
     if (!body)
         return;
-    page->write(page->arg, body);
-    reply(visitor, "200 OK", page->type, body, send);
+    const struct served served = write(&visitor->http->page, body);
+    reply(visitor, served.status, served.type, body, send);
     evbuffer_free(body);
 }
 
@@ -105,12 +143,13 @@ static void take_for_page(void *arg, struct visitor *visitor, const struct http_
 {
     const struct http *http = arg;
     bool get = strcmp(request->method, "GET") == 0;
+    write_fn *write = find_page(&http->page, request->path);
     if (!get && strcmp(request->method, "HEAD") != 0)
         refuse(visitor, "405 Method Not Allowed");
-    else if (strcmp(request->path, http->page.path) != 0)
+    else if (!write)
         refuse(visitor, "404 Not Found");
     else
-        serve(visitor, get);
+        serve(visitor, write, get);
 }
 
 /* ---- a request */

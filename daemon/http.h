@@ -16,6 +16,7 @@
 
 #include <event2/buffer.h>
 #include <event2/event.h>
+#include <stdbool.h>
 #include <sys/socket.h>
 
 enum {
@@ -32,10 +33,15 @@ struct http_page {
     const char *type; /* Content-Type; borrowed */
     /* Writes the page. */
     void (*write)(void *arg, struct evbuffer *out);
+    /* Whether whoever waits for a start need wait no longer; writes a line for each reason why not. */
+    bool (*ready)(void *arg, struct evbuffer *out);
     void *arg;
 };
 
-/* Serves `page` on a listening socket; takes over `fd`, also on failure. NULL: no memory. */
+/*
+ * Serves `page` on a listening socket, and beside it /healthz (200 as long as the loop turns) and /readyz (200 or 503, with
+ * the reasons); takes over `fd`, also on failure. NULL: no memory.
+ */
 struct http *http_new(struct event_base *base, int fd, const struct http_page *page);
 
 struct visitor; /* who asked, until he is answered or gone */

@@ -41,7 +41,8 @@ int page_check(const struct config_address *address)
 }
 
 struct http *page_open(struct event_base *base, const struct config_address *address,
-                       void (*write)(void *arg, struct evbuffer *out), void *arg,
+                       void (*write)(void *arg, struct evbuffer *out),
+                       bool (*ready)(void *arg, struct evbuffer *out), void *arg,
                        char ret_error[PAGE_MAX_ERROR])
 {
     int fd = http_listen((const struct sockaddr *)&address->addr, address->addr_size);
@@ -54,6 +55,7 @@ struct http *page_open(struct event_base *base, const struct config_address *add
                                      .path = "/metrics",
                                      .type = "text/plain; version=0.0.4",
                                      .write = write,
+                                     .ready = ready,
                                      .arg = arg,
                                  });
     if (!http)

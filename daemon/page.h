@@ -15,9 +15,10 @@
 
 enum { PAGE_MAX_ERROR = 256 };
 
-/* Serves what `write` writes. NULL with one line in `ret_error`; else to be freed by http_free(). */
+/* Serves what `write` writes, and by `ready` whether it is (http.h). NULL with one line in `ret_error`; else to be freed by http_free(). */
 struct http *page_open(struct event_base *base, const struct config_address *address,
-                       void (*write)(void *arg, struct evbuffer *out), void *arg,
+                       void (*write)(void *arg, struct evbuffer *out),
+                       bool (*ready)(void *arg, struct evbuffer *out), void *arg,
                        char ret_error[PAGE_MAX_ERROR]);
 
 /* Why it could not be opened there, but for an address in use: an errno, 0 if it could. Opens nothing. */

@@ -213,8 +213,9 @@ static bool open_sockets(struct program *program, char error[CONFIG_MAX_ERROR])
         config_fault(config, error, "control", "%s", why);
         return false;
     }
-    if (config->metrics && !(program->metrics = page_open(program->base, config->metrics,
-                                                          status_page, &program->status, why))) {
+    if (config->metrics &&
+        !(program->metrics = page_open(program->base, config->metrics, status_page, NULL,
+                                       &program->status, why))) {
         config_fault(config, error, "metrics", "%s", why);
         return false;
     }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "resolver/net/clock.h"
+#include "resolver/daemon/listeners.h"
 #include "resolver/daemon/numbers.h"
 
 static void write_tiers(struct evbuffer *out, struct daemon *daemon)
@@ -137,8 +138,46 @@ static void write_page(void *arg, struct evbuffer *out)
     write_streamed(out, daemon);
 }
 
+/* An address that nobody has is reason enough to wait; one that somebody else has, too. */
+static bool addresses_ready(struct daemon *daemon, size_t tier, struct evbuffer *out)
+{
+    bool ready = true;
+    const struct config_tier *config = &daemon->config->tiers[tier];
+    for (size_t i = 0; i < config->listen_count; i++) {
+        const struct config_address *address = &config->listen[i];
+        const char *why = listeners_refusal(daemon->listeners, tier, address->text);
+        if (listeners_await(address))
+            why = "no address of this machine yet";
+        if (why)
+            evbuffer_add_printf(out, "tier %s: %s: %s\n", config->name, address->text, why);
+        ready = ready && !why;
+    }
+    return ready;
+}
+
+/*
+ * Whether each address answers with data. A feed that is not live keeps nobody from answering, by TTLs; a streamed zone
+ * that is still loaded does.
+ */
+static bool write_ready(void *arg, struct evbuffer *out)
+{
+    struct daemon *daemon = arg;
+    struct streamed_status zone;
+    char name[NAME_MAX_TEXT];
+    bool ready = true;
+    for (size_t i = 0; i < daemon->tier_count; i++)
+        ready = addresses_ready(daemon, i, out) && ready;
+    for (size_t k = 0; daemon->streamed && streamed_status(daemon->streamed, k, &zone); k++) {
+        if (zone.state != STREAMED_LOADING)
+            continue;
+        evbuffer_add_printf(out, "zone %s is being loaded\n", name_to_text(zone.zone, name));
+        ready = false;
+    }
+    return ready;
+}
+
 struct http *metrics_open(struct event_base *base, struct daemon *daemon,
                           const struct config_address *address, char ret_error[PAGE_MAX_ERROR])
 {
-    return page_open(base, address, write_page, daemon, ret_error);
+    return page_open(base, address, write_page, write_ready, daemon, ret_error);
 }

@@ -793,6 +793,22 @@ def test_metrics_agree_with_status(daemon):
     assert daemon.metric("freshet_upstream_sent_total") == tier["upstreams"][0]["sent"] == 3
 
 
+def test_health_and_readiness(daemon):
+    for path in ("/healthz", "/readyz"):
+        reply, body = get(daemon, path)
+        assert reply.status == 200 and body == "ok\n"
+        assert get(daemon, path, "HEAD")[1] == "" and get(daemon, path, "POST")[0].status == 405
+
+
+def test_it_is_not_ready_while_an_address_is_not_there(upstream, freshetd):
+    config = freshet.stub([upstream], workers=1)
+    config["tiers"][0]["listen"] = [f"127.0.0.1:{process.free_port()}", f"192.0.2.200:{process.free_port()}"]
+    waiting = freshetd(config)
+    reply, body = get(waiting, "/readyz")
+    assert reply.status == 503 and body == f"tier os: {config['tiers'][0]['listen'][1]}: no address of this machine yet\n"
+    assert get(waiting, "/healthz")[0].status == 200
+
+
 def test_only_metrics_are_served(daemon):
     assert get(daemon, "/")[0].status == 404 and get(daemon, "/metrics/../etc")[0].status == 404
     assert get(daemon, method="POST")[0].status in (405, 501)
