@@ -6,11 +6,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "cli/nearest.h"
 #include "cli/text.h"
 #include "config/secrets.h"
+#include "invalidation/changeset.h"
 #include "invalidation/kafka.h"
 
 #define DEFAULT_TOPIC     "dns.updates"
@@ -57,6 +59,10 @@ enum {
     CODE_ZONE_AUTHORITY,
     CODE_KEY_FILE,
     CODE_CHECK,
+    CODE_LAST,
+    CODE_SINCE,
+    CODE_UNTIL_END,
+    CODE_NAME,
     CODE_REPLICAS,
     CODE_RETENTION,
 };
@@ -118,6 +124,13 @@ static const struct option_row rows[] = {
     {OPT_SUBTREE, "subtree", NULL, CODE_SUBTREE, "the name and all below it"},
     {OPT_WATCH | OPT_SNAPSHOT, "from-beginning", NULL, CODE_FROM_BEGINNING,
      "start with the oldest in the log"},
+    {OPT_WATCH, "last", "N", CODE_LAST, "start with the last N of each partition"},
+    {OPT_WATCH, "since", "TIME", CODE_SINCE,
+     "start with what came that long ago (10m), or at a time (2026-11-22T03:00:00Z)"},
+    {OPT_WATCH, "until-end", NULL, CODE_UNTIL_END, "end with the last that is there now"},
+    {OPT_WATCH, "name", "NAME", CODE_NAME, "changes of this name alone"},
+    {OPT_WATCH, "zone", "ZONE", CODE_ZONE,
+     "change sets of this zone, and of those below it, alone"},
     {OPT_WATCH, "count", "N", CODE_COUNT, "end after N change sets"},
     {OPT_BROKER, "partitions", "N", CODE_PARTITIONS, "partitions of the topic (3)"},
     {OPT_TOPICS, "partitions", "N", CODE_PARTITIONS, "partitions of a topic that is made (6)"},
@@ -223,6 +236,27 @@ static bool set_count(struct options *o, const char *value)
 {
     if (!text_to_number(value, INT64_MAX, &o->count) || o->count == 0)
         return bad_value(o, "count", value, "a number from 1");
+    return true;
+}
+
+static bool set_last(struct options *o, const char *value)
+{
+    if (!text_to_number(value, INT64_MAX, &o->last) || o->last == 0)
+        return bad_value(o, "last", value, "a number from 1");
+    return true;
+}
+
+/* So long ago, or then. */
+static bool set_since(struct options *o, const char *value)
+{
+    uint64_t ago_ms;
+    int64_t time_us;
+    if (text_to_duration(value, &ago_ms))
+        o->since_ms = (int64_t)time(NULL) * 1000 - (int64_t)ago_ms;
+    else if (time_from_text(value, &time_us) == 0)
+        o->since_ms = time_us / 1000;
+    if (o->since_ms <= 0)
+        return bad_value(o, "since", value, "a time such as 10m, or 2026-11-22T03:00:00Z");
     return true;
 }
 
@@ -436,6 +470,9 @@ static bool set_flag(struct options *o, int code)
     case CODE_DRY_RUN:
         o->dry_run = true;
         break;
+    case CODE_UNTIL_END:
+        o->until_end = true;
+        break;
     case CODE_CHECK:
         o->check = true;
         break;
@@ -488,6 +525,13 @@ static bool set_option(struct options *o, int code, char *value)
         return set_count(o, value);
     case CODE_PARTITIONS:
         return set_partitions(o, value);
+    case CODE_LAST:
+        return set_last(o, value);
+    case CODE_SINCE:
+        return set_since(o, value);
+    case CODE_NAME:
+        o->name = value;
+        return true;
     case CODE_REPLICAS:
         return set_replicas(o, value);
     case CODE_RETENTION:
@@ -671,6 +715,10 @@ static bool check_options(struct options *o)
         o->snapshots = DEFAULT_SNAPSHOTS;
     if (!o->control)
         o->control = DEFAULT_CONTROL;
+    if (o->from_beginning + (o->last > 0) + (o->since_ms > 0) > 1) {
+        complain(o, "--from-beginning, --last or --since: one of them");
+        return false;
+    }
     if (o->of_zone.has_offset && o->of_zone.has_serial) {
         complain(o, "--at-offset or --at-serial, not both");
         return false;

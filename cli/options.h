@@ -29,14 +29,15 @@ enum exit_code {
 
 /* Groups of options a command accepts; --help always is. */
 enum {
-    OPT_CONFIG = 1 << 0,    /* -c */
-    OPT_KAFKA = 1 << 1,     /* --brokers, -X */
-    OPT_TOPIC = 1 << 2,     /* --topic */
-    OPT_CHANGE = 1 << 3,    /* --serial, --seq */
-    OPT_TIMEOUT = 1 << 4,   /* --timeout */
-    OPT_JSON = 1 << 5,      /* --json */
-    OPT_SUBTREE = 1 << 6,   /* --subtree */
-    OPT_WATCH = 1 << 7,     /* --from-beginning, --count */
+    OPT_CONFIG = 1 << 0,  /* -c */
+    OPT_KAFKA = 1 << 1,   /* --brokers, -X */
+    OPT_TOPIC = 1 << 2,   /* --topic */
+    OPT_CHANGE = 1 << 3,  /* --serial, --seq */
+    OPT_TIMEOUT = 1 << 4, /* --timeout */
+    OPT_JSON = 1 << 5,    /* --json */
+    OPT_SUBTREE = 1 << 6, /* --subtree */
+    OPT_WATCH =
+        1 << 7, /* --from-beginning, --last, --since, --until-end, --count, --zone, --name */
     OPT_BROKER = 1 << 8,    /* --partitions, --listen */
     OPT_CONTROL = 1 << 9,   /* --control */
     OPT_MOVE = 1 << 10,     /* those of struct move_options, --zone, --publisher */
@@ -109,7 +110,11 @@ struct options {
     bool check;
     bool verbose;
     bool from_beginning;
-    uint64_t count; /* 0: not said */
+    uint64_t count; /* 0: not said, as the next two */
+    uint64_t last;
+    int64_t since_ms; /* 1970 */
+    bool until_end;
+    const char *name;
     int partitions; /* 0: not said, as the next two */
     int replicas;
     uint64_t retention_ms;

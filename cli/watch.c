@@ -10,6 +10,7 @@
 
 #include "cli/commands.h"
 #include "cli/control.h"
+#include "cli/name.h"
 #include "cli/text.h"
 #include "invalidation/changeset.h"
 #include "invalidation/tail.h"
@@ -36,6 +37,45 @@ static void catch_signals(void)
     const struct sigaction action = {.sa_handler = on_signal};
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
+}
+
+/* ---- what is wanted ---- */
+
+struct filter {
+    bool has_zone, has_name;
+    uint8_t zone[NAME_MAX_SIZE], name[NAME_MAX_SIZE]; /* canonical */
+};
+
+/* False after a complaint. */
+static bool make_filter(const struct options *o, struct filter *ret)
+{
+    *ret = (struct filter){.has_zone = o->zone, .has_name = o->name};
+    return (!o->zone || name_word(o, "--zone", o->zone, ret->zone)) &&
+           (!o->name || name_word(o, "--name", o->name, ret->name));
+}
+
+/* Whether a set, or one that was refused, is of a zone that is wanted. */
+static bool wants_zone(const struct filter *filter, const uint8_t *zone)
+{
+    return (!filter->has_zone || name_is_within(zone, filter->zone)) &&
+           (!filter->has_name || name_is_within(filter->name, zone));
+}
+
+static bool wants_change(const struct filter *filter, const struct change *change)
+{
+    if (!filter->has_name || name_equal(change->name, filter->name))
+        return true;
+    return change->subtree && name_is_within(filter->name, change->name);
+}
+
+static bool wants_set(const struct filter *filter, const struct change_set *set)
+{
+    if (!wants_zone(filter, set->zone))
+        return false;
+    for (size_t k = 0; k < set->change_count; k++)
+        if (wants_change(filter, &set->changes[k]))
+            return true;
+    return !filter->has_name;
 }
 
 /* ---- for people ---- */
@@ -67,9 +107,12 @@ static void print_change(const struct change *change)
     text_print(stdout, line);
 }
 
-static void print_set(const struct tail_message *message, const struct change_set *set)
+static void print_set(const struct tail_message *message, const struct change_set *set,
+                      const struct filter *filter)
 {
     for (size_t k = 0; k < set->change_count; k++) {
+        if (!wants_change(filter, &set->changes[k]))
+            continue;
         print_place(message, set->time_us);
         print_zone(set);
         print_change(&set->changes[k]);
@@ -133,24 +176,30 @@ static void print_json(const struct tail_message *message, const struct changese
 
 /* ---- */
 
-static void show(const struct options *o, const struct tail_message *message)
+/* Whether it was one of those that are wanted. */
+static bool show(const struct options *o, const struct filter *filter,
+                 const struct tail_message *message)
 {
     struct change_set *set = NULL;
     struct changeset_error error;
-    int code =
+    const int code =
         changeset_parse(message->value ? message->value : "", message->value_size, &set, &error);
-    if (o->json)
+    const bool wanted = code == 0        ? wants_set(filter, set)
+                        : error.has_zone ? wants_zone(filter, error.zone)
+                                         : !filter->has_zone && !filter->has_name;
+    if (wanted && o->json)
         print_json(message, &error);
-    else if (code == 0)
-        print_set(message, set);
-    else
+    else if (wanted && code == 0)
+        print_set(message, set, filter);
+    else if (wanted)
         print_refused(message, &error);
     fflush(stdout);
     changeset_free(set);
+    return wanted;
 }
 
 /* Until a signal, the count, the time, or nobody reads any more. */
-static int follow(const struct options *o, struct tail *tail)
+static int follow(const struct options *o, const struct filter *filter, struct tail *tail)
 {
     const int64_t until = now_ms() + (int64_t)o->timeout_ms;
     uint64_t shown = 0;
@@ -162,10 +211,10 @@ static int follow(const struct options *o, struct tail *tail)
             complain(o, "%s", error);
             return EXIT_FAILED;
         }
-        if (code == 0)
-            show(o, &message);
-        if (code == 0 && ++shown == o->count)
+        if (code == 0 && show(o, filter, &message) && ++shown == o->count)
             return EXIT_DONE;
+        if (code == ERR_TIMEOUT && o->until_end && tail_at_end(tail))
+            break;
         if (o->timeout_ms > 0 && now_ms() >= until)
             break;
     }
@@ -177,11 +226,16 @@ static int follow(const struct options *o, struct tail *tail)
 
 static int run_watch(const struct options *o)
 {
+    struct filter filter;
+    if (!make_filter(o, &filter))
+        return EXIT_USAGE;
     const struct tail_options options = {.brokers = o->brokers,
                                          .topic = o->topic,
                                          .properties = o->properties,
                                          .property_count = o->property_count,
                                          .from_beginning = o->from_beginning,
+                                         .last = o->last,
+                                         .since_ms = o->since_ms,
                                          .timeout_ms = (int)o->timeout_ms};
     char error[TAIL_MAX_ERROR];
     struct tail *tail = tail_open(&options, error);
@@ -193,7 +247,7 @@ static int run_watch(const struct options *o)
     fprintf(stderr, "watching ");
     text_print(stderr, o->topic);
     fprintf(stderr, " (%zu partitions)\n", tail_partitions(tail));
-    int code = follow(o, tail);
+    int code = follow(o, &filter, tail);
     tail_close(tail);
     return code;
 }
@@ -202,9 +256,11 @@ const struct command watch_command = {
     .name = "watch",
     .operands = "",
     .summary = "Print change sets as they come",
-    .details = "One line per change: time of the commit, partition:offset, zone, serial, change. "
-               "Starts at the\n"
-               "end of the log. Ends with SIGINT or SIGTERM, after --count, or after --timeout.\n",
+    .details =
+        "One line per change: time of the commit, partition:offset, zone, serial, change. "
+        "Starts at the\n"
+        "end of the log. Ends with SIGINT or SIGTERM, after --count, after --timeout, or with "
+        "--until-end.\n",
     .accepts = OPT_ORIGIN | OPT_KAFKA | OPT_TOPIC | OPT_WATCH | OPT_TIMEOUT | OPT_JSON,
     .run = run_watch,
 };

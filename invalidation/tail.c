@@ -19,6 +19,8 @@ struct tail {
     rd_kafka_t *client;
     rd_kafka_message_t *message; /* handed out by the last tail_next() */
     size_t partitions;
+    bool ended[LOG_MAX_PARTITIONS]; /* read to the end once */
+    size_t ended_count;
     char trouble[KAFKA_MAX_TROUBLE]; /* what the client last complained about */
 };
 
@@ -80,6 +82,34 @@ static int find_topic(struct tail *tail, const struct tail_options *options, str
     }
 }
 
+/* The first of the last `count` messages before `end`. */
+static int64_t last_of(struct tail *tail, const struct tail_options *options, int32_t partition,
+                       int64_t end)
+{
+    int64_t low, high;
+    if (rd_kafka_query_watermark_offsets(tail->client, options->topic, partition, &low, &high,
+                                         ASK_MS))
+        return end;
+    const int64_t count = options->last < INT64_MAX ? (int64_t)options->last : INT64_MAX;
+    return end - low > count ? end - count : low;
+}
+
+/* Where to begin, instead of at the ends. */
+static int choose_starts(struct tail *tail, const struct tail_options *options,
+                         struct log_ends *ends)
+{
+    if (options->since_ms > 0)
+        return kafka_offsets_since(tail->client, options->topic, options->since_ms,
+                                   DEFAULT_TIMEOUT_MS, ends->offset, ends->count);
+    for (size_t k = 0; k < ends->count; k++) {
+        if (options->from_beginning)
+            ends->offset[k] = RD_KAFKA_OFFSET_BEGINNING;
+        else if (options->last > 0)
+            ends->offset[k] = last_of(tail, options, (int32_t)k, ends->offset[k]);
+    }
+    return 0;
+}
+
 static int take_positions(struct tail *tail, const struct tail_options *options,
                           char error[TAIL_MAX_ERROR])
 {
@@ -93,8 +123,12 @@ static int take_positions(struct tail *tail, const struct tail_options *options,
             snprintf(error, TAIL_MAX_ERROR, "%s", tail->trouble);
         return result;
     }
-    for (size_t k = 0; options->from_beginning && k < ends.count; k++)
-        ends.offset[k] = RD_KAFKA_OFFSET_BEGINNING;
+    result = choose_starts(tail, options, &ends);
+    if (result < 0) {
+        snprintf(error, TAIL_MAX_ERROR, "topic %s: where to begin: %s", options->topic,
+                 error_text(result));
+        return result;
+    }
     tail->partitions = ends.count;
     return kafka_assign(tail->client, options->topic, ends.offset, ends.count, error);
 }
@@ -130,6 +164,19 @@ size_t tail_partitions(const struct tail *tail)
     return tail->partitions;
 }
 
+bool tail_at_end(const struct tail *tail)
+{
+    return tail->ended_count == tail->partitions;
+}
+
+static void note_end(struct tail *tail, int32_t partition)
+{
+    if (partition < 0 || (size_t)partition >= tail->partitions || tail->ended[partition])
+        return;
+    tail->ended[partition] = true;
+    tail->ended_count++;
+}
+
 static struct tail_message view(const rd_kafka_message_t *message)
 {
     rd_kafka_timestamp_type_t kind;
@@ -158,7 +205,9 @@ int tail_next(struct tail *tail, int timeout_ms, struct tail_message *ret_messag
             *ret_message = view(tail->message);
             return 0;
         }
-        if (tail->message && tail->message->err != RD_KAFKA_RESP_ERR__PARTITION_EOF) {
+        if (tail->message && tail->message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF)
+            note_end(tail, tail->message->partition);
+        else if (tail->message) {
             snprintf(ret_error, TAIL_MAX_ERROR, "partition %d: %s", (int)tail->message->partition,
                      rd_kafka_message_errstr(tail->message));
             return ERR_KAFKA;

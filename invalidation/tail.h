@@ -19,8 +19,11 @@ struct tail_options {
     const char *topic;
     char *const *properties;
     size_t property_count;
-    bool from_beginning; /* else from the end of the log as it is now */
-    int timeout_ms;      /* to find the topic */
+    /* From where on: one of these, or from the end of the log as it is now. */
+    bool from_beginning;
+    uint64_t last;    /* so many messages of each partition; 0: not said */
+    int64_t since_ms; /* messages with this time stamp or later, since 1970; 0: not said */
+    int timeout_ms;   /* to find the topic */
 };
 
 struct tail_message {
@@ -39,6 +42,9 @@ void tail_close(struct tail *tail);
 
 /* How many partitions the topic has. */
 size_t tail_partitions(const struct tail *tail);
+
+/* Whether each partition was read to its end once. */
+bool tail_at_end(const struct tail *tail);
 
 /*
  * The next message, waiting up to `timeout_ms`. Returns 0; ERR_TIMEOUT; ERR_KAFKA with a line in

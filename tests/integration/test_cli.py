@@ -227,3 +227,31 @@ def test_rights_are_printed_as_commands(cli):
 
 def test_no_such_word_of_topic(cli):
     assert '"list" is none of create, check, acls' in cli("topic", "list", "--brokers", "b:1").stderr
+
+
+# --- watch
+
+
+def test_watch_shows_what_is_asked_for(cli, broker):
+    at = "--brokers", broker
+    for name in ("a.example.com", "b.example.com", "a.example.org"):
+        assert cli("del", name, "--zone", name[2:], *at).code == 0
+    assert cli("set", "a.example.com", "60", "A", "192.0.2.1", "+", "b.example.com", "60", "A", "192.0.2.1",
+               "--zone", ZONE, *at).code == 0
+    assert cli("flush", "example.com", "--subtree", "--zone", ZONE, *at).code == 0
+
+    def watched(*options):
+        done = cli("watch", "--until-end", *options, *at)
+        assert done.code == 0, done.stderr
+        return sorted(line.split(" ", 4)[-1] for line in done.stdout.splitlines())
+
+    deleted = ["DEL a.example.com.", "DEL a.example.org.", "DEL b.example.com."]
+    flushed, sets = "FLUSH example.com. and all below", [f"SET {k}.example.com. 60 A 192.0.2.1" for k in "ab"]
+    assert watched() == []
+    assert watched("--from-beginning") == [*deleted, flushed, *sets]
+    assert watched("--since", "1h") == [*deleted, flushed, *sets]
+    assert watched("--since", "2100-01-01T00:00:00Z") == []
+    assert watched("--from-beginning", "--zone", "example.org") == [deleted[1]]
+    assert watched("--from-beginning", "--name", "b.example.com") == [deleted[2], flushed, sets[1]]
+    assert watched("--last", "1", "--zone", ZONE) == [flushed]
+    assert cli("watch", "--last", "1", "--since", "1h", *at).code == 2
