@@ -63,6 +63,7 @@ enum {
     CODE_SINCE,
     CODE_UNTIL_END,
     CODE_NAME,
+    CODE_TIER_NAME,
     CODE_REPLICAS,
     CODE_RETENTION,
 };
@@ -128,6 +129,8 @@ static const struct option_row rows[] = {
     {OPT_WATCH, "since", "TIME", CODE_SINCE,
      "start with what came that long ago (10m), or at a time (2026-11-22T03:00:00Z)"},
     {OPT_WATCH, "until-end", NULL, CODE_UNTIL_END, "end with the last that is there now"},
+    {OPT_DUMP, "name", "NAME", CODE_NAME, "answers of this name and of those below it alone"},
+    {OPT_DUMP, "tier", "TIER", CODE_TIER_NAME, "answers of this tier alone"},
     {OPT_WATCH, "name", "NAME", CODE_NAME, "changes of this name alone"},
     {OPT_WATCH, "zone", "ZONE", CODE_ZONE,
      "change sets of this zone, and of those below it, alone"},
@@ -529,6 +532,9 @@ static bool set_option(struct options *o, int code, char *value)
         return set_last(o, value);
     case CODE_SINCE:
         return set_since(o, value);
+    case CODE_TIER_NAME:
+        o->tier = value;
+        return true;
     case CODE_NAME:
         o->name = value;
         return true;

@@ -46,6 +46,7 @@ enum {
         1 << 12, /* those of struct zone_options, --zone, --publisher, --snapshots, --dry-run */
     OPT_ORIGIN = 1 << 13,  /* -c takes a configuration of freshet-origin, too */
     OPT_SENDS = 1 << 14,   /* --zone, --publisher, --dry-run */
+    OPT_DUMP = 1 << 18,    /* --name, --tier */
     OPT_STATUS = 1 << 15,  /* --check */
     OPT_TOPICS = 1 << 17,  /* --snapshots, --partitions, --replicas, --retention, --dry-run */
     OPT_VERBOSE = 1 << 16, /* --verbose */
@@ -115,6 +116,7 @@ struct options {
     int64_t since_ms; /* 1970 */
     bool until_end;
     const char *name;
+    const char *tier;
     int partitions; /* 0: not said, as the next two */
     int replicas;
     uint64_t retention_ms;

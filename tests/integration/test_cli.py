@@ -10,6 +10,7 @@ import pytest
 import freshet
 import process
 from pages import Place
+from query import ask
 
 ZONE = "example.com."
 
@@ -255,3 +256,20 @@ def test_watch_shows_what_is_asked_for(cli, broker):
     assert watched("--from-beginning", "--name", "b.example.com") == [deleted[2], flushed, sets[1]]
     assert watched("--last", "1", "--zone", ZONE) == [flushed]
     assert cli("watch", "--last", "1", "--since", "1h", *at).code == 2
+
+
+def test_dump_shows_what_is_asked_for(cli, scripted, freshetd):
+    for name in ("a.example.com.", "b.example.com."):
+        scripted.set(name, "A", "192.0.2.1")
+    daemon = freshetd(freshet.stub([scripted], workers=1))
+    at = "--control", daemon.control_path
+    for name in ("a.example.com.", "b.example.com."):
+        ask(daemon, name)
+
+    def dumped(*options):
+        return [line.split()[1] for line in cli("dump", *options, *at).stdout.splitlines()[1:]]
+
+    assert sorted(dumped()) == ["a.example.com.", "b.example.com."]
+    assert dumped("--name", "a.example.com") == ["a.example.com."] and dumped("--tier", "none") == []
+    assert len(dumped("--name", "example.com", "--tier", "os")) == 2
+    assert "stamp" in cli("dump", "--verbose", *at).stdout and "stamp" not in cli("dump", *at).stdout
