@@ -42,7 +42,7 @@ void nearest_try(struct nearest *nearest, const char *candidate)
     if (size == 0 || size > MOST_LETTERS || other > MOST_LETTERS)
         return;
     const size_t distance = edits(nearest->word, size, candidate, other);
-    if (distance < nearest->distance && 2 * distance <= other) {
+    if (distance < nearest->distance && 2 * distance < other) {
         nearest->distance = distance;
         nearest->found = candidate;
     }

@@ -14,7 +14,7 @@ struct nearest {
 
 struct nearest nearest_to(const char *word);
 
-/* Takes `candidate` when it is nearer: two letters changed, left out, added or swapped at most, and not half of it. */
+/* Takes `candidate` when it is nearer: two letters changed, left out, added or swapped at most, and less than half of it. */
 void nearest_try(struct nearest *nearest, const char *candidate);
 
 #endif
