@@ -17,13 +17,13 @@ FILES = {
     "plain.yaml": '{{tiers: [{{name: os, listen: ["127.0.0.1:5300"], upstream: {{forward: ["192.0.2.1"]}}}}]}}',
     "feed.yaml": '{{control: {socket}, feed: {{brokers: "{broker}", zones: [example.com.]}}, '
                  'tiers: [{{name: os, listen: ["127.0.0.1:5300"], upstream: {{forward: ["192.0.2.1"]}}}}]}}',
-    "origin.yaml": '{{control: {socket}, feed: {{brokers: "{broker}"}}, publisher: ns1, zones: '
+    "origin.yaml": '{{control: {socket}, listen: ["127.0.0.1:5301"], feed: {{brokers: "{broker}"}}, publisher: ns1, zones: '
                    '[{{name: example.com., primary: ["192.0.2.53"]}}]}}',
     "typo.yaml": '{{fede: {{brokers: "b:1"}}, tiers: []}}',
     "tabs.yaml": "tiers:\n\t- name: os\n",
     "empty": "",
     "array": '[{{"zone": "example.com."}}]',
-    "broken": '{{"zone": "example.com.", "changes": [}}',
+    "broken": '{{"zone": "example.com.", "changes": [,]}}',
     "half": '{{"zone": "example.com.", "changes": [',
     "zoneless": '{{"changes": []}}',
     "small": '{{"zone": "example.com.", "changes": [{{"op": "set", "name": "a.example.com."}}]}}',
@@ -50,7 +50,7 @@ MISTAKES = [
     ("freshet status now", 2, '"now" is one operand too many'),
     ("freshet evict", 2, "missing operand: freshet evict NAME"),
     ("freshet topic list --brokers b:1", 2, '"list" is none of create, check, acls'),
-    ("freshet zone dump --brokers b:1", 2, '"dump"'),
+    ("freshet zone dump example.com --brokers b:1", 2, '"dump"'),
     # the order of the words
     ("freshet set", 2, "missing operand: freshet set NAME TTL TYPE RDATA"),
     (f"{SET} {AT}", 2, "no TYPE behind NAME"),
