@@ -35,6 +35,7 @@
  *                                its child had then: what the child makes of the moment
  *   bound_by_parent()            position.c positions_bound
  *   horizon, named               position.c positions_ask
+ *   adrift                       `unplaced` of an answer, and flag 8 of the option
  *   tier[t].jobs[]               inflight.c, struct job, with fetch.c below it
  *   tier[t].waiters[]            inflight.c, struct waiter
  *   receive()                    query.c answer
@@ -57,7 +58,7 @@
  * nobody. Versions of x are numbers: the serial at which x last changed, 0 before its first
  * change. A run has CHANGES commits, DUPLICATES entries that repeat an older one, DROPS entries
  * lost to retention, QUERIES_* queries by clients of the topmost and the lowest tier, JOBS fetches under way
- * per tier. A child asks a parent that is behind TRIES times more. run.sh has the numbers that are verified.
+ * per tier, ANEW new starts of the tier above the lowest, in whatever it does. A child asks a parent that is behind TRIES times more. run.sh has the numbers that are verified.
  *
  * What is left out
  *
@@ -68,7 +69,7 @@
  *   scopes          zones.pml. Here x has one mark
  *   other workers   a worker's table of fetches is its own, and the store has its lock: another
  *                   worker is like another fetch, which is here
- *   a topic anew    positions in different logs do not compare: as no position
+ *   a topic anew    offsets of before count for nothing until a later proof: as no position
  *   memory order    steps are sequentially consistent; release and acquire give the code as much
  *                   for the pairs that matter (marks.h)
  *   lost packets    one that is lost has not arrived yet
@@ -112,6 +113,8 @@
  *   MUTATE_BASE_NOT_NAMED          a position taken a moment ago does not count as a change  P3
  *   MUTATE_PASSED_ON_WITH_POSITION a parent tells its position with what its own parent,
  *                                  behind, made it pass on                                   P3
+ *   MUTATE_NO_POSITION_BELIEVED    a parent without a position is believed as one that is as far  P3
+ *   MUTATE_SINCE_NOT_YET           says since when it holds nothing older, before that is so  P3
  *   MUTATE_NO_GAP_RULE             reads on behind a gap, as auto.offset.reset=earliest does P5
  *   MUTATE_INVALIDATE_FIRST        invalidates, then looks where the log ends                P5
  *   MUTATE_HISTORY_ONLY            behind a gap, old is only what is older than a set seen   P8
@@ -144,6 +147,9 @@
 #endif
 #ifndef COLD_START
 #define COLD_START 0 /* whether the lowest tier starts without a position */
+#endif
+#ifndef ANEW
+#define ANEW 0 /* how often the tier above the lowest starts anew */
 #endif
 #ifndef QUERIES_PARENT
 #define QUERIES_PARENT 1
@@ -178,7 +184,7 @@
 
 #define ENTRIES (CHANGES + DUPLICATES)
 #define WAITERS (JOBS + CLIENTS) /* at a parent the first JOBS are the child's fetches */
-#define COLD_POSSIBLE (DROPS || COLD_START)
+#define COLD_POSSIBLE (DROPS || COLD_START || ANEW)
 
 #define LOWEST (TIERS - 1)
 #define WHO(t) (t == LOWEST && t > 0 -> 'C' : (t == 0 -> 'P' : 'M'))
@@ -223,6 +229,7 @@ Partition log[PARTITIONS];
 byte unpublished; /* op of a commit that is not in the log yet, or 0 */
 byte repeats;
 byte drops;
+byte anew;
 
 /* ---- tiers */
 
@@ -234,7 +241,7 @@ byte drops;
 /* What a parent says of itself. */
 typedef Claim {
     byte position[PARTITIONS]; /* as applied, below; 0: it has none */
-    byte proof;
+    byte proof; /* without a position: when it had dropped all it had */
 };
 
 typedef Job {
@@ -248,6 +255,7 @@ typedef Job {
     /* the response */
     byte version;
     bool excused;
+    bool adrift; /* the parent has it from its own, having compared it with nothing */
     Claim claim;
     /* ghost: the version of x that the tier had applied when the query left */
     byte asked;
@@ -281,6 +289,7 @@ typedef Tier {
     byte stamp;
     byte version;
     bool excused;
+    bool adrift; /* compared with nothing: there was no position when it was asked for */
     byte asked; /* ghost: as in the job that brought it */
     bool late;  /* ghost: kept though a change of x was applied while it was fetched */
     /* the feed */
@@ -328,6 +337,7 @@ inline store_get()
         T.stamp = MAX(T.stamp, seen);
         answer_version = T.version;
         answer_excused = T.excused;
+        answer_adrift = T.adrift;
         answer_asked = T.asked;
         answer_late = T.late;
         SAY1(t, "  finds version %d cached\n", answer_version);
@@ -359,6 +369,7 @@ inline empty_store()
     T.stamp = 0;
     T.version = 0;
     T.excused = false;
+    T.adrift = false;
     T.asked = 0;
     T.late = false
 }
@@ -374,6 +385,7 @@ inline store_put(stamp_of_it)
     T.stamp = stamp_of_it;
     T.version = answer_version;
     T.excused = answer_excused;
+    T.adrift = answer_adrift;
     T.asked = answer_asked;
     T.late = (answer_asked < T.known);
     SAY2(t, "  caches version %d as of stamp %d\n", answer_version, stamp_of_it);
@@ -403,6 +415,7 @@ inline install(its_version)
             T.stamp = T.clock;
             T.version = its_version;
             T.excused = false;
+            T.adrift = false;
             T.asked = T.known;
             T.late = false;
             SAY1(t, "feed: installs version %d\n", its_version);
@@ -514,6 +527,10 @@ inline lose_place(partition)
         p = 0;
         T.proof = 0;
         T.base_stamp = 0;
+        asked_at = (t < LOWEST -> BELOW.clock : 0);
+#ifdef MUTATE_SINCE_NOT_YET
+        T.proof = asked_at;
+#endif
         T.mark = T.clock + 1
     }
     d_step {
@@ -521,6 +538,7 @@ inline lose_place(partition)
         T.state = COLD;
         SAY1(t, "feed: a gap: all is invalid, the clock is %d\n", T.clock)
     }
+    d_step { T.proof = asked_at; asked_at = 0 } /* positions_claim */
 #endif
 }
 
@@ -627,6 +645,14 @@ end_idle:
     :: T.state != COLD && CUT_OFF(1) -> lose_place(1)
 #endif
 #endif
+#if ANEW
+    :: d_step {
+        t == LOWEST - 1 && T.state != COLD && anew < ANEW ->
+        anew++;
+        SAY(t, "feed: starts anew\n")
+    }
+    lose_place(0)
+#endif
 #if COLD_POSSIBLE
     :: T.state == COLD -> take_position()
 #endif
@@ -674,7 +700,8 @@ inline reply(passed_on)
     :: t < LOWEST && w < JOBS ->
         BELOW.jobs[w].state = RETURNED;
         BELOW.jobs[w].version = answer_version;
-        BELOW.jobs[w].excused = answer_excused;
+        BELOW.jobs[w].excused = answer_excused && !answer_adrift;
+        BELOW.jobs[w].adrift = answer_adrift;
 #ifndef MUTATE_PASSED_ON_WITH_POSITION
         if
         :: passed_on -> SAY(t, "  and says no position\n")
@@ -814,6 +841,7 @@ inline forget()
     sure = false;
     answer_version = 0;
     answer_excused = false;
+    answer_adrift = false;
     answer_asked = 0;
     answer_late = false;
     stamp = 0;
@@ -878,20 +906,25 @@ inline clock_before(its_position)
 }
 
 /*
- * positions_bound: `bound` is as of when the answer holds. `sure` is false where nothing can be said of
- * it. Without a position of our own everything will do: all of it is invalidated when one is taken.
+ * positions_bound: `bound` is as of when the answer holds. A parent without a position is as one that had all of
+ * the log when it dropped what it had; what it has from its own parent is of any age. Without a position of our own everything will do: all of it is invalidated when one is taken.
  */
 inline bound_by_parent()
 {
     bound = stamp;
-    sure = (!JOB.positioned || JOB.claim.position[0] > 0);
     if
-    :: JOB.positioned && sure && T.place[0].applying > 0 ->
+    :: JOB.positioned && JOB.adrift -> bound = 0
+    :: JOB.positioned && !JOB.adrift && !JOB.claim.position[0] ->
+#ifndef MUTATE_NO_POSITION_BELIEVED
+        bound = MIN(stamp, JOB.claim.proof);
+#endif
+        SITUATION((JOB.claim.proof > 0 && T.clock > 0 -> 6 : 99))
+    :: JOB.positioned && !JOB.adrift && JOB.claim.position[0] && T.place[0].applying > 0 ->
         p = 0;
         do
 #ifdef MUTATE_FLAG_NOT_STAMP
         :: p < 1 ->
-            sure = (JOB.claim.position[0] >= PLACE.applying);
+            bound = (JOB.claim.position[0] >= PLACE.applying -> bound : 0);
 #else
         :: p < PARTITIONS ->
             if
@@ -919,7 +952,7 @@ inline bound_by_parent()
         before = 0
     :: else
     fi;
-    sure = sure && HOLDS(bound)
+    sure = HOLDS(bound)
 }
 
 /* A response has come for job `j`: inflight.c fetched(). */
@@ -929,6 +962,7 @@ inline fetched()
         SAY2(t, "fetch %d brings version %d\n", j, JOB.version);
         answer_version = JOB.version;
         answer_excused = JOB.excused || (t > 0 && !JOB.positioned);
+        answer_adrift = (t > 0 && !JOB.positioned);
         answer_asked = JOB.asked;
         JOB.joinable = false;
         stamp = JOB.stamp;
@@ -954,6 +988,7 @@ inline fetched()
             JOB.tries++;
             JOB.version = 0;
             JOB.excused = false;
+            JOB.adrift = false;
             JOB.joinable = true;
             CLEAR_CLAIM(JOB.claim);
             JOB.state = SENT;
@@ -1044,6 +1079,7 @@ inline free_job()
     JOB.tries = 0;
     JOB.version = 0;
     JOB.excused = false;
+    JOB.adrift = false;
     CLEAR_CLAIM(JOB.claim);
     JOB.asked = 0
 }
@@ -1053,7 +1089,7 @@ proctype worker(byte t)
     byte w, j, p, k, seen, stamp, bound, before, old;
     bool ok, fresh, sure, again;
     byte answer_version, answer_asked;
-    bool answer_excused, answer_late;
+    bool answer_excused, answer_adrift, answer_late;
 end_idle:
     do
     :: T.queries > 0 && SOME_CHAIR && FREE_JOB -> client_asks(); receive()

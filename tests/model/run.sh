@@ -34,6 +34,8 @@ verify|freshet|two-tiers-thinned-checkpoints|$two -DTHIN=2 -DQUERIES_CHILD=2 -DC
 verify|freshet|two-tiers-cold-start|$two -DCOLD_START=1 -DHORIZON=1 -DQUERIES_CHILD=2 -DCHANGES=1|
 verify|freshet|two-tiers-cold-start-two-partitions|$two -DCOLD_START=1 -DPARTITIONS=2 -DQUERIES_CHILD=2 -DCHANGES=1|
 verify|freshet|two-tiers-gaps|$two -DDROPS=1 -DQUERIES_CHILD=3 -DCHANGES=1|
+verify|freshet|two-tiers-parent-starts-anew|$two -DANEW=1 -DQUERIES_CHILD=2 -DCHANGES=1|
+verify|freshet|two-tiers-parent-starts-anew-two-partitions|$two -DANEW=1 -DPARTITIONS=2 -DHORIZON=1 -DQUERIES_CHILD=2 -DCHANGES=1|-DCOLLAPSE
 verify|freshet|two-tiers-lagging-authority|$two -DQUERIES_CHILD=3 -DCHANGES=1 -DLAG=1 -DEXPIRY=1|
 verify|freshet|two-tiers-fetches-side-by-side|-DTIERS=2 -DQUERIES_PARENT=0 -DJOBS=2 -DQUERIES_CHILD=3 -DCHANGES=1 -DSLOW_PUBLISHER=1|
 verify|freshet|two-tiers-parent-has-clients|-DTIERS=2 -DJOBS=1 -DQUERIES_PARENT=1 -DQUERIES_CHILD=2 -DCHANGES=1|
@@ -67,6 +69,8 @@ mutate|freshet|unnamed-ignored|P3_no_reimport|$two -DQUERIES_CHILD=2 -DCHANGES=1
 mutate|freshet|base-ignored|P3_no_reimport|$two -DQUERIES_CHILD=2 -DCHANGES=1 -DCOLD_START=1
 mutate|freshet|base-not-named|P3_no_reimport|$two -DQUERIES_CHILD=2 -DCHANGES=1 -DCOLD_START=1 -DHORIZON=1
 mutate|freshet|passed-on-with-position|P3_no_reimport|-DTIERS=3 -DJOBS=1 -DQUERIES_PARENT=0 -DQUERIES_CHILD=2 -DCHANGES=1
+mutate|freshet|no-position-believed|P3_no_reimport|$two -DANEW=1 -DQUERIES_CHILD=2 -DCHANGES=1
+mutate|freshet|since-not-yet|P3_no_reimport|$two -DANEW=1 -DQUERIES_CHILD=2 -DCHANGES=1
 mutate|freshet|no-gap-rule|P5_gap_invalidates|$one -DQUERIES_PARENT=2 -DCHANGES=1 -DDROPS=1
 mutate|freshet|invalidate-first|P5_gap_invalidates|$one -DQUERIES_PARENT=2 -DCHANGES=2 -DDROPS=1
 mutate|freshet|history-only|P8_no_old_data_installed|$one -DQUERIES_PARENT=1 -DCHANGES=2 -DDUPLICATES=1 -DDROPS=2
@@ -117,6 +121,7 @@ reach|freshet|2|a waiter is asked again for|$one -DQUERIES_PARENT=2 -DCHANGES=2
 reach|freshet|3|a late answer is not cached|$one -DQUERIES_PARENT=1 -DCHANGES=1
 reach|freshet|4|a parent is behind to the last|$two -DQUERIES_CHILD=1 -DCHANGES=1
 reach|freshet|5|a set is installed|$one -DQUERIES_PARENT=1 -DCHANGES=1
+reach|freshet|6|a parent starts anew below a change|$two -DANEW=1 -DQUERIES_CHILD=1 -DCHANGES=1
 reach|freshet|7|a gap while an answer is held|$two -DQUERIES_CHILD=1 -DCHANGES=1 -DDROPS=1
 reach|freshet|8|of a parent behind, what is untouched is kept|$two -DQUERIES_CHILD=1 -DCHANGES=1 -DPARTITIONS=2
 reach|feed|1|live again after a loss|-DPLAIN_MESSAGES=1 -DTRANSACTIONS=0
