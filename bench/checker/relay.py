@@ -69,7 +69,10 @@ class Relay:
             count = self._count
             count["all"] += 1
             count["counted"] += bool(self._counted(question(query)))
-            self._above.send(self._next.to_bytes(2, "big") + query[2:])
+            try:
+                self._above.send(self._next.to_bytes(2, "big") + query[2:])
+            except ConnectionRefusedError:
+                pass  # nobody is there just now
 
     def _answer(self):
         for response, _ in self._receive(self._above):
