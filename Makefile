@@ -97,6 +97,9 @@ $(BUILD)/unit/test_holders $(BUILD)/unit/test_route: LDLIBS += $(addprefix -Wl$(
 
 $(BUILD)/unit/test_zone: LDLIBS += $(addprefix -Wl$(comma)--wrap=,malloc calloc realloc)
 
+# Brokers that do not answer for a while.
+$(BUILD)/unit/test_group: LDLIBS += -Wl,--wrap=kafka_topic_ends
+
 # Nobody can be accepted.
 $(BUILD)/unit/test_visitors: LDLIBS += -Wl,--wrap=accept4
 

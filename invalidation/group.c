@@ -35,6 +35,7 @@ struct group {
     pthread_t thread;
     atomic_bool stop;
     atomic_size_t partitions;
+    bool uncertain;       /* whether there are still as many; the thread's own */
     int released;         /* an eventfd */
     pthread_mutex_t lock; /* over all below */
     struct item *items;
@@ -77,12 +78,17 @@ static void on_error(rd_kafka_t *client, int code, const char *reason, void *arg
     note(arg, code, reason);
 }
 
+/* The brokers may not say so at once: the caller is woken when they have. */
 static void learn_count(struct group *group)
 {
+    const uint64_t one = 1;
     char error[KAFKA_MAX_ERROR];
     struct log_ends *ends = calloc(1, sizeof *ends);
-    if (ends && kafka_topic_ends(group->client, group->options.topic, ASK_MS, ends, error) == 0)
+    if (ends && kafka_topic_ends(group->client, group->options.topic, ASK_MS, ends, error) == 0) {
         group->partitions = ends->count;
+        group->uncertain = false;
+        (void)!write(group->options.fd, &one, sizeof one);
+    }
     free(ends);
 }
 
@@ -113,8 +119,8 @@ static void take(struct group *group, rd_kafka_topic_partition_list_t *list)
         list->elems[k].offset = RD_KAFKA_OFFSET_END;
     rd_kafka_error_destroy(rd_kafka_incremental_assign(group->client, list));
     rd_kafka_pause_partitions(group->client, list);
-    if (list->cnt > 0)
-        learn_count(group);
+    group->uncertain =
+        true; /* also where nothing is added here: what the topic has more may be another's */
     for (int k = 0; k < list->cnt; k++)
         if (list->elems[k].partition < LOG_MAX_PARTITIONS)
             tell(group, GROUP_GRANTED, list->elems[k].partition);
@@ -197,6 +203,8 @@ static void *run(void *arg)
             note(group, message->err, rd_kafka_message_errstr(message));
         if (message)
             rd_kafka_message_destroy(message);
+        if (group->uncertain)
+            learn_count(group);
         answer(group);
     }
     rd_kafka_consumer_close(group->client);

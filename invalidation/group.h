@@ -26,7 +26,7 @@ struct group_options {
     char *const *properties;            /* property_count of them */
     size_t property_count;
     uint64_t session_ms;
-    int fd; /* an eventfd, written to when group_next() has something */
+    int fd; /* an eventfd, written to when group_next() has something, or group_partitions() may be another */
 };
 
 /* Joins it, for as long as it takes. NULL with one line in `ret_error`. */
@@ -53,7 +53,7 @@ void group_release(struct group *group, int32_t partition);
 /* Whether a partition that was granted still is ours. Where it is not, there is no answer but what else comes. */
 void group_ask(struct group *group, int32_t partition);
 
-/* Partitions of the topic, 0 before the first was granted; and what the client last complained about. */
+/* Partitions of the topic, 0 before the brokers have said so, which comes after the first grant; and what the client last complained about. */
 size_t group_partitions(struct group *group);
 void group_trouble(struct group *group, char *ret, size_t room);
 
