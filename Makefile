@@ -100,6 +100,9 @@ $(BUILD)/unit/test_zone: LDLIBS += $(addprefix -Wl$(comma)--wrap=,malloc calloc 
 # Brokers that do not answer for a while.
 $(BUILD)/unit/test_group: LDLIBS += -Wl,--wrap=kafka_topic_ends
 
+# A client that takes no message.
+$(BUILD)/unit/test_outlet: LDLIBS += -Wl,--wrap=envelope_send
+
 # Nobody can be accepted.
 $(BUILD)/unit/test_visitors: LDLIBS += -Wl,--wrap=accept4
 

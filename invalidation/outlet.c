@@ -250,6 +250,15 @@ void outlet_give_up(struct outlet *outlet, struct outlet_message *message)
     message->given_up = true;
 }
 
+static void try_again(struct outlet_message *message)
+{
+    const rd_kafka_resp_err_t code = hand_over(message);
+    if (code == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE)
+        finish(message, ERR_TOO_LARGE, NULL); /* it was another reason before */
+    else if (code)
+        put_off(message);
+}
+
 static void send_again(struct outlet *outlet)
 {
     struct outlet_message *message, *next;
@@ -258,8 +267,8 @@ static void send_again(struct outlet *outlet)
             continue;
         if (message->given_up)
             finish(message, ERR_TIMEOUT, NULL);
-        else if (now_ms() >= message->again_ms && hand_over(message) != 0)
-            put_off(message);
+        else if (now_ms() >= message->again_ms)
+            try_again(message);
     }
 }
 
