@@ -87,18 +87,28 @@ static int check_listen(const struct config *config, char ret_error[CONFIG_MAX_E
     return 0;
 }
 
+/* The port of an HTTP service, if there is to be one. */
+static int check_http(const struct config *config, const char *key,
+                      const struct config_address *address, char ret_error[CONFIG_MAX_ERROR])
+{
+    const int why = address ? page_check(address) : 0;
+    if (why == 0)
+        return 0;
+    config_fault(config, ret_error, key, "%s: %s", address->text, strerror(why));
+    return ERR_CONFIG;
+}
+
 int check_origin_sockets(const struct config *config, char ret_error[CONFIG_MAX_ERROR])
 {
     const char *control = config->control ? control_check(config->control) : NULL;
-    const int metrics = config->metrics ? page_check(config->metrics) : 0;
-    if (control)
+    if (control) {
         config_fault(config, ret_error, "control", "%s: %s", config->control, control);
-    else if (metrics)
-        config_fault(config, ret_error, "metrics", "%s: %s", config->metrics->text,
-                     strerror(metrics));
-    else
-        return check_listen(config, ret_error);
-    return ERR_CONFIG;
+        return ERR_CONFIG;
+    }
+    int result = check_http(config, "metrics", config->metrics, ret_error);
+    if (result == 0)
+        result = check_http(config, "webhook", config->webhook, ret_error);
+    return result < 0 ? result : check_listen(config, ret_error);
 }
 
 int check_origin_machine(const struct config *config, struct keyring *ret_keyring,

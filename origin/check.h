@@ -9,7 +9,7 @@
 #include "daemon/keys.h"
 
 /*
- * What only a start opens: addresses, the control socket, the port of metrics. ERR_CONFIG with one line in `ret_error`; left
+ * What only a start opens: addresses, the control socket, the ports of metrics and of the webhook. ERR_CONFIG with one line in `ret_error`; left
  * out is what is so for the moment only, such as an address in use.
  */
 MUST_CHECK int check_origin_sockets(const struct config *config, char ret_error[CONFIG_MAX_ERROR]);

@@ -1,7 +1,6 @@
 /*
  * freshet_origin.c - the program: options, config, signals.
  */
-#include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +10,8 @@
 #include <event2/event.h>
 
 #include "config/secrets.h"
+#include "config/streams.h"
+#include "daemon/arguments.h"
 #include "daemon/control.h"
 #include "daemon/log.h"
 #include "daemon/page.h"
@@ -21,69 +22,18 @@
 #include "origin/primaries.h"
 #include "origin/status.h"
 
-#ifndef FRESHET_VERSION
-#define FRESHET_VERSION "0.1.0"
-#endif
-
-struct options {
-    const char *config_path;
-    bool check_only;
-};
-
-static void print_help(void)
-{
-    puts(
-        "Usage: freshet-origin -c FILE [-n]\n"
-        "Makes the changes of zones known: fetches each version from its primary, as a secondary\n"
-        "does, and writes what is different to a Kafka topic.\n"
-        "\n"
-        "  -c, --config=FILE  the configuration (YAML; see config/OPTIONS.md)\n"
-        "  -n, --check        check the configuration and exit\n"
-        "  -h, --help         show this and exit\n"
-        "  -V, --version      show the version and exit\n"
-        "\n"
-        "Runs in the foreground and logs to stderr. SIGHUP reads the configuration again; SIGTERM\n"
-        "exits.");
-}
-
-/* Returns -1 to go on, or the status to exit with. */
-static int parse_options(int argc, char **argv, struct options *ret)
-{
-    static const struct option longs[] = {
-        {"config", required_argument, NULL, 'c'},
-        {"check", no_argument, NULL, 'n'},
-        {"help", no_argument, NULL, 'h'},
-        {"version", no_argument, NULL, 'V'},
-        {NULL, 0, NULL, 0},
-    };
-    int c;
-    while ((c = getopt_long(argc, argv, "c:nhV", longs, NULL)) != -1) {
-        switch (c) {
-        case 'c':
-            ret->config_path = optarg;
-            break;
-        case 'n':
-            ret->check_only = true;
-            break;
-        case 'h':
-            print_help();
-            return EXIT_SUCCESS;
-        case 'V':
-            puts("freshet-origin " FRESHET_VERSION);
-            return EXIT_SUCCESS;
-        default:
-            fputs("Try 'freshet-origin --help'.\n", stderr);
-            return EXIT_FAILURE;
-        }
-    }
-    if (optind < argc)
-        fprintf(stderr, "freshet-origin: unexpected argument '%s'\n", argv[optind]);
-    else if (!ret->config_path)
-        fputs("freshet-origin: no configuration: give one with -c FILE\n", stderr);
-    else
-        return -1;
-    return EXIT_FAILURE;
-}
+static const char help[] =
+    "Usage: freshet-origin -c FILE [-n]\n"
+    "Makes the changes of zones known: fetches each version from its primary, as a secondary\n"
+    "does, and writes what is different to a Kafka topic.\n"
+    "\n"
+    "  -c, --config=FILE  the configuration (YAML; see config/OPTIONS.md)\n"
+    "  -n, --check        check the configuration and exit\n"
+    "  -h, --help         show this and exit\n"
+    "  -V, --version      show the version and exit\n"
+    "\n"
+    "Runs in the foreground and logs to stderr. SIGHUP reads the configuration again; SIGTERM\n"
+    "exits.";
 
 struct program {
     const char *config_path;
@@ -359,21 +309,23 @@ static int run(const char *config_path, struct config *config, struct keyring ke
 
 int main(int argc, char **argv)
 {
-    struct options options = {0};
+    struct arguments arguments;
     struct keyring keyring;
     char error[CONFIG_MAX_ERROR];
-    int status = parse_options(argc, argv, &options);
+    signal(SIGHUP, SIG_IGN); /* until it can be served: what there is to read is being read */
+    streams_hold();
+    int status = arguments_parse("freshet-origin", help, argc, argv, &arguments);
     if (status >= 0)
         return status;
-    struct config *config = config_load_origin(options.config_path, error);
+    struct config *config = config_load_origin(arguments.config_path, error);
     if (!config || check_origin_sockets(config, error) < 0 ||
         check_origin_machine(config, &keyring, error) < 0) {
         fprintf(stderr, "freshet-origin: %s\n", error);
         config_free(config);
         return EXIT_FAILURE;
     }
-    if (!options.check_only)
-        return run(options.config_path, config, keyring);
+    if (!arguments.check_only)
+        return run(arguments.config_path, config, keyring);
     keyring_clear(&keyring);
     config_free(config);
     return EXIT_SUCCESS;

@@ -1,7 +1,6 @@
 /*
  * freshetd.c - the program: options, config, signals.
  */
-#include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +11,7 @@
 
 #include "config/streams.h"
 #include "resolver/daemon/check.h"
+#include "daemon/arguments.h"
 #include "daemon/control.h"
 #include "resolver/daemon/commands.h"
 #include "resolver/daemon/daemon.h"
@@ -24,69 +24,20 @@
 #include "daemon/sandbox.h"
 #include "daemon/sched.h"
 
-struct options {
-    const char *config_path;
-    bool check_only;
-};
-
-static void print_help(void)
-{
-    puts("Usage: freshetd -c FILE [-n]\n"
-         "A caching DNS resolver that a Kafka topic of record changes keeps fresh.\n"
-         "\n"
-         "  -c, --config=FILE  the configuration (YAML; see config/OPTIONS.md)\n"
-         "  -n, --check        check the configuration and exit: whether a start would go well. "
-         "Left\n"
-         "                     out is what passes by itself, such as an address in use\n"
-         "  -h, --help         show this and exit\n"
-         "  -V, --version      show the version and exit\n"
-         "\n"
-         "Runs in the foreground and logs to stderr. SIGHUP reads the configuration again and "
-         "keeps\n"
-         "the cache; SIGTERM answers what is under way, within two seconds, and exits.");
-}
-
-/* Returns -1 to go on, or the status to exit with. */
-static int parse_options(int argc, char **argv, struct options *ret)
-{
-    static const struct option longs[] = {
-        {"config", required_argument, NULL, 'c'},
-        {"check", no_argument, NULL, 'n'},
-        {"help", no_argument, NULL, 'h'},
-        {"version", no_argument, NULL, 'V'},
-        {NULL, 0, NULL, 0},
-    };
-    int c;
-    while ((c = getopt_long(argc, argv, "c:nhV", longs, NULL)) != -1) {
-        switch (c) {
-        case 'c':
-            ret->config_path = optarg;
-            break;
-        case 'n':
-            ret->check_only = true;
-            break;
-        case 'h':
-            print_help();
-            return EXIT_SUCCESS;
-        case 'V':
-            puts("freshetd " FRESHET_VERSION);
-            return EXIT_SUCCESS;
-        default:
-            fputs("Try 'freshetd --help'.\n", stderr);
-            return EXIT_FAILURE;
-        }
-    }
-    if (optind < argc) {
-        fprintf(stderr, "freshetd: unexpected argument '%s'\nTry 'freshetd --help'.\n",
-                argv[optind]);
-        return EXIT_FAILURE;
-    }
-    if (!ret->config_path) {
-        fputs("freshetd: no configuration: give one with -c FILE\n", stderr);
-        return EXIT_FAILURE;
-    }
-    return -1;
-}
+static const char help[] =
+    "Usage: freshetd -c FILE [-n]\n"
+    "A caching DNS resolver that a Kafka topic of record changes keeps fresh.\n"
+    "\n"
+    "  -c, --config=FILE  the configuration (YAML; see config/OPTIONS.md)\n"
+    "  -n, --check        check the configuration and exit: whether a start would go well. "
+    "Left\n"
+    "                     out is what passes by itself, such as an address in use\n"
+    "  -h, --help         show this and exit\n"
+    "  -V, --version      show the version and exit\n"
+    "\n"
+    "Runs in the foreground and logs to stderr. SIGHUP reads the configuration again and "
+    "keeps\n"
+    "the cache; SIGTERM answers what is under way, within two seconds, and exits.";
 
 struct program {
     struct event_base *base;
@@ -402,22 +353,22 @@ static int run(const char *config_path, struct config *config)
 
 int main(int argc, char **argv)
 {
-    struct options options = {0};
+    struct arguments arguments;
     signal(SIGHUP, SIG_IGN); /* until it can be served: what there is to read is being read */
     streams_hold();
-    int status = parse_options(argc, argv, &options);
+    int status = arguments_parse("freshetd", help, argc, argv, &arguments);
     if (status >= 0)
         return status;
     char error[CONFIG_MAX_ERROR];
-    struct config *config = config_load(options.config_path, error);
+    struct config *config = config_load(arguments.config_path, error);
     if (!config || check_machine(config, error) != ERR_OK) {
         fprintf(stderr, "freshetd: %s\n", error);
         config_free(config);
         return EXIT_FAILURE;
     }
-    if (options.check_only) {
+    if (arguments.check_only) {
         config_free(config);
         return EXIT_SUCCESS;
     }
-    return run(options.config_path, config);
+    return run(arguments.config_path, config);
 }

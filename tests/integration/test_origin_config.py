@@ -2,6 +2,8 @@
 
 import contextlib
 import os
+import signal
+import subprocess
 
 import pytest
 
@@ -134,6 +136,30 @@ def test_a_bad_one_whose_primary_is_the_log(check, fault):
     assert said in result.stderr
     assert f"{path}:{line}: " in result.stderr, result.stderr
     assert len(result.stderr.splitlines()) == 1
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="needs root, for a network without an address")
+def test_a_webhook_where_it_cannot_be(tmp_path):
+    """It is of loopback, so it takes a machine that has none."""
+    path = tmp_path / "origin.yaml"
+    path.write_text(PRIMARY + "webhook: 127.0.0.1:8888\n")
+    done = subprocess.run(["unshare", "-n", freshet.program("freshet-origin"), "-n", "-c", path], capture_output=True,
+                          text=True, timeout=20, check=False)
+    if "unshare" in done.stderr:
+        pytest.skip("needs network namespaces")
+    assert done.returncode == 1
+    assert done.stderr == f"freshet-origin: {path}:16: webhook: 127.0.0.1:8888: Cannot assign requested address\n"
+
+
+def test_a_hangup_at_the_start(tmp_path):
+    """Before there is anything to read again."""
+    path = tmp_path / "origin.yaml"
+    os.mkfifo(path)
+    program = subprocess.Popen([freshet.program("freshet-origin"), "-n", "-c", path])
+    with open(path, "w", encoding="ascii") as pipe:  # once it reads
+        program.send_signal(signal.SIGHUP)
+        pipe.write(GOOD)
+    assert program.wait(timeout=20) == 0
 
 
 def test_its_secret_is_not_shown(check):
