@@ -54,10 +54,11 @@ static void reply(struct visitor *visitor, const char *status, const char *type,
                   struct evbuffer *body, bool send)
 {
     struct evbuffer *out = bufferevent_get_output(visitor->stream);
-    evbuffer_add_printf(out,
-                        "HTTP/1.1 %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n"
-                        "Allow: %s\r\nConnection: close\r\n\r\n",
-                        status, type, evbuffer_get_length(body), visitor->http->service.allow);
+    evbuffer_add_printf(out, "HTTP/1.1 %s\r\nContent-Type: %s\r\n", status, type);
+    if (strncmp(status, "204", 3) != 0) /* which may not have it: RFC 9110 8.6 */
+        evbuffer_add_printf(out, "Content-Length: %zu\r\n", evbuffer_get_length(body));
+    evbuffer_add_printf(out, "Allow: %s\r\nConnection: close\r\n\r\n",
+                        visitor->http->service.allow);
     if (send)
         evbuffer_add_buffer(out, body);
 }

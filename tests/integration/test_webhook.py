@@ -26,6 +26,7 @@ def hook(primary):  # noqa: F811
         text = reply.read().decode()
         connection.close()
         kind = reply.getheader("Content-Type")
+        assert (reply.getheader("Content-Length") is None) == (reply.status == 204)  # RFC 9110 8.6
         return reply.status, kind, json.loads(text) if kind == TYPE and text else text
     return origin, ask
 
