@@ -7,12 +7,6 @@
 #include "cli/status_origin.h"
 #include "cli/table.h"
 
-static void add_heads(struct table *table, const char *const *heads)
-{
-    for (size_t k = 0; k < table->columns; k++)
-        table_add(table, "%s", heads[k]);
-}
-
 static void add_serial(struct table *table, const json_t *zone)
 {
     const json_t *serial = json_object_get(zone, "serial");
@@ -53,22 +47,6 @@ static void add_captured(struct table *table, const json_t *zone)
     add_turn(table, zone);
 }
 
-static void print_captured(const json_t *zones)
-{
-    static const char *const heads[] = {"captured zone", "serial",   "records",
-                                        "versions",      "state",    "failures",
-                                        "refreshed",     "snapshot", "turn"};
-    struct table table = table_new(sizeof heads / sizeof heads[0]);
-    size_t k;
-    json_t *zone;
-    if (json_array_size(zones) == 0)
-        return;
-    add_heads(&table, heads);
-    json_array_foreach(zones, k, zone) add_captured(&table, zone);
-    printf("\n");
-    table_print(&table, "");
-}
-
 static void add_primary(struct table *table, const json_t *zone)
 {
     const char *reason = member_text(zone, "reason");
@@ -81,17 +59,35 @@ static void add_primary(struct table *table, const json_t *zone)
               reason[0] ? ": " : "", reason);
 }
 
-static void print_primaries(const json_t *zones)
+/* A table of zones, by its heads and what adds the row of a zone. */
+struct zone_table {
+    const char *const *heads;
+    size_t columns;
+    void (*add)(struct table *table, const json_t *zone);
+};
+
+static const char *const heads_of_captured[] = {"captured zone", "serial",   "records",
+                                                "versions",      "state",    "failures",
+                                                "refreshed",     "snapshot", "turn"};
+static const char *const heads_of_primaries[] = {"zone of the log", "serial", "versions for IXFR",
+                                                 "UPDATEs waiting", "turn",   "state"};
+#define ZONE_TABLE(heads_, add_)                                                                   \
+    {                                                                                              \
+        .heads = (heads_), .columns = sizeof(heads_) / sizeof *(heads_), .add = (add_),            \
+    }
+static const struct zone_table captured = ZONE_TABLE(heads_of_captured, add_captured);
+static const struct zone_table primaries = ZONE_TABLE(heads_of_primaries, add_primary);
+
+static void print_zones(const struct zone_table *shape, const json_t *zones)
 {
-    static const char *const heads[] = {"zone of the log", "serial", "versions for IXFR",
-                                        "UPDATEs waiting", "turn",   "state"};
-    struct table table = table_new(sizeof heads / sizeof heads[0]);
+    struct table table = table_new(shape->columns);
     size_t k;
     json_t *zone;
     if (json_array_size(zones) == 0)
         return;
-    add_heads(&table, heads);
-    json_array_foreach(zones, k, zone) add_primary(&table, zone);
+    for (k = 0; k < shape->columns; k++)
+        table_add(&table, "%s", shape->heads[k]);
+    json_array_foreach(zones, k, zone) shape->add(&table, zone);
     printf("\n");
     table_print(&table, "");
 }
@@ -134,8 +130,8 @@ static void print_kafka(const json_t *answer)
 void status_print_origin(json_t *answer)
 {
     print_kafka(answer);
-    print_captured(json_object_get(answer, "zone_list"));
-    print_primaries(json_object_get(answer, "primary_list"));
+    print_zones(&captured, json_object_get(answer, "zone_list"));
+    print_zones(&primaries, json_object_get(answer, "primary_list"));
     json_object_del(answer, "pid"); /* no count */
     print_counts(answer);
 }

@@ -12,7 +12,73 @@
 #define LIST_FIELD(type, member, counter)                                                          \
     FIELD(type, member), .count = offsetof(struct type, counter)
 
-/* Rows that both programs have: keys, and of a zone who may transfer it and is told of each version. */
+/* Rows that both programs have: what it is spoken to by, and what it says. */
+#define PROGRAM_ROWS(scope_)                                                                       \
+    {.key = "control",                                                                             \
+     .scope = (scope_),                                                                            \
+     .kind = OPTION_TEXT,                                                                          \
+     .reload = OPTION_RESTART,                                                                     \
+     .min = 1,                                                                                     \
+     .max = 107,                                                                                   \
+     .limit = "a unix socket's path",                                                              \
+     FIELD(config, control),                                                                       \
+     .text = "Path of the unix socket that the tool `freshet` speaks to. Left out: no socket."},   \
+        {.key = "metrics",                                                                         \
+         .scope = (scope_),                                                                        \
+         .kind = OPTION_ADDRESS,                                                                   \
+         .reload = OPTION_RESTART,                                                                 \
+         FIELD(config, metrics),                                                                   \
+         .text =                                                                                   \
+             "Address and port of the HTTP server that has Prometheus text at `/metrics`. Left "   \
+             "out: none."},                                                                        \
+    {                                                                                              \
+        .key = "log", .scope = (scope_), .kind = OPTION_LOG_LEVEL, .reload = OPTION_RELOAD,        \
+        .preset = "info", FIELD(config, log), .text = "How much is logged."                        \
+    }
+
+/* Who it is; `text_`: when it becomes that. */
+#define USER_ROWS(scope_, text_)                                                                   \
+    {.key = "user",                                                                                \
+     .scope = (scope_),                                                                            \
+     .kind = OPTION_TEXT,                                                                          \
+     .reload = OPTION_RESTART,                                                                     \
+     .min = 1,                                                                                     \
+     .max = 256,                                                                                   \
+     FIELD(config, user),                                                                          \
+     .text = (text_)},                                                                             \
+    {                                                                                              \
+        .key = "group", .scope = (scope_), .kind = OPTION_TEXT, .reload = OPTION_RESTART,          \
+        .min = 1, .max = 256, FIELD(config, group),                                                \
+        .text = "Likewise the group. Left out: that of `user`."                                    \
+    }
+
+/* Where changes are; `text_`: what the topic of snapshots is for. */
+#define TOPIC_ROWS(scope_, text_)                                                                  \
+    {.key = "brokers",                                                                             \
+     .scope = (scope_),                                                                            \
+     .kind = OPTION_BROKERS,                                                                       \
+     .reload = OPTION_RESTART,                                                                     \
+     .required = true,                                                                             \
+     .min = 1,                                                                                     \
+     .max = 4096,                                                                                  \
+     FIELD(config_feed, brokers),                                                                  \
+     .text = "Kafka brokers to start from, `host:port`, separated by commas."},                    \
+        {.key = "updates",                                                                         \
+         .scope = (scope_),                                                                        \
+         .kind = OPTION_TOPIC,                                                                     \
+         .reload = OPTION_RESTART,                                                                 \
+         .min = 1,                                                                                 \
+         .max = 249,                                                                               \
+         .preset = "dns.updates",                                                                  \
+         FIELD(config_feed, updates),                                                              \
+         .text = "The topic of change sets."},                                                     \
+    {                                                                                              \
+        .key = "snapshots", .scope = (scope_), .kind = OPTION_TOPIC, .reload = OPTION_RESTART,     \
+        .min = 1, .max = 249, .preset = "dns.snapshots", FIELD(config_feed, snapshots),            \
+        .text = (text_)                                                                            \
+    }
+
+/* Keys, and of a zone who may transfer it and is told of each version. */
 #define KEYS_ROW(scope_)                                                                           \
     {                                                                                              \
         .key = "keys", .scope = (scope_), .kind = OPTION_TEXTS, .reload = OPTION_RELOAD, .min = 1, \
