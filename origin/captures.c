@@ -388,15 +388,8 @@ const struct tsig_key *captured_key(const struct captured *captured)
  */
 static bool judge(struct captured *captured, struct retention_margin *ret)
 {
-    struct zone_size size;
-    if (!captured->ready || !captured->all->snapshots ||
-        !snapshots_view(captured->all->snapshots, captured->partition, &captured->view))
-        return false;
-    zone_size(zone_state(captured->zone), &size);
-    captured->view.records = size.records;
-    captured->view.now_us = now().wall_us;
-    *ret = retention_judge(&captured->view);
-    return true;
+    return captured->ready && snapshots_judge(captured->all->snapshots, captured->partition,
+                                              captured->zone, now().wall_us, &captured->view, ret);
 }
 
 /* Whether the zone is what it is said to be, with nothing under way. */

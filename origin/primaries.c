@@ -389,16 +389,9 @@ static void on_lost(void *arg, size_t k, const char *why)
 
 static bool judge(struct held *held, struct retention_margin *ret)
 {
-    struct zone_size size;
-    struct snapshots *snapshots = captures_snapshots(held->all->options.captures);
-    if (held->partition < 0 || !primary_is_ready(held->primary) || !snapshots ||
-        !snapshots_view(snapshots, held->partition, &held->view))
-        return false;
-    zone_size(zone_state(held->zone), &size);
-    held->view.records = size.records;
-    held->view.now_us = now().wall_us;
-    *ret = retention_judge(&held->view);
-    return true;
+    return primary_is_ready(held->primary) &&
+           snapshots_judge(captures_snapshots(held->all->options.captures), held->partition,
+                           held->zone, now().wall_us, &held->view, ret);
 }
 
 static void on_written(void *arg, int64_t offset, int64_t made_us)

@@ -255,7 +255,8 @@ void snapshots_forget(struct snapshots *snapshots, const void *arg)
     pthread_mutex_unlock(&snapshots->lock);
 }
 
-bool snapshots_view(struct snapshots *snapshots, int32_t partition, struct retention_view *ret)
+/* `first`, `end` and the retention of a view. */
+static bool view_log(struct snapshots *snapshots, int32_t partition, struct retention_view *ret)
 {
     pthread_mutex_lock(&snapshots->lock);
     const bool known =
@@ -268,6 +269,19 @@ bool snapshots_view(struct snapshots *snapshots, int32_t partition, struct reten
     }
     pthread_mutex_unlock(&snapshots->lock);
     return known;
+}
+
+bool snapshots_judge(struct snapshots *snapshots, int32_t partition, const struct zone *zone,
+                     int64_t now_us, struct retention_view *view, struct retention_margin *ret)
+{
+    struct zone_size size;
+    if (!snapshots || !view_log(snapshots, partition, view))
+        return false;
+    zone_size(zone_state(zone), &size);
+    view->records = size.records;
+    view->now_us = now_us;
+    *ret = retention_judge(view);
+    return true;
 }
 
 void snapshots_status(struct snapshots *snapshots, struct snapshots_status *ret)

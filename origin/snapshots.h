@@ -2,7 +2,7 @@
  * snapshots.h - a thread that writes snapshots (invalidation/snapshot_topic.h), and looks how long those that are there will do.
  *
  *      main thread: this state is to be written ---> thread: writes it, waits for Kafka ---> main thread: done
- *      main thread: snapshots_view()            <--- thread: how much of the log is still there, every few seconds
+ *      main thread: snapshots_judge()           <--- thread: how much of the log is still there, every few seconds
  *
  * A state is held (zone_state_hold()), so the zone goes on meanwhile. What fails is reported and tried again until it is written or
  * the program ends.
@@ -61,8 +61,12 @@ void snapshots_look_again(struct snapshots *snapshots);
 /* Whoever is this `arg` does not want to hear of his jobs any more. */
 void snapshots_forget(struct snapshots *snapshots, const void *arg);
 
-/* What is known of the log of a partition: `first`, `end` and the retention of a view. False: nothing yet. */
-bool snapshots_view(struct snapshots *snapshots, int32_t partition, struct retention_view *ret);
+/*
+ * How long the newest snapshot of a zone will do (retention.h). What is known of the log of its partition is filled into `view`, which
+ * has the snapshot. False: nothing is known yet, or `snapshots` is NULL.
+ */
+bool snapshots_judge(struct snapshots *snapshots, int32_t partition, const struct zone *zone,
+                     int64_t now_us, struct retention_view *view, struct retention_margin *ret);
 
 struct snapshots_status {
     size_t waiting;

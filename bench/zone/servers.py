@@ -9,6 +9,7 @@ import dns.message
 import dns.query
 
 import freshet
+import knot
 import measure
 import peers
 import usage
@@ -16,21 +17,7 @@ import usage
 ZONE = "bench.example.com."
 LOADED_WITHIN = 120
 
-KNOT = """server:
-    rundir: {directory}
-    listen: 127.0.0.1@{port}
-    udp-workers: 1
-    tcp-workers: 1
-    background-workers: 1
-log:
-  - target: stderr
-    any: warning
-database:
-    storage: {directory}
-    journal-db-max-size: 16M
-    kasp-db-max-size: 5M
-    timer-db-max-size: 1M
-zone:
+KNOT = knot.SERVER + """zone:
   - domain: {zone}
     file: {file}
     journal-content: none
@@ -91,6 +78,7 @@ class FromFile(peers.Child):
         self.loaded_s = time.monotonic() - self._began
 
     def _prepare(self):
+        os.mkdir(os.path.join(self.directory, "db"))
         with open(os.path.join(self.directory, "conf"), "w", encoding="ascii") as file:
             file.write(self._config.format(directory=self.directory, port=self.address[1], zone=ZONE, file=self._path))
         self._began = time.monotonic()

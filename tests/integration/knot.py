@@ -28,7 +28,8 @@ $TTL 3600
 ns1 3600 A 127.0.0.1
 """
 
-CONFIG = """server:
+# Of a small server, whatever zones it has; with a directory `db` below its own.
+SERVER = """server:
     rundir: {directory}
     listen: 127.0.0.1@{port}
     udp-workers: 1
@@ -37,13 +38,15 @@ CONFIG = """server:
 log:
   - target: stderr
     any: info
-control:
-    listen: {directory}/knot.sock
 database:
     storage: {directory}/db
     journal-db-max-size: 16M
     kasp-db-max-size: 5M
     timer-db-max-size: 1M
+"""
+
+CONFIG = SERVER + """control:
+    listen: {directory}/knot.sock
 mod-stats:
   - id: counters
     query-type: on

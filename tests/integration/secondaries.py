@@ -12,6 +12,7 @@ import dns.exception
 import dns.message
 import dns.query
 
+import knot
 import process
 
 KEY_NAME, SECRET = "transfer.", "c2VjcmV0LW9mLXRoZS10ZXN0cy0wMTIzNDU2Nzg5"
@@ -32,25 +33,10 @@ zone "{zone}" {{
 }};
 """
 
-KNOT = """
-server:
-    rundir: {directory}
-    listen: 127.0.0.1@{port}
-    udp-workers: 1
-    tcp-workers: 1
-    background-workers: 1
-log:
-  - target: stderr
-    any: info
-key:
+KNOT = knot.SERVER + """key:
   - id: {key}
     algorithm: hmac-sha256
     secret: {secret}
-database:
-    storage: {directory}/db
-    journal-db-max-size: 16M
-    kasp-db-max-size: 5M
-    timer-db-max-size: 1M
 remote:
   - id: primary
     address: {host}@{primary}
