@@ -26,7 +26,7 @@ PKG_LIBS   = $(shell pkg-config --libs $(PACKAGES) 2>/dev/null)
 
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla $(if $(WERROR),-Werror)
 SANITIZE := $(if $(SANITIZER),-fsanitize=$(SANITIZER) -fno-omit-frame-pointer -fno-sanitize-recover=all)
-CFLAGS   ?= -O2 -g
+CFLAGS   ?= $(if $(SANITIZER),-O1 -g1,-O2 -g)
 ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -DFRESHET_VERSION='"$(VERSION)"' $(WARNINGS) $(CFLAGS) $(SANITIZE) \
              -I. $(PKG_CFLAGS) -pthread -MMD -MP
 LDLIBS     = $(SANITIZE) -Wl,--as-needed $(PKG_LIBS) -pthread
@@ -189,8 +189,8 @@ model:
 	@tests/model/run.sh
 
 # The suite runs real programs: of this build, or with SANITIZER= of that one. KAFKA="3.9.2 4.4.0": on each of these
-# brokers in its turn; what else it may be says tests/integration/kafka_cluster.py. Two files at a time: mostly they wait.
-PYTEST_FLAGS := -q -p no:cacheprovider -n 2 --dist loadfile
+# brokers in its turn; what else it may be says tests/integration/kafka_cluster.py. Four files at a time: mostly they wait.
+PYTEST_FLAGS := -q -p no:cacheprovider -n 4 --dist loadfile
 integration: all $(HELPERS)
 	@for kafka in $(or $(KAFKA),3.9.2); do \
 		KAFKA=$$kafka FRESHET_BUILD=$(BUILD) $(PYTHON) -m pytest $(PYTEST_FLAGS) tests/integration $(PYTEST_ARGS) \

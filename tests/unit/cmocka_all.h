@@ -9,4 +9,11 @@
 
 #include <cmocka.h>
 
+/* Random rounds in one thread, of which a sanitizer of threads learns nothing: few of them there. */
+#ifdef __SANITIZE_THREAD__
+#define ROUNDS(n) ((n) / 10 + 1)
+#else
+#define ROUNDS(n) (n)
+#endif
+
 #endif

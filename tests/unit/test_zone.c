@@ -411,14 +411,14 @@ static void run_against_model(uint64_t seed, bool with_failures)
 static void test_against_model(void **unused)
 {
     (void)unused;
-    for (uint64_t seed = 1; seed <= 30; seed++)
+    for (uint64_t seed = 1; seed <= ROUNDS(30); seed++)
         run_against_model(seed, false);
 }
 
 static void test_no_memory(void **unused)
 {
     (void)unused;
-    for (uint64_t seed = 1; seed <= 10; seed++)
+    for (uint64_t seed = 1; seed <= ROUNDS(10); seed++)
         run_against_model(seed, true);
 }
 

@@ -13,7 +13,7 @@
 #include "zone/differ.h"
 #include "zone/lookup.h"
 
-enum { MAX_SCOPES = 4096, MAX_NAMES = 64, SEEDS = 12, QUESTIONS = 30 };
+enum { MAX_SCOPES = 4096, MAX_NAMES = 64, SEEDS = ROUNDS(12), QUESTIONS = 30 };
 
 static const uint8_t apex[] = {1, 'z', 0};
 
