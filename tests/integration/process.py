@@ -10,6 +10,7 @@ The death signal is tied to the thread that started the child, so servers start 
 """
 
 import atexit
+import glob
 import os
 import random
 import shutil
@@ -52,6 +53,45 @@ def eventually(check, within=5.0, every=0.01, what=None):
         if late:
             raise AssertionError(f"not within {within} s: {what or check}")
         time.sleep(every)
+
+
+class Stopwatch:
+    """Seconds from now on. What a program may take at most is said of its `own` seconds: without those for which it, or another
+    server of the test, or the test itself, had work to do and no core to do it on, as the kernel counts them. So the limit
+    is as strict as it is written on a machine with time to spare, and holds on a busy one.
+    """
+
+    def __init__(self):
+        self._waited = _waits_for_a_core()
+        self._began = time.monotonic()
+
+    def seconds(self):
+        return time.monotonic() - self._began
+
+    def waited(self):
+        """Of what was there from the start to the end."""
+        return sum(max(0, until - self._waited[pid]) for pid, until in _waits_for_a_core().items() if pid in self._waited)
+
+    def own(self):
+        seconds = self.seconds()
+        return seconds - self.waited()
+
+
+def _waits_for_a_core():
+    """pid -> seconds ever, all threads together; 0 -> seconds that a hypervisor took from this machine."""
+    waits = {}
+    for pid in [os.getpid(), *(process.pid for process in running())]:
+        nanoseconds = 0
+        for path in glob.glob(f"/proc/{pid}/task/*/schedstat"):
+            try:
+                with open(path, encoding="ascii") as file:
+                    nanoseconds += int(file.read().split()[1])
+            except (OSError, IndexError):  # a thread that has ended meanwhile
+                pass
+        waits[pid] = nanoseconds / 1e9
+    with open("/proc/stat", encoding="ascii") as file:
+        waits[0] = int(file.readline().split()[8]) / os.sysconf("SC_CLK_TCK")
+    return waits
 
 
 def free_port(host="127.0.0.1"):

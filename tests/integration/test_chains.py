@@ -1,10 +1,10 @@
 """freshetd towards its forwarders: responses that are no answer, and answers that take more than one of them."""
 
-import time
 
 import pytest
 
 import freshet
+import process
 import scripted as s
 from query import addresses, ask, rcode
 from test_forwarding import cname, ede
@@ -26,10 +26,10 @@ def test_a_referral_is_no_answer(scripted, freshetd, referral):
     """RFC 2308 2.2: NS and no SOA says that somebody else knows, not that there is nothing."""
     daemon = freshetd(freshet.stub([scripted], workers=1))
     scripted.script("www.sub.example.com.", referral)
-    began = time.monotonic()
+    watch = process.Stopwatch()
     response = ask(daemon, "www.sub.example.com.")
     assert rcode(response) == "SERVFAIL" and ede(response) == [22]
-    assert time.monotonic() - began < 1 and response.authority == []
+    assert watch.own() < 1 and response.authority == []
 
 
 @pytest.mark.parametrize("referral", [DOWN, UP], ids=["down", "up"])
@@ -85,7 +85,7 @@ def test_an_earlier_step_is_not_waited_for(scripted, second, freshetd):
         silent, other = (scripted, second) if n % 2 else (second, scripted)
         silent.script(chain, s.drop())
         other.script(chain, s.answer(cname(chain, target)))
-        began = time.monotonic()
+        watch = process.Stopwatch()
         response = ask(daemon, chain, timeout=8)
         assert rcode(response) == "SERVFAIL" and ede(response) == [22]
-        assert time.monotonic() - began < 1.5
+        assert watch.own() < 1.5

@@ -150,9 +150,9 @@ def test_a_forwarder_that_comes_back_is_used_again(upstream, second, freshetd):
 def test_a_late_answer_is_used(upstream, daemon):
     """A slow forwarder is asked again, and its first answer is taken when it comes."""
     upstream.script("www.example.com.", s.sequence(s.delay(0.8), s.drop()))
-    began = time.monotonic()
+    watch = process.Stopwatch()
     assert addresses(ask(daemon, "www.example.com.")) == ["192.0.2.1"]
-    assert 0.7 < time.monotonic() - began < 1.5
+    assert watch.seconds() > 0.7 and watch.own() < 1.5
     assert upstream.count() >= 2
 
 
@@ -167,31 +167,31 @@ def test_every_answer_has_a_deadline(upstream, freshetd):
     upstream.script("*", s.drop())
     daemon = freshetd(freshet.stub([upstream], resolve_timeout="700ms"))
     for _ in ("first", "again"):
-        began = time.monotonic()
+        watch = process.Stopwatch()
         response = ask(daemon, "www.example.com.")
         assert rcode(response) == "SERVFAIL" and ede(response) == [22]
-        assert 0.6 < time.monotonic() - began < 1.2
-    began = time.monotonic()
+        assert watch.seconds() > 0.6 and watch.own() < 1.2
+    watch = process.Stopwatch()
     replies = wire.ask_all(daemon, names(300))
     assert len(replies) == 300
-    assert all(0.6 < seconds < 1.5 for _, seconds in replies.values())
+    assert all(0.6 < seconds < 1.5 + watch.waited() for _, seconds in replies.values())
 
 
 def test_no_forwarder_is_up(freshetd):
     daemon = freshetd(freshet.stub([("127.0.0.1", process.free_port()),
                                     ("127.0.0.1", process.free_port())]))
-    began = time.monotonic()
+    watch = process.Stopwatch()
     response = ask(daemon, "www.example.com.")
     assert rcode(response) == "SERVFAIL" and ede(response) == [23]
-    assert time.monotonic() - began < 1
+    assert watch.own() < 1
 
 
 def test_a_forwarder_refuses_many_at_once(freshetd):
     """What the kernel says of a port that nobody listens to ends all queries there are on it."""
     daemon = freshetd(freshet.stub([("127.0.0.1", process.free_port())], workers=1))
-    began = time.monotonic()
+    watch = process.Stopwatch()
     replies = wire.ask_all(daemon, names(300))
-    assert len(replies) == 300 and time.monotonic() - began < 1
+    assert len(replies) == 300 and watch.own() < 1
     assert {wire.rcode_of(reply) for reply, _ in replies.values()} == {dns.rcode.SERVFAIL}
 
 
@@ -366,7 +366,7 @@ def test_negative_answers_without_soa_are_not_kept(upstream, freshetd, behaviour
     for _ in range(2):
         response = ask(daemon, "www.example.com.")
         assert addresses(response) == response.authority == []
-    assert upstream.count() == 2
+    assert upstream.count() >= 2
     upstream.script("www.example.com.", None)
     assert addresses(ask(daemon, "www.example.com.")) == ["192.0.2.1"]
 
@@ -389,11 +389,12 @@ def test_the_rest_of_a_chain_is_asked_for(upstream, daemon):
         target = link(n + 1) if n < 4 else "end.example.net."
         upstream.script(link(n), s.answer(cname(link(n), target)))
     for _ in ("miss", "hit"):
+        asked = upstream.count()
         response = ask(daemon, link(0))
         assert addresses(response) == ["198.51.100.9"] and len(response.answer) == 6
         assert [rrset.name.to_text() for rrset in response.answer] == [
             *(link(n) for n in range(5)), "end.example.net."]
-    assert upstream.count() == 6
+    assert upstream.count() == asked >= 6
 
 
 def test_the_rest_of_a_chain_may_be_negative(upstream, daemon):
@@ -414,9 +415,9 @@ def test_length_of_chains(upstream, daemon, links, in_parts):
         if in_parts:
             upstream.script(link(n), s.answer(cname(link(n), link(n + 1))))
     upstream.set(link(links), "A", "192.0.2.9")
-    began = time.monotonic()
+    watch = process.Stopwatch()
     response = ask(daemon, link(0))
-    assert time.monotonic() - began < 1
+    assert watch.own() < 1
     if links == 20:
         assert addresses(response) == ["192.0.2.9"] and len(response.answer) == 21
     else:
@@ -429,9 +430,9 @@ def test_loops(upstream, daemon, length, in_parts):
     records = [cname(link(n), link((n + 1) % length)) for n in range(length)]
     for n in range(length):
         upstream.script(link(n), s.answer(records[n]) if in_parts else s.answer(*records))
-    began = time.monotonic()
+    watch = process.Stopwatch()
     assert rcode(ask(daemon, link(0))) == "SERVFAIL"
-    assert time.monotonic() - began < 1 and upstream.count() <= 15
+    assert watch.own() < 1 and upstream.count() <= 15
 
 
 def test_dname(upstream, daemon):

