@@ -189,8 +189,8 @@ model:
 	@tests/model/run.sh
 
 # The suite runs real programs: of this build, or with SANITIZER= of that one. KAFKA="3.9.2 4.4.0": on each of these
-# brokers in its turn; what else it may be says tests/integration/kafka_cluster.py. Four files at a time: mostly they wait.
-PYTEST_FLAGS := -q -p no:cacheprovider -n 4 --dist loadfile
+# brokers in its turn; what else it may be says tests/integration/kafka_cluster.py. Three files at a time: mostly they wait.
+PYTEST_FLAGS := -q -p no:cacheprovider -n 3 --dist loadfile
 integration: all $(HELPERS)
 	@for kafka in $(or $(KAFKA),3.9.2); do \
 		KAFKA=$$kafka FRESHET_BUILD=$(BUILD) $(PYTHON) -m pytest $(PYTEST_FLAGS) tests/integration $(PYTEST_ARGS) \
