@@ -152,7 +152,8 @@ def test_p1_a_change_overtakes_an_answer_on_its_way(freshetd, topic, scripted):
     scripted.set(NAME, "A", "192.0.2.2")
     topic.publish("example.com.", [changes.flush(NAME)])
     eventually(lambda: daemon.status()["feed"]["applied"] > before)
-    assert time.monotonic() - gate < 3, "too slow a machine to say anything"
+    if time.monotonic() - gate >= 3:
+        pytest.skip("too slow a machine to say anything")
     late = ask(daemon.addresses["browser"], NAME, timeout=15)
     thread.join()
     assert addresses(late) == ["192.0.2.2"]
@@ -193,6 +194,7 @@ def test_a_change_comes_as_late_as_its_way_is_long(late, topic, scripted):
     daemon, near = late(delay="300ms")
     for each in (daemon, near):
         assert addresses(ask(each, NAME)) == ["192.0.2.1"]
+    asked = scripted.count(NAME)  # by each once, or again where the machine is slow
     for version in range(2, 7):
         scripted.set(NAME, "A", f"192.0.2.{version}")
         watch = Stopwatch()
@@ -201,7 +203,7 @@ def test_a_change_comes_as_late_as_its_way_is_long(late, topic, scripted):
         assert watch.own() < 0.3, "the feed at hand shows the way there is short"
         visible(daemon, f"192.0.2.{version}")
         assert watch.seconds() >= 0.3 and watch.own() <= 0.6, f"version {version} after {watch.seconds():.3f} s"
-    assert scripted.count(NAME) == 2, "SETs are installed: the feed stays in sync"
+    assert scripted.count(NAME) == asked, "SETs are installed: the feed stays in sync"
     assert daemon.status()["feed"]["state"] == "live"
 
 
