@@ -35,13 +35,23 @@ static inline bool life_is_aging(const struct rules *rules, const struct entry *
     return rules->policy.prefetch && age_ms >= (uint64_t)entry->ttl * 900;
 }
 
+/* Whether no change has touched it, of one with names outside; nor has one of them come into a zone, or gone out of one. */
+bool life_is_unchanged_outside(const struct rules *rules, const struct entry *entry,
+                               uint64_t name_hash);
+
 /* Whether no change has touched it; `name_hash` is that of its name. */
 static inline bool life_is_unchanged(const struct rules *rules, const struct entry *entry,
                                      uint64_t name_hash)
 {
+    if (entry->state & ENTRY_OUTSIDE)
+        return life_is_unchanged_outside(rules, entry, name_hash);
     struct dependent dependent = entry_dependent(entry, name_hash);
     return validity_holds(rules->validity, &dependent, (struct stamp){entry->stamp});
 }
+
+/* The same for an entry in no zone: as long as no zone has come to it. Moves its stamp. */
+enum store_result life_judge_outside(const struct rules *rules, struct entry *entry,
+                                     uint64_t name_hash);
 
 /* Past its TTL, but its upstream was found dead a moment ago (RFC 8767). */
 static inline bool life_is_revived(const struct entry *entry, struct mono now)
@@ -61,7 +71,7 @@ static inline enum store_result life_judge(const struct rules *rules, struct ent
         !life_is_revived(entry, now))
         return STORE_EXPIRED;
     if (entry->zone == ZONE_NONE)
-        return STORE_HIT;
+        return life_judge_outside(rules, entry, name_hash);
     struct stamp clock = validity_now(rules->validity);
     if (entry->stamp == clock.n)
         return STORE_HIT;

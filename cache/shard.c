@@ -230,6 +230,7 @@ static bool is_late(const struct shard *shard, const struct answer_key *key,
         .question_hash = key->name_hash,
         .zone = dependencies->zone,
         .own = dependencies->own,
+        .outside = dependencies->outside,
         .count = dependencies->count,
         .scopes = dependencies->scopes,
     };

@@ -27,6 +27,12 @@
  * stamps were made: what is fetched within `settle` of a change may come from a server that has not had it
  * yet, and must not live long (P4). How far the clock was at a moment is remembered by checkpoints (checkpoints.h).
  *
+ * Zones come and go while answers are in flight and in stores (validity_regroup()). A zone keeps its number for ever, so that
+ * what is named by it is judged by marks as ever: all at and below the apex is marked, as by a change, and so is each zone
+ * below that comes to lie in another topmost one. Answers of names in no zone have no scopes: for them each zone remembers
+ * when it came or went. Until the clock has moved there, readers may see the zones of before or of after; what they make of
+ * them carries an older stamp, and holds no more.
+ *
  * The clock has 44 bits, 5 years at 100,000 change sets a second. At its end it starts over (validity_restart()): a stamp
  * later than the clock is of the time before, and nothing that carries it is valid.
  *
@@ -49,10 +55,10 @@ enum {
     /* Scopes of further names one answer may depend on: a chain of 20 names some 8 labels deep. An
      * answer with more depends on all of its zones, and is not cached. */
     DEPENDENCIES_MAX = 200,
-    VALIDITY_MAX_ZONES = (1 << 20) - 2,
-    ZONE_NONE = 0,             /* no name lies in a zone of the subscription */
-    ZONE_MANY = (1 << 20) - 1, /* names lie in several of them */
-    VALIDITY_EVICTIONS = 64,   /* of names in no zone, that fetches under way are judged by */
+    VALIDITY_MAX_ZONES = (1 << 20) - 2, /* names that ever were zones, or excepted */
+    ZONE_NONE = 0,                      /* no name lies in a zone of the subscription */
+    ZONE_MANY = (1 << 20) - 1,          /* names lie in several of them */
+    VALIDITY_EVICTIONS = 64, /* of names in no zone, that fetches under way are judged by */
 };
 
 /* Stamps are below it; the clock starts over before. */
@@ -75,6 +81,7 @@ struct dependencies {
     uint32_t
         zone; /* the topmost one that all names lie in, counted from 1; or ZONE_NONE, ZONE_MANY */
     enum own_scopes own;
+    bool outside; /* some name that neither is the question's nor lies above it is in no zone */
     const uint8_t *question; /* borrowed, canonical; NULL: it depends on no name */
     size_t count;
     struct scope scopes[DEPENDENCIES_MAX]; /* of further names */
@@ -86,14 +93,24 @@ struct dependent {
     uint64_t question_hash;  /* validity_hash() of it */
     uint32_t zone;
     enum own_scopes own;
+    bool outside; /* as of dependencies: then it does not outlive that zones come or go */
     size_t count;
     const struct scope *scopes;
+};
+
+/* What a name is to the subscription. */
+enum zone_standing { STANDING_NONE, STANDING_ZONE, STANDING_EXCEPTED };
+
+struct zone_change {
+    const uint8_t *name; /* canonical, copied */
+    enum zone_standing standing;
 };
 
 struct validity;
 
 /*
- * Zones are canonical names, copied; names at or below one of `except` lie in none of them, unless in a longer one.
+ * Zones are canonical names, copied; names at or below one of `except` lie in none of them, unless in a longer one. `room` is
+ * for those and all that come later; address space alone until then.
  * `marks` is the capacity of the marks table in scopes. `key` is a secret random number. Without zones, everything is
  * valid for ever. NULL: no memory.
  */
@@ -102,6 +119,9 @@ struct validity_options {
     size_t zone_count;
     const uint8_t *const *except;
     size_t except_count;
+    const struct zone_change *changes; /* the same, with what each is; besides those */
+    size_t change_count;
+    size_t room;
     size_t marks;
     uint64_t key;
     uint64_t
@@ -114,14 +134,18 @@ void validity_free(struct validity *validity);
 /* The change clock. Take it before the upstream query leaves. */
 struct stamp validity_now(const struct validity *validity);
 
-/* The k-th zone (canonical), or NULL past the last. */
+/* How many names ever were zones, or excepted; and how many there may come to be. */
+size_t validity_zones(const struct validity *validity);
+size_t validity_zone_room(const struct validity *validity);
+
+/* The k-th of them (canonical), if it is a zone now; NULL: it is not. */
 const uint8_t *validity_zone(const struct validity *validity, size_t k);
 
-/* The longest subscribed zone that `canonical_name` lies in, or NULL; `ret_index` (below zone_count) may be NULL. */
+/* The longest subscribed zone that `canonical_name` lies in, or NULL; `ret_index` (its k) may be NULL. */
 const uint8_t *validity_zone_of(const struct validity *validity, const uint8_t *canonical_name,
                                 size_t *ret_index);
 
-/* Whether other zones of the subscription, or what is excepted, lie below the k-th zone. */
+/* Whether other zones of the subscription, or what is excepted, lie below the k-th zone, or did. */
 bool validity_is_parted(const struct validity *validity, size_t k);
 
 /* The hash of a canonical name under this process's secret. */
@@ -193,6 +217,19 @@ void validity_expect(const struct validity *validity, const struct hashed_name *
  */
 struct stamp validity_evict_outside(struct validity *validity, const uint8_t *canonical_name,
                                     bool subtree, struct mono now);
+
+/*
+ * Writer: gives each name its standing, at the stamp the clock will have next; validity_commit() follows where `ret_changed`,
+ * the number of those that had another one, is not 0. All that was known of names at or below them holds no more. One look at
+ * all zones, if any may lie below. ERR_SPACE (more than there is room for), ERR_MEMORY: all is as before.
+ */
+MUST_CHECK int validity_regroup(struct validity *validity, const struct zone_change *changes,
+                                size_t count, size_t *ret_changed);
+
+/* The stamp at which zones last came or went; 0: never. And whether that touched a name, after `stamp`. */
+struct stamp validity_grouped(const struct validity *validity);
+bool validity_is_grouped(const struct validity *validity, const uint8_t *canonical_name,
+                         struct stamp stamp);
 
 /* Writer: the clock starts over, all marks are forgotten, and no stamp of before holds any more. The caller drops all
  * answers then, and takes all stamps anew that are kept elsewhere. */

@@ -24,14 +24,19 @@ struct inner_zone {
     uint8_t name[NAME_MAX_SIZE];
 };
 
+/* A zone of the subscription, or one that was. */
+struct followed_zone {
+    struct order order;
+    bool uncut;           /* as in inner zones */
+    uint64_t invalidated; /* times by itself */
+};
+
 struct applier {
     struct applier_options options;
     pthread_mutex_t lock; /* one change set at a time: the marks have one writer */
     size_t zone_count;
-    struct order *orders; /* by zone index */
-    bool *uncut;          /* by zone index, as in inner zones */
+    struct followed_zone *zones; /* by zone index */
     bool any_uncut;
-    uint64_t *invalidated;    /* by zone index: times by itself */
     uint64_t all_invalidated; /* times all zones were: gaps, and what named no zone */
     int64_t all_missed_until_us;
     struct inner_zone *inner;
@@ -39,20 +44,29 @@ struct applier {
     struct touch few[FEW_CHANGES];
 };
 
+/* Room for as many zones. False: no memory. */
+static bool make_room(struct applier *applier, size_t count)
+{
+    if (count <= applier->zone_count)
+        return true;
+    struct followed_zone *zones = realloc(applier->zones, count * sizeof *zones);
+    if (!zones)
+        return false;
+    memset(zones + applier->zone_count, 0, (count - applier->zone_count) * sizeof *zones);
+    applier->zones = zones;
+    applier->zone_count = count;
+    return true;
+}
+
 struct applier *applier_new(const struct applier_options *options)
 {
     struct applier *applier = calloc(1, sizeof *applier);
     if (!applier)
         return NULL;
     applier->options = *options;
-    while (validity_zone(options->validity, applier->zone_count))
-        applier->zone_count++;
-    applier->orders = calloc(applier->zone_count + 1, sizeof *applier->orders);
-    applier->uncut = calloc(applier->zone_count + 1, sizeof *applier->uncut);
-    applier->invalidated = calloc(applier->zone_count + 1, sizeof *applier->invalidated);
     applier->installer = installer_new(options->validity, options->stores, options->store_count);
     pthread_mutex_init(&applier->lock, NULL);
-    if (!applier->orders || !applier->uncut || !applier->invalidated || !applier->installer) {
+    if (!make_room(applier, validity_zones(options->validity)) || !applier->installer) {
         applier_free(applier);
         return NULL;
     }
@@ -64,8 +78,8 @@ void applier_free(struct applier *applier)
     if (!applier)
         return;
     pthread_mutex_destroy(&applier->lock);
-    for (size_t i = 0; applier->orders && i < applier->zone_count; i++)
-        order_clear(&applier->orders[i]);
+    for (size_t i = 0; i < applier->zone_count; i++)
+        order_clear(&applier->zones[i].order);
     struct inner_zone *zone, *next;
     HASH_ITER (hh, applier->inner, zone, next) {
         HASH_DEL(applier->inner, zone);
@@ -73,9 +87,7 @@ void applier_free(struct applier *applier)
         free(zone);
     }
     installer_free(applier->installer);
-    free(applier->orders);
-    free(applier->uncut);
-    free(applier->invalidated);
+    free(applier->zones);
     free(applier);
 }
 
@@ -129,7 +141,7 @@ static struct order *order_of(struct applier *applier, const struct place *place
 {
     struct order *order = NULL;
     if (!place->below) {
-        order = &applier->orders[place->index];
+        order = &applier->zones[place->index].order;
     } else {
         struct inner_zone *inner = find_inner(applier, place->zone, place->size);
         if (!inner)
@@ -171,7 +183,7 @@ static bool *uncut_of(const struct applier *applier, const uint8_t *name)
     size_t index;
     const uint8_t *zone = validity_zone_of(applier->options.validity, name, &index);
     if (zone && name_equal(zone, name))
-        return &applier->uncut[index];
+        return &applier->zones[index].uncut;
     struct inner_zone *inner = find_inner(applier, name, name_size(name));
     return inner ? &inner->uncut : NULL;
 }
@@ -210,7 +222,8 @@ static bool is_uncut(const struct applier *applier, const uint8_t *zone)
 
 static void forget_cuts(struct applier *applier)
 {
-    memset(applier->uncut, 0, applier->zone_count * sizeof *applier->uncut);
+    for (size_t i = 0; i < applier->zone_count; i++)
+        applier->zones[i].uncut = false;
     for (struct inner_zone *zone = applier->inner; zone; zone = zone->hh.next)
         zone->uncut = false;
     applier->any_uncut = false;
@@ -406,9 +419,11 @@ int apply_change_set(struct applier *applier, const struct change_set *set, stru
                      struct apply_result *ret_result)
 {
     struct applying applying = {.set = set, .at = at};
-    if (!find_place(applier, set->zone, &applying.place))
-        return ERR_NOT_FOUND;
     pthread_mutex_lock(&applier->lock);
+    if (!find_place(applier, set->zone, &applying.place)) {
+        pthread_mutex_unlock(&applier->lock);
+        return ERR_NOT_FOUND;
+    }
     struct apply_result result = {.stamp = validity_now(applier->options.validity)};
     struct order *order = order_of(applier, &applying.place);
     applying.soa = touches_soa(set, order);
@@ -432,15 +447,17 @@ int apply_invalidate(struct applier *applier, const uint8_t *zone, struct apply_
 {
     struct validity *validity = applier->options.validity;
     struct place place;
-    if (applier->zone_count == 0 || (zone && !find_place(applier, zone, &place)))
-        return ERR_NOT_FOUND;
     pthread_mutex_lock(&applier->lock);
+    if (applier->zone_count == 0 || (zone && !find_place(applier, zone, &place))) {
+        pthread_mutex_unlock(&applier->lock);
+        return ERR_NOT_FOUND;
+    }
     struct apply_result result = {0};
     if (zone) {
         struct order *order = order_of(applier, &place);
         if (order)
             order_missed(order, at.wall_us);
-        applier->invalidated[place.index]++;
+        applier->zones[place.index].invalidated++;
         result.marked = validity_mark_subtree(validity, zone);
     } else {
         applier->all_invalidated++;
@@ -463,8 +480,8 @@ static size_t mark_evicted(struct applier *applier, const uint8_t *name, bool su
     size_t marked = 0;
     if (validity_zone_of(validity, name, NULL))
         return subtree ? validity_mark_subtree(validity, name) : validity_mark_name(validity, name);
-    for (size_t i = 0; subtree && (zone = validity_zone(validity, i)); i++)
-        if (name_is_within(zone, name))
+    for (size_t i = 0; subtree && i < validity_zones(validity); i++)
+        if ((zone = validity_zone(validity, i)) && name_is_within(zone, name))
             marked += validity_mark_subtree(validity, zone);
     return marked;
 }
@@ -483,6 +500,53 @@ void apply_evict(struct applier *applier, const uint8_t *name, bool subtree, str
     *ret_result = result;
 }
 
+/* ---- zones that come and go ---- */
+
+static void forget_inner(struct applier *applier, const uint8_t *name)
+{
+    struct inner_zone *inner = find_inner(applier, name, name_size(name));
+    if (!inner)
+        return;
+    HASH_DEL(applier->inner, inner);
+    order_clear(&inner->order);
+    free(inner);
+}
+
+/* What came before for a zone is not what comes next: until now it was nobody's to remember, or it will not be any more. */
+static void start_over(struct applier *applier, const uint8_t *name, int64_t wall_us)
+{
+    struct place place;
+    forget_inner(applier, name);
+    if (!find_place(applier, name, &place))
+        return;
+    if (!place.below) {
+        order_clear(&applier->zones[place.index].order);
+        applier->zones[place.index].order = (struct order){0};
+        applier->zones[place.index].uncut = false;
+    }
+    struct order *order = order_of(applier, &place);
+    if (order)
+        order_missed(order, wall_us);
+}
+
+int apply_regroup(struct applier *applier, const struct zone_change *changes, size_t count,
+                  struct apply_at at, struct apply_result *ret_result)
+{
+    struct validity *validity = applier->options.validity;
+    struct apply_result result = {0};
+    pthread_mutex_lock(&applier->lock);
+    int error = make_room(applier, validity_zones(validity) + count) ? ERR_OK : ERR_MEMORY;
+    if (!error)
+        error = validity_regroup(validity, changes, count, &result.marked);
+    for (size_t i = 0; !error && i < count && result.marked > 0; i++)
+        start_over(applier, changes[i].name, at.wall_us);
+    if (!error && result.marked > 0)
+        commit(applier, at.now, &result);
+    pthread_mutex_unlock(&applier->lock);
+    *ret_result = result;
+    return error;
+}
+
 const uint8_t *applier_zone_of(const struct applier *applier, const uint8_t *name)
 {
     return validity_zone_of(applier->options.validity, name, NULL);
@@ -493,19 +557,24 @@ void applier_set_lease(struct applier *applier, struct mono until)
     validity_set_lease(applier->options.validity, until);
 }
 
+size_t applier_zones(const struct applier *applier)
+{
+    return validity_zones(applier->options.validity);
+}
+
 bool applier_zone_status(struct applier *applier, size_t k, struct apply_zone_status *ret)
 {
-    if (k >= applier->zone_count)
-        return false;
     const uint8_t *zone = validity_zone(applier->options.validity, k);
+    if (!zone)
+        return false;
     pthread_mutex_lock(&applier->lock);
-    const struct order *order = &applier->orders[k];
+    const struct order *order = &applier->zones[k].order;
     *ret = (struct apply_zone_status){
         .has_serial = order->has_serial,
         .serial = order->serial,
         .time_us = order->time_us,
         .sets = order->sets,
-        .invalidated = applier->invalidated[k] + applier->all_invalidated,
+        .invalidated = applier->zones[k].invalidated + applier->all_invalidated,
         .duplicates = order->duplicates,
         .jumps_back = order->jumps_back,
         .future = order->future,

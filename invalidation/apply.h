@@ -114,7 +114,17 @@ const uint8_t *applier_zone_of(const struct applier *applier, const uint8_t *nam
 /* The feed is proven live and drained until then; {0} takes the lease away (P6). */
 void applier_set_lease(struct applier *applier, struct mono until);
 
-/* Fills `ret` for the k-th zone of the subscription; false past the last one. */
+/*
+ * Zones come to the subscription, or go: all at and below them is marked. What was sent for them before brings no data from
+ * here on. ERR_SPACE, ERR_MEMORY: all is as before. (cache/validity.h)
+ */
+MUST_CHECK int apply_regroup(struct applier *applier, const struct zone_change *changes,
+                             size_t count, struct apply_at at, struct apply_result *ret_result);
+
+/* How many names ever were zones. */
+size_t applier_zones(const struct applier *applier);
+
+/* Fills `ret` for the k-th of them; false: it is no zone now. */
 bool applier_zone_status(struct applier *applier, size_t k, struct apply_zone_status *ret);
 
 #endif

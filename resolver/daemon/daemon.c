@@ -71,46 +71,82 @@ static struct worker_settings settings_of(const struct config *config)
     };
 }
 
-/* Canonical names of a list, with pointers to them; one block. NULL: no memory, or a name the config let through. */
-static const uint8_t **zone_names(char *const *texts, size_t count)
+/* ---- zones that are followed ----------------------------------------------------------------- */
+
+static bool add_texts(struct zone_roll *roll, char *const *texts, size_t count,
+                      enum zone_standing standing)
 {
-    enum { MORE = 2 }; /* than the text: the first length, the root */
-    size_t bytes = NAME_MAX_SIZE;
-    for (size_t i = 0; i < count; i++)
-        bytes += strlen(texts[i]) + MORE;
-    const uint8_t **list = malloc(count * sizeof *list + bytes);
-    uint8_t *name = (uint8_t *)(list + count);
-    for (size_t i = 0; list && i < count; i++) {
+    uint8_t name[NAME_MAX_SIZE];
+    for (size_t i = 0; i < count; i++) {
         int size = name_from_text(texts[i], name);
-        if (size < 0) {
-            free(list);
-            return NULL;
-        }
+        if (size < 0)
+            return false;
         name_lower(name, (size_t)size, name);
-        list[i] = name;
-        name += size;
+        if (zone_roll_add(roll, name, standing) != ERR_OK)
+            return false;
     }
-    return list;
+    return true;
 }
 
-static struct validity *make_validity(const struct config_feed *feed)
+/* Those of a configuration. NULL: no memory, or a name that it let through. */
+static struct zone_roll *make_roll(const struct config_feed *feed)
+{
+    struct zone_roll *roll = zone_roll_new();
+    if (roll && add_texts(roll, feed->zones, feed->zone_count, STANDING_ZONE) &&
+        add_texts(roll, feed->except, feed->except_count, STANDING_EXCEPTED)) {
+        zone_roll_sort(roll);
+        return roll;
+    }
+    zone_roll_free(roll);
+    return NULL;
+}
+
+static struct apply_at moment_now(void)
+{
+    enum { US = 1000000 };
+    struct timespec wall;
+    const struct micro now = micro_now();
+    clock_gettime(CLOCK_REALTIME, &wall);
+    return (struct apply_at){.now = micro_ms(now),
+                             .us = (unsigned)(now.us % 1000),
+                             .wall_us = (int64_t)wall.tv_sec * US + wall.tv_nsec / 1000,
+                             .partition = -1};
+}
+
+/* What the process follows is another roll, which is taken over, from here on. */
+static int follow(struct daemon *daemon, struct zone_roll *wanted)
+{
+    struct zone_change *changes;
+    size_t count;
+    int error = zone_roll_differ(daemon->zones, wanted, &changes, &count);
+    struct apply_result result = {0};
+    if (!error)
+        error = apply_regroup(daemon->applier, changes, count, moment_now(), &result);
+    free(changes);
+    if (error) {
+        zone_roll_free(wanted);
+        return error;
+    }
+    zone_roll_free(daemon->zones);
+    daemon->zones = wanted;
+    if (count > 0)
+        log_line(LOG_LEVEL_INFO, "msg=\"zones of the feed changed\" zones=%zu changed=%zu",
+                 zone_roll_count(wanted), count);
+    return ERR_OK;
+}
+
+static struct validity *make_validity(const struct config_feed *feed, const struct zone_roll *roll)
 {
     struct validity_options options = {.marks = 1};
     arc4random_buf(&options.key, sizeof options.key);
     if (!feed)
         return validity_new(&options);
-    const uint8_t **zones = zone_names(feed->zones, feed->zone_count);
-    const uint8_t **except = zone_names(feed->except, feed->except_count);
-    options.zones = zones;
-    options.zone_count = feed->zone_count;
-    options.except = except;
-    options.except_count = feed->except_count;
+    options.changes = zone_roll_items(roll);
+    options.change_count = zone_roll_count(roll);
+    options.room = VALIDITY_MAX_ZONES;
     options.marks = feed->marks;
     options.settle_ms = feed->settle_ms;
-    struct validity *validity = zones && except ? validity_new(&options) : NULL;
-    free(zones);
-    free(except);
-    return validity;
+    return validity_new(&options);
 }
 
 /* ---- local names ---------------------------------------------------------------------------- */
@@ -357,8 +393,10 @@ static struct mono asked_since(const struct config *config)
 static int assemble(struct daemon *daemon, char ret_error[CONFIG_MAX_ERROR])
 {
     config_fault(daemon->config, ret_error, NULL, "out of memory");
-    daemon->validity = make_validity(daemon->config->feed);
-    daemon->plain_validity = make_validity(NULL);
+    if (daemon->config->feed && !(daemon->zones = make_roll(daemon->config->feed)))
+        return ERR_MEMORY;
+    daemon->validity = make_validity(daemon->config->feed, daemon->zones);
+    daemon->plain_validity = make_validity(NULL, NULL);
     if (!daemon->validity || !daemon->plain_validity || !make_streamed(daemon) ||
         !make_tiers(daemon))
         return ERR_MEMORY;
@@ -503,6 +541,20 @@ bool daemon_is_alive(const struct daemon *daemon)
     return alive;
 }
 
+/* False: it cannot be, and all stays as it is. Logs. */
+static bool reload_zones(struct daemon *daemon, const struct config *wanted)
+{
+    struct zone_roll *roll = wanted->feed ? make_roll(wanted->feed) : NULL;
+    if (!wanted->feed)
+        return true;
+    const int error = roll ? follow(daemon, roll) : ERR_MEMORY;
+    if (error)
+        log_line(LOG_LEVEL_ERROR, "msg=\"reload refused, running on\" error=\"feed.zones: %s\"",
+                 error == ERR_SPACE ? "too many names have been zones; a restart forgets them"
+                                    : error_text(error));
+    return error == ERR_OK;
+}
+
 void daemon_reload(struct daemon *daemon)
 {
     char why[CONFIG_MAX_ERROR], quoted[LOG_MAX_QUOTED];
@@ -515,6 +567,10 @@ void daemon_reload(struct daemon *daemon)
     if (config_needs_restart(daemon->config, wanted, why)) {
         log_line(LOG_LEVEL_ERROR, "msg=\"reload refused, takes a restart\" error=%s",
                  log_quote(why, quoted));
+        config_free(wanted);
+        return;
+    }
+    if (!reload_zones(daemon, wanted)) {
         config_free(wanted);
         return;
     }
@@ -553,6 +609,7 @@ void daemon_stop(struct daemon *daemon)
     for (size_t i = 0; i < daemon->tier_count; i++)
         tier_free(daemon->tiers[i]);
     validity_free(daemon->validity);
+    zone_roll_free(daemon->zones);
     validity_free(daemon->plain_validity);
     free(daemon->workers);
     free(daemon->stores);

@@ -21,6 +21,7 @@
 #include "resolver/daemon/tier.h"
 #include "resolver/daemon/warmer.h"
 #include "resolver/daemon/worker.h"
+#include "resolver/daemon/zone_roll.h"
 
 #ifndef FRESHET_VERSION
 #define FRESHET_VERSION "0.1.0"
@@ -32,6 +33,7 @@ struct daemon {
     char *config_path;
     struct config *config; /* as running */
     struct validity *validity;
+    struct zone_roll *zones; /* those that it follows; NULL: there is no feed */
     struct applier *applier;
     struct positions *positions;
     struct validity *plain_validity; /* for tiers that do not subscribe: without zones */

@@ -34,13 +34,10 @@ struct kin {
 
 struct kin *kin_new(const char *tier, const struct validity *validity)
 {
-    size_t zones = 0;
     struct kin *kin = calloc(1, sizeof *kin);
     if (!kin)
         return NULL;
-    while (validity_zone(validity, zones))
-        zones++;
-    kin->above = calloc(zones + 1, sizeof *kin->above);
+    kin->above = calloc(validity_zone_room(validity) + 1, sizeof *kin->above);
     if (!kin->above) {
         free(kin);
         return NULL;
@@ -152,10 +149,11 @@ static void add_above(const struct kin *kin, struct mono now, json_t *list)
 {
     char sentence[MAX_SENTENCE], name[NAME_MAX_TEXT];
     const uint8_t *zone;
-    for (size_t i = 0; (zone = validity_zone(kin->validity, i)); i++)
+    for (size_t i = 0; i < validity_zones(kin->validity); i++)
         for (int hand = SECOND_HAND; hand < HANDS; hand++) {
             if (!goes_on(atomic_load_explicit(&kin->above[i].last_ms[hand], memory_order_relaxed),
-                         now))
+                         now) ||
+                !(zone = validity_zone(kin->validity, i)))
                 continue;
             snprintf(sentence, sizeof sentence, "zone %s: %s", name_to_text(zone, name),
                      above_texts[hand]);

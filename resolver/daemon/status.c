@@ -30,8 +30,9 @@ static json_t *zones_json(struct daemon *daemon)
 {
     json_t *zones = json_array();
     struct apply_zone_status zone;
-    for (size_t k = 0; applier_zone_status(daemon->applier, k, &zone); k++)
-        json_array_append_new(zones, zone_json(&zone));
+    for (size_t k = 0; k < applier_zones(daemon->applier); k++)
+        if (applier_zone_status(daemon->applier, k, &zone))
+            json_array_append_new(zones, zone_json(&zone));
     return zones;
 }
 

@@ -153,7 +153,7 @@ struct tier *tier_new(const struct config_tier *config, const struct validity *v
     pthread_mutex_init(&tier->lock, NULL);
     tier->name = strdup(config->name);
     tier->above = config->above ? strdup(config->above) : NULL;
-    tier->subscribed = validity_zone(validity, 0) != NULL;
+    tier->subscribed = validity_zone_room(validity) > 0;
     tier->per_client = config->per_client;
     tier->streamed = streamed;
     tier->store = store_new(&(struct store_options){
