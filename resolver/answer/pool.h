@@ -1,8 +1,11 @@
 /*
- * pool.h - objects of one size that come and go with every miss: freed ones are kept for the next.
+ * pool.h - objects of one size that come and go with every miss, out of slabs that are the pool's own.
  *
- * Memory comes as it was left, not zeroed. What is kept is bounded; the rest goes back to malloc. In builds with
- * AddressSanitizer nothing is kept, so that it sees each use of what was freed.
+ *      slab: | header | object | object | ... |      POOL_SLAB bytes, at a multiple of that: an object finds its slab
+ *
+ * A flood's objects go back to the kernel slab by slab as it ends, but for what the pool is to keep for the next: a heap that is
+ * full of holes would have to be searched for them, and nobody could have memory meanwhile. Memory comes as it was left, not
+ * zeroed. In builds with AddressSanitizer each object is malloc's, so that it sees each use of what was freed.
  *
  * Threads: one.
  */
@@ -10,67 +13,27 @@
 #define FRESHET_RESOLVER_ANSWER_POOL_H
 
 #include <stddef.h>
-#include <stdlib.h>
 
-#ifdef __SANITIZE_ADDRESS__
-#define POOL_KEEPS 0
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define POOL_KEEPS 0
-#endif
-#endif
-#ifndef POOL_KEEPS
-#define POOL_KEEPS 1
-#endif
+enum { POOL_SLAB = 64 * 1024 }; /* bytes; a power of two */
 
-struct pool_item {
-    struct pool_item *next;
-};
+struct pool_slab;
 
 struct pool {
-    size_t size; /* of an object, at least that of a pointer */
-    size_t most; /* objects kept */
-    size_t kept;
-    struct pool_item *items;
+    size_t size;             /* of an object, in bytes */
+    size_t per_slab;         /* objects */
+    size_t keeps;            /* empty slabs, at most */
+    size_t empty;            /* of those with room */
+    struct pool_slab *roomy; /* slabs with room for an object */
 };
 
-static inline struct pool pool_of(size_t size, size_t most)
-{
-    return (struct pool){.size = size, .most = POOL_KEEPS ? most : 0};
-}
+/* Of objects of `size` bytes, a slab has room for some; those that were freed are kept for the next, about `most` of them. */
+struct pool pool_of(size_t size, size_t most);
 
-/* NULL: no memory. */
-static inline void *pool_get(struct pool *pool)
-{
-    struct pool_item *item = pool->items;
-    if (!item)
-        return malloc(pool->size);
-    pool->items = item->next;
-    pool->kept--;
-    return item;
-}
+/* The caller's until pool_put(). NULL: no memory. */
+void *pool_get(struct pool *pool);
+void pool_put(struct pool *pool, void *object);
 
-static inline void pool_put(struct pool *pool, void *object)
-{
-    struct pool_item *item = object;
-    if (pool->kept >= pool->most) {
-        free(object);
-        return;
-    }
-    item->next = pool->items;
-    pool->items = item;
-    pool->kept++;
-}
-
-/* Frees what is kept. */
-static inline void pool_drain(struct pool *pool)
-{
-    while (pool->items) {
-        struct pool_item *item = pool->items;
-        pool->items = item->next;
-        free(item);
-    }
-    pool->kept = 0;
-}
+/* Frees what is kept: all objects must have been put back. */
+void pool_drain(struct pool *pool);
 
 #endif

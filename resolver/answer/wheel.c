@@ -83,20 +83,28 @@ static struct wheel_timer *due_in(const struct wheel *wheel, size_t slot, struct
     return NULL;
 }
 
-/* What a ring starts is due after the slot that rings, so this ends; what a ring stops is not looked at again. */
-static void ring_slot(struct wheel *wheel, size_t slot, struct micro now)
+/*
+ * Whether all of it has rung: no more than `*left` do. What a ring starts is due after the slot that rings, so this ends; what a
+ * ring stops is not looked at again.
+ */
+static bool ring_slot(struct wheel *wheel, size_t slot, size_t *left, struct micro now)
 {
     struct wheel_timer *timer;
     while ((timer = due_in(wheel, slot, micro_ms(now)))) {
+        if (*left == 0)
+            return false;
+        --*left;
         wheel_stop(wheel, timer);
         timer->ring(timer, now);
     }
+    return true;
 }
 
 /* Slot by slot. */
-static void ring_all(struct wheel *wheel, struct micro now_us)
+static void ring_some(struct wheel *wheel, struct micro now_us)
 {
     struct mono now = micro_ms(now_us);
+    size_t left = WHEEL_TURN;
     if (now.ms - wheel->done.ms > WHEEL_SLOTS)
         wheel->done.ms = now.ms - WHEEL_SLOTS; /* one turn looks at every slot */
     while (wheel->count > 0) {
@@ -105,22 +113,25 @@ static void ring_all(struct wheel *wheel, struct micro now_us)
         if (next.ms > now.ms)
             break;
         wheel->done = next;
-        ring_slot(wheel, slot_of(next), now_us);
+        if (!ring_slot(wheel, slot_of(next), &left, now_us)) {
+            wheel->done.ms--;
+            return;
+        }
     }
     wheel->done = now;
 }
 
 void wheel_turn(struct wheel *wheel, struct micro now_us)
 {
-    struct mono now = micro_ms(now_us), next = {now.ms + 1};
     wheel->awake_at =
         (struct mono){1}; /* what is started meanwhile wakes nobody: this is as early as can be */
-    ring_all(wheel, now_us);
+    ring_some(wheel, now_us);
     wheel->awake_at = (struct mono){0};
     if (wheel->count == 0)
         return;
+    struct mono next = {wheel->done.ms + 1};
     next.ms += empty_from(wheel, slot_of(next));
-    wake_driver(wheel, next, now);
+    wake_driver(wheel, next, micro_ms(now_us));
 }
 
 size_t wheel_count(const struct wheel *wheel)

@@ -19,7 +19,10 @@
 
 #include "resolver/answer/micro.h"
 
-enum { WHEEL_SLOTS = 4096 }; /* a power of two; about the longest wait there is, in milliseconds */
+enum {
+    WHEEL_SLOTS = 4096, /* a power of two; about the longest wait there is, in milliseconds */
+    WHEEL_TURN = 64,    /* timers that ring in one turn; then sockets have theirs */
+};
 
 struct wheel;
 
@@ -48,7 +51,7 @@ void wheel_free(struct wheel *wheel);
 void wheel_start(struct wheel *wheel, struct wheel_timer *timer, struct mono due, struct mono now);
 void wheel_stop(struct wheel *wheel, struct wheel_timer *timer);
 
-/* Rings all that is due at `now`, in order; then wakes the driver for what is left. Not from within a ring. */
+/* Rings what is due at `now`, in order, but no more than WHEEL_TURN; then wakes the driver for what is left. Not from within a ring. */
 void wheel_turn(struct wheel *wheel, struct micro now);
 
 /* Timers running. */

@@ -10,7 +10,8 @@
 #include "resolver/net/clock.h"
 
 enum {
-    BATCHES_PER_WAKE = 8, /* then other sockets get their turn */
+    BATCHES_PER_WAKE = 8, /* then other sockets get their turn, */
+    WAKE_US = 300,        /* and after so long */
     CONTROL_SIZE = CMSG_SPACE(sizeof(struct in6_pktinfo)),
     CACHE_LINE = 64,
 };
@@ -229,13 +230,14 @@ static void renew_slots(struct udp_listener *listener, size_t count)
     }
 }
 
-static bool read_batch(struct udp_listener *listener)
+/* Whether there may be more; `ret_began`: when it was read. */
+static bool read_batch(struct udp_listener *listener, struct micro *ret_began)
 {
     int received = recvmmsg(listener->fd, listener->in, UDP_BATCH, MSG_DONTWAIT, NULL);
     if (received <= 0)
         return false;
     size_t count = (size_t)received, replies = 0, used = 0;
-    struct micro now = micro_now();
+    const struct micro now = *ret_began = micro_now();
     for (size_t i = 0; i < count; i++)
         read_one(listener, i, now);
     for (size_t i = 0; i < count; i++) {
@@ -251,8 +253,10 @@ static bool read_batch(struct udp_listener *listener)
 static void readable(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd, (void)what;
-    for (int i = 0; i < BATCHES_PER_WAKE && read_batch(arg); i++)
-        continue;
+    struct micro began, unused;
+    bool more = read_batch(arg, &began);
+    for (int i = 1; more && i < BATCHES_PER_WAKE && micro_between(began, micro_now()) < WAKE_US; i++)
+        more = read_batch(arg, &unused);
 }
 
 struct udp_listener *udp_new(struct event_base *base, int fd, struct tier_worker *tier_worker)

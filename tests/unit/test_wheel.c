@@ -63,16 +63,20 @@ static void start(size_t i, uint64_t ms)
     wheel_start(bench.wheel, &bench.alarms[i].timer, mono_add(bench.now, ms), bench.now);
 }
 
+static void turn(void)
+{
+    bench.due = (struct mono){0};
+    bench.turns++;
+    wheel_turn(bench.wheel, (struct micro){bench.now.ms * 1000 + 999});
+}
+
 /* Lets `ms` milliseconds pass. */
 static void run(uint64_t ms)
 {
     const struct mono end = mono_add(bench.now, ms);
     for (; bench.now.ms < end.ms; bench.now.ms++)
-        if (bench.due.ms && mono_reached(bench.now, bench.due)) {
-            bench.due = (struct mono){0};
-            bench.turns++;
-            wheel_turn(bench.wheel, (struct micro){bench.now.ms * 1000 + 999});
-        }
+        while (bench.due.ms && mono_reached(bench.now, bench.due))
+            turn();
 }
 
 static void all_ring_in_order(void **state)
@@ -161,15 +165,36 @@ static void a_ring_may_start_and_stop(void **state)
     assert_int_equal(bench.rung, 0);
 }
 
-/* As when the process was stopped: all of it at once, in order. */
+/* Many that are due at once ring in turns, and what happens between these comes between them. */
+static void a_turn_is_short(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < 3 * WHEEL_TURN; i++)
+        start(i, i < WHEEL_TURN ? 10 : 11);
+    bench.now.ms += 20;
+    turn();
+    assert_int_equal(bench.rung, WHEEL_TURN);
+    assert_int_equal(bench.due.ms, bench.now.ms - 9);
+    turn();
+    assert_int_equal(bench.rung, 2 * WHEEL_TURN);
+    wheel_stop(bench.wheel, &bench.alarms[2 * WHEEL_TURN].timer);
+    start(2 * WHEEL_TURN, 0);
+    turn();
+    assert_int_equal(bench.rung, 3 * WHEEL_TURN);
+    assert_int_equal(bench.alarms[2 * WHEEL_TURN].place, 3 * WHEEL_TURN - 1);
+    assert_int_equal(bench.due.ms, 0);
+}
+
+/* As when the process was stopped: all of it, in order. */
 static void what_was_missed_rings_late(void **state)
 {
     (void)state;
     for (size_t i = 0; i < TIMERS; i++)
         start(i, i * 97 % (2 * WHEEL_SLOTS));
     bench.now.ms += 3 * WHEEL_SLOTS;
-    bench.due = (struct mono){0};
-    wheel_turn(bench.wheel, (struct micro){bench.now.ms * 1000});
+    do
+        turn();
+    while (bench.due.ms);
     assert_int_equal(bench.rung, TIMERS);
     assert_int_equal(wheel_count(bench.wheel), 0);
     assert_int_equal(bench.due.ms, 0);
@@ -198,6 +223,7 @@ int main(void)
         TEST(a_turn_later_is_not_now),
         TEST(to_start_again_is_to_set_anew),
         TEST(a_ring_may_start_and_stop),
+        TEST(a_turn_is_short),
         TEST(what_was_missed_rings_late),
         TEST(it_is_turned_only_when_it_is_worth_while),
     };

@@ -61,7 +61,7 @@ void world_pass(struct world *world, uint64_t ms)
 {
     for (uint64_t i = 0; i < ms; i++) {
         world->now.us += 1000;
-        if (world->due.ms && mono_reached(world_ms(world), world->due)) {
+        while (world->due.ms && mono_reached(world_ms(world), world->due)) {
             world->due = (struct mono){0};
             wheel_turn(world->wheel, world->now);
         }
