@@ -1,8 +1,8 @@
 /*
  * slack.h - memory that a flood has left behind is given back.
  *
- * What a question under way takes is freed with it, but malloc keeps most of that for next time: tens of MiB after a
- * flood, for months. So once a second it is looked at how much is under way; when it was many times more not long ago,
+ * What a question under way takes is freed with it. Some of that is a pool's and goes back by itself (answer/pool.h); of the
+ * rest malloc keeps most for next time: tens of MiB after a flood, for months. So once a second it is looked at how much is under way; when it was many times more not long ago,
  * malloc is told to give back what it has, at most every ten seconds. That takes it some milliseconds.
  *
  * Threads: all on the main thread.

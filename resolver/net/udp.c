@@ -11,7 +11,8 @@
 
 enum {
     BATCHES_PER_WAKE = 8, /* then other sockets get their turn, */
-    WAKE_US = 300,        /* and after so long */
+    WAKE_US = 500,        /* and after so long; a smaller batch follows one that took longer, */
+    BATCH_LEAST = 8,      /* of so many at least */
     CONTROL_SIZE = CMSG_SPACE(sizeof(struct in6_pktinfo)),
     CACHE_LINE = 64,
 };
@@ -43,6 +44,7 @@ struct udp_listener {
     struct tier_worker *tier_worker;
     size_t waiting; /* clients whose answer is still to come */
     bool retired;   /* freed with the last of them */
+    size_t batch;   /* queries to read at a time */
     struct mmsghdr in[UDP_BATCH];
     struct mmsghdr out[UDP_BATCH];
     struct slot slots[UDP_BATCH];
@@ -230,14 +232,22 @@ static void renew_slots(struct udp_listener *listener, size_t count)
     }
 }
 
-/* Whether there may be more; `ret_began`: when it was read. */
-static bool read_batch(struct udp_listener *listener, struct micro *ret_began)
+/* Misses take longer than hits. */
+static void pace(struct udp_listener *listener, uint64_t took_us)
 {
-    int received = recvmmsg(listener->fd, listener->in, UDP_BATCH, MSG_DONTWAIT, NULL);
+    const size_t batch = took_us > WAKE_US ? listener->batch / 2 : listener->batch * 2;
+    listener->batch = batch < BATCH_LEAST ? BATCH_LEAST : batch > UDP_BATCH ? UDP_BATCH : batch;
+}
+
+/* Whether there may be more. What it took is added to `us`. */
+static bool read_batch(struct udp_listener *listener, uint64_t *us)
+{
+    const size_t most = listener->batch;
+    int received = recvmmsg(listener->fd, listener->in, (unsigned)most, MSG_DONTWAIT, NULL);
     if (received <= 0)
         return false;
     size_t count = (size_t)received, replies = 0, used = 0;
-    const struct micro now = *ret_began = micro_now();
+    struct micro now = micro_now();
     for (size_t i = 0; i < count; i++)
         read_one(listener, i, now);
     for (size_t i = 0; i < count; i++) {
@@ -247,16 +257,18 @@ static bool read_batch(struct udp_listener *listener, struct micro *ret_began)
     }
     send_batch(listener, listener->out, replies);
     renew_slots(listener, count);
-    return count == UDP_BATCH;
+    const uint64_t took_us = micro_between(now, micro_now());
+    pace(listener, took_us);
+    *us += took_us;
+    return count == most;
 }
 
 static void readable(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd, (void)what;
-    struct micro began, unused;
-    bool more = read_batch(arg, &began);
-    for (int i = 1; more && i < BATCHES_PER_WAKE && micro_between(began, micro_now()) < WAKE_US; i++)
-        more = read_batch(arg, &unused);
+    uint64_t us = 0;
+    for (int i = 0; i < BATCHES_PER_WAKE && us < WAKE_US && read_batch(arg, &us); i++)
+        continue;
 }
 
 struct udp_listener *udp_new(struct event_base *base, int fd, struct tier_worker *tier_worker)
@@ -268,6 +280,7 @@ struct udp_listener *udp_new(struct event_base *base, int fd, struct tier_worker
     }
     listener->fd = fd;
     listener->tier_worker = tier_worker;
+    listener->batch = UDP_BATCH;
     for (size_t i = 0; i < UDP_BATCH; i++)
         prepare_slot(listener, i);
     listener->readable = event_new(base, fd, EV_READ | EV_PERSIST, readable, listener);
