@@ -15,7 +15,7 @@
 #include "dns/build.h"
 #include "zone/record.h"
 
-enum { OPCODE_NOTIFY = 4, MAX_NOTICE = 2048 };
+enum { OPCODE_NOTIFY = 4, MAX_NOTICE = 2048, PACE_MS = 200 };
 
 struct follower {
     struct follower *next;       /* of its zone */
@@ -28,6 +28,7 @@ struct follower {
     struct tsig_chain chain;
     uint16_t id;
     unsigned tries; /* made; 0: nothing is under way */
+    bool newer;     /* since then there is another version */
 };
 
 /* Who follows a zone. */
@@ -108,8 +109,23 @@ static void say(struct follower *follower)
 static void end(struct follower *follower)
 {
     follower->tries = 0;
+    follower->newer = false;
     event_del(follower->timer);
     DL_DELETE2(follower->notices->under_way, follower, prev, way);
+}
+
+static void begin(struct follower *follower)
+{
+    DL_APPEND2(follower->notices->under_way, follower, prev, way);
+    if (getrandom(&follower->id, sizeof follower->id, GRND_NONBLOCK) < 0)
+        follower->id++;
+    say(follower);
+}
+
+static void begin_anew(struct follower *follower)
+{
+    end(follower);
+    begin(follower);
 }
 
 static void on_timer(evutil_socket_t fd, short what, void *arg)
@@ -117,6 +133,10 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
     (void)fd, (void)what;
     struct follower *follower = arg;
     char name[NAME_MAX_TEXT];
+    if (follower->newer) {
+        begin_anew(follower);
+        return;
+    }
     if (follower->tries < NOTICES_TRIES) {
         say(follower);
         return;
@@ -127,14 +147,16 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
                 name_to_text(zone_apex(follower->zone), name), follower->address->text);
 }
 
-static void begin(struct follower *follower)
+/* What is under way may be answered soon; the newest is said then, or when that takes too long. */
+static void tell(struct follower *follower)
 {
-    if (follower->tries > 0)
-        end(follower);
-    DL_APPEND2(follower->notices->under_way, follower, prev, way);
-    if (getrandom(&follower->id, sizeof follower->id, GRND_NONBLOCK) < 0)
-        follower->id++;
-    say(follower);
+    static const struct timeval pace = {.tv_usec = PACE_MS * 1000};
+    if (follower->tries == 0) {
+        begin(follower);
+    } else if (!follower->newer) {
+        follower->newer = true;
+        event_add(follower->timer, &pace);
+    }
 }
 
 static struct followed *find(const struct notices *notices, const struct zone *zone)
@@ -151,7 +173,7 @@ void notices_send(struct notices *notices, const struct zone *zone)
     if (!followed)
         return;
     LL_FOREACH (followed->followers, follower)
-        begin(follower);
+        tell(follower);
 }
 
 /* ---- answered ---- */
@@ -189,8 +211,11 @@ static void take_answer(struct notices *notices, const uint8_t *bytes, size_t si
         if (follower->id != wire_get_u16(bytes) || !same_address(&follower->address->addr, from) ||
             !is_proven(follower, bytes, size))
             continue;
-        end(follower);
         notices->counts->answered++;
+        if (follower->newer)
+            begin_anew(follower);
+        else
+            end(follower);
         return;
     }
 }

@@ -1,8 +1,9 @@
 /*
  * notices.h - NOTIFY (RFC 1996) to those who follow a zone: said when there is a new version, and again until it is answered.
  *
- * By UDP, at once, then after 1, 2, 4, 8 and 16 seconds; who has not answered by then asks by the SOA's refresh. A newer
- * version begins anew. One notice to a follower is under way at a time.
+ * By UDP, at once, then after 1, 2, 4, 8 and 16 seconds; who has not answered by then asks by the SOA's refresh. One notice to
+ * a follower is under way at a time. Versions that come meanwhile are told of as one, the newest, when it is answered, or a fifth
+ * of a second later: a zone that changes a thousand times a second costs a follower no more than he answers.
  *
  * Threads: that of its loop.
  */
