@@ -10,7 +10,16 @@
 #include <unistd.h>
 #include <utlist.h>
 
-enum { CALL_MS = 500, IDLE_MS = 100 };
+enum {
+    CALL_MS = 500,
+    IDLE_MS = 100,
+    LEARN_MS = 300,
+    /*
+     * The brokers wind a transaction up after they have said that it is committed. One that begins sooner they refuse, and
+     * librdkafka waits for 20 ms before it asks again.
+     */
+    WIND_UP_US = 3000,
+};
 
 struct part {
     struct part *prev, *next;
@@ -28,6 +37,10 @@ struct fenced {
     pthread_mutex_t lock; /* over all below */
     enum fenced_state state;
     struct part *waiting, *done;
+    bool
+        unwinding; /* some of `done` are to be sent again: what was put since goes back as well, as they are in order */
+    size_t
+        one_by_one; /* so many each in a transaction of its own, after one was taken back for the sake of any of them */
     char trouble[KAFKA_MAX_TROUBLE];
 };
 
@@ -107,6 +120,9 @@ static bool become_writer(struct fenced *fenced)
     enum outcome outcome = OUTCOME_AGAIN;
     while (outcome == OUTCOME_AGAIN && !fenced->stop)
         outcome = judge(fenced, rd_kafka_init_transactions(fenced->client, CALL_MS));
+    /* left alone, librdkafka looks for the leader once a second */
+    if (outcome == OUTCOME_DONE)
+        kafka_learn_topic(fenced->client, fenced->options.topic, LEARN_MS);
     return outcome == OUTCOME_DONE;
 }
 
@@ -126,60 +142,94 @@ static enum outcome take_back(struct fenced *fenced)
     return outcome == OUTCOME_DONE ? OUTCOME_AGAIN : OUTCOME_LOST;
 }
 
-static rd_kafka_resp_err_t produce(struct fenced *fenced, struct part *part)
-{
-    part->result.code = RD_KAFKA_RESP_ERR__IN_PROGRESS;
-    const rd_kafka_resp_err_t code = envelope_send_to(
-        part->envelope, fenced->client, fenced->options.topic, fenced->options.partition, part);
-    if (code)
-        part->result.code = code;
-    return code;
-}
-
-/* One transaction of these; all of them, or none. One that can never be sent is none of it. */
-static enum outcome transact(struct fenced *fenced, struct part *parts)
+/* Hands them to librdkafka, up to the first that it does not take, which is returned; NULL: all. */
+static struct part *produce(struct fenced *fenced, struct part *parts)
 {
     struct part *part;
-    bool failed = false;
-    enum outcome outcome = judge(fenced, rd_kafka_begin_transaction(fenced->client));
-    if (outcome != OUTCOME_DONE)
-        return outcome;
     DL_FOREACH (parts, part) {
-        const rd_kafka_resp_err_t code = produce(fenced, part);
-        failed = failed || (code && code != RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE);
+        part->result.code = RD_KAFKA_RESP_ERR__IN_PROGRESS;
+        const rd_kafka_resp_err_t code = envelope_send_to(
+            part->envelope, fenced->client, fenced->options.topic, fenced->options.partition, part);
+        if (code) {
+            part->result.code = code;
+            return part;
+        }
     }
-    outcome = failed ? OUTCOME_ABORT : commit(fenced);
-    return outcome == OUTCOME_ABORT ? take_back(fenced) : outcome;
+    return NULL;
 }
 
-/* What was not committed is to be sent again, but for what no broker takes. */
-static void spoil(struct part *parts)
+/* What was not committed is to be sent again; `but_large`: unless no broker takes it. */
+static void spoil(struct part *parts, bool but_large)
 {
-    struct part *part;
-    DL_FOREACH (parts, part)
-        if (part->result.code != RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE)
+    for (struct part *part = parts; part; part = part->next)
+        if (!but_large || part->result.code != RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE)
             part->result.code = RD_KAFKA_RESP_ERR__RETRY;
 }
 
-static void serve(struct fenced *fenced)
+/* One transaction of these, up to the first that cannot be sent; `ret_left`: that one and those behind it, which are spoilt. */
+static enum outcome transact(struct fenced *fenced, struct part *parts, struct part **ret_left)
+{
+    *ret_left = parts;
+    enum outcome outcome = judge(fenced, rd_kafka_begin_transaction(fenced->client));
+    if (outcome == OUTCOME_DONE) {
+        struct part *left = produce(fenced, parts);
+        outcome = commit(fenced);
+        if (outcome == OUTCOME_DONE)
+            *ret_left = left;
+    }
+    if (outcome == OUTCOME_ABORT)
+        outcome = take_back(fenced);
+    spoil(*ret_left,
+          outcome == OUTCOME_DONE || !parts->next); /* among several it may be another's fault */
+    return outcome;
+}
+
+/* What goes into the next transaction. */
+static struct part *take_waiting(struct fenced *fenced)
 {
     pthread_mutex_lock(&fenced->lock);
-    struct part *parts = fenced->waiting;
-    fenced->waiting = NULL;
+    struct part *parts = fenced->unwinding ? NULL : fenced->waiting;
+    if (parts && fenced->one_by_one > 0) {
+        DL_DELETE(fenced->waiting, parts);
+        parts->prev = parts;
+        parts->next = NULL;
+        fenced->one_by_one--;
+    } else if (parts) {
+        fenced->waiting = NULL;
+    }
     pthread_mutex_unlock(&fenced->lock);
-    if (!parts)
-        return;
-    const enum outcome outcome = transact(fenced, parts);
-    if (outcome != OUTCOME_DONE)
-        spoil(parts);
+    return parts;
+}
+
+static void hand_back(struct fenced *fenced, struct part *parts, const struct part *left,
+                      enum outcome outcome)
+{
+    struct part *part;
+    size_t count = 0;
     pthread_mutex_lock(&fenced->lock);
     if (outcome == OUTCOME_LOST)
         fenced->state = FENCED_LOST;
     else if (outcome == OUTCOME_DONE)
         fenced->trouble[0] = '\0';
+    else
+        DL_COUNT(parts, part, count);
+    fenced->one_by_one += count;
+    fenced->unwinding = left != NULL;
     DL_CONCAT(fenced->done, parts);
     pthread_mutex_unlock(&fenced->lock);
     tell(fenced->options.fd);
+}
+
+static void serve(struct fenced *fenced)
+{
+    struct part *left, *parts;
+    while (!fenced->stop && (parts = take_waiting(fenced))) {
+        const enum outcome outcome = transact(fenced, parts, &left);
+        hand_back(fenced, parts, left, outcome);
+        if (outcome != OUTCOME_DONE)
+            return;
+        usleep(WIND_UP_US);
+    }
 }
 
 static void rest(struct fenced *fenced)
@@ -201,7 +251,7 @@ static void *run(void *arg)
     while (!fenced->stop && fenced_state(fenced) == FENCED_OPEN) {
         rest(fenced);
         serve(
-            fenced); /* after a loss nothing is polled: what librdkafka tells late is of parts that went back */
+            fenced); /* after a loss nothing is polled: what comes late is of parts that went back */
     }
     return NULL;
 }
@@ -233,14 +283,16 @@ int fenced_put(struct fenced *fenced, const struct envelope *envelope, void *opa
 bool fenced_get(struct fenced *fenced, struct fenced_result *ret)
 {
     pthread_mutex_lock(&fenced->lock);
-    if (fenced->state == FENCED_LOST) {
-        spoil(fenced->waiting);
+    if (fenced->state == FENCED_LOST || fenced->unwinding) {
+        spoil(fenced->waiting, false);
         DL_CONCAT(fenced->done, fenced->waiting);
         fenced->waiting = NULL;
     }
     struct part *part = fenced->done;
     if (part)
         DL_DELETE(fenced->done, part);
+    else
+        fenced->unwinding = false;
     pthread_mutex_unlock(&fenced->lock);
     if (!part)
         return false;

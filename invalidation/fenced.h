@@ -8,7 +8,8 @@
  * So what lies in the partition when a writer is open is all there will be but for what he writes himself (and who writes
  * without this).
  *
- * Readers see what is committed, so a message counts once its transaction is. What waits meanwhile goes together.
+ * Readers see what is committed, so a message counts once its transaction is. What waits meanwhile goes together, and messages lie
+ * in the partition, and come back, in the order they were put: where one has to be sent again, so have those behind it.
  *
  * Threads: one of its own; all calls are the caller's.
  */
@@ -50,7 +51,10 @@ struct fenced_result {
     int64_t offset;
     size_t size;
 };
-/* The next that is done; false: none. In FENCED_LOST all come back, and it is not known what is in the log. */
+/*
+ * The next that is done; false: none. In FENCED_LOST all come back, and it is not known what is in the log. After one that is to be
+ * sent again, or is too large, all that was put comes back for that until there is none.
+ */
 bool fenced_get(struct fenced *fenced, struct fenced_result *ret);
 
 /* The epoch that the brokers know it by; -1: not known yet. And what it last complained about. */

@@ -180,8 +180,9 @@ static void renew_client(struct outlet *outlet)
 static rd_kafka_resp_err_t hand_over_fenced(struct outlet_message *message)
 {
     struct fenced *fenced = message->outlet->fenced;
-    if (fenced_state(fenced) != FENCED_OPEN)
-        return RD_KAFKA_RESP_ERR__STATE;
+    const bool is_first = message == message->outlet->messages;
+    if (fenced_state(fenced) != FENCED_OPEN || (!is_first && !message->prev->with_client))
+        return RD_KAFKA_RESP_ERR__STATE; /* the one before it waits to be sent again */
     message->sent_ms = now_ms();
     message->with_client = fenced_put(fenced, &message->envelope, message) == 0;
     return message->with_client ? 0 : RD_KAFKA_RESP_ERR__STATE;

@@ -6,7 +6,8 @@
  * order of two sets is kept only if the second is sent once the first is acknowledged: that is the caller's to see to.
  *
  * With a fence it writes to one partition, in transactions, and only as long as nobody else does (fenced.h). Once another
- * does, it is lost: what is under way may be in the log or not, and nothing goes out any more.
+ * does, it is lost: what is under way may be in the log or not, and nothing goes out any more. Sets are in order then, however many
+ * are under way, and are told of in order; behind one that is too large nothing has been told of, and can be taken back.
  *
  * Everything happens in the caller's thread, in outlet_poll().
  */

@@ -38,6 +38,13 @@ struct steps {
     uint64_t notified, asked, taken;
 };
 
+/* Sets that are not acknowledged, in order. */
+struct ahead {
+    size_t first, count;
+    size_t bytes;                        /* of all since there was none */
+    uint32_t serials[CAPTURE_MAX_AHEAD]; /* a ring */
+};
+
 struct capture {
     struct capture_options options;
     enum capture_state state;
@@ -58,6 +65,8 @@ struct capture {
     uint16_t type; /* of it */
     struct zone_edit *edit;
     struct differences differences;
+    struct ahead ahead;
+    int failure; /* of the differences, to be seen to once nothing is under way; 0: none */
     size_t outside;
     struct capture_status status;
 };
@@ -124,6 +133,7 @@ static void drop_transfer(struct capture *capture)
     zone_edit_abort(capture->edit);
     capture->edit = NULL;
     differences_clear(&capture->differences);
+    capture->failure = 0;
     tsig_chain_end(&capture->chain);
 }
 
@@ -416,6 +426,29 @@ static void begin_round(struct capture *capture, size_t primary, struct capture_
 
 /* ---- versions, one after the other ---- */
 
+static void ahead_add(struct ahead *ahead, uint32_t serial, size_t bytes)
+{
+    ahead->serials[(ahead->first + ahead->count++) % CAPTURE_MAX_AHEAD] = serial;
+    ahead->bytes += bytes;
+}
+
+static uint32_t ahead_take(struct ahead *ahead)
+{
+    const uint32_t serial = ahead->serials[ahead->first];
+    ahead->first = (ahead->first + 1) % CAPTURE_MAX_AHEAD;
+    if (--ahead->count == 0)
+        ahead->bytes = 0;
+    return serial;
+}
+
+/* Whether another version may be published. */
+static bool may_go_on(const struct capture *capture)
+{
+    const struct ahead *ahead = &capture->ahead;
+    return ahead->count == 0 || (!capture->snapshot_due && ahead->count < capture->options.ahead &&
+                                 ahead->bytes < CAPTURE_AHEAD_BYTES);
+}
+
 /* What takes this much in memory takes more as JSON. */
 static int collect(void *arg, const struct change *change)
 {
@@ -445,6 +478,7 @@ static int publish_large(struct capture *capture, const struct zone_state *after
     int result = acts(capture)->publish(acts(capture)->arg, capture, &set);
     if (result < 0)
         return result;
+    ahead_add(&capture->ahead, serial, 0);
     capture->snapshot_due = true;
     capture->is_unknown = false;
     capture->options.counts->too_large++;
@@ -469,6 +503,7 @@ static int publish_difference(struct capture *capture, const struct zone_state *
         result = acts(capture)->publish(acts(capture)->arg, capture, &set);
         if (result == 0) {
             capture->options.counts->changes += list.count;
+            ahead_add(&capture->ahead, serial, list.bytes);
             result = 1;
         }
     }
@@ -513,16 +548,17 @@ static void fall_back(struct capture *capture, const char *why, struct capture_n
 
 static void publish_on(struct capture *capture, struct capture_now now)
 {
-    int result = 0;
+    int result = capture->failure;
     capture->state = CAPTURE_PUBLISHING;
-    while (result == 0 && differences_left(&capture->differences)) {
+    while (result >= 0 && differences_left(&capture->differences) && may_go_on(capture)) {
         result = publish_next(capture, now);
         if (result == 0)
             capture->options.counts->empty++;
     }
-    if (result > 0)
+    capture->failure = result < 0 ? result : 0;
+    if (capture->ahead.count > 0)
         return;
-    if (result == 0) {
+    if (result >= 0) {
         drop_transfer(capture);
         end_round(capture, now);
         return;
@@ -558,6 +594,7 @@ static void measure(struct capture *capture, struct capture_now now)
         steps->notified ? steps->asked - steps->notified + (now.us - steps->taken) : 0;
     capture->status.transfer_us = steps->notified ? steps->taken - steps->asked : 0;
     capture->status.versions++;
+    capture->status.acknowledged = ahead_take(&capture->ahead);
     capture->options.counts->versions++;
     note(capture, CAPTURE_NOTE_VERSION, "");
     /* the next versions of the same transfer: from when they could be published */
@@ -577,10 +614,12 @@ void capture_published(struct capture *capture, int result, int32_t partition, i
     if (capture->state != CAPTURE_PUBLISHING)
         return;
     if (result == ERR_TOO_LARGE) {
+        capture->ahead = (struct ahead){.count = 0};
         say_large(capture, now);
         return;
     }
-    if (capture->snapshot_due) {
+    if (capture->snapshot_due &&
+        capture->ahead.count == 1) { /* it stays the one until that is written */
         capture->snapshot_due = false;
         acts(capture)->snapshot(acts(capture)->arg, capture, partition, offset + 1);
         return;
@@ -606,6 +645,7 @@ static void end_transfer(struct capture *capture, struct capture_now now)
         hear_serial(capture, serial, now);
         return;
     }
+    capture->status.transfers++;
     capture->status.primary = capture->current;
     xfrin_free(capture->xfrin);
     capture->xfrin = NULL;
@@ -845,6 +885,7 @@ void capture_stop(struct capture *capture)
     if (capture->state == CAPTURE_TAKING)
         acts(capture)->hang_up(acts(capture)->arg, capture);
     drop_transfer(capture);
+    capture->ahead = (struct ahead){.count = 0};
     capture->snapshot_due = capture->large_due = false;
     capture->state = CAPTURE_OFF;
 }

@@ -7,8 +7,9 @@
  *      +------------- each version acknowledged by Kafka, one after the other ---------------+
  *
  * The zone's state (zone/zone.h) is what the log says it is: it is made from the log before capture_start(), and moves on with
- * each version that is handed to be published. A version is published once the one before it is acknowledged, and while one is
- * not, nothing new is fetched: the primary keeps it, and what is newer comes with the next transfer. So whatever is killed
+ * each version that is handed to be published. A version is published once the one before it is acknowledged, or, where whoever
+ * publishes keeps the order (outlet.h, with a fence), some versions of a transfer at once. While one is not acknowledged, nothing
+ * new is fetched: the primary keeps it, and what is newer comes with the next transfer. So whatever is killed
  * when, the log has a beginning of the versions, in order, and whoever starts again goes on from there (P12).
  *
  * Nothing of a transfer is believed before its end (xfrin.h). Differences are kept aside until then; a whole zone is built
@@ -48,6 +49,10 @@ enum {
     CAPTURE_PROMISE_TRIES = 7,   /* doubled each time */
     CAPTURE_LEAST_REFRESH_S = 1, /* whatever the SOA says */
     CAPTURE_MOST_REFRESH_S = 86400,
+    CAPTURE_MAX_AHEAD =
+        64, /* versions that are not acknowledged, where there may be more than one: */
+    CAPTURE_AHEAD_BYTES =
+        128 << 10, /* none behind so much, so that one that no message takes is the last */
 };
 
 /* What is counted, over all zones. Each has its meaning in numbers.c. */
@@ -109,6 +114,7 @@ struct capture_options {
     const struct tsig_key *key; /* borrowed; NULL: none */
     const char *publisher;      /* borrowed */
     struct capture_counts *counts;
+    size_t ahead; /* how many sets may be under way at once, up to CAPTURE_MAX_AHEAD; 0: one */
     const struct capture_actions *actions; /* borrowed */
 };
 
@@ -144,8 +150,8 @@ void capture_message(struct capture *capture, const uint8_t *bytes, size_t size,
 void capture_closed(struct capture *capture, const char *why, struct capture_now now);
 
 /*
- * The set is acknowledged, at that place of the log. ERR_TOO_LARGE: the broker does not take it, nothing was published.
- * 0 after a snapshot: it is written.
+ * The first of the sets under way is acknowledged, at that place of the log. ERR_TOO_LARGE: the broker does not take it; of it and
+ * those behind it nothing was published, nor will be. 0 after a snapshot: it is written.
  */
 void capture_published(struct capture *capture, int result, int32_t partition, int64_t offset,
                        struct capture_now now);
@@ -167,7 +173,8 @@ struct capture_status {
     enum capture_state state;
     bool has_serial;
     uint32_t serial;
-    uint64_t versions;
+    uint64_t versions, transfers; /* published; taken from primaries */
+    uint32_t acknowledged;        /* the serial of the version published last */
     uint64_t refreshed_us; /* when a primary last said what its version is, or the start; 0: off */
     bool expired;
     uint32_t failures; /* rounds without success since then */

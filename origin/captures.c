@@ -26,9 +26,10 @@ struct captured {
     struct capture *capture;
     struct dial *dial;
     struct event *timer;
-    struct outlet *outlet;            /* while it is our turn; or NULL */
-    struct outlet_message *message;   /* under way; NULL: none */
-    struct outlet_message *heartbeat; /* likewise */
+    struct outlet *outlet;                          /* while it is our turn; or NULL */
+    struct outlet_message *sets[CAPTURE_MAX_AHEAD]; /* under way, in order */
+    size_t set_count;
+    struct outlet_message *heartbeat; /* likewise; NULL: none */
     size_t recalled;                  /* its place in the recall under way */
     bool ready;                       /* the log was read for it */
     bool told;                        /* that it is followed */
@@ -138,16 +139,28 @@ static void act_hang_up(void *arg, struct capture *capture)
 static void remember(struct captures *all, const struct capture_status *status)
 {
     all->latest[all->version_count++ % CAPTURES_LATEST] =
-        (struct captured_version){.serial = status->serial,
+        (struct captured_version){.serial = status->acknowledged,
                                   .acknowledged_us = now().us,
                                   .own_us = status->own_us,
                                   .transfer_us = status->transfer_us};
 }
 
+/* Those behind a set that the broker does not take, or all of them. */
+static void take_sets_back(struct captured *captured)
+{
+    for (size_t k = 0; k < captured->set_count; k++)
+        outlet_take_back(captured->outlet, captured->sets[k]);
+    captured->set_count = 0;
+}
+
 static void on_published(void *arg, int result, const struct publish_receipt *receipt)
 {
     struct captured *captured = arg;
-    captured->message = NULL;
+    if (captured->set_count > 0)
+        memmove(&captured->sets[0], &captured->sets[1],
+                --captured->set_count * sizeof captured->sets[0]);
+    if (result == ERR_TOO_LARGE)
+        take_sets_back(captured);
     if (receipt) {
         captured->partition = receipt->partition;
         captured->offset = receipt->offset + 1;
@@ -162,7 +175,9 @@ static int act_publish(void *arg, struct capture *capture, const struct change_s
     struct captures *all = arg;
     struct captured *captured = captured_of(all, capture);
     const struct outlet_send send = {.set = set, .done = on_published, .arg = captured};
-    return outlet_send(captured->outlet, &send, &captured->message);
+    int error = outlet_send(captured->outlet, &send, &captured->sets[captured->set_count]);
+    captured->set_count += error == 0;
+    return error;
 }
 
 static void on_written(void *arg, int64_t offset, int64_t made_us)
@@ -175,7 +190,8 @@ static void on_written(void *arg, int64_t offset, int64_t made_us)
     captured->view.made_us = made_us;
     capture_status(captured->capture, &status);
     /* the one that a version waits for, not an older one that was under way */
-    if (status.state == CAPTURE_PUBLISHING && !captured->message && offset >= captured->offset)
+    if (status.state == CAPTURE_PUBLISHING && captured->set_count == 0 &&
+        offset >= captured->offset)
         on_published(captured, 0, NULL);
 }
 
@@ -234,7 +250,8 @@ static void act_note(void *arg, struct capture *capture, enum capture_note what,
                log_quote(detail, quoted));
     else
         log_at(&places[what], notes[what].level, "%s zone=%s serial=%" PRIu32, notes[what].text,
-               name_to_text(capture_apex(capture), zone), status.serial);
+               name_to_text(capture_apex(capture), zone),
+               what == CAPTURE_NOTE_VERSION ? status.acknowledged : status.serial);
 }
 
 /* ---- what comes back ---- */
@@ -280,15 +297,14 @@ static bool copy_primaries(struct captured *captured, const struct config_origin
 /* It is somebody else's turn, or nobody's: what is not in the log is forgotten. */
 static void captured_stop(struct captured *captured)
 {
-    if (captured->message)
-        outlet_take_back(captured->outlet, captured->message);
+    take_sets_back(captured);
     if (captured->heartbeat)
         outlet_take_back(captured->outlet, captured->heartbeat);
     if (captured->all->snapshots)
         snapshots_forget(captured->all->snapshots, captured);
     if (captured->capture)
         capture_stop(captured->capture);
-    captured->message = captured->heartbeat = NULL;
+    captured->heartbeat = NULL;
     captured->outlet = NULL;
     captured->ready = captured->writing = false;
 }
@@ -338,6 +354,7 @@ static bool make_capture(struct captured *captured)
         .key = captured->has_key ? &captured->key : NULL,
         .publisher = all->options.config->publisher,
         .counts = &all->counts,
+        .ahead = all->options.config->feed->group ? CAPTURE_MAX_AHEAD : 1, /* outlet.h: order */
         .actions = &all->actions,
     });
     captured->dial =
@@ -397,7 +414,7 @@ static bool is_at_rest(const struct captured *captured)
 {
     struct capture_status status;
     capture_status(captured->capture, &status);
-    return !captured->writing && !captured->message && !captured->heartbeat &&
+    return !captured->writing && captured->set_count == 0 && !captured->heartbeat &&
            status.state != CAPTURE_PUBLISHING && status.has_serial;
 }
 

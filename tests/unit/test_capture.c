@@ -25,6 +25,7 @@ static uint16_t id;
 static uint8_t query[2048]; /* the last that was asked */
 static size_t query_size;
 static int publishing; /* what publish() returns */
+static size_t ahead;   /* how many sets may be under way at once, in the next world */
 static int64_t offset;
 static struct tsig_key key;
 static struct tsig_chain server;
@@ -137,6 +138,7 @@ static void open_world(size_t primaries, bool is_signed)
                                                     .key = is_signed ? &key : NULL,
                                                     .publisher = "tests",
                                                     .counts = &counts,
+                                                    .ahead = ahead,
                                                     .actions = &actions});
     assert_non_null(capture);
 }
@@ -147,6 +149,7 @@ static int close_world(void **state)
     capture_free(capture);
     zone_free(zone);
     tsig_chain_end(&server);
+    ahead = 0;
     capture = NULL;
     zone = NULL;
     return 0;
@@ -319,6 +322,95 @@ static void p12_versions_are_published_one_after_the_other(void **state)
     acknowledge();
     assert_int_equal(state_now(), CAPTURE_IDLE);
     assert_int_equal(counts.versions, 3);
+}
+
+/* From version 5 to 8; the last deletes `last`. */
+static void hand_out_three(const char *last)
+{
+    capture_notified(capture, 0, true, 8, now);
+    by_tcp(GOOD, LINES("SOA 8", "SOA 5", "SOA 6", MAIL, "SOA 6", MAIL, "SOA 7", WWW2, "SOA 7", last,
+                       "SOA 8", "SOA 8"));
+}
+
+#define SIX "publish 6: SET mail.example.com. 60 A 192.0.2.3; SOA; "
+#define SEVEN                                                                                      \
+    "publish 7: DEL mail.example.com.; SET www.example.com. 60 A 192.0.2.1 192.0.2.2; SOA; "
+#define EIGHT "publish 8: SET www.example.com. 60 A 192.0.2.1; SOA; "
+
+static uint32_t acknowledged_now(void)
+{
+    struct capture_status status;
+    capture_status(capture, &status);
+    return status.acknowledged;
+}
+
+static void p12_some_at_once_where_they_stay_in_order(void **state)
+{
+    (void)state;
+    ahead = 2;
+    at_version_5(1);
+    hand_out_three(WWW2);
+    then("ixfr@0 " SIX SEVEN);
+    capture_notified(capture, 0, true, 9, now);
+    then("");
+    acknowledge();
+    assert_int_equal(acknowledged_now(), 6);
+    then(EIGHT);
+    acknowledge();
+    assert_int_equal(acknowledged_now(), 7);
+    then("");
+    acknowledge();
+    assert_int_equal(acknowledged_now(), 8);
+    then("ixfr@0 ");
+    assert_int_equal(counts.versions, 4);
+}
+
+static void p12_what_does_not_fit_waits_for_what_is_under_way(void **state)
+{
+    (void)state;
+    ahead = 64;
+    at_version_5(1);
+    hand_out_three(MAIL); /* there is none any more */
+    then("ixfr@0 " SIX SEVEN);
+    acknowledge();
+    then("");
+    acknowledge();
+    then("axfr@0 ");
+    assert_int_equal(counts.fallbacks, 1);
+}
+
+static void p12_what_is_behind_one_that_the_broker_does_not_take(void **state)
+{
+    (void)state;
+    ahead = 64;
+    at_version_5(1);
+    hand_out_three(WWW2);
+    then("ixfr@0 " SIX SEVEN EIGHT);
+    acknowledge();
+    capture_published(capture, ERR_TOO_LARGE, -1, -1, now);
+    then("publish 8: in a snapshot ");
+    capture_published(capture, 0, 2, 41, now);
+    then("snapshot 2/42 ");
+    capture_published(capture, 0, -1, -1, now);
+    then("");
+    assert_int_equal(acknowledged_now(), 8);
+    assert_int_equal(state_now(), CAPTURE_IDLE);
+}
+
+static void p12_a_large_one_is_the_last_under_way(void **state)
+{
+    (void)state;
+    ahead = 64;
+    at_version_5(1);
+    publishing = ERR_TOO_LARGE;
+    hand_out_three(WWW2);
+    then("ixfr@0 publish 6: in a snapshot ");
+    publishing = 0;
+    acknowledge();
+    then("snapshot 2/2 ");
+    capture_published(capture, 0, -1, -1, now);
+    assert_int_equal(acknowledged_now(), 6);
+    then(SEVEN EIGHT);
 }
 
 static void notifies_that_come_meanwhile_are_one(void **state)
@@ -725,6 +817,10 @@ int main(void)
         TEST(the_first_time),
         TEST(a_notify_with_its_serial_asks_at_once),
         TEST(p12_versions_are_published_one_after_the_other),
+        TEST(p12_some_at_once_where_they_stay_in_order),
+        TEST(p12_what_does_not_fit_waits_for_what_is_under_way),
+        TEST(p12_what_is_behind_one_that_the_broker_does_not_take),
+        TEST(p12_a_large_one_is_the_last_under_way),
         TEST(notifies_that_come_meanwhile_are_one),
         TEST(a_notify_that_comes_before_the_version_does),
         TEST(nothing_new),
