@@ -40,6 +40,7 @@ static void add_captured(struct table *table, const json_t *zone)
     add_serial(table, zone);
     table_add(table, "%lld", member_number(zone, "records"));
     table_add(table, "%lld", member_number(zone, "versions"));
+    table_add(table, "%lld", member_number(zone, "transfers"));
     table_add(table, "%s", member_true(zone, "expired") ? "expired" : member_text(zone, "state"));
     table_add(table, "%lld", member_number(zone, "failures"));
     add_refreshed(table, zone);
@@ -53,6 +54,7 @@ static void add_primary(struct table *table, const json_t *zone)
     table_add(table, "%s", member_text(zone, "name"));
     add_serial(table, zone);
     table_add(table, "%lld", member_number(zone, "versions"));
+    table_add(table, "%lld", member_number(zone, "transfers"));
     table_add(table, "%lld", member_number(zone, "waiting"));
     add_turn(table, zone);
     table_add(table, "%s%s%s", member_true(zone, "ready") ? "served" : "not served",
@@ -66,11 +68,16 @@ struct zone_table {
     void (*add)(struct table *table, const json_t *zone);
 };
 
-static const char *const heads_of_captured[] = {"captured zone", "serial",   "records",
-                                                "versions",      "state",    "failures",
-                                                "refreshed",     "snapshot", "turn"};
-static const char *const heads_of_primaries[] = {"zone of the log", "serial", "versions for IXFR",
-                                                 "UPDATEs waiting", "turn",   "state"};
+static const char *const heads_of_captured[] = {"captured zone", "serial", "records",  "versions",
+                                                "transfers",     "state",  "failures", "refreshed",
+                                                "snapshot",      "turn"};
+static const char *const heads_of_primaries[] = {"zone of the log",
+                                                 "serial",
+                                                 "versions for IXFR",
+                                                 "transfers out",
+                                                 "UPDATEs waiting",
+                                                 "turn",
+                                                 "state"};
 #define ZONE_TABLE(heads_, add_)                                                                   \
     {                                                                                              \
         .heads = (heads_), .columns = sizeof(heads_) / sizeof *(heads_), .add = (add_),            \

@@ -671,6 +671,11 @@ bool primaries_status(const struct primaries *all, size_t k, const uint8_t **ret
     return true;
 }
 
+uint64_t primaries_transfers(const struct primaries *all, size_t k)
+{
+    return serve_transfers(all->serve, zone_apex(all->held[k].zone));
+}
+
 bool primaries_snapshot(struct primaries *all, size_t k, struct retention_view *ret_view,
                         struct retention_margin *ret_margin)
 {

@@ -63,6 +63,9 @@ bool primaries_status(const struct primaries *primaries, size_t k, const uint8_t
                       struct primary_status *ret, struct turn_status *ret_turn,
                       struct zone_history_size *ret_history);
 
+/* How often the k-th zone was handed out (AXFR, IXFR). */
+uint64_t primaries_transfers(const struct primaries *all, size_t k);
+
 /* The newest snapshot of the k-th zone, and how long it will do. False: nothing is known yet. */
 bool primaries_snapshot(struct primaries *primaries, size_t k, struct retention_view *ret_view,
                         struct retention_margin *ret_margin);

@@ -18,6 +18,7 @@ struct served {
     struct serve_zone_options options;
     const uint8_t *apex;
     size_t apex_size;
+    uint64_t transfers; /* begun */
     UT_hash_handle hh;
 };
 
@@ -100,7 +101,7 @@ static bool may_transfer(const struct served *zone, const struct asked *asked)
 
 /* ---- zones ---- */
 
-static struct served *find(struct serve *serve, const uint8_t *name)
+static struct served *find(const struct serve *serve, const uint8_t *name)
 {
     struct served *zone;
     HASH_FIND(hh, serve->zones, name, name_size(name), zone);
@@ -139,6 +140,12 @@ int serve_add(struct serve *serve, const struct serve_zone_options *options)
 void serve_notify(struct serve *serve, const struct primary *primary)
 {
     notices_send(serve->notices, primary_zone(primary));
+}
+
+uint64_t serve_transfers(const struct serve *serve, const uint8_t *apex)
+{
+    const struct served *zone = find(serve, apex);
+    return zone ? zone->transfers : 0;
 }
 
 struct primary *serve_primary(const struct serve *serve, size_t k)
@@ -183,15 +190,43 @@ static int write_plain(uint8_t *buffer, const uint8_t *bytes, size_t end, uint16
     return (int)end;
 }
 
-/* The last word on a message: an RCODE without records. */
-static bool end_with(const struct asked *asked, size_t question_end, uint16_t rcode)
+/* Appends why it is so, for people (RFC 8914 2). Returns the size of the message then. */
+static int add_reason(uint8_t *buffer, int size, size_t room, const char *why)
+{
+    const uint16_t length = (uint16_t)strlen(why);
+    struct wire_writer out = wire_writer(buffer + size, room - (size_t)size);
+    wire_write_u8(&out, 0); /* the root */
+    wire_write_u16(&out, TYPE_OPT);
+    wire_write_u16(&out, DNS_EDNS_UDP);
+    wire_write_u32(&out, 0);
+    wire_write_u16(&out, (uint16_t)(6 + length));
+    wire_write_u16(&out, EDNS_OPTION_EDE);
+    wire_write_u16(&out, (uint16_t)(2 + length));
+    wire_write_u16(&out, EDE_OTHER);
+    wire_write(&out, why, length);
+    if (out.failed)
+        return size;
+    wire_put_u16(buffer + 10, 1);
+    return size + (int)out.at;
+}
+
+/* The last word on a message: an RCODE without records. `why`: for a client that speaks EDNS; NULL: nothing. */
+static bool end_with_reason(const struct asked *asked, size_t question_end, uint16_t rcode,
+                            const char *why)
 {
     struct serve *serve = asked->serve;
     int size = write_plain(serve->buffer, asked->bytes, question_end, rcode);
+    if (why)
+        size = add_reason(serve->buffer, size, sizeof serve->buffer, why);
     send_signed(serve, asked->call, asked->signature, size);
     signature_end(asked->signature);
     listen_end(asked->call);
     return true;
+}
+
+static bool end_with(const struct asked *asked, size_t question_end, uint16_t rcode)
+{
+    return end_with_reason(asked, question_end, rcode, NULL);
 }
 
 /* Where the question ends, if it is one that can be copied; or 0. */
@@ -226,6 +261,7 @@ struct pending {
     struct serve *serve;
     struct listen_call *call;
     struct signature signature;
+    bool edns;
     size_t size;
     uint8_t bytes[]; /* header and zone section */
 };
@@ -238,7 +274,7 @@ static void on_update_answer(void *arg, uint16_t rcode, const char *why)
                                 &pending->signature};
     if (rcode == RCODE_REFUSED)
         tell_refused(&asked, why);
-    end_with(&asked, pending->size, rcode);
+    end_with_reason(&asked, pending->size, rcode, pending->edns ? why : NULL);
     free(pending);
 }
 
@@ -255,8 +291,11 @@ static bool hand_to_primary(const struct asked *asked, struct served *zone, bool
     struct pending *pending = malloc(sizeof *pending + size);
     if (!pending)
         return end_with(asked, size, RCODE_SERVFAIL);
-    *pending = (struct pending){
-        .serve = serve, .call = asked->call, .signature = *asked->signature, .size = size};
+    *pending = (struct pending){.serve = serve,
+                                .call = asked->call,
+                                .signature = *asked->signature,
+                                .edns = serve->update->edns,
+                                .size = size};
     memcpy(pending->bytes, asked->bytes, size);
     const struct primary_update update = {
         .bytes = asked->bytes,
@@ -397,6 +436,7 @@ static bool take_transfer(const struct asked *asked, size_t end, const uint8_t *
     };
     enum handout_result result = handout_begin(&request, &handout);
     count_handout(serve->options.counts, result, handout);
+    zone->transfers += result == HANDOUT_BEGUN;
     if (result == HANDOUT_REFUSED)
         tell_refused(asked, "neither a key of transfer_keys nor an address of transfer_from");
     return result == HANDOUT_BEGUN ? start_handout(asked, handout)

@@ -82,6 +82,9 @@ void serve_submit(struct serve *serve, struct primary *primary,
 
 struct serve_counts *serve_counts(const struct serve *serve);
 
+/* Transfers of a zone (canonical) that were handed out, or are. */
+uint64_t serve_transfers(const struct serve *serve, const uint8_t *apex);
+
 /* The zone has a new version: its followers are told. */
 void serve_notify(struct serve *serve, const struct primary *primary);
 

@@ -87,6 +87,7 @@ static json_t *primaries_json(const struct status *status)
     for (size_t k = 0; primaries_status(status->primaries, k, &apex, &zone, &turn, &history); k++) {
         json_t *object = primary_json(&zone, apex, &history);
         add_turn(object, &turn);
+        json_object_set_new(object, "transfers", number(primaries_transfers(status->primaries, k)));
         json_object_set_new(object, "snapshot",
                             primaries_snapshot(status->primaries, k, &view, &margin)
                                 ? snapshot_json(&view, &margin)
@@ -104,6 +105,7 @@ static json_t *zone_json(const struct captured_status *captured)
         json_pack("{s:s, s:s, s:b, s:I, s:I}", "name", name_to_text(captured->apex, name), "state",
                   capture_state_text(zone->state), "expired", (int)zone->expired, "versions",
                   (json_int_t)zone->versions, "failures", (json_int_t)zone->failures);
+    json_object_set_new(object, "transfers", number(zone->transfers));
     json_object_set_new(object, "serial", zone->has_serial ? number(zone->serial) : json_null());
     json_object_set_new(object, "refreshed_s",
                         zone->refreshed_us ? json_real(seconds_since(zone->refreshed_us))

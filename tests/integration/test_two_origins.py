@@ -79,6 +79,7 @@ def test_p12_updates(how, edited, say):
     active = pair.wait_active()
     other = pair.other(active)
     assert pair.turn(other) == "standby"
+    assert editor.reason(pair.members.index(other), 320) == ("REFUSED", ["another instance takes the UPDATEs of this zone"])
     editor.at = pair.members.index(active)
     take_away(pair, how, active)
     seconds = editor.add(320)
@@ -134,6 +135,22 @@ def test_p12_the_brokers_refuse_who_was_deposed(edited, fresh_topic):
 
 
 # --- capture
+
+
+def test_p12_a_burst_is_there_version_by_version(pair_of, fresh_topic, request):
+    """Faster than anybody asks: what one transfer brings goes out at once, and lies in order."""
+    primary = primaries.Knot(ZONE, ("127.0.0.1", process.free_port()), refresh=1)
+    request.addfinalizer(primary.stop)
+    pair = pair_of({"primary": [f"{primary.address[0]}:{primary.address[1]}"]}, session="10s")
+    active = pair.wait_active()
+    first = primary.serial()
+    active.wait_serial(ZONE, first)
+    for number in range(100):
+        primary.replace("www", f"192.0.2.{number}")
+    active.wait_serial(ZONE, primary.serial())
+    log = two_origins.committed(fresh_topic, ZONE)
+    assert two_origins.serials(log) == list(range(first, first + 101))
+    assert origins.digest(origins.replay(log)) == origins.digest(origins.transfer(primary, ZONE))
 
 
 # How an instance ends is the same for both kinds of zones: all of it here takes a minute (FAULT_LONG=1).

@@ -230,6 +230,7 @@ def test_transfers(primary):
     query.use_tsig(RING, secondaries.KEY_NAME, algorithm=dns.tsig.HMAC_SHA256)
     records = [rrset[0] for rrset in origin.ask(query, tcp=True, one_rr_per_rrset=True).answer]
     assert [record.serial for record in records if record.rdtype == dns.rdatatype.SOA] == [6, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6]
+    assert origin.status()["primary_list"][0]["transfers"] == 3
     assert origin.ask(query).answer  # over UDP: these, or the SOA alone
     unsigned = dns.message.make_query(ZONE, "AXFR")
     assert rcode(origin.ask(unsigned, tcp=True)) == "REFUSED"

@@ -6,6 +6,7 @@ The log is read as any consumer that reads what is committed: by `freshet watch`
 import json
 import time
 
+import dns.edns
 import dns.message
 import dns.rcode
 import dns.tsig
@@ -90,6 +91,14 @@ class Editor:
         except (dns.exception.Timeout, OSError):
             return None
         return dns.rcode.to_text(reply.rcode())
+
+    def reason(self, at, number):
+        """The RCODE's text, and what is said for people (RFC 8914) to a client that speaks EDNS."""
+        host, port = self.pair.listens[at]
+        update = self.message(number)
+        update.use_edns(0)
+        reply = dns.query.udp(update, host, port=port, timeout=5)
+        return dns.rcode.to_text(reply.rcode()), [option.text for option in reply.options if option.otype == dns.edns.EDE]
 
     def add(self, number, within=30):
         """Until one has taken it. Returns the seconds that took."""
