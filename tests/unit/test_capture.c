@@ -334,7 +334,7 @@ static void hand_out_three(const char *last)
 
 #define SIX "publish 6: SET mail.example.com. 60 A 192.0.2.3; SOA; "
 #define SEVEN                                                                                      \
-    "publish 7: DEL mail.example.com.; SET www.example.com. 60 A 192.0.2.1 192.0.2.2; SOA; "
+    "publish 7: DEL mail.example.com.; SET www.example.com. 60 A 192.0.2.1, 192.0.2.2; SOA; "
 #define EIGHT "publish 8: SET www.example.com. 60 A 192.0.2.1; SOA; "
 
 static uint32_t acknowledged_now(void)
