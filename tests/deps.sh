@@ -4,6 +4,7 @@
 #   tests/deps.sh build    compilers, libraries, an authority and clients: `make` and `make demo`
 #   tests/deps.sh check    these, and what `make check` runs: sanitizers, Kafka's Java, pytest
 #   tests/deps.sh faults   these, and what `make faults` runs: packet filters, another clock
+#   tests/deps.sh package  these of build, and what makes Debian packages of it: `make deb`
 #   tests/deps.sh bench    those of check, and what `make bench-checker` runs: plots, and other resolvers
 #
 # Asks nothing and installs only what is missing; when nothing is, it is done in a blink. Needs
@@ -19,11 +20,13 @@ build="make gcc libc6-dev pkg-config $libraries
 check="$build libcmocka-dev dnsperf python3-pytest python3-pytest-xdist python3-kafka python3-venv
     clang clang-format libclang-rt-dev llvm valgrind strace libc6-dbg universal-ctags spin
     bind9 bind9-utils nsd unbound pdns-server pdns-backend-sqlite3
-    python3-jsonschema python3-confluent-kafka golang-go golang-github-confluentinc-confluent-kafka-go-dev"
+    python3-yaml python3-jsonschema python3-confluent-kafka golang-go golang-github-confluentinc-confluent-kafka-go-dev"
+
+package="$build debhelper help2man lintian"
 
 servers="knot nsd pdns-server unbound pdns-recursor dnsdist knot-resolver bind9 dnsmasq"
 faults="$check nftables faketime"
-bench="$check python3-yaml python3-matplotlib unbound pdns-recursor dnsdist
+bench="$check python3-matplotlib unbound pdns-recursor dnsdist
     knot-resolver bind9 dnsmasq"
 
 policy=/usr/sbin/policy-rc.d
@@ -54,6 +57,7 @@ $package
 choose_packages() {
     case $1 in
     build) wanted=$build ;;
+    package) wanted=$package ;;
     check | faults | bench)
         wanted=$check
         [ "$1" != faults ] || wanted=$faults
@@ -62,11 +66,12 @@ choose_packages() {
         command -v java >/dev/null || wanted="$wanted default-jre-headless"
         command -v mvn >/dev/null || wanted="$wanted maven"
         ;;
-    *) fail "usage: deps.sh build | check | faults | bench" ;;
+    *) fail "usage: deps.sh build | check | faults | package | bench" ;;
     esac
     missing=$(missing_packages "$wanted")
 }
 
+# find_root WHAT: the words of this call, for who has it.
 find_root() {
     sudo=
     [ "$(id -u)" -eq 0 ] && return
@@ -74,8 +79,8 @@ find_root() {
         sudo="sudo -n"
         return
     fi
-    echo "deps.sh: these packages are missing, and installing them takes root:" >&2
-    echo "    apt-get install -y --no-install-recommends" $missing >&2
+    echo "deps.sh: installing what is missing takes root, and no server among it is started:" >&2
+    echo "    sudo tests/deps.sh $1" >&2
     exit 1
 }
 
@@ -125,16 +130,38 @@ allow_services() {
     policy_is_ours=
 }
 
-# A package enables its service for the next boot, whatever the policy says.
-disable_service() {
-    if command -v systemctl >/dev/null; then
-        $sudo systemctl disable --quiet "$1.service" 2>/dev/null || true
-        if [ -d /run/systemd/system ]; then
-            $sudo systemctl stop --quiet "$1.service" || true
-        fi
-    elif command -v update-rc.d >/dev/null; then
-        $sudo update-rc.d "$1" disable || true
+# The names under which a package's servers are known to whoever starts them: pdns-server's is pdns, bind9's named.
+units_of() {
+    dpkg-query -L "$1" | sed -nE 's,.*/systemd/system/([^/]+\.(service|socket|target|timer|path))$,\1,p'
+}
+
+# links_to UNIT: what would start it, under whatever name: an alias, an instance, somebody who wants it.
+links_to() {
+    find /etc/systemd/system -type l \( -lname "*/$1" -o -name "$1" \) ! -lname /dev/null 2>/dev/null
+}
+
+disable_unit() {
+    links_to "$1" | $sudo xargs -r rm -f
+    if [ -d /run/systemd/system ]; then
+        case $1 in
+        *@.*) ;;
+        *) $sudo systemctl stop --quiet "$1" || true ;;
+        esac
     fi
+}
+
+# Those that a package wants at boot by a link of its own, which only a mask outdoes (knot-resolver's kresd.target).
+wanted_by_package() {
+    dpkg-query -L "$1" | sed -nE 's,.*/systemd/system/[^/]+\.wants/([^/]+)$,\1,p'
+}
+
+# A package enables its services for the next boot, whatever the policy says.
+disable_services() {
+    for unit in $(units_of "$1"); do disable_unit "$unit"; done
+    for unit in $(wanted_by_package "$1"); do $sudo ln -sf /dev/null "/etc/systemd/system/$unit"; done
+    for script in $(dpkg-query -L "$1" | sed -n 's,^/etc/init\.d/,,p'); do
+        $sudo update-rc.d "$script" disable || true
+    done
 }
 
 # The servers that are missing, each on a line.
@@ -152,15 +179,16 @@ install_without_services() {
     trap 'exit 143' TERM HUP
     forbid_services
     install_missing
-    for server in $(missing_servers); do disable_service "$server"; done
+    for server in $(missing_servers); do disable_services "$server"; done
+    [ ! -d /run/systemd/system ] || $sudo systemctl daemon-reload
 }
 
-[ $# -eq 1 ] || fail "usage: deps.sh build | check | faults | bench"
+[ $# -eq 1 ] || fail "usage: deps.sh build | check | faults | package | bench"
 command -v dpkg-query >/dev/null || fail "not a Debian system: install the equivalents of $check"
 choose_packages "$1"
 [ -n "$missing" ] || exit 0
 echo "deps.sh: missing:" $missing
-find_root
+find_root "$1"
 if [ -n "$(missing_servers)" ]; then install_without_services; else install_missing; fi
 choose_packages "$1"
 [ -z "$missing" ] || fail "still missing:" $missing
