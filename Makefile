@@ -4,6 +4,8 @@
 #   make SANITIZER=thread the same under build/thread (address, undefined or thread)
 #   make WERROR=1         a warning is an error, as in CI
 #   make V=1              show the commands
+#   make install          to PREFIX, /usr/local by itself; `make uninstall` takes it away again
+#   make deb              Debian packages, in build/deb
 
 VERSION   := 0.1.0
 PREFIX    ?= /usr/local
@@ -28,8 +30,8 @@ WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpo
 SANITIZE := $(if $(SANITIZER),-fsanitize=$(SANITIZER) -fno-omit-frame-pointer -fno-sanitize-recover=all)
 CFLAGS   ?= $(if $(SANITIZER),-O1 -g1,-O2 -g)
 ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -DFRESHET_VERSION='"$(VERSION)"' $(WARNINGS) $(CFLAGS) $(SANITIZE) \
-             -I. $(PKG_CFLAGS) -pthread -MMD -MP
-LDLIBS     = $(SANITIZE) -Wl,--as-needed $(PKG_LIBS) -pthread
+             $(CPPFLAGS) -I. $(PKG_CFLAGS) -pthread -MMD -MP
+LDLIBS     = $(SANITIZE) $(LDFLAGS) -Wl,--as-needed $(PKG_LIBS) -pthread
 
 # One static library per folder, in the order they may lean on one another.
 LAYERS  := cli resolver origin daemon invalidation cache zone dns config
@@ -44,7 +46,7 @@ UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/te
 FUZZERS    := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 
 .PHONY: all deps deps-build demo check unit unit-sanitized instructions model integration integration-newest zone-answers fuzz faults soak oom retention portability \
-        layers format lint install clean
+        layers format lint install uninstall deb packages clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -315,6 +317,8 @@ lint:
 	*) echo "lint: left to clang-format 14; this is $$(clang-format --version)" ;; \
 	esac
 
+UNITS := $(notdir $(wildcard config/systemd/*))
+
 install: all
 	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/freshet
 	install -m 755 $(BUILD)/freshetd $(DESTDIR)$(PREFIX)/sbin/freshetd
@@ -324,11 +328,25 @@ install: all
 	for page in README.md LICENSE config/OPTIONS.md config/*.yaml docs/* bench/*.svg; do \
 		install -D -m 644 $$page $(DESTDIR)$(PREFIX)/share/doc/freshet/$$page || exit 1; done
 	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system $(DESTDIR)$(SYSCONFDIR)/freshet
-	for unit in config/systemd/*; do \
-		sed 's,/usr/local/,$(PREFIX)/,g; s,/etc/freshet/,$(SYSCONFDIR)/freshet/,g' $$unit \
-			> $(DESTDIR)$(PREFIX)/lib/systemd/system/$${unit##*/} || exit 1; done
+	for unit in $(UNITS); do \
+		sed 's,/usr/local/,$(PREFIX)/,g; s,/etc/freshet/,$(SYSCONFDIR)/freshet/,g' config/systemd/$$unit \
+			> $(DESTDIR)$(PREFIX)/lib/systemd/system/$$unit || exit 1; done
 	[ -e $(DESTDIR)$(SYSCONFDIR)/freshet/freshet.yaml ] || \
 		install -m 644 config/stub.yaml $(DESTDIR)$(SYSCONFDIR)/freshet/freshet.yaml
+
+# What was configured stays.
+uninstall:
+	rm -f $(addprefix $(DESTDIR)$(PREFIX)/,sbin/freshetd sbin/freshet-origin bin/freshet $(UNITS:%=lib/systemd/system/%))
+	rm -rf $(DESTDIR)$(PREFIX)/share/freshet $(DESTDIR)$(PREFIX)/share/doc/freshet
+
+# freshet, freshetd and freshet-origin, for this machine's release of Debian; looked at by lintian.
+deb:
+	@tests/deps.sh package
+	@VERSION=$(VERSION) config/packaging/deb.sh
+
+# They are built, installed, upgraded and purged in clean chroots of Debian 12 and 13: RELEASES="13".
+packages:
+	@tests/packages.sh $(RELEASES)
 
 clean:
 	rm -rf build

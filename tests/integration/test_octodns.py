@@ -5,16 +5,15 @@ It comes from the Python registry, in the versions below, into build/octodns; ke
 
 import os
 import subprocess
-import sys
 
 import pytest
 
 import origin as origins
 import process
+import python_home
 from test_update import EDITOR, SECRET, ZONE, primary  # noqa: F401  pylint: disable=unused-import
 
 REQUIREMENTS = ["octodns==1.22.0", "octodns-bind==1.1.0", "dnspython==2.9.2"]
-HOME = os.path.join(process.ROOT, "build", "octodns")
 
 CONFIG = """
 providers:
@@ -44,19 +43,7 @@ SECOND = FIRST.replace("192.0.2.2]", "192.0.2.3]").replace("alias:", "other:")
 
 def octodns():
     """The path of octodns-sync."""
-    program, stamp = os.path.join(HOME, "bin", "octodns-sync"), os.path.join(HOME, "requirements")
-    wanted = "\n".join(REQUIREMENTS)
-    if os.path.exists(stamp) and open(stamp, encoding="ascii").read() == wanted:
-        return program
-    subprocess.run([sys.executable, "-m", "venv", "--clear", HOME], check=True, timeout=60)
-    done = subprocess.run([os.path.join(HOME, "bin", "pip"), "install", "-q", "--timeout", "20", *REQUIREMENTS],
-                          capture_output=True, text=True, timeout=170, check=False)
-    if done.returncode != 0 and "CI" not in os.environ:
-        pytest.skip(f"the Python registry gives no octoDNS: {done.stderr.strip().splitlines()[-1]}")
-    assert done.returncode == 0, done.stderr
-    with open(stamp, "w", encoding="ascii") as file:
-        file.write(wanted)
-    return program
+    return python_home.program("octodns-sync", REQUIREMENTS, "octodns")
 
 
 @pytest.fixture
