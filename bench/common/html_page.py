@@ -22,7 +22,13 @@ td, th {{ padding: .2rem .7rem; text-align: right; }} .wide {{ overflow-x: auto;
 td:first-child, th:first-child {{ text-align: left; }} tr {{ border-bottom: 1px solid #dde1e6; }}
 pre {{ background: #f6f6f6; padding: .7rem; overflow-x: auto; font-size: 12.5px; }}
 svg {{ max-width: 100%; height: auto; }} .note {{ color: #55606b; font-size: 14px; }}
+.verdict {{ font-size: 18px; border-left: 4px solid #0b5fa5; padding-left: .8rem; }}
 .missed {{ color: #a8201a; font-weight: 600; }} .met {{ color: #1b6e3c; font-weight: 600; }}
+@media (prefers-color-scheme: dark) {{
+  body {{ background: #14181d; color: #dfe5ea; }} tr {{ border-color: #343c45; }} .note {{ color: #9aa6b2; }}
+  pre {{ background: #20262d; }} svg {{ background: #fff; border-radius: 6px; padding: .4rem; box-sizing: border-box; }}
+  .missed {{ color: #ff8a80; }} .met {{ color: #7fd49a; }}
+}}
 </style></head><body>
 {body}
 </body></html>

@@ -24,6 +24,17 @@ def shown(value, form="{:,.0f}"):
     return "-" if value is None else form.format(value)
 
 
+def multiple(ratio):
+    """1.14 -> "1.14 x", 960123 -> "960,000 x"."""
+    return f"{ratio:.3g} x" if ratio < 100 else f"{float(f'{ratio:.2g}'):,.0f} x"
+
+
+def without_empty_columns(rows):
+    """Those in which nothing stands below the head go."""
+    kept = [k for k in range(len(rows[0])) if k == 0 or any(row[k] not in ("", "-") for row in rows[1:])]
+    return [[row[k] for k in kept] for row in rows]
+
+
 def time(us):
     """Microseconds for a reader: three digits and a unit."""
     if us is None:

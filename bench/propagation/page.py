@@ -85,7 +85,7 @@ def _axes(title, height):
 
 
 def _finish(figure, axes):
-    axes.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False)
+    axes.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False, handlelength=4)
     return svg(figure)
 
 
@@ -171,6 +171,11 @@ def _machine(records, versions):
     return table(rows)
 
 
+def _horizon(records):
+    """For how long a change is looked for, by those who are told of it."""
+    return time(1000 * max(record["horizon_ms"] for record in records if record["family"] != "TTL"))
+
+
 def _first_words(records):
     options = records[0]["options"]
     return INTRODUCTION.format(**options)
@@ -209,10 +214,12 @@ def _ways(records):
 
 def write(records, versions, path):
     push = [record for record in records if record["family"] in tables.OURS]
-    parts = ["<h1>How long until every cache has the change?</h1>", _first_words(records),
+    parts = ["<h1>How long until every cache has the change?</h1>",
+             f'<p class="verdict">{html.escape(" ".join(tables.verdict(records)))}</p>', _first_words(records),
              all_modes(records),
              '<p class="note">Left is better. A curve at 50 % and 1 ms says: half of the changes were '
-             "answered anew within a millisecond of being published.</p>",
+             "answered anew within a millisecond of being published. Where one ends below 100 %, the other changes were not "
+             f'seen within {_horizon(records)}: in the tables they are "later".</p>',
              "<h2>Against freshet</h2>", *map(table, tables.comparisons(records)),
              '<p class="note">Times as multiples of freshet\'s at the same quantile, the slowest tier '
              "of each; and where the other way's fastest tier is earlier than freshet's slowest. What freshet-origin "

@@ -3,7 +3,7 @@
 import csv
 
 import figures
-from table import grid, time
+from table import grid, multiple, time, without_empty_columns
 
 BARS = {"p50": 1.3, "p99": 1.5}  # of publish to visible, against the plain consumer
 OWN_BAR_US = 300                 # p99 of freshet's own share
@@ -141,7 +141,7 @@ def _span(percents):
 
 
 def _multiples(theirs, mine):
-    return [f"{theirs[key] / mine[key]:.3g} x" if theirs.get(key) and mine.get(key) else "later"
+    return [multiple(theirs[key] / mine[key]) if theirs.get(key) and mine.get(key) else "later"
             for key in ("p50", "p99")]
 
 
@@ -165,7 +165,33 @@ def comparison_rows(push, records):
             row += [*_multiples(record["tiers"][name]["summary"]["acked_to_new"], mine),
                     _span(beaten(push, record, "acked_to_new"))]
         rows.append(row + [""] * (7 - len(row)))
-    return rows
+    return without_empty_columns(rows)
+
+
+def verdict(records):
+    """What all of it comes to, as sentences: freshet's own figures, the next best way's, and a TTL's."""
+    push = next((record for record in records if record["key"] == "push"), None)
+    if not push:
+        return []
+    name, mine = worst(push)
+    others = [(record, worst(record)[1]) for record in records if record["family"] not in OURS]
+    said = [f"With freshet half of all changes are at the last of {len(push['tiers'])} tiers ({name}) after {time(mine['p50'])}, "
+            f"99 of 100 after {time(mine['p99'])}; Kafka alone takes {time(push['common_summary']['read']['p50'])} and "
+            f"{time(push['common_summary']['read']['p99'])}."]
+    told = [(record, row) for record, row in others if record["family"] != "TTL" and row["p50"] is not None]
+    if told:
+        record, row = min(told, key=lambda one: one[1]["p50"])
+        said.append(f"The next best of the other ways is \"{record['title']}\": {time(row['p50'])} and {time(row['p99'])}"
+                    f"{'' if row['p99'] is not None else ' than was waited for'}.")
+    ttl = next(((record, row) for record, row in others if record["family"] == "TTL" and not record.get("computed")), None)
+    if ttl:
+        record, row = ttl
+        said.append(f"A TTL of {record['ttl']} s, with nobody told, takes {time(row['p50'])} and {time(row['p99'])}, "
+                    f"{multiple(row['p50'] / mine['p50'])} as long at the median.")
+    earlier = [record["title"] for record, _ in others if beaten(push, record)]
+    said.append(f"Earlier than freshet at some quantile: {', '.join(earlier)}." if earlier else
+                "None of the other ways is earlier at any quantile.")
+    return said
 
 
 def price_of(record):
@@ -197,14 +223,15 @@ def price_rows(records):
                      f"{sum(cpu[name] for name in caches):.1f} us" if caches else "-",
                      ", ".join(f"{name} {cpu[name]:.1f} us" for name in rest) or "-",
                      f"{count:.0f}" if count is not None else "-"])
-    return rows
+    return without_empty_columns(rows)
 
 
 def text(records):
     parts = [latency_rows(records)]
+    said = "\n".join(f"  {sentence}" for sentence in verdict(records))
     parts += [stage_rows(record) for record in records if record["family"] in OURS]
     parts += [bar_rows(records), *comparisons(records), price_rows(records)]
-    return "\n" + "\n\n".join(grid(rows) for rows in parts if len(rows) > 1)
+    return "\n" + "\n\n".join([grid(rows) for rows in parts if len(rows) > 1] + [said])
 
 
 def write_csv(records, path):
