@@ -104,17 +104,33 @@ static bool past_bound(const struct judge *judge, const struct question *questio
     return question->sent_us - since_us > question->tier->bound_us;
 }
 
-static bool past_ttl(const struct judge *judge, const struct question *question, uint32_t version)
+static int64_t later(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+/* When the version can have been the newest last, by all that the tier could know; INT64_MAX: it can be still. */
+static int64_t outdated_us(const struct judge *judge, const struct question *question,
+                           uint32_t version)
 {
     const struct change *change = &judge->history->changes[version];
     if (!change->next)
-        return false;
-    const int64_t ended_us = judge->history->changes[change->next].authority_us;
-    const int64_t served_us = change->served_us;
+        return INT64_MAX;
     const int64_t readable_us = atomic_load(&history_set(judge->history, version)->readable_us);
-    int64_t since_us = ended_us > served_us ? ended_us : served_us;
-    if (readable_us > since_us)
-        since_us = readable_us;
+    const int64_t ended_us = judge->history->changes[change->next].authority_us;
+    const int64_t since_us = later(later(ended_us, change->served_us), readable_us);
+    if (question->live_since_us == INT64_MAX)
+        return since_us;
+    const struct change *end = end_of(judge, version);
+    const int64_t logged_us = end ? atomic_load(&end->logged_us) : 0;
+    return logged_us ? later(since_us, logged_us) : INT64_MAX;
+}
+
+static bool past_ttl(const struct judge *judge, const struct question *question, uint32_t version)
+{
+    const int64_t since_us = outdated_us(judge, question, version);
+    if (since_us == INT64_MAX)
+        return false;
     return question->sent_us - since_us >
            judge->ttl * (int64_t)US_PER_S + judge->forwarder_us + judge->lease_us + ROUNDING_US;
 }

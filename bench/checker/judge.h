@@ -29,6 +29,7 @@
  *               tier has said to be live ever since (a tier without a control socket: always)
  *   P5          outdated at the authority for longer than its TTL and the lease, counted from when
  *               its own change was readable at the latest: a plain TTL cache keeps that too
+ *               (a tier that is live may hold it for as long as the log does not have the next)
  *
  * and beside these, of any answer:
  *
