@@ -39,6 +39,9 @@ static void objects_are_apart(void **state)
     assert_null(pool.roomy);
 }
 
+/* A sanitizer's own memory comes and goes, too; with AddressSanitizer a pool has no slabs. */
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+
 /* Bytes of this process that are mapped. */
 static size_t mapped(void)
 {
@@ -54,7 +57,6 @@ static size_t mapped(void)
 static void memory_goes_back(void **state)
 {
     (void)state;
-#ifndef __SANITIZE_ADDRESS__
     struct pool pool = pool_of(SIZE, KEPT);
     const size_t before = mapped();
     take_all(&pool);
@@ -66,14 +68,17 @@ static void memory_goes_back(void **state)
     pool_put(&pool, objects[MANY - 1]);
     pool_drain(&pool);
     assert_true(mapped() <= before);
-#endif
 }
+
+#endif
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(objects_are_apart),
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
         cmocka_unit_test(memory_goes_back),
+#endif
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
