@@ -1,4 +1,5 @@
 """docs/by-hand.md, line by line: see pages.py."""
+import json
 import os
 
 import freshet
@@ -25,7 +26,7 @@ def test_by_hand(place, scripted):
     place.write("config/by-hand.yaml", config)
     place.start(replaced(start_broker, broker=("127.0.0.1:9092", broker)), ready="bootstrap")
     place.start(start_daemon, ready="msg=ready")
-    eventually(lambda: "live" in place.run(f"{export}; build/freshet status"), within=20)
+    eventually(lambda: json.loads(place.run(f"{export}; build/freshet status --json"))["feed"]["state"] == "live", within=20)
 
     def run(line):
         return place.run(f"{export}; {line.replace('-p 5300', '-p ' + listen.rsplit(':', 1)[1])}")

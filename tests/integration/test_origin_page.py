@@ -48,7 +48,7 @@ def start_origin(place, ports, brokers):
     [config], [key, run] = blocks(text, "yaml"), blocks(text, "sh")
     place.run(replaced(commands(key)[0], bind=("/etc/bind", "."), own=("/etc/freshet/transfer.key", "one-line.key")))
     place.write("origin.yaml", replaced(
-        config, listen=("192.0.2.10:53", f"127.0.0.1:{ports['origin']}"), control=("/run/freshet/", "./run/"),
+        config, listen=("192.0.2.10:53", f"127.0.0.1:{ports['origin']}"), control=("/run/freshet-origin/", "./run/"),
         key=("/etc/freshet/transfer.key", "./one-line.key"), brokers=("kafka.example.com:9092", brokers),
         primary=("192.0.2.1", f"127.0.0.1:{ports['primary']}")))
     check, start, status = (line.replace("/etc/freshet", ".") for line in commands(run))
@@ -114,7 +114,7 @@ def start_log_as_primary(place, port, brokers):
         place.write(f"{key}.key", f"hmac-sha256:{key}.:{SECRET}\n")
     place.write("db.example.com", ZONE)
     place.write("origin.yaml", replaced(config, brokers=("kafka:9092", brokers), listen=("192.0.2.5", f"127.0.0.1:{port}"),
-                                        control=("/run/freshet/", "./"), keys=("/etc/freshet/", "./"),
+                                        control=("/run/freshet-origin/", "./"), keys=("/etc/freshet/", "./"),
                                         notify=("192.0.2.10, 192.0.2.11", "127.0.0.1:9")))
     show, publish, start = (line.replace("kafka:9092", brokers) for line in commands(run))
     assert "+ www.example.com. 3600 A 192.0.2.7" in place.run(show)
