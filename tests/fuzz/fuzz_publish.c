@@ -17,7 +17,7 @@ static void must(bool holds)
 static void check(struct change_set *set)
 {
     struct changeset_error error;
-    struct change_set *again;
+    struct change_set *again = NULL;
     char *json = changeset_format(set);
     must(json && changeset_parse(json, strlen(json), &again, &error) == 0);
     changeset_free(again);
