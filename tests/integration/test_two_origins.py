@@ -24,6 +24,7 @@ def pair_of(fresh_topic, request):
     def make(zone, **options):
         made = two_origins.Pair(fresh_topic, ZONE, zone, **options)
         request.addfinalizer(made.close)
+        made.wait_settled()
         return made
     return make
 

@@ -12,6 +12,7 @@ import dns.rcode
 import dns.tsig
 import dns.update
 
+import kafka.errors
 from kafka.protocol.api import Request, Response
 from kafka.protocol.types import Int16, Int32, Int64, Schema, String
 
@@ -62,6 +63,17 @@ class Pair:
         return process.eventually(
             lambda: next((one for one in members if self.turn(one) == "active"), None), within,
             what="one of them is active")
+
+    def wait_settled(self, group="origins", within=40):
+        """Until the group has handed out all turns: one that has just joined takes some from the other."""
+        def settled():
+            try:
+                [told] = self.topic.cluster.admin.describe_consumer_groups([group])
+            except kafka.errors.KafkaError:  # a broker's first group has no coordinator yet
+                return False
+            return told.state == "Stable" and len(told.members) == len(self.members) and all(
+                member.member_assignment.assignment for member in told.members)
+        process.eventually(settled, within, every=0.1, what="both have their turns")
 
     def other(self, member):
         return self.members[1 - self.members.index(member)]
