@@ -37,7 +37,9 @@ static void complain_of_socket(const struct options *o, int error)
         {ENOENT, "is it running, with this path as `control` in its configuration? -c FILE or "
                  "--control PATH says another"},
         {ECONNREFUSED, "the one that made the socket has ended; start it again"},
-        {EACCES, "the socket is for the user that freshetd runs as, and root: try sudo"},
+        {EACCES,
+         "the socket is for the user that made it and root (try sudo), and for the group that "
+         "`control: {path, group}` may name"},
     };
     const char *next = NULL;
     for (size_t k = 0; k < sizeof ways / sizeof ways[0]; k++)

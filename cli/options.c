@@ -658,7 +658,7 @@ static bool load_config(struct options *o)
         return false;
     }
     if (!o->control)
-        o->control = o->config->control;
+        o->control = o->config->control.path;
     if (!o->control && o->command->accepts & OPT_CONTROL) {
         complain(o, "%s has no control; add one, such as control: %s, or say --control",
                  o->config_path, DEFAULT_CONTROL);

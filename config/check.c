@@ -245,7 +245,7 @@ static bool check_tier_zones(const struct config *config, size_t tier, struct fa
     const struct config_tier *self = &config->tiers[tier];
     for (size_t i = 0; i < self->zone_count; i++) {
         const struct config_zone *zone = &self->zones[i];
-        fault_key(key, "tiers[%zu].zones[%zu]", tier, i);
+        fault_key(key, "tiers[%zu].routes[%zu]", tier, i);
         const struct servers forward = {key, "forward", zone->forward, zone->forward_count};
         const struct servers parent = {key, "parent", zone->parent, zone->parent_count};
         if (zone->stream && forward.count == 0 && parent.count == 0)
@@ -281,7 +281,7 @@ static bool check_needs_feed(const struct config *config, size_t tier, struct fa
         return refuse_without_feed(config, tier, "upstream.parent", "forward or a feed", fault);
     for (size_t i = 0; i < self->zone_count; i++) {
         char option[FAULT_MAX_KEY];
-        fault_key(option, "zones[%zu].parent", i);
+        fault_key(option, "routes[%zu].parent", i);
         if (self->zones[i].parent_count > 0)
             return refuse_without_feed(config, tier, option, "forward or a feed", fault);
     }
@@ -356,7 +356,7 @@ static bool check_zone_names(const struct config *config, size_t tier, struct fa
     char **names = calloc(self->zone_count + 1, sizeof *names);
     for (size_t i = 0; names && i < self->zone_count; i++)
         names[i] = self->zones[i].name;
-    fault_key(list, "tiers[%zu].zones", tier);
+    fault_key(list, "tiers[%zu].routes", tier);
     bool good = check_once(list, names, self->zone_count, fault);
     free(names);
     return good;

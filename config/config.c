@@ -15,6 +15,7 @@
 #include "config/options.h"
 #include "config/outline.h"
 #include "config/schema.h"
+#include "config/spelling.h"
 #include "config/streamed.h"
 #include "config/value.h"
 
@@ -379,6 +380,39 @@ static bool is_of_origin(const char *text, size_t size, enum whose whose)
            (whose == OF_EITHER && outline_find(text, size, "zones", &ignored));
 }
 
+/* A text in the table's own spelling, with the lines it had. */
+static struct config *parse_settled(const struct source *source, bool is_origin,
+                                    struct fault *fault)
+{
+    if (!outline_check(source->text, source->size, fault)) /* the same key by two names, for one */
+        return NULL;
+    struct schema_document *document =
+        schema_load(source->text, source->size, top_of(is_origin), fault);
+    if (!document)
+        return NULL;
+    fault->line_of = line_of;
+    fault->line_arg = source;
+    struct config *config = build_config(document, is_origin, fault);
+    schema_free(document);
+    return config;
+}
+
+static struct config *parse_outlined(const char *text, size_t size, bool is_origin,
+                                     struct fault *fault)
+{
+    char note_text[CONFIG_MAX_ERROR] = "";
+    struct fault note = {.file = fault->file, .text = note_text};
+    struct spelling spelling;
+    if (!spelling_settle(text, size, top_of(is_origin), fault, &note, &spelling))
+        return NULL;
+    const struct source source = {spelling.text, spelling.size};
+    struct config *config = parse_settled(&source, is_origin, fault);
+    if (config)
+        memcpy(config->note, note_text, sizeof config->note);
+    free(spelling.text);
+    return config;
+}
+
 static struct config *parse(const char *path, struct source source, enum whose whose,
                             char ret_error[CONFIG_MAX_ERROR])
 {
@@ -399,16 +433,7 @@ static struct config *parse(const char *path, struct source source, enum whose w
     }
     if (!outline_check(text, size, &fault))
         return NULL;
-    const bool is_origin = is_of_origin(text, size, whose);
-    struct schema_document *document = schema_load(text, size, top_of(is_origin), &fault);
-    if (!document)
-        return NULL;
-    source = (struct source){text, size};
-    fault.line_of = line_of;
-    fault.line_arg = &source;
-    struct config *config = build_config(document, is_origin, &fault);
-    schema_free(document);
-    return config;
+    return parse_outlined(text, size, is_of_origin(text, size, whose), &fault);
 }
 
 struct config *config_parse(const char *path, const char *text, size_t size,

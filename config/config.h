@@ -155,14 +155,20 @@ struct config_origin_zone {
     uint64_t history; /* bytes */
 };
 
+/* The unix socket that the tool speaks to. */
+struct config_control {
+    char *path;  /* NULL for none */
+    char *group; /* whose members may open it too; NULL: nobody else */
+};
+
 /* The file of freshetd, or of freshet-origin: what the other's table does not have is zero. */
 struct config {
     bool is_origin;
     uint32_t workers;
-    uint32_t tcp_clients;           /* connections at a time, per worker */
-    uint64_t tcp_idle_ms;           /* a silent connection is closed after this */
-    uint64_t resolve_timeout_ms;    /* a query is answered within this, if with SERVFAIL */
-    char *control;                  /* path of the unix socket; NULL for none */
+    uint32_t tcp_clients;        /* connections at a time, per worker */
+    uint64_t tcp_idle_ms;        /* a silent connection is closed after this */
+    uint64_t resolve_timeout_ms; /* a query is answered within this, if with SERVFAIL */
+    struct config_control control;
     struct config_address *metrics; /* NULL for none */
     char *log;                      /* error | warning | info | debug */
     char *user, *group;       /* who it becomes once its sockets are open; NULL: nobody else */
@@ -179,7 +185,9 @@ struct config {
     char *publisher;
     struct config_origin_zone *origin_zones;
     size_t origin_zone_count;
-    char *path; /* as it was named, and the text it had: for config_fault() */
+    char note
+        [CONFIG_MAX_ERROR]; /* one line, of an option under its former name; "": there is none */
+    char *path; /* as it was named, and the text it had (spelling.h): for config_fault() */
     char *source;
     size_t source_size;
 };

@@ -151,8 +151,9 @@ static const struct option options[] = {
      .reload = OPTION_RESTART,
      .max = 256,
      LIST_FIELD(config_feed, rdkafka, rdkafka_count),
-     .text = "Properties of librdkafka, each `property=value`, passed through: TLS, SASL, "
-             "timeouts. A secret does not belong in this file: `sasl.password=file:PATH` takes the "
+     .text = "Properties of librdkafka, passed through: TLS, SASL, timeouts. `{security.protocol: "
+             "ssl}`, or `[\"security.protocol=ssl\"]`. A secret does not belong in this file: "
+             "`sasl.password: file:PATH` takes the "
              "value from a file, `file:NAME` from a credential of the service manager "
              "(systemd's `LoadCredential=`). `isolation.level` is `read_committed`, whatever is "
              "said here. Messages "
@@ -249,7 +250,8 @@ static const struct option options[] = {
      .text = "Clients in these networks that are freshet tiers on the same feed are told how far "
              "this one has applied the log (and are not bound by `client_ttl`). Left out: loopback "
              "only."},
-    {.key = "zones",
+    {.key = "routes",
+     .former = "zones",
      .scope = SCOPE_TIER,
      .inner = SCOPE_ZONE,
      .kind = OPTION_TIER_ZONES,
@@ -257,8 +259,8 @@ static const struct option options[] = {
      .min = 1,
      .max = 1024,
      LIST_FIELD(config_tier, zones, zone_count),
-     .text = "Zones that are asked elsewhere than `upstream`, each with all below it; of several "
-             "that have a name, the longest."},
+     .text = "Zones that are not asked of `upstream` but elsewhere, or held here as a whole, each "
+             "with all below it; of several that have a name, the longest."},
     {.key = "special_use",
      .scope = SCOPE_TIER,
      .kind = OPTION_BOOL,
@@ -267,7 +269,7 @@ static const struct option options[] = {
      NUMBER_FIELD(config_tier, special_use),
      .text = "Whether names without a place in the public DNS are answered here and never asked "
              "for: `localhost`, `invalid`, `test`, `onion`, `alt`, `home.arpa`, the reverse zones "
-             "of private addresses (RFC 6761, RFC 6303). A zone of `zones` or of the feed at or "
+             "of private addresses (RFC 6761, RFC 6303). A zone of `routes` or of the feed at or "
              "below one of them is asked for all the same."},
     {.key = "hosts",
      .scope = SCOPE_TIER,
@@ -469,7 +471,7 @@ static const struct option options[] = {
      .kind = OPTION_LINK,
      .reload = OPTION_RESTART,
      FIELD(config_tier, link),
-     .text = "A simulated distance to those servers, or to the tier above; those of `zones` stay "
+     .text = "A simulated distance to those servers, or to the tier above; those of `routes` stay "
              "where they are. Needs `experiment`."},
 
     {.key = "name",
@@ -536,6 +538,26 @@ static const struct option options[] = {
      FIELD(config_zone, key),
      .text = "Name of the key in `keys` that NOTIFYs to `notify` are signed with. Left out: none "
              "is."},
+
+    {.key = "path",
+     .scope = SCOPE_CONTROL,
+     .kind = OPTION_TEXT,
+     .reload = OPTION_RESTART,
+     .required = true,
+     .min = 1,
+     .max = 107,
+     .limit = "a unix socket's path",
+     FIELD(config_control, path),
+     .text = "Where the socket is made. Whoever may open it may do all that `freshet` does there."},
+    {.key = "group",
+     .scope = SCOPE_CONTROL,
+     .kind = OPTION_TEXT,
+     .reload = OPTION_RESTART,
+     .min = 1,
+     .max = 256,
+     FIELD(config_control, group),
+     .text = "A group whose members may open it too: the socket is its, with mode 0660. Left out: "
+             "0600, for the user of the process and root."},
 
     {.key = "delay",
      .scope = SCOPE_LINK,
@@ -610,6 +632,16 @@ const struct option *options_find(enum option_scope scope, const char *key, size
     const struct option *rows = options_of(scope, &count);
     for (size_t i = 0; i < count; i++)
         if (strlen(rows[i].key) == length && memcmp(rows[i].key, key, length) == 0)
+            return &rows[i];
+    return NULL;
+}
+
+const struct option *options_find_former(enum option_scope scope, const char *key)
+{
+    size_t count;
+    const struct option *rows = options_of(scope, &count);
+    for (size_t i = 0; i < count; i++)
+        if (rows[i].former && strcmp(rows[i].former, key) == 0)
             return &rows[i];
     return NULL;
 }
@@ -704,8 +736,12 @@ static const struct section sections[SCOPE_COUNT] = {
     [SCOPE_CLIENTS] = {"`tiers[].clients`", "tiers[].clients.", "Who may ask, and how much."},
     [SCOPE_CACHE] = {"`tiers[].cache`", "tiers[].cache.", "What a tier keeps, and for how long."},
     [SCOPE_UPSTREAM] = {"`tiers[].upstream`", "tiers[].upstream.", "What a tier asks."},
-    [SCOPE_ZONE] = {"`tiers[].zones`", "tiers[].zones[].",
-                    "A list; each entry is one zone and whom to ask for it."},
+    [SCOPE_ZONE] =
+        {"`tiers[].routes`", "tiers[].routes[].",
+         "A list; each entry is one zone and whom to ask for it. (Called `zones` before; "
+         "that is still read.)"},
+    [SCOPE_CONTROL] = {"`control`", "control.",
+                       "The same in the files of freshetd and freshet-origin."},
     [SCOPE_LINK] = {"`feed.link` and `tiers[].upstream.link`", "link.",
                     "A distance that is simulated within this process, for experiments: a laptop "
                     "stands for continents."},
@@ -724,7 +760,7 @@ static const char *const kind_names[] = {
     [OPTION_SHARE] = "percentage",
     [OPTION_BOOL] = "true or false",
     [OPTION_TEXT] = "text",
-    [OPTION_BROKERS] = "list of `host:port`",
+    [OPTION_BROKERS] = "`host:port`, or a list of them",
     [OPTION_TIER_NAME] = "name",
     [OPTION_TOPIC] = "Kafka topic",
     [OPTION_LOG_LEVEL] = "level",
@@ -736,7 +772,7 @@ static const char *const kind_names[] = {
     [OPTION_ZONES] = "list of domain names",
     [OPTION_ZONE_LIST] = "list of domain names, or `file:PATH`",
     [OPTION_TEXTS] = "list of texts",
-    [OPTION_PROPERTIES] = "list of `property=value`",
+    [OPTION_PROPERTIES] = "mapping of properties, or list of `property=value`",
     [OPTION_MAPPING] = "mapping",
     [OPTION_FEED] = "mapping",
     [OPTION_LINK] = "mapping",

@@ -32,7 +32,8 @@ enum option_scope {
     SCOPE_UPSTREAM,
     SCOPE_ZONE,
     SCOPE_LINK,
-    SCOPE_ORIGIN, /* the top of freshet-origin's file; it has a table of its own */
+    SCOPE_CONTROL, /* of both files */
+    SCOPE_ORIGIN,  /* the top of freshet-origin's file; it has a table of its own */
     SCOPE_ORIGIN_FEED,
     SCOPE_ORIGIN_ZONE,
     SCOPE_COUNT,
@@ -48,19 +49,19 @@ enum option_kind {
     OPTION_SHARE,        /* a percentage, stored in millionths */
     OPTION_BOOL,         /* true or false */
     OPTION_TEXT,         /* range: its length in bytes */
-    OPTION_BROKERS,      /* likewise: "host:port,host:port" */
+    OPTION_BROKERS,      /* likewise: "host:port,host:port", or a list of such (spelling.h) */
     OPTION_TIER_NAME,
     OPTION_TOPIC,
     OPTION_LOG_LEVEL,
-    OPTION_ADDRESS,      /* one, the port is required */
-    OPTION_ADDRESSES,    /* a list, port 53 unless written; range: how many */
-    OPTION_TARGETS,      /* as OPTION_ADDRESSES, of servers to send to: no 0.0.0.0 */
-    OPTION_NETWORKS,     /* a list of address prefixes */
-    OPTION_ZONE,         /* a domain name */
-    OPTION_ZONES,        /* a list of domain names */
-    OPTION_ZONE_LIST,    /* likewise, or "file:PATH" of files with them */
-    OPTION_TEXTS,        /* a list of texts: paths, records */
-    OPTION_PROPERTIES,   /* a list of librdkafka "property=value" or "property=file:PATH" */
+    OPTION_ADDRESS,   /* one, the port is required */
+    OPTION_ADDRESSES, /* a list, port 53 unless written; range: how many */
+    OPTION_TARGETS,   /* as OPTION_ADDRESSES, of servers to send to: no 0.0.0.0 */
+    OPTION_NETWORKS,  /* a list of address prefixes */
+    OPTION_ZONE,      /* a domain name */
+    OPTION_ZONES,     /* a list of domain names */
+    OPTION_ZONE_LIST, /* likewise, or "file:PATH" of files with them */
+    OPTION_TEXTS,     /* a list of texts: paths, records */
+    OPTION_PROPERTIES, /* a list of librdkafka "property=value" or "property=file:PATH", or a mapping (spelling.h) */
     OPTION_MAPPING,      /* a mapping, its fields within the parent's structure at `field` */
     OPTION_FEED,         /* a mapping that may be left out, allocated */
     OPTION_LINK,         /* likewise */
@@ -97,7 +98,11 @@ struct option {
     long field;         /* offset in the structure of `scope` */
     long count;         /* lists: offset of the field that counts them */
     size_t width;       /* numbers: bytes of the field, 4 or 8; OPTION_BOOL: those of a bool */
-    const char *text;   /* one sentence for the reference */
+    const char
+        *former; /* what the key was called before; still read, with a note. NULL: nothing else */
+    const char
+        *brief; /* mappings: a value in its place is that of this key of it. NULL: none may be */
+    const char *text; /* one sentence for the reference */
 };
 
 /* The rows of one mapping; `ret_count` says how many. */
@@ -112,6 +117,9 @@ extern const size_t options_of_origin_count;
 
 /* The row of `key` in `scope`, `length` bytes of it, or NULL. */
 const struct option *options_find(enum option_scope scope, const char *key, size_t length);
+
+/* The row in `scope` that was called `key`, or NULL. */
+const struct option *options_find_former(enum option_scope scope, const char *key);
 
 /* "name, listen, cache, upstream": writes the keys of `scope`. */
 void options_list_keys(enum option_scope scope, char *ret_text, size_t room);

@@ -93,7 +93,7 @@ const struct option options_of_origin[] = {
      .min = 1,
      .max = 256,
      LIST_FIELD(config_feed, rdkafka, rdkafka_count),
-     .text = "Further properties of librdkafka, each `property=value`, as in freshetd's file."},
+     .text = "Further properties of librdkafka, as in freshetd's file."},
 
     {.key = "name",
      .scope = SCOPE_ORIGIN_ZONE,

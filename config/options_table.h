@@ -16,13 +16,13 @@
 #define PROGRAM_ROWS(scope_)                                                                       \
     {.key = "control",                                                                             \
      .scope = (scope_),                                                                            \
-     .kind = OPTION_TEXT,                                                                          \
-     .reload = OPTION_RESTART,                                                                     \
-     .min = 1,                                                                                     \
-     .max = 107,                                                                                   \
-     .limit = "a unix socket's path",                                                              \
+     .inner = SCOPE_CONTROL,                                                                       \
+     .kind = OPTION_MAPPING,                                                                       \
+     .reload = OPTION_INSIDE,                                                                      \
+     .brief = "path",                                                                              \
      FIELD(config, control),                                                                       \
-     .text = "Path of the unix socket that the tool `freshet` speaks to. Left out: no socket."},   \
+     .text = "The unix socket that the tool `freshet` speaks to; its path alone will do. Left "    \
+             "out: no socket."},                                                                   \
         {.key = "metrics",                                                                         \
          .scope = (scope_),                                                                        \
          .kind = OPTION_ADDRESS,                                                                   \
@@ -62,7 +62,7 @@
      .min = 1,                                                                                     \
      .max = 4096,                                                                                  \
      FIELD(config_feed, brokers),                                                                  \
-     .text = "Kafka brokers to start from, `host:port`, separated by commas."},                    \
+     .text = "Kafka brokers to start from, `host:port`: a list, or separated by commas."},         \
         {.key = "updates",                                                                         \
          .scope = (scope_),                                                                        \
          .kind = OPTION_TOPIC,                                                                     \

@@ -9,7 +9,7 @@
 enum {
     MAX_DEPTH = 8, /* collections within each other; the deepest key of ours lies in six */
     MAX_KEYS = 64, /* in one mapping */
-    MAX_KEY = 48,  /* bytes of a key */
+    MAX_KEY = 63,  /* bytes of a key: the longest of librdkafka has 49 */
     MAX_PATH = MAX_DEPTH * (MAX_KEY + sizeof("[4294967295]")),
 };
 

@@ -63,7 +63,7 @@ static bool check_streamed(const struct config *config, size_t tier, size_t inde
 {
     char key[FAULT_MAX_KEY], quote[FAULT_MAX_QUOTE];
     const struct config_zone *zone = &config->tiers[tier].zones[index];
-    fault_key(key, "tiers[%zu].zones[%zu].stream", tier, index);
+    fault_key(key, "tiers[%zu].routes[%zu].stream", tier, index);
     if (!config->feed || !config->tiers[tier].subscribe)
         return fault_set(fault, key, "needs a feed, and %s; expected false or a feed",
                          config->feed ? "this tier does not subscribe" : "none is configured");
@@ -72,7 +72,7 @@ static bool check_streamed(const struct config *config, size_t tier, size_t inde
                          fault_quote(zone->name, quote));
     if (!zone->fallback || strcmp(zone->fallback, "upstream") == 0)
         return true;
-    fault_key(key, "tiers[%zu].zones[%zu].fallback", tier, index);
+    fault_key(key, "tiers[%zu].routes[%zu].fallback", tier, index);
     return fault_set(fault, key, "%s is none; expected upstream",
                      fault_quote(zone->fallback, quote));
 }
@@ -86,7 +86,7 @@ bool streamed_check(const struct config *config, size_t tier, struct fault *faul
     if (!good)
         fault_memory(fault);
     for (size_t i = 0; good && i < self->zone_count; i++) {
-        fault_key(mapping, "tiers[%zu].zones[%zu]", tier, i);
+        fault_key(mapping, "tiers[%zu].routes[%zu]", tier, i);
         good = check_plain(&self->zones[i], mapping, fault) &&
                (!self->zones[i].stream || check_streamed(config, tier, i, followed[i], fault));
     }
@@ -123,7 +123,7 @@ bool streamed_differ(const struct config *running, const struct config *wanted,
         if (!zone)
             zone = only_here(two, one);
         if (zone) {
-            snprintf(ret_key, CONFIG_MAX_ERROR, "tiers[%s].zones[%.300s].stream", one->name,
+            snprintf(ret_key, CONFIG_MAX_ERROR, "tiers[%s].routes[%.300s].stream", one->name,
                      zone->name);
             return true;
         }

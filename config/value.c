@@ -201,6 +201,16 @@ static bool is_broker(const char *text, size_t length)
     return port[0] == '\0' || (port[0] == ':' && is_port(port + 1));
 }
 
+/* The one of them that is none. */
+static bool refuse_broker(const struct input *input, const char *text, size_t length)
+{
+    char broker[MAX_BROKER];
+    struct input one = *input;
+    snprintf(broker, sizeof broker, "%.*s", (int)(length < MAX_BROKER ? length : MAX_BROKER), text);
+    one.text = broker;
+    return refuse(&one, "is no broker", "host:port, or several: a list, or separated by commas");
+}
+
 static bool check_brokers(const struct input *input)
 {
     const char *text = input->text;
@@ -210,7 +220,7 @@ static bool check_brokers(const struct input *input)
         length = strcspn(text, ",");
         if (!is_broker(text + strspn(text, " "), length - strspn(text, " ")) ||
             (text[length] == ',' && !text[length + 1]))
-            return refuse(input, "is no list of brokers", "host:port, separated by commas");
+            return refuse_broker(input, text + strspn(text, " "), length - strspn(text, " "));
     }
     return true;
 }

@@ -4,6 +4,7 @@
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <libgen.h>
 #include <limits.h>
 #include <stdio.h>
@@ -19,6 +20,8 @@
 #include "daemon/accept.h"
 #include "daemon/clock.h"
 #include "daemon/log.h"
+
+#define NO_GROUP "there is no group \"%.128s\"; expected one of this machine"
 
 enum {
     MAX_REQUEST = 64 * 1024,
@@ -317,16 +320,42 @@ static bool is_served(const struct sockaddr_un *address)
     return served;
 }
 
-/* A bound, listening socket, or -1 with errno. The mode is right from its first moment. */
-static int listen_at(const struct sockaddr_un *address)
+static bool find_group(const char *name, gid_t *ret_gid)
+{
+    const struct group *group = getgrnam(name);
+    if (group)
+        *ret_gid = group->gr_gid;
+    return group != NULL;
+}
+
+/* Whose the socket is. */
+struct ownership {
+    bool wanted; /* by a user */
+    uid_t uid;   /* -1: as it is */
+    gid_t gid;
+    bool grouped; /* its group may open it */
+};
+
+static void own(const struct sockaddr_un *address, const struct ownership *owner, int *error)
+{
+    if (*error != 0 || (!owner->wanted && !owner->grouped))
+        return;
+    const int refused = lchown(address->sun_path, owner->uid, owner->gid);
+    if (owner->grouped)
+        *error = refused;
+}
+
+/* A bound, listening socket, or -1 with errno. Who may open it is settled before anybody can: before it listens. */
+static int listen_at(const struct sockaddr_un *address, const struct ownership *owner)
 {
     enum { BACKLOG = 128 };
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return -1;
-    mode_t old = umask(0177);
+    mode_t old = umask(owner->grouped ? 0117 : 0177);
     int error = bind(fd, (const struct sockaddr *)address, sizeof *address);
     umask(old);
+    own(address, owner, &error);
     if (error != 0 || listen(fd, BACKLOG) != 0) {
         int saved = errno;
         close(fd);
@@ -361,7 +390,7 @@ static void make_directory_of(const char *path, const struct identity *owner)
 }
 
 /* The last directory of the path is made where it is missing; the one above is not. */
-const char *control_check(const char *path)
+static const char *check_path(const char *path)
 {
     struct stat info;
     char copy[PATH_MAX], above[PATH_MAX];
@@ -378,6 +407,20 @@ const char *control_check(const char *path)
     if (!S_ISDIR(info.st_mode))
         return strerror(ENOTDIR);
     return access(directory, W_OK | X_OK) == 0 ? NULL : strerror(errno);
+}
+
+bool control_check(const struct config_control *place, const char **ret_key,
+                   char ret_error[CONTROL_MAX_ERROR])
+{
+    const char *why = check_path(place->path);
+    gid_t gid;
+    *ret_key = "control";
+    snprintf(ret_error, CONTROL_MAX_ERROR, "%s: %s", place->path, why ? why : "");
+    if (why || !place->group || find_group(place->group, &gid))
+        return why == NULL;
+    *ret_key = "control.group";
+    snprintf(ret_error, CONTROL_MAX_ERROR, NO_GROUP, place->group);
+    return false;
 }
 
 /* Takes over `fd`. NULL: no memory. */
@@ -404,28 +447,34 @@ static struct control *control_new(struct event_base *base, const char *path,
     return NULL;
 }
 
-struct control *control_open(struct event_base *base, const char *path,
+struct control *control_open(struct event_base *base, const struct config_control *place,
                              const struct control_commands *commands, const struct identity *owner,
                              char ret_error[CONTROL_MAX_ERROR])
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
+    const char *path = place->path;
+    struct ownership ownership = {owner->wanted, owner->wanted ? owner->uid : (uid_t)-1,
+                                  owner->wanted ? owner->gid : (gid_t)-1, place->group != NULL};
     if (strlen(path) >= sizeof address.sun_path) {
         snprintf(ret_error, CONTROL_MAX_ERROR, "the path is longer than %zu bytes",
                  sizeof address.sun_path - 1);
         return NULL;
     }
     strcpy(address.sun_path, path);
+    if (place->group && !find_group(place->group, &ownership.gid)) {
+        snprintf(ret_error, CONTROL_MAX_ERROR, NO_GROUP, place->group);
+        return NULL;
+    }
     make_directory_of(path, owner);
     int lock = lock_directory(path);
     const char *wrong = clear_path(&address);
-    int fd = wrong ? -1 : listen_at(&address);
+    int fd = wrong ? -1 : listen_at(&address, &ownership);
+    const int error = errno;
     unlock_directory(lock);
     if (fd < 0) {
-        snprintf(ret_error, CONTROL_MAX_ERROR, "%s: %s", path, wrong ? wrong : strerror(errno));
+        snprintf(ret_error, CONTROL_MAX_ERROR, "%s: %s", path, wrong ? wrong : strerror(error));
         return NULL;
     }
-    if (owner->wanted)
-        (void)!lchown(path, owner->uid, owner->gid);
     struct control *control = control_new(base, path, commands, fd);
     if (!control)
         snprintf(ret_error, CONTROL_MAX_ERROR, "out of memory");

@@ -7,7 +7,7 @@
  * A client is answered as fast as it takes the answers: what waits for it is bounded. One that takes nothing for 30 s, or
  * asks nothing, is dropped, and so is one whose request is not whole by then. Of 64 the quietest makes room for another.
  *
- * Whoever may open the socket may do all of it: it is made with mode 0600.
+ * Whoever may open the socket may do all of it: it is made with mode 0600, or 0660 where a group is named.
  *
  * Threads: all on the main thread.
  */
@@ -19,6 +19,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 
+#include "config/config.h"
 #include "daemon/privileges.h"
 
 enum { CONTROL_MAX_ERROR = 256 };
@@ -46,16 +47,20 @@ json_t *control_refuse(const char *text);
 void control_write_line(struct evbuffer *out, json_t *object);
 
 /*
- * Listens at `path`, replacing a socket that nobody serves any more, and makes its directory if that is not there: it and
- * the socket are `owner`'s. NULL with one line in `ret_error`: a live instance serves it, no permission, path too
- * long, ...
+ * Listens at the path, replacing a socket that nobody serves any more, and makes its directory if that is not there: it
+ * and the socket are `owner`'s, the socket's group the one that is named. NULL with one line in `ret_error`: a live
+ * instance serves it, no permission, path too long, no such group, ...
  */
-struct control *control_open(struct event_base *base, const char *path,
+struct control *control_open(struct event_base *base, const struct config_control *place,
                              const struct control_commands *commands, const struct identity *owner,
                              char ret_error[CONTROL_MAX_ERROR]);
 
-/* Why it could not be opened there, but for another instance that is running; NULL if it could. Opens nothing. */
-const char *control_check(const char *path);
+/*
+ * Whether it could be opened there, but for another instance that is running. Opens nothing. False, with the
+ * key's path, and a line without it.
+ */
+bool control_check(const struct config_control *place, const char **ret_key,
+                   char ret_error[CONTROL_MAX_ERROR]);
 
 /* Closes it and removes the socket. NULL is fine. */
 void control_close(struct control *control);

@@ -98,6 +98,14 @@ void log_at(struct log_place *place, enum log_level level, const char *format, .
     va_end(args);
 }
 
+void log_note(const char *note)
+{
+    char quoted[LOG_MAX_QUOTED];
+    if (note[0])
+        log_line(LOG_LEVEL_WARNING, "msg=\"the configuration has an old name\" note=%s",
+                 log_quote(note, quoted));
+}
+
 static void on_libevent(int severity, const char *text)
 {
     static const enum log_level levels[] = {

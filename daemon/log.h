@@ -40,6 +40,9 @@ void log_at(struct log_place *place, enum log_level level, const char *format, .
 /* The decision: whether the line may go out at `now_ms`, with how many were left out before it. Any thread. */
 bool log_place_may(struct log_place *place, uint64_t now_ms, uint64_t *ret_more);
 
+/* A configuration's note on what it is written like (config.h); "": nothing is logged. */
+void log_note(const char *note);
+
 /* What libevent has to say goes through here, too, once a second at most. */
 void log_libevent(void);
 

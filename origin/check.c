@@ -100,9 +100,10 @@ static int check_http(const struct config *config, const char *key,
 
 int check_origin_sockets(const struct config *config, char ret_error[CONFIG_MAX_ERROR])
 {
-    const char *control = config->control ? control_check(config->control) : NULL;
-    if (control) {
-        config_fault(config, ret_error, "control", "%s: %s", config->control, control);
+    const char *key;
+    char why[CONTROL_MAX_ERROR];
+    if (config->control.path && !control_check(&config->control, &key, why)) {
+        config_fault(config, ret_error, key, "%s", why);
         return ERR_CONFIG;
     }
     int result = check_http(config, "metrics", config->metrics, ret_error);

@@ -158,8 +158,9 @@ static bool open_sockets(struct program *program, char error[CONFIG_MAX_ERROR])
         config_fault(config, error, "listen", "%s", why);
         return false;
     }
-    if (config->control && !(program->control = control_open(program->base, config->control,
-                                                             &commands, &program->identity, why))) {
+    if (config->control.path &&
+        !(program->control =
+              control_open(program->base, &config->control, &commands, &program->identity, why))) {
         config_fault(config, error, "control", "%s", why);
         return false;
     }
@@ -293,6 +294,7 @@ static int run(const char *config_path, struct config *config, struct keyring ke
     log_libevent();
     log_set_level(log_level_from_text(config->log));
     if (program.base && start(&program, error)) {
+        log_note(config->note);
         log_line(LOG_LEVEL_INFO,
                  "msg=ready program=freshet-origin version=" FRESHET_VERSION
                  " pid=%d zones=%zu topic=%s",
@@ -326,6 +328,7 @@ int main(int argc, char **argv)
     }
     if (!arguments.check_only)
         return run(arguments.config_path, config, keyring);
+    log_note(config->note);
     keyring_clear(&keyring);
     config_free(config);
     return EXIT_SUCCESS;

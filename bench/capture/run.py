@@ -150,7 +150,7 @@ class Stage:
         self.regional = self._tier(stack, {"tiers": [freshet.tier("regional", [self.primary])], "feed": feed})
         self.stub = self._tier(stack, {"tiers": [freshet.tier("stub", [self.regional], way="parent")], "feed": feed})
         streaming = {**freshet.tier("streamed", [self.primary]),
-                     "zones": [{"name": ZONE, "stream": True, "authoritative": True}]}
+                     "routes": [{"name": ZONE, "stream": True, "authoritative": True}]}
         self.streamed = self._tier(stack, {"tiers": [streaming], "feed": feed})
         process.eventually(lambda: self.streamed.status()["streamed"][0]["state"] == "live", within=30, what="the zone is streamed")
         for number in range(NAMES):

@@ -74,7 +74,7 @@ def start(key, upstreams, limit=None, **tier):
     if key == "unbound":
         return peers.forwarder("unbound", port, size=64 * MIB, prefix=prefix, ready=lambda server: os.path.exists(server.control_path),
                                more="".join(MORE_ZONES.format(name=name, port=at) for name, at in upstreams.zones.items()))
-    section = {**freshet.tier("os", [("127.0.0.1", port)], size="64MiB"), **tier, "zones": [
+    section = {**freshet.tier("os", [("127.0.0.1", port)], size="64MiB"), **tier, "routes": [
         {"name": name, "forward": [f"127.0.0.1:{at}"]} for name, at in upstreams.zones.items()]}
     return freshet.Freshetd({"tiers": [section]}, log="info", files=limit)
 

@@ -91,7 +91,7 @@ class FromSnapshot:
 
     def __init__(self, stock, cores=None, size="512MiB"):
         tier = freshet.tier("os", [("127.0.0.1", 9)], size=size)
-        tier["zones"] = [{"name": ZONE, "stream": True, "authoritative": True}]
+        tier["routes"] = [{"name": ZONE, "stream": True, "authoritative": True}]
         config = {"tiers": [tier], "workers": 1, "feed": freshet.feed(stock.updates, [ZONE], snapshots=stock.snapshots.name,
                                                                       lease="60s")}
         began = time.monotonic()

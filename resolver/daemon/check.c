@@ -74,7 +74,7 @@ static int check_key_names(const struct config *config, const struct keyring *ke
             const char *name = missing_key(&config->tiers[i].zones[k], keyring, place);
             if (!name)
                 continue;
-            snprintf(key, sizeof key, "tiers[%zu].zones[%zu].%s", i, k, place);
+            snprintf(key, sizeof key, "tiers[%zu].routes[%zu].%s", i, k, place);
             config_fault(config, ret_error, key, "%s is none of `keys`; expected the name of one",
                          name);
             return ERR_CONFIG;
@@ -214,10 +214,11 @@ static int check_hosts(const struct config *config, char ret_error[CONFIG_MAX_ER
 
 static int check_control(const struct config *config, char ret_error[CONFIG_MAX_ERROR])
 {
-    const char *why = config->control ? control_check(config->control) : NULL;
-    if (!why)
+    const char *key;
+    char why[CONTROL_MAX_ERROR];
+    if (!config->control.path || control_check(&config->control, &key, why))
         return ERR_OK;
-    config_fault(config, ret_error, "control", "%s: %s", config->control, why);
+    config_fault(config, ret_error, key, "%s", why);
     return ERR_CONFIG;
 }
 

@@ -166,11 +166,11 @@ static bool open_control(struct program *program, char error[CONFIG_MAX_ERROR])
 {
     const struct config *config = program->daemon->config;
     char why[CONTROL_MAX_ERROR];
-    if (!config->control)
+    if (!config->control.path)
         return true;
     const struct control_commands commands = {commands_answer, program->daemon};
     program->control =
-        control_open(program->base, config->control, &commands, &program->identity, why);
+        control_open(program->base, &config->control, &commands, &program->identity, why);
     if (!program->control)
         config_fault(config, error, "control", "%s", why);
     return program->control != NULL;
@@ -319,6 +319,7 @@ static void announce(const struct daemon *daemon)
     if (check_secret_is_shown(config))
         log_line(LOG_LEVEL_WARNING, "msg=\"a secret stands in the configuration, which others may "
                                     "read: file: in its place takes it from a file\"");
+    log_note(config->note);
     if (config->experiment)
         log_line(LOG_LEVEL_WARNING, "msg=\"an experiment: distances may be simulated\"");
     listeners_announce(daemon->listeners, config);
@@ -367,6 +368,7 @@ int main(int argc, char **argv)
         return EXIT_FAILURE;
     }
     if (arguments.check_only) {
+        log_note(config->note);
         config_free(config);
         return EXIT_SUCCESS;
     }

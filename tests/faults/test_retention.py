@@ -127,7 +127,7 @@ class Place:
     def consumer(self):
         """A cache that has the zone from the stream, or else nowhere: its upstream is not there."""
         nobody = ("127.0.0.1", process.free_port())
-        tier = {**freshet.tier("os", [nobody]), "zones": [{"name": ZONE, "stream": True, "authoritative": True}]}
+        tier = {**freshet.tier("os", [nobody]), "routes": [{"name": ZONE, "stream": True, "authoritative": True}]}
         return freshet.Freshetd({"tiers": [tier], "resolve_timeout": "1s",
                                  "feed": freshet.feed(self.updates, [ZONE], snapshots=self.snapshots.name)}, log="info")
 

@@ -27,7 +27,8 @@ def top(text):
 
 
 def feed(text, brokers="127.0.0.1:1"):
-    return f'{TIER}feed:\n  brokers: "{brokers}"\n  zones: [example.com.]\n  {text}\n'
+    brokers = brokers if brokers.startswith("[") else f'"{brokers}"'
+    return f'{TIER}feed:\n  brokers: {brokers}\n  zones: [example.com.]\n  {text}\n'
 
 
 FEED = 'feed: {brokers: "127.0.0.1:1", zones: [example.com.]}\n'
@@ -109,42 +110,47 @@ TABLE = {
     "no such tier": (tier("", upstream="{tier: roof}"), 4, '"roof" is no tier of this file'),
     "one name for two": (TIER.replace("]}}]", ']}}, {name: os, listen: ["127.0.0.1:1"], upstream: '
                                       "{forward: [192.0.2.1]}}]"), 1, "is the name of tiers[0]"),
-    "a zone twice": (tier("zones: [{name: a., forward: [192.0.2.1]}, {name: A, forward: [192.0.2.1]}]"),
-                     5, "tiers[0].zones[1]: \"A\" is tiers[0].zones[0] again"),
-    "streamed without a feed": (tier("zones: [{name: a., stream: true}]"), 5,
-                                "tiers[0].zones[0].stream: needs a feed, and none is configured"),
-    "streamed and not followed": (tier("zones: [{name: example.org., stream: true}]") + FEED, 5,
-                                  'tiers[0].zones[0].stream: "example.org." is not in feed.zones'),
-    "streamed and not subscribed": (tier("subscribe: false\n  zones: [{name: example.com., stream: true}]") + FEED, 6,
-                                    "tiers[0].zones[0].stream: needs a feed, and this tier does not subscribe"),
-    "streamed by two ways": (tier("zones: [{name: example.com., stream: true, forward: [192.0.2.1], parent: [192.0.2.2]}]")
-                             + FEED, 5, "tiers[0].zones[0]: both forward and parent"),
-    "authority for no zone": (tier("zones: [{name: a., forward: [192.0.2.1], authoritative: true}]"), 5,
-                              "tiers[0].zones[0].authoritative: is for a streamed zone"),
-    "a fallback for no zone": (tier("zones: [{name: a., forward: [192.0.2.1], fallback: upstream}]"), 5,
-                               "tiers[0].zones[0].fallback: is for a streamed zone"),
-    "transfers of what is not handed on": (tier("zones: [{name: example.com., stream: true, transfer_from: ['::1']}]") + FEED, 5,
-                                           "tiers[0].zones[0].transfer_from: is for a zone that is handed on"),
-    "a key there is not": (tier("zones: [{name: example.com., stream: true, authoritative: true, transfer_keys: [a.]}]")
-                           + FEED, 5, "tiers[0].zones[0].transfer_keys[0]: a. is none of `keys`"),
-    "a key to sign with there is not": (tier("zones: [{name: example.com., stream: true, authoritative: true, key: a.}]")
-                                        + FEED, 5, "tiers[0].zones[0].key: a. is none of `keys`"),
+    "a zone twice": (tier("routes: [{name: a., forward: [192.0.2.1]}, {name: A, forward: [192.0.2.1]}]"),
+                     5, "tiers[0].routes[1]: \"A\" is tiers[0].routes[0] again"),
+    "streamed without a feed": (tier("routes: [{name: a., stream: true}]"), 5,
+                                "tiers[0].routes[0].stream: needs a feed, and none is configured"),
+    "streamed and not followed": (tier("routes: [{name: example.org., stream: true}]") + FEED, 5,
+                                  'tiers[0].routes[0].stream: "example.org." is not in feed.zones'),
+    "streamed and not subscribed": (tier("subscribe: false\n  routes: [{name: example.com., stream: true}]") + FEED, 6,
+                                    "tiers[0].routes[0].stream: needs a feed, and this tier does not subscribe"),
+    "streamed by two ways": (tier("routes: [{name: example.com., stream: true, forward: [192.0.2.1], parent: [192.0.2.2]}]")
+                             + FEED, 5, "tiers[0].routes[0]: both forward and parent"),
+    "authority for no zone": (tier("routes: [{name: a., forward: [192.0.2.1], authoritative: true}]"), 5,
+                              "tiers[0].routes[0].authoritative: is for a streamed zone"),
+    "a fallback for no zone": (tier("routes: [{name: a., forward: [192.0.2.1], fallback: upstream}]"), 5,
+                               "tiers[0].routes[0].fallback: is for a streamed zone"),
+    "transfers of what is not handed on": (tier("routes: [{name: example.com., stream: true, transfer_from: ['::1']}]") + FEED, 5,
+                                           "tiers[0].routes[0].transfer_from: is for a zone that is handed on"),
+    "a key there is not": (tier("routes: [{name: example.com., stream: true, authoritative: true, transfer_keys: [a.]}]")
+                           + FEED, 5, "tiers[0].routes[0].transfer_keys[0]: a. is none of `keys`"),
+    "a key to sign with there is not": (tier("routes: [{name: example.com., stream: true, authoritative: true, key: a.}]")
+                                        + FEED, 5, "tiers[0].routes[0].key: a. is none of `keys`"),
     "a key that is none": (top("keys: [nothing]"), 2, "keys[0]: is not ALGORITHM:NAME:BASE64"),
-    "a fallback there is not": (tier("zones: [{name: example.com., stream: true, fallback: nowhere}]") + FEED, 5,
-                                'tiers[0].zones[0].fallback: "nowhere" is none; expected upstream'),
+    "a fallback there is not": (tier("routes: [{name: example.com., stream: true, fallback: nowhere}]") + FEED, 5,
+                                'tiers[0].routes[0].fallback: "nowhere" is none; expected upstream'),
     "snapshots among the updates": (feed("snapshots: dns.updates"), 5,
                                     "feed.snapshots: is feed.updates too; expected another topic"),
-    "a wildcard for a zone": (tier("zones: [{name: '*.a.', forward: [192.0.2.1]}]"), 5, "is a wildcard"),
+    "a wildcard for a zone": (tier("routes: [{name: '*.a.', forward: [192.0.2.1]}]"), 5, "is a wildcard"),
     "a link in earnest": (tier("", upstream="{forward: [192.0.2.1], link: {delay: 1ms}}"), 4,
                           "is only for experiments"),
     # records and paths
     "no record": (tier('local: ["printer.lan. A 192.0.2.9", "printer.lan. A 192.0.2"]'), 5,
                   "tiers[0].local[1]: "),
     "control in no directory": (top("control: $dir/a/b/c.sock"), 2, "control: $dir/a/b/c.sock: No such"),
+    "control of no group": (top("control: {path: $dir/c.sock, group: nowhere}"), 2,
+                            'control.group: there is no group "nowhere"'),
+    "brokers in two depths": (feed("", brokers="[a, [b]]"), 3, "feed.brokers[1]: is a list or a mapping"),
+    "a property of properties": (feed("rdkafka: {ssl: {ca: x}}"), 5, "feed.rdkafka.ssl: is a list or a mapping"),
+    "freshet's own property": (feed("rdkafka: {group.id: x}"), 5, 'feed.rdkafka[0]: "group.id"'),
     "control is a file": (top("control: $dir/file"), 2, "is there already and is no socket"),
     "control is a directory": (top("control: $dir"), 2, "is there already and is no socket"),
     "control below a file": (top("control: $dir/file/c.sock"), 2, "Not a directory"),
-    "control too long": (top("control: /" + "x" * 107), 2, "control: "),
+    "control too long": (top("control: /" + "x" * 107), 2, "control.path: "),
     # who
     "no such user": (top("user: nobody-of-that-name"), 2,
                      'user: "nobody-of-that-name": no such user; expected one of this machine'),
@@ -154,8 +160,8 @@ TABLE = {
         "tiers[0].hosts[1]: $dir/secret/hosts: user may not read it"),
     # the feed
     "no brokers": (feed("", brokers=""), 3, 'feed.brokers: "" is empty'),
-    "a broker's port": (feed("", brokers="kafka:99999"), 3, "is no list of brokers"),
-    "a hole in the brokers": (feed("", brokers="a:1,,b:1"), 3, "is no list of brokers"),
+    "a broker's port": (feed("", brokers="kafka:99999"), 3, "is no broker"),
+    "a hole in the brokers": (feed("", brokers="a:1,,b:1"), 3, "is no broker"),
     "no topic": (feed("updates: a b"), 5, "is not a Kafka topic"),
     "an unknown property": (rdkafka("nonsense.x=1"), 5,
                             'feed.rdkafka[0]: No such configuration property: "nonsense.x"'),
@@ -250,6 +256,9 @@ GOOD = {
     "a secret in a file": rdkafka("security.protocol=sasl_plaintext", "sasl.mechanisms=PLAIN",
                                   "sasl.username=u", "sasl.password=file:$dir/file"),
     "control in a new directory": top("control: $dir/new/c.sock"),
+    "control for a group": top("control: {path: $dir/c.sock, group: root}"),
+    "brokers and properties as people write them": feed("rdkafka: {security.protocol: ssl, client.id: x}",
+                                                        brokers="[kafka.invalid:9092, b]"),
     "another user": top("user: nobody\ngroup: nogroup\ncontrol: $dir/new/c.sock"),
     "no sandbox": top("sandbox: false"),
 }

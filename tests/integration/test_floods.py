@@ -71,7 +71,7 @@ def ask_from(server, name, source=OTHER, timeout=5, **options):
 def silent_zone(healthy, silent, **cache):
     config = freshet.stub([healthy], cache=cache)
     zone = {"name": "silent.example.", "forward": [freshet.address_text(silent)]}
-    config["tiers"][0]["zones"] = [zone]
+    config["tiers"][0]["routes"] = [zone]
     return config
 
 

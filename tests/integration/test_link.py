@@ -97,7 +97,7 @@ def test_servers_of_a_zone_are_near(freshetd, scripted):
     scripted.set(NAME, "A", "192.0.2.1")
     scripted.set("www.example.net.", "A", "192.0.2.2")
     tier = far([scripted], delay="150ms")
-    tier["zones"] = [{"name": "example.net.",
+    tier["routes"] = [{"name": "example.net.",
                       "forward": [freshet.address_text(scripted.address)]}]
     daemon = freshetd(experiment(tier))
     answer, _, own = took(ask, daemon, "www.example.net.")

@@ -217,7 +217,7 @@ def forward(name, server):
 
 
 def test_the_longest_zone_is_asked(upstream, corp, freshetd):
-    daemon = freshetd(stub(upstream, zones=[forward("corp.example.", corp[0]),
+    daemon = freshetd(stub(upstream, routes=[forward("corp.example.", corp[0]),
                                             forward("Deep.CORP.example", corp[1])]))
     assert addresses(ask(daemon, "corp.example.")) == ["10.0.0.1"]
     assert addresses(ask(daemon, "WWW.Corp.example.")) == ["10.0.0.1"]
@@ -235,14 +235,14 @@ def test_the_longest_zone_is_asked(upstream, corp, freshetd):
 
 
 def test_a_zone_for_everything(upstream, corp, freshetd):
-    daemon = freshetd(stub(upstream, zones=[forward(".", corp[0])]))
+    daemon = freshetd(stub(upstream, routes=[forward(".", corp[0])]))
     assert addresses(ask(daemon, "www.corp.example.")) == ["10.0.0.1"]
     assert upstream.count() == 0
 
 
 def test_a_zone_wins_over_special_use(upstream, corp, freshetd):
     corp[0].set("9.168.192.in-addr.arpa.", "PTR", "nas.corp.example.")
-    daemon = freshetd(stub(upstream, zones=[forward("168.192.in-addr.arpa.", corp[0]),
+    daemon = freshetd(stub(upstream, routes=[forward("168.192.in-addr.arpa.", corp[0]),
                                             forward("corp.test.", corp[1])]))
     assert addresses(ask(daemon, "9.168.192.in-addr.arpa.", "PTR")) == ["nas.corp.example."]
     corp[1].set("corp.test.", "A", "10.0.0.9")
@@ -261,7 +261,7 @@ def test_chains_between_zones(upstream, corp, freshetd):
                                                  "www.example.com. 60 A 203.0.113.66"))
     corp[0].script("far.corp.example.", s.answer("far.corp.example. 60 CNAME x.deep.corp.example."))
     corp[1].script("x.deep.corp.example.", s.answer("x.deep.corp.example. 60 CNAME in.example."))
-    daemon = freshetd(stub(upstream, zones=[forward("corp.example.", corp[0]),
+    daemon = freshetd(stub(upstream, routes=[forward("corp.example.", corp[0]),
                                             forward("deep.corp.example.", corp[1])]))
     for name, expected in (("in.example.", "10.0.0.1"), ("denied.example.", "10.0.0.1"),
                            ("out.corp.example.", "192.0.2.1"), ("far.corp.example.", "10.0.0.1")):
@@ -271,7 +271,7 @@ def test_chains_between_zones(upstream, corp, freshetd):
 
 
 def test_a_dead_zone_is_no_harm_to_others(upstream, corp, freshetd):
-    config = stub(upstream, zones=[forward("corp.example.", corp[0])])
+    config = stub(upstream, routes=[forward("corp.example.", corp[0])])
     config["resolve_timeout"] = "500ms"
     corp[0].script("*", s.drop())
     corp[0].script("www.corp.example.", s.drop())
@@ -282,15 +282,15 @@ def test_a_dead_zone_is_no_harm_to_others(upstream, corp, freshetd):
 
 
 def test_reload_takes_zones(upstream, corp, freshetd):
-    config = stub(upstream, zones=[forward("corp.example.", corp[0])])
+    config = stub(upstream, routes=[forward("corp.example.", corp[0])])
     daemon = freshetd(config)
     assert addresses(ask(daemon, "www.corp.example.")) == ["10.0.0.1"]
     for n in range(20):
-        config["tiers"][0]["zones"] = [forward("corp.example.", corp[(n + 1) % 2]),
+        config["tiers"][0]["routes"] = [forward("corp.example.", corp[(n + 1) % 2]),
                                        forward("other.example.", corp[n % 2])]
         reload(daemon, config)
     process.eventually(lambda: addresses(ask(daemon, "a.deep.corp.example.")) == ["10.0.0.1"])
-    del config["tiers"][0]["zones"]
+    del config["tiers"][0]["routes"]
     reload(daemon, config)
     process.eventually(lambda: rcode(ask(daemon, f"n{time.time_ns()}.corp.example.")) == "NXDOMAIN"
                        and upstream.count())
@@ -300,7 +300,7 @@ def test_many_zones(upstream, corp, freshetd):
     zones = [forward(f"z{n}.example.", corp[n % 2]) for n in range(1000)]
     corp[0].set("z998.example.", "A", "10.0.0.1")
     corp[1].set("a.z999.example.", "A", "10.0.0.2")
-    daemon = freshetd(stub(upstream, zones=zones))
+    daemon = freshetd(stub(upstream, routes=zones))
     assert addresses(ask(daemon, "z998.example.")) == ["10.0.0.1"]
     assert addresses(ask(daemon, "a.z999.example.")) == ["10.0.0.2"]
     assert rcode(ask(daemon, "z1000.example.")) == "NXDOMAIN" and upstream.count() == 1

@@ -20,6 +20,13 @@ FILES = {
     "origin.yaml": '{{control: {socket}, listen: ["127.0.0.1:5301"], feed: {{brokers: "{broker}"}}, publisher: ns1, zones: '
                    '[{{name: example.com., primary: ["192.0.2.53"]}}]}}',
     "typo.yaml": '{{fede: {{brokers: "b:1"}}, tiers: []}}',
+    "group.yaml": '{{control: {{path: ./c.sock, group: nowhere}}, tiers: [{{name: os, listen: ["127.0.0.1:5300"], '
+                  'upstream: {{forward: ["192.0.2.1"]}}}}]}}',
+    "property.yaml": 'feed:\n  brokers: b\n  rdkafka:\n    ssl: {{ca: x}}\n  zones: [a.]\n',
+    "list.yaml": 'feed:\n  brokers: [a, "b c"]\n  zones: [a.]\ntiers: [{{name: os, listen: ["127.0.0.1:5300"], '
+                 'upstream: {{forward: ["192.0.2.1"]}}}}]\n',
+    "former.yaml": '{{tiers: [{{name: os, listen: ["127.0.0.1:5300"], upstream: {{forward: ["192.0.2.1"]}}, '
+                   'zones: [{{name: a., forward: ["192.0.2.2"]}}]}}]}}',
     "tabs.yaml": "tiers:\n\t- name: os\n",
     "empty": "",
     "array": '[{{"zone": "example.com."}}]',
@@ -120,6 +127,10 @@ MISTAKES = [
     # the configuration
     ("freshetd -n -c nowhere.yaml", 1, "nowhere.yaml"),
     ("freshetd -n -c typo.yaml", 1, "fede"),
+    ("freshetd -n -c group.yaml", 1, 'group.yaml:1: control.group: there is no group "nowhere"'),
+    ("freshetd -n -c property.yaml", 1, "property.yaml:4: feed.rdkafka.ssl: is a list or a mapping; expected a value"),
+    ("freshetd -n -c list.yaml", 1, 'list.yaml:2: feed.brokers: "b c" is no broker; expected host:port, or several'),
+    ("freshetd -n -c former.yaml", 0, "former.yaml:1: tiers[0].zones: is called routes now"),
     ("freshetd -n -c tabs.yaml", 1, "tabs.yaml:2"),
     ("freshetd -n -c origin.yaml", 1, "origin.yaml"),
     ("freshetd --config", 1, "--config"),

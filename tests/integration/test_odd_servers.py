@@ -413,7 +413,7 @@ def test_the_reason_is_passed_on(scripted, freshetd):
 
 def test_ds_is_asked_of_the_parent(scripted, second, freshetd):
     config = freshet.stub([scripted], workers=1)
-    config["tiers"][0]["zones"] = [{"name": "sub.example.com.",
+    config["tiers"][0]["routes"] = [{"name": "sub.example.com.",
                                     "forward": [freshet.address_text(second.address)]}]
     daemon = freshetd(config)
     scripted.set("sub.example.com.", "DS", "1 13 2 " + 64 * "0")

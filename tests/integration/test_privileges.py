@@ -1,5 +1,6 @@
 """What freshetd can do once it serves: nobody's powers, few system calls; and all that it still has to do."""
 
+import grp
 import os
 import pwd
 import re
@@ -62,6 +63,22 @@ def test_it_becomes_who_it_is_told_to(upstream, freshetd, rundir, topic, cli, fe
     daemon.wait_log("msg=reloaded", start=seen)
     daemon.stop()
     assert not os.path.exists(control), "it may remove what is in a directory of its own"
+
+
+def test_a_group_may_open_the_control_socket(upstream, freshetd, cli, rundir):
+    """Who is of it; and nobody else, who is told whose the socket is."""
+    group = grp.getgrnam("games")
+    config = freshet.stub([upstream], user="nobody", workers=1)
+    config["control"] = {"path": f"{rundir}/run/c.sock", "group": "games"}
+    os.chmod(rundir, 0o755)
+    daemon = freshetd(config)
+    daemon.control_path = path = config["control"]["path"]
+    at = os.stat(path)
+    assert (at.st_uid, at.st_gid, at.st_mode & 0o777) == (pwd.getpwnam("nobody").pw_uid, group.gr_gid, 0o660)
+    for gid, may in ((group.gr_gid, True), (group.gr_gid + 12345, False)):
+        done = subprocess.run(["setpriv", "--reuid=65533", f"--regid={gid}", "--clear-groups", freshet.program("freshet"),
+                               "status", "--control", path], capture_output=True, text=True, timeout=10, check=False)
+        assert (done.returncode != 1) == may and (may or "`control: {path, group}`" in done.stderr), done
 
 
 def test_a_configuration_that_the_user_may_not_read(upstream, freshetd):

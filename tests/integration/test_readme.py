@@ -74,7 +74,7 @@ def test_a_parent_and_its_child(place, broker, scripted):
         config, **own, control=("./stub.sock", "./parent.sock"), listen=("127.0.0.1:53", f"127.0.0.1:{ports[0]}"),
         network=('"192.0.2.1", "[2001:db8::1]"', '"127.0.0.1:9"'), authority=("192.0.2.53", authority(scripted))
     ) + f"    {position}\n")
-    child = re.sub(r"^    (upstream|zones|  - ).*\n", "", config, flags=re.M)
+    child = re.sub(r"^    (upstream|routes|  - ).*\n", "", config, flags=re.M)
     place.write("stub.yaml", replaced(child, **own, listen=("127.0.0.1:53", f"127.0.0.1:{ports[1]}")) + "    "
                 + parent.replace("10.0.0.53", f"127.0.0.1:{ports[0]}") + "\n")
     for name in ("parent", "stub"):

@@ -164,7 +164,7 @@ def test_what_a_server_says_of_zones_above_is_not_handed_on(freshetd, upstream, 
     inner = s.Scripted(zones=["corp.example."])
     request.addfinalizer(inner.stop)
     config = freshet.stub([upstream], workers=1)
-    config["tiers"][0]["zones"] = [{"name": "corp.example.",
+    config["tiers"][0]["routes"] = [{"name": "corp.example.",
                                     "forward": [freshet.address_text(inner.address)]}]
     daemon = freshetd(config)
     inner.script("a.corp.example.", s.answer("example. 60 DNAME evil.example.net.",

@@ -66,7 +66,7 @@ def test_p11_replay_snapshot_and_transfer_are_one_zone(log, freshetd):
     done = [*first]
     log.snapshot("--from-beginning")
     daemon = freshetd({"tiers": [{"name": "os", "upstream": {"forward": ["127.0.0.1:9"]},
-                                  "zones": [{"name": ZONE, "stream": True}]}], "feed": log.feed()})
+                                  "routes": [{"name": ZONE, "stream": True}]}], "feed": log.feed()})
     primary = Primary(log.updates)
     try:
         for _ in range(ROUNDS):

@@ -88,7 +88,7 @@ def log(kafka, cli):
 
 def config(log, upstream, feed=None, **zone):
     tier = freshet.tier("os", [upstream])
-    tier["zones"] = [{"name": ZONE, "stream": True, **zone}]
+    tier["routes"] = [{"name": ZONE, "stream": True, **zone}]
     return {"tiers": [tier], "feed": log.feed(**(feed or {}))}
 
 

@@ -23,7 +23,7 @@
 #define LISTEN(text)        "tiers: [{name: os, listen: [" text "], " UPSTREAM "}]\n"
 #define FORWARD(text)       "tiers: [{name: os, listen: [127.0.0.1], upstream: {forward: [" text "]}}]\n"
 #define STREAM(text)                                                                               \
-    "tiers: [{name: os, listen: [127.0.0.1], zones: [{name: a, stream: " text "}], " UPSTREAM      \
+    "tiers: [{name: os, listen: [127.0.0.1], routes: [{name: a, stream: " text "}], " UPSTREAM     \
     "}]\nfeed: {brokers: b, zones: [a]}\n"
 
 static inline struct config *parse(const char *text)

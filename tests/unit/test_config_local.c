@@ -8,7 +8,7 @@
 #include <stdlib.h>
 
 #define WITH(text) "tiers: [{name: os, listen: [127.0.0.1], " UPSTREAM ", " text "}]\n"
-#define ZONE(text) WITH("zones: [{" text "}]")
+#define ZONE(text) WITH("routes: [{" text "}]")
 #define FEED_LINE  "feed: {brokers: b, zones: [a]}\n"
 #define CORP(ways) ZONE("name: corp.example, " ways)
 
@@ -30,7 +30,7 @@ static void test_written(void **state)
     (void)state;
     struct config *config =
         parse(FEED_LINE WITH("special_use: false, hosts: [/etc/hosts, other], "
-                             "local: [\"a.lan. A 192.0.2.1\", \"b TXT x\"], zones: ["
+                             "local: [\"a.lan. A 192.0.2.1\", \"b TXT x\"], routes: ["
                              "{name: corp.example., forward: [10.0.0.53, \"[::1]:54\"]}, "
                              "{name: \".\", parent: [\"10.0.0.54:55\"]}]"));
     const struct config_tier *tier = &config->tiers[0];
@@ -55,32 +55,32 @@ static void test_bad_zones(void **state)
     (void)state;
     static const struct bad bad[] = {
         {ZONE("forward: [10.0.0.1]"),
-         "1: tiers[0].zones[0].name: missing; expected in the mapping that starts here"},
-        {CORP("x: 1"), "1: tiers[0].zones[0].x: unknown key; known here: name, forward, "
+         "1: tiers[0].routes[0].name: missing; expected in the mapping that starts here"},
+        {CORP("x: 1"), "1: tiers[0].routes[0].x: unknown key; known here: name, forward, "
                        "parent, stream, fallback, authoritative, "
                        "transfer_keys, transfer_from, notify, history, key"},
         {ZONE("name: a..b, forward: [10.0.0.1]"),
-         "tiers[0].zones[0].name: \"a..b\" is not a domain name; expected labels of 1 to 63 ASCII "
+         "tiers[0].routes[0].name: \"a..b\" is not a domain name; expected labels of 1 to 63 ASCII "
          "characters, 253 in all, such as example.com."},
-        {ZONE("name: a"), "tiers[0].zones[0]: neither forward nor parent; expected one of them"},
+        {ZONE("name: a"), "tiers[0].routes[0]: neither forward nor parent; expected one of them"},
         {FEED_LINE CORP("forward: [10.0.0.1], parent: [10.0.0.2]"),
-         "tiers[0].zones[0]: both forward and parent; expected one of them"},
+         "tiers[0].routes[0]: both forward and parent; expected one of them"},
         {CORP("forward: []"),
-         "1: tiers[0].zones[0].forward: too few entries; expected 1 to 32 entries"},
+         "1: tiers[0].routes[0].forward: too few entries; expected 1 to 32 entries"},
         {CORP("forward: [ns.corp.example]"),
-         "tiers[0].zones[0].forward[0]: \"ns.corp.example\" is not an address; expected one such "
+         "tiers[0].routes[0].forward[0]: \"ns.corp.example\" is not an address; expected one such "
          "as 192.0.2.1:53 or [2001:db8::1]:53, no host name"},
-        {CORP("forward: [10.0.0.1, 127.0.0.1]"),
-         "tiers[0].zones[0].forward[1]: \"127.0.0.1\" is where this tier listens, a loop; expected "
-         "another server"},
-        {CORP("parent: [10.0.0.1]"), "tiers[0].zones[0].parent: needs a feed, and none is "
+        {CORP("forward: [10.0.0.1, 127.0.0.1]"), "tiers[0].routes[0].forward[1]: \"127.0.0.1\" is "
+                                                 "where this tier listens, a loop; expected "
+                                                 "another server"},
+        {CORP("parent: [10.0.0.1]"), "tiers[0].routes[0].parent: needs a feed, and none is "
                                      "configured; expected forward or a feed"},
-        {WITH("zones: [{name: a, forward: [10.0.0.1]}, {name: b, forward: [10.0.0.1]}, "
+        {WITH("routes: [{name: a, forward: [10.0.0.1]}, {name: b, forward: [10.0.0.1]}, "
               "{name: A., forward: [10.0.0.2]}]"),
-         "tiers[0].zones[2]: \"A.\" is tiers[0].zones[0] again; expected each zone once"},
-        {WITH("zones: [a]"), "1: tiers[0].zones[0]: is a value; expected a mapping"},
-        {WITH("zones: {name: a}"), "1: tiers[0].zones: is a mapping; expected a list"},
-        {WITH("zones: []"), "1: tiers[0].zones: too few entries; expected 1 to 1024 entries"},
+         "tiers[0].routes[2]: \"A.\" is tiers[0].routes[0] again; expected each zone once"},
+        {WITH("routes: [a]"), "1: tiers[0].routes[0]: is a value; expected a mapping"},
+        {WITH("routes: {name: a}"), "1: tiers[0].routes: is a mapping; expected a list"},
+        {WITH("routes: []"), "1: tiers[0].routes: too few entries; expected 1 to 1024 entries"},
         {NULL, NULL}};
     refused_all(bad);
 }
@@ -120,9 +120,9 @@ static void test_zones_of_two_tiers(void **state)
 {
     (void)state;
     config_free(parse("tiers: [{name: a, listen: [127.0.0.1], " UPSTREAM
-                      ", zones: [{name: z, forward: [127.0.0.2]}]}, "
+                      ", routes: [{name: z, forward: [127.0.0.2]}]}, "
                       "{name: b, listen: [127.0.0.2], " UPSTREAM
-                      ", zones: [{name: z, forward: [127.0.0.1]}]}]\n"));
+                      ", routes: [{name: z, forward: [127.0.0.1]}]}]\n"));
 }
 
 static void test_a_reload_takes_all_of_it(void **state)

@@ -104,7 +104,8 @@ static void open_control(struct service *s)
     address->sun_family = AF_UNIX;
     strcpy(address->sun_path, s->path);
     s->base = event_base_new();
-    s->control = control_open(s->base, s->path, &(struct control_commands){.answer = say_yes},
+    s->control = control_open(s->base, &(struct config_control){.path = s->path},
+                              &(struct control_commands){.answer = say_yes},
                               &(struct identity){.wanted = false}, error);
     assert_non_null(s->control);
 }
