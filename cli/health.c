@@ -69,6 +69,13 @@ json_t *health_warnings(const json_t *status)
         if (strcmp(state, "live") != 0)
             warn(warnings, "streamed zone %s: %s", member_text(one, "zone"), state);
     }
+    json_array_foreach(json_object_get(status, "catalogs"), k, one)
+    {
+        const char *wrong = member_text(one, "wrong");
+        if (wrong[0])
+            warn(warnings, "catalog %s, its members are those of before: %s",
+                 member_text(one, "zone"), wrong);
+    }
     json_array_foreach(json_object_get(status, "tiers"), k, one) look_at_tier(warnings, one);
     return warnings;
 }

@@ -373,7 +373,8 @@ bool check_config(const struct config *config, struct fault *fault)
             return false;
     if (!check_metrics(config, fault) || !check_links(config, fault))
         return false;
-    return true;
+    return !config->feed || config->feed->catalog_count == 0 ||
+           check_once("feed.catalogs", config->feed->catalogs, config->feed->catalog_count, fault);
 }
 
 /* ---- freshet-origin ------------------------------------------------------------------------- */

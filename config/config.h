@@ -121,6 +121,8 @@ struct config_feed {
     char *snapshots; /* topic */
     char **zones;    /* presentation form, as written */
     size_t zone_count;
+    char **catalogs; /* zones that tell of further ones (RFC 9432); without them, there are zones */
+    size_t catalog_count;
     char **except; /* zones below those, of which the topic does not carry the changes */
     size_t except_count;
     uint64_t lease_ms;

@@ -185,6 +185,16 @@ static bool check_exception(const struct growing *except, size_t k, const struct
                   "one that does");
 }
 
+/* Nobody knows yet which zones the catalogs have. */
+static bool check_exceptions(const struct config_feed *feed, const struct growing *except,
+                             const struct growing *zones, const struct zone_list *sorted)
+{
+    for (size_t k = 0; feed->catalog_count == 0 && k < except->count; k++)
+        if (!check_exception(except, k, zones, sorted))
+            return false;
+    return true;
+}
+
 /* ---- both lists ------------------------------------------------------------------------------ */
 
 /* All names of a list, each once; they are sorted in `ret_sorted`. */
@@ -215,9 +225,10 @@ bool feed_zones_read(struct config_feed *feed, struct fault *fault)
     struct zone_list *sorted = NULL, *sorted_except = NULL;
     struct growing zones = {"feed.zones", feed->zones, feed->zone_count, .fault = fault};
     struct growing except = {"feed.except", feed->except, feed->except_count, .fault = fault};
-    bool good = grow(&zones, &sorted) && grow(&except, &sorted_except);
-    for (size_t k = 0; good && k < except.count; k++)
-        good = check_exception(&except, k, &zones, sorted);
+    if (feed->zone_count == 0 && feed->catalog_count == 0)
+        return fault_set(fault, "feed.zones", "missing; expected it, or feed.catalogs");
+    bool good = grow(&zones, &sorted) && grow(&except, &sorted_except) &&
+                check_exceptions(feed, &except, &zones, sorted);
     settle(&zones, &feed->zones, &feed->zone_count, good);
     settle(&except, &feed->except, &feed->except_count, good);
     zone_list_free(sorted);

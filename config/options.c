@@ -98,13 +98,23 @@ static const struct option options[] = {
      .scope = SCOPE_FEED,
      .kind = OPTION_ZONE_LIST,
      .reload = OPTION_RELOAD,
-     .required = true,
      .min = 1,
      .max = 65536,
      LIST_FIELD(config_feed, zones, zone_count),
      .text = "The zones whose changes the topic carries, with all that is below them. Answers from "
              "other zones live by their TTL alone. `file:PATH` stands for a file with a name on "
-             "each line, `#` or `;` before a comment; 1,000,000 in all."},
+             "each line, `#` or `;` before a comment; 1,000,000 in all. These, `catalogs` or both "
+             "are given."},
+    {.key = "catalogs",
+     .scope = SCOPE_FEED,
+     .kind = OPTION_ZONES,
+     .reload = OPTION_RESTART,
+     .min = 1,
+     .max = 64,
+     LIST_FIELD(config_feed, catalogs, catalog_count),
+     .text = "Catalog zones (RFC 9432) whose members are zones of the feed, too, as long as they "
+             "are members. The topic carries the catalogs' changes, and `snapshots` has them as "
+             "a whole."},
     {.key = "except",
      .scope = SCOPE_FEED,
      .kind = OPTION_ZONE_LIST,

@@ -19,7 +19,8 @@ struct streamed_zone {
     struct zone *data;
     struct zone_history *_Atomic history; /* NULL: none is kept */
     struct streamed_zone *prev, *next_moved;
-    bool moved; /* there is another version since somebody asked */
+    bool watched; /* every change is told, not only those of the serial */
+    bool moved;   /* there is another version since somebody asked */
     size_t number;
     _Atomic int state;
     _Atomic uint64_t unprovable;
@@ -167,6 +168,13 @@ struct zone_history *streamed_history(const struct streamed_zone *zone)
     return atomic_load(&zone->history);
 }
 
+void streamed_watch(struct streamed *s, struct streamed_zone *zone)
+{
+    pthread_mutex_lock(&s->lock);
+    zone->watched = true;
+    pthread_mutex_unlock(&s->lock);
+}
+
 void streamed_set_moved(struct streamed *s, void (*moved)(void *arg), void *arg)
 {
     s->on_moved = moved;
@@ -188,7 +196,7 @@ const struct streamed_zone *streamed_moved(struct streamed *s)
 /* The lock is held. */
 static void note_moved(struct streamed *s, struct streamed_zone *zone)
 {
-    if (!zone->history || zone->moved || !s->on_moved)
+    if ((!zone->history && !zone->watched) || zone->moved || !s->on_moved)
         return;
     zone->moved = true;
     DL_APPEND2(s->moved, zone, prev, next_moved);
@@ -254,7 +262,7 @@ static int change(struct streamed *s, struct streamed_zone *zone, const struct c
     if (error)
         return error;
     describe(zone);
-    if (streamed_state(zone) == STREAMED_LIVE && zone->status.serial != before)
+    if (streamed_state(zone) == STREAMED_LIVE && (zone->watched || zone->status.serial != before))
         note_moved(s, zone);
     zone->status.sets++;
     return 0;

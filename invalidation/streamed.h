@@ -70,9 +70,12 @@ MUST_CHECK int streamed_keep(struct streamed *streamed, struct streamed_zone *zo
 /* NULL: none are kept. */
 struct zone_history *streamed_history(const struct streamed_zone *zone);
 
+/* Notes each change of a zone from here on, whether its serial is another or not, and whether versions are kept or not. */
+void streamed_watch(struct streamed *streamed, struct streamed_zone *zone);
+
 /* `moved` is called, by any thread and with a lock held, when there is something for streamed_moved(). Before any thread runs. */
 void streamed_set_moved(struct streamed *streamed, void (*moved)(void *arg), void *arg);
-/* The next of the zones whose versions are kept that has another one since it was here last; NULL: there is none. */
+/* The next of the zones whose versions are kept, or that are watched, that has another one since it was here last; NULL: there is none. */
 const struct streamed_zone *streamed_moved(struct streamed *streamed);
 
 /* ---- the feed's thread */

@@ -753,7 +753,9 @@ void capture_datagram(struct capture *capture, size_t primary, const uint8_t *by
     if (capture->state != CAPTURE_ASKING || primary != capture->current || !capture->xfrin ||
         size < DNS_HEADER_SIZE || wire_get_u16(bytes) != capture->id)
         return;
-    if (wire_get_u16(bytes + 2) & FLAG_TC) { /* over TCP it is the same to ask for all there is */
+    const uint16_t flags = wire_get_u16(bytes + 2);
+    /* Over TCP it is the same to ask for all there is. Knot refuses a catalog's SOA by UDP, and answers it over TCP. */
+    if ((flags & FLAG_TC) || (flags & FLAG_RCODE) == RCODE_REFUSED) {
         take(capture, capture->whole_wanted ? TYPE_AXFR : TYPE_IXFR, now);
         return;
     }

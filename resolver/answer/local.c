@@ -116,7 +116,10 @@ struct local *local_new(const struct local_options *options)
     if (options->special_use)
         special_add(table);
     for (size_t i = 0; i < options->exempt_count; i++)
-        special_add_exempt(table, options->exempt[i]);
+        special_add_exempt_text(table, options->exempt[i]);
+    for (size_t i = 0; i < options->followed_count; i++)
+        if (options->followed[i].standing == STANDING_ZONE)
+            special_add_exempt(table, options->followed[i].name);
     add_records(table, options);
     local->hosts = local_hosts_read(table, &options->hosts);
     special_add_loopback(table);
@@ -139,6 +142,11 @@ void local_unref(struct local *local)
     local_table_clear(&local->table);
     local_hosts_free(local->hosts);
     free(local);
+}
+
+bool local_is_special(const struct local *local, const uint8_t *name)
+{
+    return local_table_zone(&local->table, name) != NULL;
 }
 
 size_t local_count(const struct local *local)

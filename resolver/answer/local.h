@@ -26,6 +26,7 @@
 
 #include <stdatomic.h>
 
+#include "cache/validity.h"
 #include "dns/message.h"
 #include "resolver/answer/local_hosts.h"
 #include "resolver/answer/local_table.h"
@@ -47,6 +48,8 @@ struct local_options {
     size_t record_count;
     char *const *exempt; /* zones that special use must not hide */
     size_t exempt_count;
+    const struct zone_change *followed; /* those of them that are the feed's */
+    size_t followed_count;
 };
 
 /*
@@ -67,6 +70,9 @@ void local_unref(struct local *local);
 
 /* Whether a hosts file is not what it was when it was read. */
 bool local_is_outdated(const struct local *local);
+
+/* Whether a zone (canonical) lies where special use says that there is none: it matters whether it is exempt. */
+bool local_is_special(const struct local *local, const uint8_t *name);
 
 /* How many names it has, for the log. */
 size_t local_count(const struct local *local);

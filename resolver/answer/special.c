@@ -73,15 +73,20 @@ void special_add(struct local_table *table)
         }
 }
 
-void special_add_exempt(struct local_table *table, const char *text)
+void special_add_exempt(struct local_table *table, const uint8_t *name)
+{
+    if (local_table_zone(table, name))
+        local_table_add_zone(table, name, LOCAL_EXEMPT);
+}
+
+void special_add_exempt_text(struct local_table *table, const char *text)
 {
     uint8_t name[NAME_MAX_SIZE];
     int size = name_from_text(text, name);
     if (size < 0)
         return;
     name_lower(name, (size_t)size, name);
-    if (local_table_zone(table, name))
-        local_table_add_zone(table, name, LOCAL_EXEMPT);
+    special_add_exempt(table, name);
 }
 
 static void add_loopback_name(struct local_table *table, const uint8_t *address, size_t size)

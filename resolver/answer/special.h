@@ -18,8 +18,9 @@
 /* Adds all of them to the table. */
 void special_add(struct local_table *table);
 
-/* Adds an exempt zone; only those within a special one matter: the feed may have tens of thousands. */
-void special_add_exempt(struct local_table *table, const char *text);
+/* Adds an exempt zone, canonical or as text; only those within a special one matter: the feed may have a million. */
+void special_add_exempt(struct local_table *table, const uint8_t *name);
+void special_add_exempt_text(struct local_table *table, const char *text);
 
 /* Loopback addresses are called localhost, unless something that is there already calls them. */
 void special_add_loopback(struct local_table *table);

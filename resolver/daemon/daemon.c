@@ -73,66 +73,9 @@ static struct worker_settings settings_of(const struct config *config)
 
 /* ---- zones that are followed ----------------------------------------------------------------- */
 
-static bool add_texts(struct zone_roll *roll, char *const *texts, size_t count,
-                      enum zone_standing standing)
+static struct followed_wish wish_of(const struct daemon *daemon, const struct config *config)
 {
-    uint8_t name[NAME_MAX_SIZE];
-    for (size_t i = 0; i < count; i++) {
-        int size = name_from_text(texts[i], name);
-        if (size < 0)
-            return false;
-        name_lower(name, (size_t)size, name);
-        if (zone_roll_add(roll, name, standing) != ERR_OK)
-            return false;
-    }
-    return true;
-}
-
-/* Those of a configuration. NULL: no memory, or a name that it let through. */
-static struct zone_roll *make_roll(const struct config_feed *feed)
-{
-    struct zone_roll *roll = zone_roll_new();
-    if (roll && add_texts(roll, feed->zones, feed->zone_count, STANDING_ZONE) &&
-        add_texts(roll, feed->except, feed->except_count, STANDING_EXCEPTED)) {
-        zone_roll_sort(roll);
-        return roll;
-    }
-    zone_roll_free(roll);
-    return NULL;
-}
-
-static struct apply_at moment_now(void)
-{
-    enum { US = 1000000 };
-    struct timespec wall;
-    const struct micro now = micro_now();
-    clock_gettime(CLOCK_REALTIME, &wall);
-    return (struct apply_at){.now = micro_ms(now),
-                             .us = (unsigned)(now.us % 1000),
-                             .wall_us = (int64_t)wall.tv_sec * US + wall.tv_nsec / 1000,
-                             .partition = -1};
-}
-
-/* What the process follows is another roll, which is taken over, from here on. */
-static int follow(struct daemon *daemon, struct zone_roll *wanted)
-{
-    struct zone_change *changes;
-    size_t count;
-    int error = zone_roll_differ(daemon->zones, wanted, &changes, &count);
-    struct apply_result result = {0};
-    if (!error)
-        error = apply_regroup(daemon->applier, changes, count, moment_now(), &result);
-    free(changes);
-    if (error) {
-        zone_roll_free(wanted);
-        return error;
-    }
-    zone_roll_free(daemon->zones);
-    daemon->zones = wanted;
-    if (count > 0)
-        log_line(LOG_LEVEL_INFO, "msg=\"zones of the feed changed\" zones=%zu changed=%zu",
-                 zone_roll_count(wanted), count);
-    return ERR_OK;
+    return (struct followed_wish){.feed = config->feed, .catalogs = daemon->catalogs};
 }
 
 static struct validity *make_validity(const struct config_feed *feed, const struct zone_roll *roll)
@@ -151,17 +94,12 @@ static struct validity *make_validity(const struct config_feed *feed, const stru
 
 /* ---- local names ---------------------------------------------------------------------------- */
 
-/* Zones that special-use names must not hide: those of the feed, and those with upstreams of their own. */
-static char **exempt_zones(const struct config *config, const struct config_tier *tier,
-                           size_t *ret_count)
+/* Zones with upstreams of their own, which special-use names must not hide, as they must not those of the feed. */
+static char **exempt_zones(const struct config_tier *tier)
 {
-    size_t feed_count = config->feed ? config->feed->zone_count : 0;
-    char **zones = calloc(feed_count + tier->zone_count + 1, sizeof *zones);
-    for (size_t i = 0; zones && i < feed_count; i++)
-        zones[i] = config->feed->zones[i];
+    char **zones = calloc(tier->zone_count + 1, sizeof *zones);
     for (size_t i = 0; zones && i < tier->zone_count; i++)
-        zones[feed_count + i] = tier->zones[i].name;
-    *ret_count = feed_count + tier->zone_count;
+        zones[i] = tier->zones[i].name;
     return zones;
 }
 
@@ -193,8 +131,13 @@ static bool make_local(struct daemon *daemon, const struct config *config, size_
         .records = tier->local,
         .record_count = tier->local_count,
     };
-    char **exempt = exempt_zones(config, tier, &options.exempt_count);
+    char **exempt = exempt_zones(tier);
     options.exempt = exempt;
+    options.exempt_count = tier->zone_count;
+    if (daemon->zones) {
+        options.followed = zone_roll_items(daemon->zones);
+        options.followed_count = zone_roll_count(daemon->zones);
+    }
     struct local *local = exempt ? local_new(&options) : NULL;
     free(exempt);
     if (local)
@@ -243,6 +186,24 @@ static bool make_streamed(struct daemon *daemon)
                 return false;
         }
     return true;
+}
+
+/* The catalogs, and with them the zones that are followed at first: members come when it is known. False: no memory. */
+static bool make_catalogs(struct daemon *daemon)
+{
+    const struct config_feed *feed = daemon->config->feed;
+    if (!feed)
+        return true;
+    if (feed->catalog_count > 0) {
+        if (!daemon->streamed)
+            daemon->streamed = streamed_new();
+        daemon->catalogs = daemon->streamed ? catalogs_new(feed, daemon->streamed) : NULL;
+        if (!daemon->catalogs)
+            return false;
+    }
+    const struct followed_wish wish = wish_of(daemon, daemon->config);
+    daemon->zones = followed_roll(&wish);
+    return daemon->zones != NULL;
 }
 
 /*
@@ -393,12 +354,11 @@ static struct mono asked_since(const struct config *config)
 static int assemble(struct daemon *daemon, char ret_error[CONFIG_MAX_ERROR])
 {
     config_fault(daemon->config, ret_error, NULL, "out of memory");
-    if (daemon->config->feed && !(daemon->zones = make_roll(daemon->config->feed)))
+    if (!make_streamed(daemon) || !make_catalogs(daemon))
         return ERR_MEMORY;
     daemon->validity = make_validity(daemon->config->feed, daemon->zones);
     daemon->plain_validity = make_validity(NULL, NULL);
-    if (!daemon->validity || !daemon->plain_validity || !make_streamed(daemon) ||
-        !make_tiers(daemon))
+    if (!daemon->validity || !daemon->plain_validity || !make_tiers(daemon))
         return ERR_MEMORY;
     daemon->positions =
         positions_new(daemon->validity, horizon_ms(daemon->config), asked_since(daemon->config));
@@ -485,6 +445,51 @@ static void reload_workers(struct daemon *daemon, const struct config *config)
         worker_reload(daemon->workers[i], &settings);
 }
 
+/* Some zone that came or went lies where special use hides what is in no zone of ours. */
+struct hidden {
+    const struct daemon *daemon;
+    bool found;
+};
+
+static void look_whether_hidden(void *arg, const uint8_t *zone)
+{
+    struct hidden *hidden = arg;
+    for (size_t i = 0; i < hidden->daemon->tier_count && !hidden->found; i++)
+        hidden->found = local_is_special(hidden->daemon->tiers[i]->local, zone);
+}
+
+static void make_all_local(struct daemon *daemon)
+{
+    for (size_t i = 0; i < daemon->tier_count; i++)
+        if (!make_local(daemon, daemon->config, i))
+            log_line(LOG_LEVEL_ERROR, "msg=\"local names not made anew: no memory\" tier=%s",
+                     daemon->tiers[i]->name);
+    reload_workers(daemon, daemon->config);
+}
+
+void daemon_look_at_zone(struct daemon *daemon, const struct streamed_zone *zone)
+{
+    size_t k;
+    if (!catalogs_find(daemon->catalogs, zone, &k))
+        return;
+    struct catalog *read = catalogs_read(daemon->catalogs, k);
+    if (!read)
+        return;
+    struct hidden hidden = {.daemon = daemon};
+    struct followed_wish wish = wish_of(daemon, daemon->config);
+    wish.changed = k;
+    wish.instead = read;
+    wish.touched = look_whether_hidden;
+    wish.arg = &hidden;
+    const int error = followed_take(daemon->applier, &wish, &daemon->zones);
+    if (error)
+        catalogs_refuse(daemon->catalogs, k, read, followed_error(error));
+    else
+        catalogs_keep(daemon->catalogs, k, read);
+    if (hidden.found)
+        make_all_local(daemon);
+}
+
 void daemon_look_at_hosts(struct daemon *daemon)
 {
     bool changed = false;
@@ -544,14 +549,13 @@ bool daemon_is_alive(const struct daemon *daemon)
 /* False: it cannot be, and all stays as it is. Logs. */
 static bool reload_zones(struct daemon *daemon, const struct config *wanted)
 {
-    struct zone_roll *roll = wanted->feed ? make_roll(wanted->feed) : NULL;
     if (!wanted->feed)
         return true;
-    const int error = roll ? follow(daemon, roll) : ERR_MEMORY;
+    const struct followed_wish wish = wish_of(daemon, wanted);
+    const int error = followed_take(daemon->applier, &wish, &daemon->zones);
     if (error)
         log_line(LOG_LEVEL_ERROR, "msg=\"reload refused, running on\" error=\"feed.zones: %s\"",
-                 error == ERR_SPACE ? "too many names have been zones; a restart forgets them"
-                                    : error_text(error));
+                 followed_error(error));
     return error == ERR_OK;
 }
 
@@ -602,6 +606,7 @@ void daemon_stop(struct daemon *daemon)
     listeners_free(daemon->listeners);
     for (size_t i = 0; i < daemon->worker_count; i++)
         worker_free(daemon->workers[i]);
+    catalogs_free(daemon->catalogs);
     streamed_free(daemon->streamed);
     applier_free(daemon->applier);
     positions_free(daemon->positions);

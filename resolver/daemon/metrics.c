@@ -123,6 +123,26 @@ static void write_streamed(struct evbuffer *out, struct daemon *daemon)
     }
 }
 
+static void write_catalogs(struct evbuffer *out, struct daemon *daemon)
+{
+    struct catalog_status catalog;
+    char name[NAME_MAX_TEXT];
+    if (!daemon->catalogs)
+        return;
+    page_head(out, "catalog_wrong", "1 if the newest version of a catalog is of no use.");
+    for (size_t i = 0; catalogs_status(daemon->catalogs, i, &catalog); i++)
+        evbuffer_add_printf(out, "freshet_catalog_wrong{zone=\"%s\"} %d\n",
+                            name_to_text(catalog.zone, name), catalog.wrong[0] != '\0');
+    for (size_t k = 0; k < numbers_of_catalog.count; k++) {
+        const struct number *number = &numbers_of_catalog.list[k];
+        page_head(out, number->metric, number->help);
+        for (size_t i = 0; catalogs_status(daemon->catalogs, i, &catalog); i++)
+            evbuffer_add_printf(out, "freshet_%s{zone=\"%s\"} %llu\n", number->metric,
+                                name_to_text(catalog.zone, name),
+                                (unsigned long long)number_in(number, &catalog));
+    }
+}
+
 static void write_page(void *arg, struct evbuffer *out)
 {
     struct daemon *daemon = arg;
@@ -136,6 +156,7 @@ static void write_page(void *arg, struct evbuffer *out)
     page_row(out, &numbers_of_tcp, &tcp);
     write_feed(out, daemon);
     write_streamed(out, daemon);
+    write_catalogs(out, daemon);
 }
 
 /* An address that nobody has is reason enough to wait; one that somebody else has, too. */

@@ -31,9 +31,11 @@ static void tell(evutil_socket_t fd, short what, void *arg)
     const struct streamed_zone *zone;
     eventfd_t ignored;
     (void)eventfd_read(fd, &ignored);
-    while (notifier->notices && (zone = streamed_moved(notifier->daemon->streamed)) != NULL)
-        if (streamed_state(zone) == STREAMED_LIVE)
+    while ((zone = streamed_moved(notifier->daemon->streamed)) != NULL) {
+        daemon_look_at_zone(notifier->daemon, zone);
+        if (notifier->notices && streamed_state(zone) == STREAMED_LIVE)
             notices_send(notifier->notices, streamed_data(zone));
+    }
 }
 
 static const struct tsig_key *key_named(const struct keyring *keyring, const char *text)

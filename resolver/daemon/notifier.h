@@ -1,7 +1,8 @@
 /*
- * notifier.h - secondaries of streamed zones are told of each version (daemon/notices.h), once the zone has it.
+ * notifier.h - secondaries of streamed zones are told of each version (daemon/notices.h), once the zone has it; and what a
+ * catalog has become is taken over.
  *
- *     feed's thread: another version --> eventfd --> main thread: NOTIFY to those who follow the zone
+ *     feed's thread: another version --> eventfd --> main thread: NOTIFY to those who follow the zone; daemon_look_at_zone()
  *
  * Versions that come faster than the loop turns are one.
  *

@@ -158,6 +158,16 @@ static const struct number streamed_list[] = {
 };
 const struct numbers numbers_of_streamed = LIST(streamed_list);
 
+#define CATALOG(field) .offset = offsetof(struct catalog_status, field)
+
+static const struct number catalog_list[] = {
+    {"members", "catalog_members", "Zones that a catalog has.", CATALOG(members)},
+    {"taken", "catalog_taken_total", "Times that its members were taken over.", CATALOG(taken)},
+    {"refused", "catalog_refused_total",
+     "Times that it was broken, or had more members than there is room for.", CATALOG(refused)},
+};
+const struct numbers numbers_of_catalog = LIST(catalog_list);
+
 #define TCP(field) .offset = offsetof(struct tcp_numbers, field)
 
 static const struct number tcp_list[] = {

@@ -39,6 +39,9 @@ extern const struct numbers numbers_of_zone;
 /* A streamed zone: struct streamed_status itself. */
 extern const struct numbers numbers_of_streamed;
 
+/* A catalog: struct catalog_status itself. */
+extern const struct numbers numbers_of_catalog;
+
 /* TCP listeners, of all workers; the sockets that were not there for a query upstream; NOTIFYs to secondaries. */
 struct tcp_numbers {
     uint64_t accepted, connections, queries, turned_away;

@@ -187,16 +187,32 @@ static json_t *all_streamed_json(struct daemon *daemon)
     return zones;
 }
 
+static json_t *catalogs_json(struct daemon *daemon)
+{
+    json_t *catalogs = json_array();
+    struct catalog_status one;
+    char name[NAME_MAX_TEXT];
+    for (size_t k = 0; catalogs_status(daemon->catalogs, k, &one); k++) {
+        json_t *object = json_pack("{s:s, s:o, s:s}", "zone", name_to_text(one.zone, name),
+                                   "serial", one.has_serial ? number(one.serial) : json_null(),
+                                   "wrong", one.wrong);
+        numbers_to_json(&numbers_of_catalog, &one, object);
+        json_array_append_new(catalogs, object);
+    }
+    return catalogs;
+}
+
 json_t *status_report(struct daemon *daemon)
 {
     json_t *tiers = json_array();
     for (size_t i = 0; i < daemon->tier_count; i++)
         json_array_append_new(tiers, tier_json(daemon, i));
     double uptime = (double)(mono_now().ms - daemon->started.ms) / 1000;
-    return json_pack("{s:b, s:s, s:i, s:s, s:f, s:o, s:o, s:o, s:o}", "ok", true, "version",
+    return json_pack("{s:b, s:s, s:i, s:s, s:f, s:o, s:o, s:o, s:o, s:o}", "ok", true, "version",
                      FRESHET_VERSION, "pid", (int)getpid(), "sandbox", daemon->sandbox, "uptime_s",
                      uptime, "stamp", number(validity_now(daemon->validity).n), "feed",
-                     feed_json(daemon), "streamed", all_streamed_json(daemon), "tiers", tiers);
+                     feed_json(daemon), "streamed", all_streamed_json(daemon), "catalogs",
+                     catalogs_json(daemon), "tiers", tiers);
 }
 
 /* ---- until when clients may hold what is not so any more ---- */

@@ -78,12 +78,12 @@ static int compare(const struct zone_change *one, const struct zone_change *two)
     return memcmp(one->name, two->name, one_size);
 }
 
-/* Of equal names, zones first. */
+/* Of equal names, those that are excepted first. */
 static int compare_items(const void *left, const void *right)
 {
     const struct zone_change *one = left, *two = right;
     const int order = compare(one, two);
-    return order ? order : (int)one->standing - (int)two->standing;
+    return order ? order : (int)two->standing - (int)one->standing;
 }
 
 void zone_roll_sort(struct zone_roll *roll)

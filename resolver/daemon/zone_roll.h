@@ -13,7 +13,7 @@ struct zone_roll;
 struct zone_roll *zone_roll_new(void);
 void zone_roll_free(struct zone_roll *roll); /* NULL is fine */
 
-/* Adds a name, canonical, copied. One that is added twice counts once: as a zone, rather than as excepted. ERR_MEMORY. */
+/* Adds a name, canonical, copied. One that is added twice counts once: as excepted, rather than as a zone. ERR_MEMORY. */
 MUST_CHECK int zone_roll_add(struct zone_roll *roll, const uint8_t *name,
                              enum zone_standing standing);
 

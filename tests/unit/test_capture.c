@@ -468,6 +468,19 @@ static void nothing_new(void **state)
     assert_int_equal(counts.up_to_date, 2);
 }
 
+static void what_is_refused_by_udp_is_asked_for_over_tcp(void **state)
+{
+    (void)state;
+    at_version_5(1);
+    pass(100 * 1000);
+    then("soa@0 ");
+    by_udp(0, GOOD | RCODE_REFUSED, NULL);
+    then("ixfr@0 ");
+    by_tcp(GOOD, LINES("SOA 5"));
+    then("");
+    assert_int_equal(counts.up_to_date, 1);
+}
+
 static void serials_go_round(void **state)
 {
     (void)state;
@@ -824,6 +837,7 @@ int main(void)
         TEST(notifies_that_come_meanwhile_are_one),
         TEST(a_notify_that_comes_before_the_version_does),
         TEST(nothing_new),
+        TEST(what_is_refused_by_udp_is_asked_for_over_tcp),
         TEST(serials_go_round),
         TEST(a_name_below_a_wildcard_takes_what_it_covered),
         TEST(a_whole_zone_where_differences_are_of_no_use),

@@ -1,0 +1,140 @@
+#include "resolver/daemon/catalogs.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/log.h"
+
+struct one {
+    struct streamed_zone *zone;
+    struct catalog *catalog; /* as it stands; NULL: nothing yet */
+    bool has_serial;
+    uint32_t serial, read_serial; /* of what stands, and of what was read last */
+    uint64_t taken, refused;
+    char wrong[CATALOG_MAX_WHY];
+};
+
+struct catalogs {
+    size_t count;
+    struct one each[];
+};
+
+struct catalogs *catalogs_new(const struct config_feed *feed, struct streamed *streamed)
+{
+    struct catalogs *catalogs =
+        calloc(1, sizeof *catalogs + feed->catalog_count * sizeof *catalogs->each);
+    for (size_t i = 0; catalogs && i < feed->catalog_count; i++) {
+        uint8_t name[NAME_MAX_SIZE];
+        int size = name_from_text(feed->catalogs[i], name);
+        if (size > 0)
+            name_lower(name, (size_t)size, name);
+        if (size < 0 || streamed_add(streamed, name) < 0) {
+            catalogs_free(catalogs);
+            return NULL;
+        }
+        struct one *one = &catalogs->each[catalogs->count++];
+        one->zone = streamed_find(streamed, name);
+        streamed_watch(streamed, one->zone);
+    }
+    return catalogs;
+}
+
+void catalogs_free(struct catalogs *catalogs)
+{
+    for (size_t i = 0; catalogs && i < catalogs->count; i++)
+        catalog_free(catalogs->each[i].catalog);
+    free(catalogs);
+}
+
+int catalogs_add(const struct catalogs *catalogs, size_t k, const struct catalog *instead,
+                 struct zone_roll *roll)
+{
+    int error = 0;
+    for (size_t i = 0; catalogs && !error && i < catalogs->count; i++) {
+        const struct one *one = &catalogs->each[i];
+        const struct catalog *catalog = instead && i == k ? instead : one->catalog;
+        const size_t count = catalog ? catalog_count(catalog) : 0;
+        error = zone_roll_add(roll, streamed_apex(one->zone), STANDING_ZONE);
+        for (size_t m = 0; !error && m < count; m++)
+            error = zone_roll_add(roll, catalog_members(catalog)[m], STANDING_ZONE);
+    }
+    return error;
+}
+
+bool catalogs_find(const struct catalogs *catalogs, const struct streamed_zone *zone, size_t *ret_k)
+{
+    for (size_t i = 0; catalogs && i < catalogs->count; i++)
+        if (catalogs->each[i].zone == zone) {
+            *ret_k = i;
+            return true;
+        }
+    return false;
+}
+
+/* ---- what it says now ------------------------------------------------------------------------ */
+
+static void refuse(struct one *one, const char *why)
+{
+    char name[NAME_MAX_TEXT], quote[LOG_MAX_QUOTED], reason[LOG_MAX_QUOTED];
+    one->refused++;
+    snprintf(one->wrong, sizeof one->wrong, "%s", why);
+    log_limited(LOG_LEVEL_WARNING,
+                "msg=\"a catalog is of no use: its members stay as they were\" zone=%s serial=%u "
+                "reason=%s",
+                log_quote(name_to_text(streamed_apex(one->zone), name), quote), one->read_serial,
+                log_quote(why, reason));
+}
+
+struct catalog *catalogs_read(struct catalogs *catalogs, size_t k)
+{
+    struct one *one = &catalogs->each[k];
+    struct catalog *catalog = NULL;
+    char why[CATALOG_MAX_WHY];
+    if (streamed_state(one->zone) != STREAMED_LIVE)
+        return NULL;
+    const struct zone_state *state = zone_state_hold(streamed_data(one->zone));
+    (void)zone_serial(state, &one->read_serial);
+    int error = catalog_read(state, CATALOGS_MAX_MEMBERS, &catalog, why);
+    zone_state_release(state);
+    if (error)
+        refuse(one, error == ERR_FORMAT ? why : error_text(error));
+    return catalog;
+}
+
+void catalogs_keep(struct catalogs *catalogs, size_t k, struct catalog *read)
+{
+    struct one *one = &catalogs->each[k];
+    char name[NAME_MAX_TEXT], quote[LOG_MAX_QUOTED];
+    catalog_free(one->catalog);
+    one->catalog = read;
+    one->has_serial = true;
+    one->serial = one->read_serial;
+    one->wrong[0] = '\0';
+    one->taken++;
+    log_line(LOG_LEVEL_INFO, "msg=\"a catalog is taken over\" zone=%s serial=%u members=%zu",
+             log_quote(name_to_text(streamed_apex(one->zone), name), quote), one->serial,
+             catalog_count(read));
+}
+
+void catalogs_refuse(struct catalogs *catalogs, size_t k, struct catalog *read, const char *why)
+{
+    catalog_free(read);
+    refuse(&catalogs->each[k], why);
+}
+
+bool catalogs_status(const struct catalogs *catalogs, size_t k, struct catalog_status *ret)
+{
+    if (!catalogs || k >= catalogs->count)
+        return false;
+    const struct one *one = &catalogs->each[k];
+    *ret =
+        (struct catalog_status){.zone = streamed_apex(one->zone),
+                                .has_serial = one->has_serial,
+                                .serial = one->serial,
+                                .wrong = one->wrong,
+                                .members = one->catalog ? catalog_count(one->catalog) : 0,
+                                .taken = one->taken,
+                                .refused = one->refused};
+    return true;
+}
