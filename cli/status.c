@@ -187,7 +187,10 @@ static void print_catalogs(const json_t *catalogs)
         table_add(&table, "%s", member_text(catalog, "zone"));
         table_add(&table, "%lld", member_number(catalog, "serial"));
         table_add(&table, "%lld", member_number(catalog, "members"));
-        table_add(&table, "%s%s", wrong[0] ? "broken since: " : taken ? "taken over" : "awaited",
+        table_add(&table, "%s%s",
+                  wrong[0] ? "broken since: "
+                  : taken  ? "taken over"
+                           : "awaited",
                   wrong);
     }
     printf("\n");

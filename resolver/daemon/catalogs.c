@@ -128,13 +128,12 @@ bool catalogs_status(const struct catalogs *catalogs, size_t k, struct catalog_s
     if (!catalogs || k >= catalogs->count)
         return false;
     const struct one *one = &catalogs->each[k];
-    *ret =
-        (struct catalog_status){.zone = streamed_apex(one->zone),
-                                .has_serial = one->has_serial,
-                                .serial = one->serial,
-                                .wrong = one->wrong,
-                                .members = one->catalog ? catalog_count(one->catalog) : 0,
-                                .taken = one->taken,
-                                .refused = one->refused};
+    *ret = (struct catalog_status){.zone = streamed_apex(one->zone),
+                                   .has_serial = one->has_serial,
+                                   .serial = one->serial,
+                                   .wrong = one->wrong,
+                                   .members = one->catalog ? catalog_count(one->catalog) : 0,
+                                   .taken = one->taken,
+                                   .refused = one->refused};
     return true;
 }

@@ -18,7 +18,8 @@ struct followed_wish {
     const struct catalogs *catalogs; /* NULL: none */
     size_t changed;                  /* the number of one of them, of which is wanted */
     const struct catalog *instead;   /* that it says this; NULL: all as they stand */
-    void (*touched)(void *arg, const uint8_t *zone); /* called for each that came or went; or NULL */
+    void (*touched)(void *arg,
+                    const uint8_t *zone); /* called for each that came or went; or NULL */
     void *arg;
 };
 

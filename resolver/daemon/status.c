@@ -193,9 +193,9 @@ static json_t *catalogs_json(struct daemon *daemon)
     struct catalog_status one;
     char name[NAME_MAX_TEXT];
     for (size_t k = 0; catalogs_status(daemon->catalogs, k, &one); k++) {
-        json_t *object = json_pack("{s:s, s:o, s:s}", "zone", name_to_text(one.zone, name),
-                                   "serial", one.has_serial ? number(one.serial) : json_null(),
-                                   "wrong", one.wrong);
+        json_t *object =
+            json_pack("{s:s, s:o, s:s}", "zone", name_to_text(one.zone, name), "serial",
+                      one.has_serial ? number(one.serial) : json_null(), "wrong", one.wrong);
         numbers_to_json(&numbers_of_catalog, &one, object);
         json_array_append_new(catalogs, object);
     }

@@ -139,8 +139,9 @@ static void long_names_fit_the_line(void **arg)
     for (int k = 0; k < 63; k++)
         strcat(label, "\\001");
     snprintf(name, sizeof name, "%s.%s.%s.%s.", label, label, label, label + 8);
-    snprintf(lines, sizeof lines, HEAD "SET %s.zones.cat. 0 PTR %s\nSET \\002.zones.cat. 0 PTR %s\n",
-             label + 12, name, name); /* of a line the owner may have 255 bytes */
+    snprintf(lines, sizeof lines,
+             HEAD "SET %s.zones.cat. 0 PTR %s\nSET \\002.zones.cat. 0 PTR %s\n", label + 12, name,
+             name); /* of a line the owner may have 255 bytes */
     broken(lines, "... is a member twice, at ");
     assert_non_null(strstr(why, "\\002. "));
     assert_non_null(strstr(why, "(RFC 9432 5.1)"));

@@ -260,9 +260,10 @@ static void test_unknown_key(void **state)
         {"Workers: 1\n" TIER, "1: Workers: unknown key; known here: " TOP_KEYS},
         {"<<: 1\n" TIER, "1: <<: unknown key; known here: " TOP_KEYS},
         {"? \"a\\nb\"\n: 1\n", "1: a\\x0ab: unknown key; known here: " TOP_KEYS},
-        {"feed:\n  brokers: a\n  zone: [a]\n", "3: feed.zone: unknown key; known here: brokers, "
-                                               "updates, snapshots, zones, catalogs, except, lease, "
-                                               "settle, marks, rdkafka, link"},
+        {"feed:\n  brokers: a\n  zone: [a]\n",
+         "3: feed.zone: unknown key; known here: brokers, "
+         "updates, snapshots, zones, catalogs, except, lease, "
+         "settle, marks, rdkafka, link"},
         {"tiers:\n- name: a\n  listen: [\"::1\"]\n  cahce: {}\n",
          "4: tiers[0].cahce: unknown key; known here: name, listen, subscribe, per_client, "
          "trust_ad, clients, cache, upstream, "
@@ -284,8 +285,7 @@ static void test_missing_key(void **state)
         {"\n\nworkers: 1\n", "3: tiers: missing; expected in the mapping that starts here"},
         {"{}\n", "1: tiers: missing; expected in the mapping that starts here"},
         {"feed: {}\n" TIER, "1: feed.brokers: missing; expected in the mapping that starts here"},
-        {TIER "feed:\n  brokers: b\n",
-         "2: feed.zones: missing; expected it, or feed.catalogs"},
+        {TIER "feed:\n  brokers: b\n", "2: feed.zones: missing; expected it, or feed.catalogs"},
         {"tiers:\n- {}\n", "2: tiers[0].name: missing; expected in the mapping that starts here"},
         {"tiers:\n- name: a\n  " UPSTREAM "\n",
          "tiers[0].listen: missing, and no tier has this one as its upstream; expected addresses"},
