@@ -100,7 +100,8 @@ static void test_wrong(void **state)
         {"feed:\n  brokers: b\n  rdkafka: ssl\n  " CARRIED "\n" TIER,
          "3: feed.rdkafka: is a value; expected a list"},
         {"feed:\n  brokers:\n  - a\n  rdkafka:\n    a: b\n    c: d\n  zone: [a]\n" TIER,
-         "7: feed.zone: unknown key; known here: brokers, updates, snapshots, zones, except, "
+         "7: feed.zone: unknown key; known here: brokers, updates, snapshots, zones, catalogs, "
+         "except, "
          "lease, "
          "settle, marks, rdkafka, link"},
         {"control: {group: dns}\n" TIER,
