@@ -76,6 +76,23 @@ int envelope_make(const struct change_set *set, struct envelope *ret)
         return ERR_MEMORY;
     }
     name_to_text(set->zone, envelope.key);
+    envelope.key_size = strlen(envelope.key);
+    envelope.value_size = strlen(envelope.value);
+    *ret = envelope;
+    return 0;
+}
+
+int envelope_make_bytes(const struct envelope_bytes *bytes, struct envelope *ret)
+{
+    struct envelope envelope = {.topic = bytes->topic,
+                                .partition = bytes->partition,
+                                .key_size = bytes->key_size,
+                                .value_size = bytes->value_size};
+    if (bytes->value && !(envelope.value = malloc(bytes->value_size + 1)))
+        return ERR_MEMORY;
+    if (bytes->value)
+        memcpy(envelope.value, bytes->value, bytes->value_size);
+    memcpy(envelope.key, bytes->key, bytes->key_size);
     *ret = envelope;
     return 0;
 }
@@ -98,14 +115,16 @@ rd_kafka_resp_err_t envelope_send(const struct envelope *envelope, rd_kafka_t *c
 rd_kafka_resp_err_t envelope_send_to(const struct envelope *envelope, rd_kafka_t *client,
                                      const char *topic, int32_t partition, void *opaque)
 {
-    rd_kafka_headers_t *headers = rd_kafka_headers_copy(envelope->headers);
+    rd_kafka_headers_t *headers =
+        envelope->headers ? rd_kafka_headers_copy(envelope->headers) : NULL;
     rd_kafka_resp_err_t code =
-        rd_kafka_producev(client, RD_KAFKA_V_TOPIC(topic), RD_KAFKA_V_PARTITION(partition),
-                          RD_KAFKA_V_KEY(envelope->key, strlen(envelope->key)),
-                          RD_KAFKA_V_VALUE(envelope->value, strlen(envelope->value)),
+        rd_kafka_producev(client, RD_KAFKA_V_TOPIC(envelope->topic ? envelope->topic : topic),
+                          RD_KAFKA_V_PARTITION(envelope->topic ? envelope->partition : partition),
+                          RD_KAFKA_V_KEY(envelope->key, envelope->key_size),
+                          RD_KAFKA_V_VALUE(envelope->value, envelope->value_size),
                           RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_HEADERS(headers),
                           RD_KAFKA_V_OPAQUE(opaque), RD_KAFKA_V_END);
-    if (code)
+    if (code && headers)
         rd_kafka_headers_destroy(headers); /* ours again after a failure */
     return code;
 }

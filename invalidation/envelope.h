@@ -1,6 +1,6 @@
 /*
- * envelope.h - a change set as the message that Kafka carries: key, value, headers (publish.h says which). Private to
- * those that send.
+ * envelope.h - a message as Kafka carries it: a change set with its key, value and headers (publish.h says which), or bytes
+ * under a key for another topic. Private to those that send.
  */
 #ifndef FRESHET_INVALIDATION_ENVELOPE_H
 #define FRESHET_INVALIDATION_ENVELOPE_H
@@ -8,14 +8,31 @@
 #include "invalidation/changeset.h"
 #include "invalidation/kafka.h"
 
+enum { ENVELOPE_MAX_KEY = NAME_MAX_TEXT + 16 };
+
 struct envelope {
-    char key[NAME_MAX_TEXT];
-    char *value; /* JSON, NUL-terminated */
-    rd_kafka_headers_t *headers;
+    const char *topic; /* borrowed; NULL: the sender's own */
+    int32_t partition; /* of that one */
+    char key[ENVELOPE_MAX_KEY];
+    size_t key_size;
+    char *value; /* of a change set JSON; NULL: none, a tombstone */
+    size_t value_size;
+    rd_kafka_headers_t *headers; /* NULL: none */
 };
 
 /* ERR_MEMORY, ERR_SYSTEM (no randomness for the id). To be opened with envelope_free(). */
 MUST_CHECK int envelope_make(const struct change_set *set, struct envelope *ret);
+
+/* The same of a copy of these bytes, under a key of up to ENVELOPE_MAX_KEY of them; `value` NULL: a tombstone. ERR_MEMORY. */
+struct envelope_bytes {
+    const char *topic; /* borrowed by the envelope */
+    int32_t partition;
+    const char *key;
+    size_t key_size;
+    const uint8_t *value;
+    size_t value_size;
+};
+MUST_CHECK int envelope_make_bytes(const struct envelope_bytes *bytes, struct envelope *ret);
 void envelope_free(struct envelope *envelope); /* one of zeros is fine */
 
 /*
@@ -25,7 +42,7 @@ void envelope_free(struct envelope *envelope); /* one of zeros is fine */
 rd_kafka_resp_err_t envelope_send(const struct envelope *envelope, rd_kafka_t *client,
                                   const char *topic, void *opaque);
 
-/* The same to a partition that the sender knows. */
+/* The same, of a change set to a partition that the sender knows. */
 rd_kafka_resp_err_t envelope_send_to(const struct envelope *envelope, rd_kafka_t *client,
                                      const char *topic, int32_t partition, void *opaque);
 

@@ -30,6 +30,7 @@ struct part {
 struct fenced {
     struct fenced_options options;
     rd_kafka_t *client;
+    rd_kafka_topic_t *beside; /* the other topic, once there was something for it */
     pthread_t thread;
     int wake; /* an eventfd: there is something to do */
     atomic_bool stop;
@@ -142,12 +143,22 @@ static enum outcome take_back(struct fenced *fenced)
     return outcome == OUTCOME_DONE ? OUTCOME_AGAIN : OUTCOME_LOST;
 }
 
+/* Before the first message to another topic. */
+static void meet(struct fenced *fenced, const char *topic)
+{
+    if (!topic || fenced->beside)
+        return;
+    fenced->beside = kafka_compressed_topic(fenced->client, topic, &fenced->options.kafka);
+    kafka_learn_topic(fenced->client, topic, LEARN_MS);
+}
+
 /* Hands them to librdkafka, up to the first that it does not take, which is returned; NULL: all. */
 static struct part *produce(struct fenced *fenced, struct part *parts)
 {
     struct part *part;
     DL_FOREACH (parts, part) {
         part->result.code = RD_KAFKA_RESP_ERR__IN_PROGRESS;
+        meet(fenced, part->envelope->topic);
         const rd_kafka_resp_err_t code = envelope_send_to(
             part->envelope, fenced->client, fenced->options.topic, fenced->options.partition, part);
         if (code) {
@@ -346,6 +357,8 @@ static void destroy(struct fenced *fenced)
 {
     if (fenced->client) {
         rd_kafka_purge(fenced->client, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
+        if (fenced->beside)
+            rd_kafka_topic_destroy(fenced->beside);
         rd_kafka_destroy(fenced->client);
     }
     free_parts(fenced->waiting);

@@ -1,5 +1,6 @@
 /*
- * fenced.h - messages to one partition, of which one program at a time is the writer: Kafka sees to that. Private to outlet.h.
+ * fenced.h - messages to one partition, of which one program at a time is the writer: Kafka sees to that. And to partitions of
+ * one more topic, behind the same fence. Private to outlet.h.
  *
  *      caller: fenced_put() --> thread: begin, all that wait, commit --> caller: fenced_get()
  *
@@ -42,7 +43,7 @@ enum fenced_state {
 };
 enum fenced_state fenced_state(struct fenced *fenced);
 
-/* The envelope is borrowed until `opaque` comes back. ERR_MEMORY. */
+/* The envelope, of whichever topic, is borrowed until `opaque` comes back. ERR_MEMORY. */
 MUST_CHECK int fenced_put(struct fenced *fenced, const struct envelope *envelope, void *opaque);
 
 struct fenced_result {

@@ -468,6 +468,25 @@ int kafka_expect_topic(rd_kafka_t *client, const char *topic, int timeout_ms,
     return fail(ret_error, topic, RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
 }
 
+static bool says_how_to_compress(const struct kafka_settings *settings)
+{
+    static const char word[] = "compression.";
+    for (size_t k = 0; k < settings->property_count; k++)
+        if (strncmp(settings->properties[k], word, sizeof word - 1) == 0)
+            return true;
+    return false;
+}
+
+rd_kafka_topic_t *kafka_compressed_topic(rd_kafka_t *client, const char *topic,
+                                         const struct kafka_settings *settings)
+{
+    rd_kafka_topic_conf_t *conf = rd_kafka_default_topic_conf_dup(client);
+    if (!says_how_to_compress(settings) &&
+        rd_kafka_topic_conf_set(conf, "compression.codec", "zstd", NULL, 0) != RD_KAFKA_CONF_OK)
+        rd_kafka_topic_conf_set(conf, "compression.codec", "lz4", NULL, 0);
+    return rd_kafka_topic_new(client, topic, conf);
+}
+
 void kafka_learn_topic(rd_kafka_t *client, const char *topic, int timeout_ms)
 {
     char error[KAFKA_MAX_ERROR];

@@ -123,6 +123,13 @@ void kafka_broker_hosts(rd_kafka_t *client, int timeout_ms, char *hosts);
 MUST_CHECK int kafka_expect_topic(rd_kafka_t *client, const char *topic, int timeout_ms,
                                   char ret_error[KAFKA_MAX_ERROR]);
 
+/*
+ * A topic whose messages a producer compresses: as the operator wants it, else as well as it can. It is so for those sent by the
+ * topic's name as long as what is returned is not destroyed, before the client is. NULL: no memory.
+ */
+rd_kafka_topic_t *kafka_compressed_topic(rd_kafka_t *client, const char *topic,
+                                         const struct kafka_settings *settings);
+
 /* Makes `client` learn the leaders of `topic` now, for up to `timeout_ms`. In vain is no failure. */
 void kafka_learn_topic(rd_kafka_t *client, const char *topic, int timeout_ms);
 

@@ -18,7 +18,8 @@ struct outlet_message {
     struct outlet *outlet;
     struct envelope envelope;
     struct outlet_send send; /* done NULL: called back */
-    bool with_client;        /* librdkafka holds it, and will tell */
+    bool is_set;
+    bool with_client; /* librdkafka holds it, and will tell */
     bool given_up;
     int64_t sent_ms, again_ms;
 };
@@ -49,7 +50,7 @@ static int64_t now_ms(void)
 static void message_free(struct outlet_message *message)
 {
     DL_DELETE(message->outlet->messages, message);
-    message->outlet->status.under_way--;
+    message->outlet->status.under_way -= message->is_set;
     envelope_free(&message->envelope);
     free(message);
 }
@@ -76,8 +77,8 @@ static void settle(struct outlet_message *message, rd_kafka_resp_err_t code, siz
     struct outlet *outlet = message->outlet;
     message->with_client = false;
     if (!code) {
-        outlet->status.acknowledged++;
-        outlet->status.bytes += size;
+        outlet->status.acknowledged += message->is_set;
+        outlet->status.bytes += message->is_set ? size : 0;
         outlet->trouble[0] = '\0';
         finish(message, 0, receipt);
     } else if (code == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE) {
@@ -207,26 +208,13 @@ static rd_kafka_resp_err_t hand_over(struct outlet_message *message)
 
 static bool will_never_fit(const struct envelope *envelope, const struct change_set *set)
 {
-    return strlen(envelope->value) > CHANGESET_MAX_BYTES ||
-           set->change_count > CHANGESET_MAX_CHANGES;
+    return envelope->value_size > CHANGESET_MAX_BYTES || set->change_count > CHANGESET_MAX_CHANGES;
 }
 
-int outlet_send(struct outlet *outlet, const struct outlet_send *send,
-                struct outlet_message **ret_message)
+/* A message is there, and may go. */
+static int begin(struct outlet_message *message, struct outlet_message **ret_message)
 {
-    struct outlet_message *message = calloc(1, sizeof *message);
-    int result = message ? envelope_make(send->set, &message->envelope) : ERR_MEMORY;
-    if (result < 0) {
-        free(message);
-        return result;
-    }
-    message->outlet = outlet;
-    message->send = *send;
-    DL_APPEND(outlet->messages, message);
-    outlet->status.under_way++;
-    rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE;
-    if (!will_never_fit(&message->envelope, send->set))
-        code = hand_over(message);
+    const rd_kafka_resp_err_t code = hand_over(message);
     if (code == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE) {
         message_free(message);
         return ERR_TOO_LARGE;
@@ -235,6 +223,55 @@ int outlet_send(struct outlet *outlet, const struct outlet_send *send,
         put_off(message);
     *ret_message = message;
     return 0;
+}
+
+/* One of the outlet's, with an envelope that it takes over. NULL: no memory, and the envelope is freed. */
+static struct outlet_message *add(struct outlet *outlet, struct envelope *envelope,
+                                  const struct outlet_send *send)
+{
+    struct outlet_message *message = calloc(1, sizeof *message);
+    if (!message) {
+        envelope_free(envelope);
+        return NULL;
+    }
+    *message = (struct outlet_message){
+        .outlet = outlet, .envelope = *envelope, .send = *send, .is_set = send->set != NULL};
+    DL_APPEND(outlet->messages, message);
+    outlet->status.under_way += message->is_set;
+    return message;
+}
+
+int outlet_send(struct outlet *outlet, const struct outlet_send *send,
+                struct outlet_message **ret_message)
+{
+    struct envelope envelope;
+    int result = envelope_make(send->set, &envelope);
+    if (result < 0)
+        return result;
+    if (will_never_fit(&envelope, send->set)) {
+        envelope_free(&envelope);
+        return ERR_TOO_LARGE;
+    }
+    struct outlet_message *message = add(outlet, &envelope, send);
+    return message ? begin(message, ret_message) : ERR_MEMORY;
+}
+
+int outlet_send_bytes(struct outlet *outlet, const struct outlet_bytes *bytes,
+                      struct outlet_message **ret_message)
+{
+    struct envelope envelope;
+    const struct outlet_send send = {.done = bytes->done, .arg = bytes->arg};
+    int result = envelope_make_bytes(&(struct envelope_bytes){.topic = bytes->topic,
+                                                              .partition = bytes->partition,
+                                                              .key = bytes->key,
+                                                              .key_size = bytes->key_size,
+                                                              .value = bytes->value,
+                                                              .value_size = bytes->value_size},
+                                     &envelope);
+    if (result < 0)
+        return result;
+    struct outlet_message *message = add(outlet, &envelope, &send);
+    return message ? begin(message, ret_message) : ERR_MEMORY;
 }
 
 void outlet_take_back(struct outlet *outlet, struct outlet_message *message)
@@ -363,6 +400,11 @@ enum outlet_state outlet_state(const struct outlet *outlet)
                                                [FENCED_OPEN] = OUTLET_OPEN,
                                                [FENCED_LOST] = OUTLET_LOST};
     return outlet->fenced ? states[fenced_state(outlet->fenced)] : OUTLET_OPEN;
+}
+
+bool outlet_is_fenced(const struct outlet *outlet)
+{
+    return outlet->fenced != NULL;
 }
 
 int64_t outlet_epoch(const struct outlet *outlet)

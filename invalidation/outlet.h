@@ -7,13 +7,15 @@
  *
  * With a fence it writes to one partition, in transactions, and only as long as nobody else does (fenced.h). Once another
  * does, it is lost: what is under way may be in the log or not, and nothing goes out any more. Sets are in order then, however many
- * are under way, and are told of in order; behind one that is too large nothing has been told of, and can be taken back.
+ * are under way, and are told of in order; behind one that is too large nothing has been told of, and can be taken back. Bytes
+ * for another topic, the parts of a snapshot, may go the same way: from who is not the writer any more the brokers refuse those, too.
  *
  * Everything happens in the caller's thread, in outlet_poll().
  */
 #ifndef FRESHET_INVALIDATION_OUTLET_H
 #define FRESHET_INVALIDATION_OUTLET_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -42,6 +44,8 @@ enum outlet_state {
 /* It changes in outlet_poll() or before, and then the descriptor is readable. */
 enum outlet_state outlet_state(const struct outlet *outlet);
 
+bool outlet_is_fenced(const struct outlet *outlet);
+
 /* What the brokers know the writer's turn by; -1: not known (yet), or without a fence. */
 int64_t outlet_epoch(const struct outlet *outlet);
 
@@ -69,6 +73,22 @@ struct outlet_send {
 MUST_CHECK int outlet_send(struct outlet *outlet, const struct outlet_send *send,
                            struct outlet_message **ret_message);
 
+struct outlet_bytes {
+    const char *topic; /* borrowed */
+    int32_t partition;
+    const char *key; /* up to ENVELOPE_MAX_KEY bytes */
+    size_t key_size;
+    const uint8_t *value; /* NULL: a tombstone */
+    size_t value_size;
+    void (*done)(void *arg, int result,
+                 const struct publish_receipt *receipt); /* as that of a set */
+    void *arg;
+};
+
+/* The same of other bytes, which are not needed after the call: with a fence only, and not counted in the status. */
+MUST_CHECK int outlet_send_bytes(struct outlet *outlet, const struct outlet_bytes *bytes,
+                                 struct outlet_message **ret_message);
+
 /* It is not sent again; its sender hears of it all the same. */
 void outlet_give_up(struct outlet *outlet, struct outlet_message *message);
 
@@ -76,9 +96,9 @@ void outlet_give_up(struct outlet *outlet, struct outlet_message *message);
 void outlet_take_back(struct outlet *outlet, struct outlet_message *message);
 
 struct outlet_status {
-    size_t under_way;             /* messages not acknowledged */
-    uint64_t acknowledged, again; /* since the start: messages; sends made again */
-    uint64_t bytes;               /* of messages acknowledged */
+    size_t under_way;             /* sets not acknowledged */
+    uint64_t acknowledged, again; /* since the start: sets; sends made again */
+    uint64_t bytes;               /* of sets acknowledged */
     const char *
         trouble; /* what the client last complained about; "" when the last send went well. Good until the next call */
 };

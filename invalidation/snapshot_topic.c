@@ -136,16 +136,21 @@ int snapshot_topic_load(struct log_reader *reader, const struct snapshot_place *
 
 struct snapshot_writer {
     rd_kafka_t *client;
+    rd_kafka_topic_t *compressed;
     struct log_reader *reader;
     char *topic;
     size_t partitions;            /* 0: not known yet */
     struct snapshot_index *index; /* of all that stands there; NULL: not read yet */
-    rd_kafka_resp_err_t failed;   /* of the parts under way */
+    struct snapshot_way way;
+    /* Of the messages under way by its own client. */
+    rd_kafka_resp_err_t failed;
     char trouble[KAFKA_MAX_TROUBLE];
     /* The one that is being written. */
     const uint8_t *zone;
     unsigned slot;
     int32_t partition;
+    int result; /* of what was sent */
+    char *error;
 };
 
 static void on_delivery(rd_kafka_t *client, const rd_kafka_message_t *message, void *arg)
@@ -163,35 +168,26 @@ static void on_error(rd_kafka_t *client, int code, const char *reason, void *arg
     kafka_note_trouble(writer->trouble, code, reason);
 }
 
-/* As the operator wants it; else the best there is. */
-static void compress(rd_kafka_conf_t *conf, const struct log_reader_options *options)
-{
-    for (size_t k = 0; k < options->property_count; k++)
-        if (strncmp(options->properties[k], "compression.", strlen("compression.")) == 0)
-            return;
-    if (rd_kafka_conf_set(conf, "compression.codec", "zstd", NULL, 0) != RD_KAFKA_CONF_OK)
-        rd_kafka_conf_set(conf, "compression.codec", "lz4", NULL, 0);
-}
-
-static rd_kafka_t *new_producer(struct snapshot_writer *writer,
-                                const struct log_reader_options *options, char error[LOG_MAX_ERROR])
+static bool open_producer(struct snapshot_writer *writer, const struct log_reader_options *options,
+                          char error[LOG_MAX_ERROR])
 {
     const struct kafka_settings settings = {.brokers = options->brokers,
                                             .properties = options->properties,
                                             .property_count = options->property_count};
     rd_kafka_conf_t *conf = kafka_producer_conf(&settings, SEND_MS, error);
     if (!conf)
-        return NULL;
-    compress(conf, options);
+        return false;
     rd_kafka_conf_set_dr_msg_cb(conf, on_delivery);
     rd_kafka_conf_set_error_cb(conf, on_error);
     rd_kafka_conf_set_opaque(conf, writer);
     sigset_t all, before; /* signals are the program's main thread's */
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    rd_kafka_t *client = kafka_client_new(RD_KAFKA_PRODUCER, conf, error);
+    writer->client = kafka_client_new(RD_KAFKA_PRODUCER, conf, error);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return client;
+    if (writer->client)
+        writer->compressed = kafka_compressed_topic(writer->client, writer->topic, &settings);
+    return writer->client != NULL;
 }
 
 struct snapshot_writer *snapshot_writer_open(const struct log_reader_options *options,
@@ -205,8 +201,9 @@ struct snapshot_writer *snapshot_writer_open(const struct log_reader_options *op
         snapshot_writer_close(writer);
         return NULL;
     }
-    writer->client = new_producer(writer, options, ret_error);
-    writer->reader = writer->client ? log_reader_open(options, ret_error) : NULL;
+    snapshot_writer_go(writer, NULL);
+    if (open_producer(writer, options, ret_error))
+        writer->reader = log_reader_open(options, ret_error);
     if (writer->reader)
         return writer;
     snapshot_writer_close(writer);
@@ -219,6 +216,8 @@ void snapshot_writer_close(struct snapshot_writer *writer)
         return;
     if (writer->client) {
         rd_kafka_purge(writer->client, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
+        if (writer->compressed)
+            rd_kafka_topic_destroy(writer->compressed);
         rd_kafka_destroy(writer->client);
     }
     log_reader_close(writer->reader);
@@ -259,31 +258,11 @@ static int learn(struct snapshot_writer *writer, char error[LOG_MAX_ERROR])
     return 0;
 }
 
-/* Hands a message over once there is room for it. `bytes` NULL: a tombstone. */
-static int produce(struct snapshot_writer *writer, uint32_t part, const uint8_t *bytes, size_t size)
-{
-    char key[SNAPSHOT_MAX_KEY];
-    const size_t key_size = snapshot_write_key(writer->zone, writer->slot, part, key);
-    while (rd_kafka_outq_len(writer->client) >= ON_THEIR_WAY && !writer->failed)
-        rd_kafka_poll(writer->client, SLICE_MS);
-    if (writer->failed)
-        return ERR_KAFKA;
-    rd_kafka_resp_err_t code = rd_kafka_producev(
-        writer->client, RD_KAFKA_V_TOPIC(writer->topic), RD_KAFKA_V_PARTITION(writer->partition),
-        RD_KAFKA_V_KEY(key, key_size), RD_KAFKA_V_VALUE((void *)bytes, size),
-        RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_END);
-    writer->failed = code;
-    return code ? ERR_KAFKA : 0;
-}
+/* ---- by its own client */
 
-static int produce_part(void *arg, uint32_t part, const uint8_t *bytes, size_t size)
+static int wait_for_all(void *arg, char error[LOG_MAX_ERROR])
 {
-    return produce(arg, part, bytes, size);
-}
-
-/* Waits for all acknowledgements. */
-static int wait_for_all(struct snapshot_writer *writer, char error[LOG_MAX_ERROR])
-{
+    struct snapshot_writer *writer = arg;
     rd_kafka_flush(writer->client, SEND_MS);
     if (rd_kafka_outq_len(writer->client) > 0 && !writer->failed)
         writer->failed = RD_KAFKA_RESP_ERR__MSG_TIMED_OUT;
@@ -297,8 +276,51 @@ static int wait_for_all(struct snapshot_writer *writer, char error[LOG_MAX_ERROR
     return late ? ERR_TIMEOUT : ERR_KAFKA;
 }
 
-static void start(struct snapshot_writer *writer, const uint8_t *zone, unsigned slot)
+static int hand_over(void *arg, const struct snapshot_out *message, char error[LOG_MAX_ERROR])
 {
+    struct snapshot_writer *writer = arg;
+    while (rd_kafka_outq_len(writer->client) >= ON_THEIR_WAY && !writer->failed)
+        rd_kafka_poll(writer->client, SLICE_MS);
+    if (!writer->failed)
+        writer->failed =
+            rd_kafka_producev(writer->client, RD_KAFKA_V_TOPIC(writer->topic),
+                              RD_KAFKA_V_PARTITION(message->partition),
+                              RD_KAFKA_V_KEY(message->key, message->key_size),
+                              RD_KAFKA_V_VALUE((void *)message->value, message->value_size),
+                              RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_END);
+    return writer->failed ? wait_for_all(writer, error) : 0;
+}
+
+void snapshot_writer_go(struct snapshot_writer *writer, const struct snapshot_way *way)
+{
+    writer->way = way ? *way : (struct snapshot_way){hand_over, wait_for_all, writer};
+}
+
+/* ---- whichever way */
+
+/* `bytes` NULL: a tombstone. */
+static int put(struct snapshot_writer *writer, uint32_t part, const uint8_t *bytes, size_t size)
+{
+    char key[SNAPSHOT_MAX_KEY];
+    const struct snapshot_out message = {
+        .partition = writer->partition,
+        .key = key,
+        .key_size = snapshot_write_key(writer->zone, writer->slot, part, key),
+        .value = bytes,
+        .value_size = size};
+    writer->result = writer->way.send(writer->way.arg, &message, writer->error);
+    return writer->result;
+}
+
+static int put_part(void *arg, uint32_t part, const uint8_t *bytes, size_t size)
+{
+    return put(arg, part, bytes, size);
+}
+
+static void start(struct snapshot_writer *writer, const uint8_t *zone, unsigned slot, char *error)
+{
+    writer->result = 0;
+    writer->error = error;
     writer->zone = zone;
     writer->slot = slot;
     writer->partition = snapshot_topic_partition(zone, writer->partitions);
@@ -306,13 +328,13 @@ static void start(struct snapshot_writer *writer, const uint8_t *zone, unsigned 
     writer->trouble[0] = '\0';
 }
 
-/* From the last key down, so that an end half way leaves keys that can be counted. */
+/* From the last key down, so that an end half way leaves keys that can be counted; and waits for all that was sent. */
 static int bury(struct snapshot_writer *writer, uint32_t from, uint32_t to)
 {
     int code = 0;
     for (uint32_t part = to; part > from && !code; part--)
-        code = produce(writer, part - 1, NULL, 0);
-    return code;
+        code = put(writer, part - 1, NULL, 0);
+    return code ? code : writer->way.wait(writer->way.arg, writer->error);
 }
 
 /* The slot that the newest whole one is not in. */
@@ -347,18 +369,14 @@ bool snapshot_writer_newest(const struct snapshot_writer *writer, const uint8_t 
 /* All parts, then tombstones for what an older one has past the last. */
 static int write_all(struct snapshot_writer *writer, const struct zone_state *state,
                      const struct snapshot_stand *stand, uint32_t keys,
-                     struct snapshot_head *ret_head, char error[LOG_MAX_ERROR])
+                     struct snapshot_head *ret_head)
 {
-    int code = snapshot_write(state, writer->zone, stand, produce_part, writer, ret_head);
-    if (code && !writer->failed) {
-        snprintf(error, LOG_MAX_ERROR, "%s", error_text(code));
-        return code;
-    }
-    code = wait_for_all(writer, error);
-    if (code || keys <= ret_head->parts)
-        return code;
-    (void)!bury(writer, ret_head->parts, keys);
-    return wait_for_all(writer, error);
+    int code = snapshot_write(state, writer->zone, stand, put_part, writer, ret_head);
+    if (code && !writer->result)
+        snprintf(writer->error, LOG_MAX_ERROR, "%s", error_text(code));
+    if (!code) /* a tombstone stands behind what it ends */
+        code = writer->way.wait(writer->way.arg, writer->error);
+    return !code && keys > ret_head->parts ? bury(writer, ret_head->parts, keys) : code;
 }
 
 int snapshot_writer_write(struct snapshot_writer *writer, const struct zone_state *state,
@@ -375,8 +393,8 @@ int snapshot_writer_write(struct snapshot_writer *writer, const struct zone_stat
     if (newest(writer->index, zone, slots, &head) && head.generation >= (uint64_t)own.now_us)
         own.now_us = (int64_t)head.generation + 1;
     const unsigned slot = free_slot(slots);
-    start(writer, zone, slot);
-    code = write_all(writer, state, &own, slots[slot].keys, &head, ret_error);
+    start(writer, zone, slot, ret_error);
+    code = write_all(writer, state, &own, slots[slot].keys, &head);
     if (code == 0)
         code = snapshot_index_put(writer->index, slot, &head);
     if (code == 0)
@@ -394,9 +412,8 @@ int snapshot_writer_remove(struct snapshot_writer *writer, const uint8_t *zone,
     if (code || !snapshot_index_find(writer->index, zone, slots))
         return code;
     for (unsigned slot = 0; slot < SNAPSHOT_SLOTS && !code; slot++) {
-        start(writer, zone, slot);
-        (void)!bury(writer, 0, slots[slot].keys);
-        code = wait_for_all(writer, ret_error);
+        start(writer, zone, slot, ret_error);
+        code = bury(writer, 0, slots[slot].keys);
     }
     snapshot_writer_forget(writer);
     return code;

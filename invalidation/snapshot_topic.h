@@ -54,6 +54,27 @@ MUST_CHECK int snapshot_topic_load(struct log_reader *reader, const struct snaps
 
 struct snapshot_writer;
 
+/* A message of the topic. */
+struct snapshot_out {
+    int32_t partition;
+    const char *key;
+    size_t key_size;
+    const uint8_t *value; /* NULL: a tombstone */
+    size_t value_size;
+};
+
+/*
+ * A way to the topic, if not by the writer's own client: by somebody who is refused once another one is to write. Both calls wait, and
+ * return what snapshot_writer_write() does.
+ */
+struct snapshot_way {
+    /* Hands a copy over, in order, once there is room for it. */
+    int (*send)(void *arg, const struct snapshot_out *message, char error[LOG_MAX_ERROR]);
+    /* Until all that was handed over is acknowledged. */
+    int (*wait)(void *arg, char error[LOG_MAX_ERROR]);
+    void *arg;
+};
+
 /*
  * Does not wait for a connection. One writer of a zone at a time: two would each spoil the other's, not what was whole
  * before. NULL with one line in `ret_error`.
@@ -62,6 +83,9 @@ struct snapshot_writer *snapshot_writer_open(const struct log_reader_options *op
                                              char ret_error[LOG_MAX_ERROR]);
 /* NULL is fine. */
 void snapshot_writer_close(struct snapshot_writer *writer);
+
+/* What is written from now on goes this way; NULL: by its own client. */
+void snapshot_writer_go(struct snapshot_writer *writer, const struct snapshot_way *way);
 
 /*
  * Writes a state and waits until all of it is acknowledged. The first time it reads the topic, to learn what stands there.

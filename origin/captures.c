@@ -29,16 +29,15 @@ struct captured {
     struct outlet *outlet;                          /* while it is our turn; or NULL */
     struct outlet_message *sets[CAPTURE_MAX_AHEAD]; /* under way, in order */
     size_t set_count;
-    struct outlet_message *heartbeat; /* likewise; NULL: none */
-    size_t recalled;                  /* its place in the recall under way */
-    bool ready;                       /* the log was read for it */
-    bool told;                        /* that it is followed */
-    int32_t partition;                /* in the log; the next two are of there */
-    int64_t offset;                   /* the first change set that is not in it */
-    struct retention_view view;       /* its newest snapshot */
-    bool writing;                     /* a snapshot */
-    bool stays;                       /* as it is, while another configuration is taken over */
-    UT_hash_handle hh;                /* by the apex, where the zone keeps it */
+    size_t recalled;            /* its place in the recall under way */
+    bool ready;                 /* the log was read for it */
+    bool told;                  /* that it is followed */
+    int32_t partition;          /* in the log; the next two are of there */
+    int64_t offset;             /* the first change set that is not in it */
+    struct retention_view view; /* its newest snapshot */
+    bool writing;               /* a snapshot */
+    bool stays;                 /* as it is, while another configuration is taken over */
+    UT_hash_handle hh;          /* by the apex, where the zone keeps it */
 };
 
 /* Zones that the log is read for, together. */
@@ -200,6 +199,7 @@ static void write_snapshot(struct captured *captured, int64_t offset)
     const struct snapshots_job job = {.zone = captured->zone,
                                       .partition = captured->partition,
                                       .offset = offset,
+                                      .outlet = captured->outlet,
                                       .done = on_written,
                                       .arg = captured};
     captured->writing = snapshots_write(captured->all->snapshots, &job) == 0;
@@ -298,13 +298,10 @@ static bool copy_primaries(struct captured *captured, const struct config_origin
 static void captured_stop(struct captured *captured)
 {
     take_sets_back(captured);
-    if (captured->heartbeat)
-        outlet_take_back(captured->outlet, captured->heartbeat);
     if (captured->all->snapshots)
         snapshots_forget(captured->all->snapshots, captured);
     if (captured->capture)
         capture_stop(captured->capture);
-    captured->heartbeat = NULL;
     captured->outlet = NULL;
     captured->ready = captured->writing = false;
 }
@@ -401,7 +398,8 @@ const struct tsig_key *captured_key(const struct captured *captured)
 
 /*
  * What is known of the snapshot of a zone, against the log as it is. A zone that has not changed for long stands at the end of its
- * partition as well: what lies there was read, or is ours and acknowledged.
+ * partition as well: what lies there was read, or is ours and acknowledged. Where another one has written there, as it is not our turn
+ * any more, nobody takes what is said of it (snapshots.h).
  */
 static bool judge(struct captured *captured, struct retention_margin *ret)
 {
@@ -414,52 +412,17 @@ static bool is_at_rest(const struct captured *captured)
 {
     struct capture_status status;
     capture_status(captured->capture, &status);
-    return !captured->writing && captured->set_count == 0 && !captured->heartbeat &&
-           status.state != CAPTURE_PUBLISHING && status.has_serial;
-}
-
-/* Nobody else has written up to there. */
-static void on_heartbeat(void *arg, int result, const struct publish_receipt *receipt)
-{
-    struct captured *captured = arg;
-    captured->heartbeat = NULL;
-    if (result < 0 || receipt->offset < captured->offset)
-        return;
-    captured->offset = receipt->offset + 1;
-    if (is_at_rest(captured))
-        write_snapshot(captured, captured->offset);
-}
-
-/*
- * A set without changes. Of several instances one may take itself for the one that writes when it is not any more: what its
- * zone is at the end of the log it cannot say, but where it was let write.
- */
-static void send_heartbeat(struct captured *captured)
-{
-    struct capture_status status;
-    capture_status(captured->capture, &status);
-    struct change_set set = {.has_serial = true, .serial = status.serial, .time_us = now().wall_us};
-    const uint8_t *apex = zone_apex(captured->zone);
-    memcpy(set.zone, apex, name_size(apex));
-    snprintf(set.publisher, sizeof set.publisher, "%s", captured->all->options.config->publisher);
-    const struct outlet_send send = {.set = &set, .done = on_heartbeat, .arg = captured};
-    if (outlet_send(captured->outlet, &send, &captured->heartbeat) < 0)
-        captured->heartbeat = NULL;
+    return !captured->writing && captured->set_count == 0 && status.state != CAPTURE_PUBLISHING &&
+           status.has_serial;
 }
 
 static void guard(struct captured *captured)
 {
     struct retention_margin margin;
-    struct turn_status turn;
     if (!is_at_rest(captured) || !judge(captured, &margin) || margin.verdict == RETENTION_FINE)
         return;
-    turns_of_zone(captured->all->options.turns, zone_apex(captured->zone), &turn);
-    if (captured->view.end <= captured->offset)
-        write_snapshot(captured, captured->offset);
-    else if (turn.state == TURN_ALONE)
-        write_snapshot(captured, captured->view.end);
-    else
-        send_heartbeat(captured);
+    const int64_t end = captured->view.end;
+    write_snapshot(captured, end > captured->offset ? end : captured->offset);
 }
 
 static void on_guard(evutil_socket_t fd, short what, void *arg)
@@ -606,10 +569,10 @@ static int recall_unready(struct captures *all, char error[CONFIG_MAX_ERROR])
                                                   .trouble = on_recall_trouble,
                                                   .arg = all},
                          error);
-    if (all->recall || count == 0)
+    if (all->recall)
         return 0;
     end_recall(all);
-    return ERR_SYSTEM;
+    return count == 0 ? 0 : ERR_SYSTEM;
 }
 
 /* ---- turns ---- */

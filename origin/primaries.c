@@ -437,6 +437,7 @@ static void guard(struct held *held)
     const struct snapshots_job job = {.zone = held->zone,
                                       .partition = held->partition,
                                       .offset = status.offset + 1,
+                                      .outlet = held->outlet,
                                       .done = on_written,
                                       .arg = held};
     held->writing = snapshots_write(captures_snapshots(held->all->options.captures), &job) == 0;
@@ -465,7 +466,10 @@ static void take_back(struct held *held)
         outlet_take_back(held->outlet, held->message);
     if (held->heartbeat)
         outlet_take_back(held->outlet, held->heartbeat);
+    if (held->writing)
+        snapshots_forget(captures_snapshots(held->all->options.captures), held);
     held->message = held->heartbeat = NULL;
+    held->writing = false;
 }
 
 /* ---- turns ---- */
@@ -621,8 +625,6 @@ void primaries_stop(struct primaries *all)
     for (size_t k = 0; k < all->count; k++) {
         struct held *held = &all->held[k];
         take_back(held);
-        if (captures_snapshots(all->options.captures))
-            snapshots_forget(captures_snapshots(all->options.captures), held);
         primary_free(held->primary);
     }
     serve_free(all->serve);

@@ -11,6 +11,7 @@
 
 #include "invalidation/log_reader.h"
 #include "invalidation/snapshot_topic.h"
+#include "origin/parts.h"
 
 enum { ASK_MS = 2000, AGAIN_MS = 500 };
 
@@ -20,6 +21,7 @@ struct job {
     const struct zone_state *state; /* held */
     uint8_t apex[NAME_MAX_SIZE];
     int64_t made_us;
+    bool forgotten;
 };
 
 struct snapshots {
@@ -30,6 +32,7 @@ struct snapshots {
     struct event *finished;
     struct log_reader *reader; /* of the log; the thread's, as the next */
     struct snapshot_writer *writer;
+    struct parts *parts;  /* the way of zones that others may have a turn of, too */
     pthread_mutex_t lock; /* over all below */
     pthread_cond_t news;
     bool stopping;
@@ -102,13 +105,19 @@ static int look(struct snapshots *snapshots, char error[LOG_MAX_ERROR])
 static int write_job(struct snapshots *snapshots, struct job *job, char error[LOG_MAX_ERROR])
 {
     struct snapshot_head head;
+    const bool fenced = outlet_is_fenced(job->wanted.outlet);
+    const struct snapshot_way way = parts_way(snapshots->parts);
     job->made_us = wall_us();
-    return snapshot_writer_write(snapshots->writer, job->state, job->apex,
-                                 &(struct snapshot_stand){.log_id = snapshots->ends.log_id,
-                                                          .partition = job->wanted.partition,
-                                                          .offset = job->wanted.offset,
-                                                          .now_us = job->made_us},
-                                 &head, error);
+    snapshot_writer_go(snapshots->writer, fenced ? &way : NULL);
+    const int result =
+        snapshot_writer_write(snapshots->writer, job->state, job->apex,
+                              &(struct snapshot_stand){.log_id = snapshots->ends.log_id,
+                                                       .partition = job->wanted.partition,
+                                                       .offset = job->wanted.offset,
+                                                       .now_us = job->made_us},
+                              &head, error);
+    parts_end(snapshots->parts);
+    return result;
 }
 
 /* Takes the first job that waits; NULL: there is none, or it ends. Waits until there is one, or for `wait_ms`. */
@@ -124,8 +133,10 @@ static struct job *next_job(struct snapshots *snapshots, unsigned wait_ms, bool 
            pthread_cond_timedwait(&snapshots->news, &snapshots->lock, &until) == 0)
         continue;
     struct job *job = snapshots->stopping ? NULL : snapshots->waiting;
-    if (job)
+    if (job) {
         DL_DELETE(snapshots->waiting, job);
+        parts_begin(snapshots->parts, job->wanted.outlet);
+    }
     snapshots->current = job;
     if (job && snapshots->forget) {
         snapshot_writer_forget(snapshots->writer);
@@ -136,22 +147,23 @@ static struct job *next_job(struct snapshots *snapshots, unsigned wait_ms, bool 
     return job;
 }
 
-/* Of a job that was written; one that was not waits again. */
-static void end_job(struct snapshots *snapshots, struct job *job, bool written)
+/* Of a job that was written, or is not wanted any more; one that failed waits again, and true is returned. */
+static bool end_job(struct snapshots *snapshots, struct job *job, bool written)
 {
     const uint64_t one = 1;
     pthread_mutex_lock(&snapshots->lock);
+    const bool failed = !written && !job->forgotten;
     snapshots->current = NULL;
-    if (written) {
-        snapshots->status.written++;
-        DL_APPEND(snapshots->done, job);
-    } else {
-        snapshots->status.failed++;
+    snapshots->status.written += written;
+    snapshots->status.failed += failed;
+    if (failed)
         DL_PREPEND(snapshots->waiting, job);
-    }
+    else
+        DL_APPEND(snapshots->done, job);
     pthread_mutex_unlock(&snapshots->lock);
-    if (written)
+    if (!failed)
         (void)!write(snapshots->fd, &one, sizeof one);
+    return failed;
 }
 
 static bool is_stopping(struct snapshots *snapshots)
@@ -185,9 +197,7 @@ static void *run(void *arg)
         struct job *job = next_job(snapshots, SNAPSHOTS_LOOK_MS, &stopping);
         if (!job)
             continue;
-        const int result = write_job(snapshots, job, error);
-        end_job(snapshots, job, result == 0);
-        if (result < 0)
+        if (end_job(snapshots, job, write_job(snapshots, job, error) == 0))
             give_up_for_now(snapshots, error);
     }
     return NULL;
@@ -237,21 +247,28 @@ void snapshots_look_again(struct snapshots *snapshots)
     pthread_mutex_unlock(&snapshots->lock);
 }
 
-static void forget_in(struct job *jobs, const void *arg)
+/* Takes all of his out of a list. */
+static void forget_in(struct job **jobs, const void *arg)
 {
-    struct job *job;
-    DL_FOREACH (jobs, job)
-        if (job->wanted.arg == arg)
-            job->wanted.done = NULL;
+    struct job *job, *next;
+    DL_FOREACH_SAFE (*jobs, job, next)
+        if (job->wanted.arg == arg) {
+            DL_DELETE(*jobs, job);
+            job_free(job);
+        }
 }
 
 void snapshots_forget(struct snapshots *snapshots, const void *arg)
 {
     pthread_mutex_lock(&snapshots->lock);
-    forget_in(snapshots->waiting, arg);
-    forget_in(snapshots->done, arg);
-    if (snapshots->current && snapshots->current->wanted.arg == arg)
-        snapshots->current->wanted.done = NULL;
+    forget_in(&snapshots->waiting, arg);
+    forget_in(&snapshots->done, arg);
+    struct job *current = snapshots->current;
+    if (current && current->wanted.arg == arg) {
+        current->forgotten = true;
+        current->wanted.done = NULL;
+        parts_cancel(snapshots->parts);
+    }
     pthread_mutex_unlock(&snapshots->lock);
 }
 
@@ -303,10 +320,12 @@ struct snapshots *snapshots_start(const struct snapshots_options *options,
     snapshots->options = *options;
     pthread_mutex_init(&snapshots->lock, NULL);
     pthread_cond_init(&snapshots->news, NULL);
+    snapshots->parts = parts_new(options->base, options->topic);
     snapshots->fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     snapshots->finished =
         event_new(options->base, snapshots->fd, EV_READ | EV_PERSIST, on_finished, snapshots);
-    if (snapshots->fd >= 0 && snapshots->finished && event_add(snapshots->finished, NULL) == 0)
+    if (snapshots->parts && snapshots->fd >= 0 && snapshots->finished &&
+        event_add(snapshots->finished, NULL) == 0)
         snapshots->started = pthread_create(&snapshots->thread, NULL, run, snapshots) == 0;
     if (snapshots->started)
         return snapshots;
@@ -329,8 +348,11 @@ void snapshots_stop(struct snapshots *snapshots)
     snapshots->stopping = true;
     pthread_cond_signal(&snapshots->news);
     pthread_mutex_unlock(&snapshots->lock);
+    if (snapshots->parts)
+        parts_cancel(snapshots->parts);
     if (snapshots->started)
         pthread_join(snapshots->thread, NULL);
+    parts_free(snapshots->parts);
     free_jobs(snapshots->waiting);
     free_jobs(snapshots->done);
     snapshot_writer_close(snapshots->writer);

@@ -4,8 +4,11 @@
  *      main thread: this state is to be written ---> thread: writes it, waits for Kafka ---> main thread: done
  *      main thread: snapshots_judge()           <--- thread: how much of the log is still there, every few seconds
  *
- * A state is held (zone_state_hold()), so the zone goes on meanwhile. What fails is reported and tried again until it is written or
- * the program ends.
+ * A state is held (zone_state_hold()), so the zone goes on meanwhile. What fails is reported and tried again until it is written,
+ * not wanted any more (snapshots_forget()), or the program ends.
+ *
+ * Where several instances take turns, a snapshot goes the way that the zone's change sets go, through the outlet of its turn
+ * (parts.h): of who is not the writer any more the brokers take no part, however long he was stopped in the middle of one.
  *
  * Whether a zone needs a new one is retention.h's to say: it is due when half of what the log keeps has gone by, or much was
  * written after it; gapped when the log does not go on from it any more.
@@ -46,7 +49,8 @@ void snapshots_stop(struct snapshots *snapshots);
 struct snapshots_job {
     const struct zone *zone; /* its state now is what is written */
     int32_t partition;
-    int64_t offset; /* of the log: the first change set that is not in it */
+    int64_t offset;        /* of the log: the first change set that is not in it */
+    struct outlet *outlet; /* borrowed until it is written, or snapshots_forget() */
     /* In the thread of `base`, once it is written; `made_us`: when (1970 UTC). */
     void (*done)(void *arg, int64_t offset, int64_t made_us);
     void *arg;
@@ -58,7 +62,7 @@ MUST_CHECK int snapshots_write(struct snapshots *snapshots, const struct snapsho
 /* Another program may have written some meanwhile. */
 void snapshots_look_again(struct snapshots *snapshots);
 
-/* Whoever is this `arg` does not want to hear of his jobs any more. */
+/* Whoever is this `arg` wants none of his jobs to go on, nor to hear of them: what is not written is not. */
 void snapshots_forget(struct snapshots *snapshots, const void *arg);
 
 /*

@@ -49,12 +49,12 @@ class Origin(freshet.Freshetd):
         return self.control({"cmd": "captured", "after": after})
 
 
-def config(topic, zones, snapshots=None, **options):
+def config(topic, zones, snapshots=None, rdkafka=(), **options):
     """`zones`: name -> primaries, or a dict of options. `snapshots`: a topic; None: one that is not there."""
     section = {"brokers": topic.bootstrap, "updates": topic.name,
                "snapshots": snapshots.name if snapshots else "no.snapshots"}
-    if topic.consumer_properties:
-        section["rdkafka"] = topic.consumer_properties
+    if topic.consumer_properties or rdkafka:
+        section["rdkafka"] = [*(topic.consumer_properties or ()), *rdkafka]
     listed = []
     for name, zone in zones.items():
         if not isinstance(zone, dict):

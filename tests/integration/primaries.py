@@ -225,6 +225,13 @@ zone:
         self.control("zone-set", self.zone, owner, *rest)
         self.control("zone-commit", self.zone)
 
+    def reload(self, more):
+        """The zone of the file, with other records."""
+        self.written, self.more = self.serial() + 1, more
+        self.write_zone()
+        self.control("zone-reload", self.zone)
+        process.eventually(lambda: self.serial() == self.written, within=20, what="the zone is loaded")
+
 
 class Nsd(Primary):
     """nsd, changed by its zone file and a reload."""

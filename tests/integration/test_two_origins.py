@@ -2,6 +2,7 @@
 and who still takes himself for the one that writes cannot: the log stays one (P12)."""
 
 import os
+import struct
 import threading
 import time
 
@@ -186,3 +187,75 @@ def test_p12_capture(how, pair_of, fresh_topic, say, request):
     assert seen == sorted(set(seen))
     made, wanted = origins.replay(log), origins.transfer(primary, ZONE)
     assert origins.digest(made) == origins.digest(wanted), (made - wanted, wanted - made)
+
+
+# --- snapshots
+
+
+class Parts(threading.Thread):
+    """The parts of snapshots as they come to the topic, committed or not: (partition, offset, generation, part, parts)."""
+
+    def __init__(self, topic):
+        super().__init__(daemon=True)
+        self._topic, self._stopping, self.first = topic, threading.Event(), threading.Event()
+        self.seen, self.on_large = [], lambda: None
+        self.start()
+
+    def run(self):
+        with self._topic._consumer() as (consumer, _):  # pylint: disable=protected-access
+            consumer.seek_to_beginning()
+            while not self._stopping.is_set():
+                for batch in consumer.poll(timeout_ms=50).values():
+                    self.seen += [self._read(message) for message in batch if (message.value or b"")[:4] == b"frsn"]
+                if not self.first.is_set() and self.large():
+                    self.on_large()
+                    self.first.set()
+
+    @staticmethod
+    def _read(message):
+        generation, part, parts = struct.unpack(">QII", message.value[16:32])
+        return message.partition, message.offset, generation, part, parts
+
+    def large(self):
+        """Those of snapshots that are many."""
+        return [part for part in self.seen if part[4] > 1]
+
+    def stop(self):
+        self._stopping.set()
+        self.join()
+
+
+def large_zone(count=60000):
+    """Records that do not become much smaller: some 30 parts."""
+    return "\n".join(f"fill{number} 3600 TXT \"{os.urandom(120).hex()}\"" for number in range(count))
+
+
+def test_p12_who_was_deposed_in_the_middle_of_a_snapshot_adds_no_part(pair_of, fresh_topic, kafka, request):
+    """He is stopped in the middle, and the other one writes the zone; when he comes to himself the brokers refuse the rest. Else
+    that would stand in the place of the newer one's parts, and no snapshot of the zone were whole any more."""
+    snapshots = kafka.topic()
+    request.addfinalizer(snapshots.delete)
+    primary = primaries.Knot(ZONE, ("127.0.0.1", process.free_port()), refresh=1)
+    request.addfinalizer(primary.stop)
+    pair = pair_of({"primary": [f"{primary.address[0]}:{primary.address[1]}"]}, snapshots=snapshots,
+                   rdkafka=["compression.codec=none"])  # the Python client reads no other here
+    deposed = pair.wait_active()
+    process.eventually(lambda: pair.of_zone(deposed)["snapshot"], within=15, what="there is one to begin with")
+    parts = Parts(snapshots)
+    request.addfinalizer(parts.stop)
+    parts.on_large = deposed.pause
+    primary.reload(large_zone())
+    assert parts.first.wait(30)
+    other = pair.other(deposed)
+    other.wait_serial(ZONE, primary.serial(), within=60)
+    process.eventually(lambda: len({part[2] for part in parts.large()}) == 2, within=20, what="the other one has written his")
+    before = [part for part in parts.large() if part[2] == parts.large()[0][2]]
+    assert len(before) < before[0][4], "it was in the middle"
+    deposed.resume()
+    deposed.wait_log("another instance writes", within=20)
+    writer = pair.wait_active()
+    primary.replace("www", "192.0.2.77")
+    writer.wait_serial(ZONE, primary.serial(), within=60)
+    generations = [part[2] for part in sorted(parts.large())]
+    assert generations == sorted(generations)
+    assert pair.of_zone(writer)["snapshot"]["verdict"] == "fine"

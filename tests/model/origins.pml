@@ -15,7 +15,8 @@
  *   read_all()                   captures.c recall_unready; primary.c primary_turn, primary_caught_up
  *   write(), commit()            fenced.c transact
  *   epoch                        the transaction coordinator's
- *   snapshot(), look()           captures.c guard; snapshots.c look
+ *   look()                       captures.c guard; snapshots.c look
+ *   first_part(), last_part()    snapshots.c write_job; parts.c
  *   held[], log_base[]           what a state is made of: a bit for each entry of the log
  *
  * The group may give the turn to anyone at any time, and who had it may hear of that at any later time, or never. Either may
@@ -26,13 +27,14 @@
  *   P12_no_fork              a version that is committed was made of all that was committed before it, and of nothing else
  *   P12_none_lost            what was acknowledged is committed
  *   P11_snapshot_and_rest    a snapshot and what is committed from where it stands on, is all that is committed
+ *   P11_snapshot_whole       nobody writes a part into the middle of another's
  *
  *   MUTATE_NO_FENCE           the brokers let everybody write                                    P12
  *   MUTATE_READ_FIRST         reads, and raises the fence then                                   P12
  *   MUTATE_OPEN_COMMITS       a transaction of the one before may still be committed             P12
  *   MUTATE_EARLY_ANSWER       acknowledges what is written, and not committed                    P12_none_lost
- *   MUTATE_READ_PAST_OPEN     reads on behind a transaction that is open                         P11
- *   MUTATE_SNAPSHOT_AT_END    a snapshot stands at the end of the log, whosesoever that is       P11
+ *   MUTATE_SNAPSHOT_NO_FENCE  the brokers let everybody write snapshots                          P11_snapshot_and_rest
+ *   MUTATE_PART_NO_FENCE      the fence is asked for the first part only                         P11_snapshot_whole
  */
 #include "common.pml"
 
@@ -54,6 +56,7 @@
 bool P12_no_fork = true;
 bool P12_none_lost = true;
 bool P11_snapshot_and_rest = true;
+bool P11_snapshot_whole = true;
 
 /* ---- the log, and what the coordinator knows */
 
@@ -96,6 +99,8 @@ byte grants, deaths, snapshots;
 
 bool has_snapshot;
 byte snapshot_of, snapshot_at;
+byte first_by;        /* epoch of who wrote the first part that lies there */
+byte part_of[2], part_at[2] = NONE; /* what is being written; NONE: nothing */
 
 inline stop(t)
 {
@@ -104,7 +109,9 @@ inline stop(t)
     held[t] = 0;
     stands[t] = 0;
     under_way[t] = NONE;
-    seen_end[t] = 0
+    seen_end[t] = 0;
+    part_of[t] = 0;
+    part_at[t] = NONE
 }
 
 /* Whoever had it before has nothing left under way. */
@@ -138,11 +145,7 @@ inline read_all(t)
     d_step {
         e = 0;
         do
-#ifdef MUTATE_READ_PAST_OPEN
-        :: e < length -> e++
-#else
         :: e < length && log[e] != OPEN -> e++
-#endif
         :: else -> break
         od;
         stands[t] = e;
@@ -209,18 +212,48 @@ inline look(t)
     d_step { seen_end[t] = length; SAY1(t, "sees that the log ends at %d\n", length) }
 }
 
-inline snapshot(t)
+#ifdef MUTATE_SNAPSHOT_NO_FENCE
+#define LET_FIRST(t) true
+#define LET_LAST(t) true
+#else
+#define LET_FIRST(t) LET(t)
+#ifdef MUTATE_PART_NO_FENCE
+#define LET_LAST(t) true
+#else
+#define LET_LAST(t) LET(t)
+#endif
+#endif
+
+/* It stands at the end of the log as it was seen: who may still write then has written all of what lies there. */
+inline first_part(t)
 {
     d_step {
-        snapshots++;
-        has_snapshot = true;
-        snapshot_of = held[t];
-#ifdef MUTATE_SNAPSHOT_AT_END
-        snapshot_at = MAX(stands[t], seen_end[t]);
-#else
-        snapshot_at = stands[t];
-#endif
-        SAY1(t, "writes a snapshot that stands at %d\n", snapshot_at)
+        if
+        :: LET_FIRST(t) ->
+            snapshots++;
+            first_by = mine[t];
+            part_of[t] = held[t];
+            part_at[t] = MAX(stands[t], seen_end[t]);
+            SAY1(t, "writes the first part of a snapshot that stands at %d\n", part_at[t])
+        :: else -> SAY(t, "is refused the first part\n"); stop(t)
+        fi
+    }
+}
+
+inline last_part(t)
+{
+    d_step {
+        if
+        :: LET_LAST(t) ->
+            PROMISE(P11_snapshot_whole, first_by == mine[t]);
+            SAY(t, "writes the last part\n");
+            has_snapshot = true;
+            snapshot_of = part_of[t];
+            snapshot_at = part_at[t];
+            part_of[t] = 0;
+            part_at[t] = NONE
+        :: else -> SAY(t, "is refused the last part\n"); SITUATION(5); stop(t)
+        fi
     }
 }
 
@@ -241,7 +274,8 @@ end:
     :: atomic { ready[t] && under_way[t] == NONE && length < VERSIONS -> write(t) }
     :: atomic { ready[t] && under_way[t] != NONE -> commit(t) }
     :: atomic { ready[t] && seen_end[t] != length && snapshots < SNAPSHOTS -> look(t) }
-    :: atomic { ready[t] && under_way[t] == NONE && snapshots < SNAPSHOTS -> snapshot(t) }
+    :: atomic { ready[t] && under_way[t] == NONE && part_at[t] == NONE && snapshots < SNAPSHOTS -> first_part(t) }
+    :: atomic { ready[t] && part_at[t] != NONE -> last_part(t) }
     :: atomic { !told[t] && mine[t] != 0 -> SAY(t, "hears that it is not its turn\n"); stop(t) }
     od
 }

@@ -57,6 +57,7 @@ verify|settle|forwarder|-DFORWARDER=1|
 verify|settle|forwarder-cold-start|-DFORWARDER=1 -DCOLD_START=1 $quick|
 verify|zones|scopes|-DCHANGES=3|
 verify|origins|two-turns|-DVERSIONS=2 -DGRANTS=2|
+verify|origins|two-snapshots|-DVERSIONS=2 -DGRANTS=2 -DSNAPSHOTS=2|
 verify|origins|three-turns|-DVERSIONS=3 -DGRANTS=3|
 mutate|freshet|stamp-on-arrival|P2_no_late_fill|$one -DQUERIES_PARENT=2 -DCHANGES=1
 mutate|freshet|position-after-lookup|P3_no_reimport|$two -DQUERIES_CHILD=2 -DCHANGES=1
@@ -114,8 +115,8 @@ mutate|origins|no-fence|P12_no_fork|-DSNAPSHOTS=0
 mutate|origins|read-first|P12_no_fork|-DSNAPSHOTS=0
 mutate|origins|open-commits|P12_no_fork|-DSNAPSHOTS=0
 mutate|origins|early-answer|P12_none_lost|-DSNAPSHOTS=0
-mutate|origins|read-past-open|P11_snapshot_and_rest|-DDEATHS=0
-mutate|origins|snapshot-at-end|P11_snapshot_and_rest|-DDEATHS=0
+mutate|origins|snapshot-no-fence|P11_snapshot_and_rest|-DDEATHS=0
+mutate|origins|part-no-fence|P11_snapshot_whole|-DDEATHS=0 -DSNAPSHOTS=2 -DVERSIONS=1
 reach|freshet|1|a fetch is superseded|$one -DQUERIES_PARENT=2 -DCHANGES=1
 reach|freshet|2|a waiter is asked again for|$one -DQUERIES_PARENT=2 -DCHANGES=2
 reach|freshet|3|a late answer is not cached|$one -DQUERIES_PARENT=1 -DCHANGES=1
@@ -136,6 +137,7 @@ reach|origins|1|a deposed one is refused|-DSNAPSHOTS=0
 reach|origins|2|another one goes on from there|-DSNAPSHOTS=0
 reach|origins|3|a deposed one is refused the commit|-DSNAPSHOTS=0
 reach|origins|4|a snapshot and the rest are read|-DDEATHS=0
+reach|origins|5|a deposed one is refused the rest of a snapshot|-DDEATHS=0 -DVERSIONS=1
 reach|zones|1|an answer outlives a change of something else|-DCHANGES=1
 END
 }

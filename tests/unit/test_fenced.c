@@ -23,6 +23,7 @@ static struct envelope envelopes[MESSAGES];
 static int fd;
 /* What has come back, in order, by what came of it. */
 static size_t done[MESSAGES], done_count, again[MESSAGES], again_count;
+static int64_t offsets[MESSAGES];
 
 static void open_fenced(void)
 {
@@ -87,6 +88,7 @@ static void take_results(void)
     struct fenced_result result;
     while (fenced_get(fenced, &result)) {
         const size_t k = (size_t)((struct envelope *)result.opaque - envelopes);
+        offsets[k] = result.offset;
         if (result.code == RD_KAFKA_RESP_ERR__RETRY)
             again[again_count++] = k;
         else
@@ -133,12 +135,36 @@ static void p12_one_that_is_refused_keeps_those_behind_it_back(void **state)
     finish();
 }
 
+/* Parts of a snapshot: another topic, the same transaction, and behind what was put before. */
+static void what_is_for_another_topic_goes_behind_the_same_fence(void **state)
+{
+    (void)state;
+    static const uint8_t part[] = {'f', 'r', 's', 'n', 0, 1};
+    assert_int_equal(rd_kafka_mock_topic_create(cluster, "snapshots", 2, 1), 0);
+    struct envelope *envelope = &envelopes[2];
+    envelope_free(envelope);
+    assert_int_equal(envelope_make_bytes(&(struct envelope_bytes){.topic = "snapshots",
+                                                                  .partition = 1,
+                                                                  .key = "example.com. a 0",
+                                                                  .key_size = 16,
+                                                                  .value = part,
+                                                                  .value_size = sizeof part},
+                                         envelope),
+                     0);
+    for (size_t k = 0; k < MESSAGES; k++)
+        put(k);
+    finish();
+    assert_int_equal(offsets[2], 0);
+    assert_int_equal(offsets[4], 3);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_world, close_world)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(they_come_back_in_order),
+        TEST(what_is_for_another_topic_goes_behind_the_same_fence),
         TEST(p12_one_that_is_refused_keeps_those_behind_it_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
