@@ -346,8 +346,10 @@ static void *run(void *arg)
 
 static void on_finished(evutil_socket_t fd, short what, void *arg)
 {
-    (void)fd, (void)what;
+    (void)what;
     struct recall *recall = arg;
+    uint64_t signals;
+    (void)!read(fd, &signals, sizeof signals);
     event_del(recall->finished);
     recall->options.done(recall->options.arg);
 }
