@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -20,6 +21,32 @@ void page_number(struct evbuffer *out, const char *name, const char *help, doubl
 {
     page_head(out, name, help);
     evbuffer_add_printf(out, "freshet_%s %.17g\n", name, value);
+}
+
+void page_histogram_head(struct evbuffer *out, const char *name, const char *help)
+{
+    evbuffer_add_printf(out, "# HELP freshet_%s %s\n# TYPE freshet_%s histogram\n", name, help,
+                        name);
+}
+
+/* Each bucket has all that are below its end, and the last, which has none, has all. */
+void page_histogram(struct evbuffer *out, const char *name, const char *labels,
+                    const struct histogram_sum *sum)
+{
+    const int length = (int)strlen(labels) - (labels[0] != '\0'); /* without the comma */
+    const char *open = length > 0 ? "{" : "", *close = length > 0 ? "}" : "";
+    uint64_t count = 0;
+    for (size_t k = 0; k < HISTOGRAM_ENDS; k++) {
+        count += sum->counts[k];
+        evbuffer_add_printf(out, "freshet_%s_bucket{%sle=\"%g\"} %" PRIu64 "\n", name, labels,
+                            (double)histogram_ends_us[k] / 1e6, count);
+    }
+    count += sum->counts[HISTOGRAM_ENDS];
+    evbuffer_add_printf(out, "freshet_%s_bucket{%sle=\"+Inf\"} %" PRIu64 "\n", name, labels, count);
+    evbuffer_add_printf(out, "freshet_%s_sum%s%.*s%s %.17g\n", name, open, length, labels, close,
+                        (double)sum->sum_us / 1e6);
+    evbuffer_add_printf(out, "freshet_%s_count%s%.*s%s %" PRIu64 "\n", name, open, length, labels,
+                        close, count);
 }
 
 void page_row(struct evbuffer *out, const struct numbers *numbers, const void *row)

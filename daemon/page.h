@@ -9,6 +9,7 @@
 #include <event2/buffer.h>
 #include <event2/event.h>
 
+#include "cache/histogram.h"
 #include "config/config.h"
 #include "daemon/http.h"
 #include "daemon/number.h"
@@ -29,6 +30,11 @@ void page_head(struct evbuffer *out, const char *name, const char *help);
 
 /* A metric of one sample. */
 void page_number(struct evbuffer *out, const char *name, const char *help, double value);
+
+/* What stands above a histogram's samples, and those of one: `labels` is "" or such as `tier="os",`. Seconds. */
+void page_histogram_head(struct evbuffer *out, const char *name, const char *help);
+void page_histogram(struct evbuffer *out, const char *name, const char *labels,
+                    const struct histogram_sum *sum);
 
 /* Those of a row that are metrics. */
 void page_row(struct evbuffer *out, const struct numbers *numbers, const void *row);

@@ -70,6 +70,7 @@ struct feed {
     pthread_mutex_t lock; /* of what follows; only the feed thread writes */
     struct feed_status status;
     struct apply_log apply_log;
+    struct histogram applying, ages;
 };
 
 const char *feed_state_text(enum feed_state state)
@@ -260,7 +261,7 @@ static void copy_positions(struct feed *f)
     f->status.partition_count = liveness->count;
     for (size_t k = 0; k < liveness->count; k++)
         f->status.positions[k] =
-            (struct feed_position){.partition = (int32_t)k, .offset = liveness->next[k]};
+            (struct feed_position){.partition = (int32_t)k, .offset = liveness->next[k], .end = -1};
     f->status.resets = liveness->takes;
     pthread_mutex_unlock(&f->lock);
 }
@@ -378,6 +379,15 @@ static void note_hosts(struct feed *f, const char hosts[LOG_MAX_HOSTS])
     pthread_mutex_unlock(&f->lock);
 }
 
+static void note_ends(struct feed *f, const struct log_reading *reading)
+{
+    pthread_mutex_lock(&f->lock);
+    for (size_t k = 0; reading->code == 0 && k < f->status.partition_count; k++)
+        if (k < reading->ends.count)
+            f->status.positions[k].end = reading->ends.offset[k];
+    pthread_mutex_unlock(&f->lock);
+}
+
 static void take_reading(struct feed *f)
 {
     const struct log_reading *reading = watermarks_take(f->reader);
@@ -392,6 +402,7 @@ static void take_reading(struct feed *f)
     if (reading->code == 0)
         f->trouble[0] = '\0'; /* that is over */
     act(f, action, reading);
+    note_ends(f, reading);
 }
 
 static void gap(struct feed *f, const char *reason)
@@ -427,6 +438,8 @@ static void count_applied(struct feed *f, const struct apply_result *result, int
     f->status.last_apply_us = apply_us;
     f->status.last_delay_us = delay_us > 0 ? delay_us : 0; /* clocks may disagree */
     apply_log_add(&f->apply_log, delay_us, apply_us);
+    histogram_add(&f->applying, (uint64_t)apply_us, 1);
+    histogram_add(&f->ages, (uint64_t)f->status.last_delay_us, 1);
     pthread_mutex_unlock(&f->lock);
 }
 
@@ -828,6 +841,8 @@ void feed_status(struct feed *f, struct feed_status *ret)
     pthread_mutex_lock(&f->lock);
     *ret = f->status;
     pthread_mutex_unlock(&f->lock);
+    histogram_read(&f->applying, &ret->applying);
+    histogram_read(&f->ages, &ret->ages);
 }
 
 size_t feed_apply_log(struct feed *f, uint64_t after, struct applied_set ret_sets[APPLY_LOG_MOST],

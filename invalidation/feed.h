@@ -37,6 +37,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "cache/histogram.h"
 #include "invalidation/apply.h"
 #include "invalidation/apply_log.h"
 #include "invalidation/feed_state.h"
@@ -73,6 +74,7 @@ enum { FEED_ERROR_KINDS = 32 };
 struct feed_position {
     int32_t partition;
     int64_t offset; /* next to be applied */
+    int64_t end;    /* where the log was last seen to end; -1: not yet */
 };
 
 struct feed_status {
@@ -88,9 +90,16 @@ struct feed_status {
     int64_t last_apply_us;     /* the newest change set took so long to apply; -1: none yet */
     int64_t last_delay_us;     /* its age when applied, by its "time" and this host's clock */
     char hosts[LOG_MAX_HOSTS]; /* what the brokers last called themselves, separated by commas */
+    struct histogram_sum applying, ages; /* of all that were applied: both as above */
     size_t partition_count;
     struct feed_position positions[LOG_MAX_PARTITIONS];
 };
+
+/* Messages of a partition that are in the log, as far as is known, and not applied. */
+static inline int64_t feed_lag(const struct feed_position *position)
+{
+    return position->end > position->offset ? position->end - position->offset : 0;
+}
 
 /*
  * Starts the thread. Unreachable brokers are not an error (it keeps trying); a property librdkafka

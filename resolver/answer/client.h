@@ -7,6 +7,7 @@
 #include <netinet/in.h>
 
 #include "dns/message.h"
+#include "resolver/answer/micro.h"
 
 /* One who waits until a client has room for more answers, or is gone. */
 struct client_wait {
@@ -50,6 +51,7 @@ struct client {
     void *endpoint; /* udp listener or tcp connection */
     union address peer;
     struct local_address local;
+    struct micro asked; /* when its query was read; 0: how long the answer takes is not told */
 };
 
 /* What a reply copies or obeys. */

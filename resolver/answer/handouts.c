@@ -121,6 +121,7 @@ static int go_on(struct handouts *handouts, const struct handouts_query *query,
         .authority = authority_ref(query->authority),
         .counters = query->counters,
     };
+    outgoing->client.asked = (struct micro){0}; /* a transfer is no answer */
     query->client->transport->hold(query->client->endpoint);
     pump(outgoing);
     return 0;

@@ -11,6 +11,7 @@
 #ifndef FRESHET_RESOLVER_ANSWER_QUERY_H
 #define FRESHET_RESOLVER_ANSWER_QUERY_H
 
+#include "cache/histogram.h"
 #include "cache/store.h"
 #include "resolver/answer/client.h"
 #include "invalidation/position.h"
@@ -53,6 +54,8 @@ struct tier_worker {
         struct counter position_asked, position_ignored; /* by children; by others, or malformed */
         struct handout_counters handouts;
     } counters;
+    /* From reading a client's query to handing the reply to the kernel: of those that waited for nothing, and others. */
+    struct histogram at_once, waited;
 };
 
 struct query_input {

@@ -1,6 +1,7 @@
 #include "resolver/daemon/metrics.h"
 
 #include <event2/buffer.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "resolver/net/clock.h"
@@ -25,6 +26,26 @@ static void write_tiers(struct evbuffer *out, struct daemon *daemon)
                                 (unsigned long long)number_in(number, &rows[i]));
     }
     free(rows);
+}
+
+static void write_time(struct evbuffer *out, const struct tier *tier, const char *way,
+                       const struct histogram_sum *sum)
+{
+    char labels[128];
+    snprintf(labels, sizeof labels, "tier=\"%s\",way=\"%s\",", tier->name, way);
+    page_histogram(out, "answer_seconds", labels, sum);
+}
+
+static void write_times(struct evbuffer *out, struct daemon *daemon)
+{
+    page_histogram_head(out, "answer_seconds",
+                        "From reading a query to sending its answer: at_once, or waited for.");
+    for (size_t i = 0; i < daemon->tier_count; i++) {
+        struct tier_times times;
+        numbers_take_times(daemon, i, &times);
+        write_time(out, daemon->tiers[i], "at_once", &times.at_once);
+        write_time(out, daemon->tiers[i], "waited", &times.waited);
+    }
 }
 
 static void write_upstreams_of(struct evbuffer *out, struct tier *tier, const struct number *number)
@@ -52,6 +73,20 @@ static void write_upstreams(struct evbuffer *out, struct daemon *daemon)
     }
 }
 
+static void write_pace(struct evbuffer *out, const struct feed_status *feed)
+{
+    page_head(out, "feed_lag", "Messages of the log that are not applied yet.");
+    for (size_t k = 0; k < feed->partition_count; k++)
+        evbuffer_add_printf(out, "freshet_feed_lag{partition=\"%d\"} %lld\n",
+                            (int)feed->positions[k].partition,
+                            (long long)feed_lag(&feed->positions[k]));
+    page_histogram_head(out, "feed_apply_seconds", "How long a change set took to apply.");
+    page_histogram(out, "feed_apply_seconds", "", &feed->applying);
+    page_histogram_head(out, "feed_age_seconds",
+                        "From a change set's own time until it was applied, by the two clocks.");
+    page_histogram(out, "feed_age_seconds", "", &feed->ages);
+}
+
 static void write_feed(struct evbuffer *out, struct daemon *daemon)
 {
     struct feed_status *feed = daemon->feed ? malloc(sizeof *feed) : NULL;
@@ -74,6 +109,7 @@ static void write_feed(struct evbuffer *out, struct daemon *daemon)
         evbuffer_add_printf(out, "freshet_feed_offset{partition=\"%d\"} %lld\n",
                             (int)feed->positions[k].partition,
                             (long long)feed->positions[k].offset);
+    write_pace(out, feed);
     free(feed);
 }
 
@@ -151,6 +187,7 @@ static void write_page(void *arg, struct evbuffer *out)
                 (double)(mono_now().ms - daemon->started.ms) / 1000);
     page_number(out, "stamp", "The change clock.", (double)validity_now(daemon->validity).n);
     write_tiers(out, daemon);
+    write_times(out, daemon);
     write_upstreams(out, daemon);
     numbers_take_tcp(daemon, &tcp);
     page_row(out, &numbers_of_tcp, &tcp);

@@ -220,6 +220,13 @@ void numbers_take_tier(const struct daemon *daemon, size_t tier_index, struct ti
     store_count(daemon->tiers[tier_index]->store, &ret->store);
 }
 
+void numbers_take_times(const struct daemon *daemon, size_t tier_index, struct tier_times *ret)
+{
+    *ret = (struct tier_times){.at_once = {.sum_us = 0}};
+    for (size_t i = 0; i < daemon->worker_count; i++)
+        worker_times(daemon->workers[i], tier_index, &ret->at_once, &ret->waited);
+}
+
 void numbers_take_upstream(const struct server_stats *stats, struct upstream_numbers *ret)
 {
     *ret = (struct upstream_numbers){

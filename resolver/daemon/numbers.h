@@ -23,6 +23,12 @@ struct tier_numbers {
 extern const struct numbers numbers_of_tier;
 void numbers_take_tier(const struct daemon *daemon, size_t tier_index, struct tier_numbers *ret);
 
+/* How long the tier's answers took, over all workers (query.h). */
+struct tier_times {
+    struct histogram_sum at_once, waited;
+};
+void numbers_take_times(const struct daemon *daemon, size_t tier_index, struct tier_times *ret);
+
 /* An address that a tier asks. */
 struct upstream_numbers {
     uint64_t sent, answered, timeouts, failures;

@@ -49,10 +49,24 @@ static json_t *positions_json(const struct feed_status *feed)
 {
     json_t *positions = json_array();
     for (size_t k = 0; k < feed->partition_count; k++)
-        json_array_append_new(positions,
-                              json_pack("{s:i, s:I}", "partition", feed->positions[k].partition,
-                                        "offset", (json_int_t)feed->positions[k].offset));
+        json_array_append_new(positions, json_pack("{s:i, s:I, s:I}", "partition",
+                                                   feed->positions[k].partition, "offset",
+                                                   (json_int_t)feed->positions[k].offset, "lag",
+                                                   (json_int_t)feed_lag(&feed->positions[k])));
     return positions;
+}
+
+/* What half and 99 of a hundred stayed within: ends of ranges, null where there is none. */
+static json_t *times_json(const struct histogram_sum *sum)
+{
+    const unsigned shares[] = {50, 99};
+    json_t *within[2];
+    for (size_t k = 0; k < 2; k++) {
+        const uint64_t us = histogram_within_us(sum, shares[k]);
+        within[k] = us > 0 && us < UINT64_MAX ? number(us) : json_null();
+    }
+    return json_pack("{s:o, s:o, s:o}", "count", number(histogram_count(sum)), "p50_us", within[0],
+                     "p99_us", within[1]);
 }
 
 static json_t *feed_json(struct daemon *daemon)
@@ -71,6 +85,8 @@ static json_t *feed_json(struct daemon *daemon)
     json_object_set_new(object, "refused", refused_json(feed));
     json_object_set_new(object, "last_apply_us", json_integer(feed->last_apply_us));
     json_object_set_new(object, "last_delay_us", json_integer(feed->last_delay_us));
+    json_object_set_new(object, "applying", times_json(&feed->applying));
+    json_object_set_new(object, "ages", times_json(&feed->ages));
     json_object_set_new(object, "partitions", positions_json(feed));
     json_object_set_new(object, "zones", zones_json(daemon));
     free(feed);
@@ -147,13 +163,17 @@ static json_t *tier_json(struct daemon *daemon, size_t i)
 {
     struct tier *tier = daemon->tiers[i];
     struct tier_numbers numbers;
+    struct tier_times times;
     numbers_take_tier(daemon, i, &numbers);
+    numbers_take_times(daemon, i, &times);
     json_t *object =
         json_pack("{s:s, s:o, s:o}", "name", tier->name, "listen",
                   listen_json(&daemon->config->tiers[i]), "upstreams", upstreams_json(tier));
     json_object_set_new(object, "awaited", awaited_json(&daemon->config->tiers[i]));
     json_object_set_new(object, "refused_addresses", refused_addresses_json(daemon, i));
     json_object_set_new(object, "amiss", kin_to_json(tier->kin));
+    json_object_set_new(object, "at_once_times", times_json(&times.at_once));
+    json_object_set_new(object, "waited_times", times_json(&times.waited));
     numbers_to_json(&numbers_of_tier, &numbers, object);
     return object;
 }

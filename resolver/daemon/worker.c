@@ -603,6 +603,14 @@ void worker_count(const struct worker *worker, size_t tier_index, struct tier_co
     };
 }
 
+void worker_times(const struct worker *worker, size_t tier_index, struct histogram_sum *at_once,
+                  struct histogram_sum *waited)
+{
+    const struct tier_worker *tier_worker = &worker->tier_workers[tier_index];
+    histogram_read(&tier_worker->at_once, at_once);
+    histogram_read(&tier_worker->waited, waited);
+}
+
 uint64_t worker_ports_shared(const struct worker *worker)
 {
     return counter_get(&worker->ports.shared);

@@ -87,6 +87,9 @@ struct tier_counters {
     uint64_t parent_behind, parent_no_position, parent_uncached, without_edns;
 };
 void worker_count(const struct worker *worker, size_t tier_index, struct tier_counters *ret);
+/* How long its answers took is added to two sums (query.h). */
+void worker_times(const struct worker *worker, size_t tier_index, struct histogram_sum *at_once,
+                  struct histogram_sum *waited);
 const struct tcp_pool_counters *worker_tcp_counters(const struct worker *worker);
 /* Queries to upstreams that had to share a port, as there may be no more. */
 uint64_t worker_ports_shared(const struct worker *worker);

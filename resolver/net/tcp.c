@@ -168,8 +168,12 @@ static void write_message(struct connection *connection, const uint8_t *bytes, s
 static void send_reply(const struct client *client, const uint8_t *bytes, size_t size)
 {
     struct connection *connection = client->endpoint;
-    if (connection->stream)
-        write_message(connection, bytes, size);
+    if (!connection->stream)
+        return;
+    write_message(connection, bytes, size);
+    if (client->asked.us > 0)
+        histogram_add(&connection->tier_worker->waited, micro_between(client->asked, micro_now()),
+                      1);
 }
 
 static void hold(void *endpoint)
@@ -253,9 +257,12 @@ static void handle_message(struct connection *connection, const uint8_t *bytes, 
     };
     counter_add(&pool->counters.queries, 1);
     connection->partial = false;
+    connection->client.asked = input.now;
     size_t reply = query_handle(connection->tier_worker, &input, pool->reply);
-    if (reply > 0 && connection->stream)
-        write_message(connection, pool->reply, reply);
+    if (reply == 0 || !connection->stream)
+        return;
+    write_message(connection, pool->reply, reply);
+    histogram_add(&connection->tier_worker->at_once, micro_between(input.now, micro_now()), 1);
 }
 
 /* Handles what has arrived, as far as there is room for the answers. */

@@ -120,12 +120,23 @@ static void send_batch(struct udp_listener *listener, struct mmsghdr *out, size_
     }
 }
 
+static void count_late(struct udp_listener *listener)
+{
+    const struct micro now = micro_now();
+    for (size_t i = 0; i < listener->late_count; i++)
+        histogram_add(&listener->tier_worker->waited,
+                      micro_between(listener->late[i].client.asked, now), 1);
+}
+
 /* The end of the loop's iteration: event_active() put it behind all that was ready then. */
 static void flush(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd, (void)what;
     struct udp_listener *listener = arg;
+    if (listener->late_count == 0)
+        return;
     send_batch(listener, listener->late_out, listener->late_count);
+    count_late(listener);
     listener->late_count = 0;
 }
 
@@ -202,6 +213,7 @@ static void read_one(struct udp_listener *listener, size_t i, struct micro now)
     struct slot *slot = &listener->slots[i];
     struct query_input input = input_of(listener, i, now);
     slot->client.local = local_of(&listener->in[i].msg_hdr);
+    slot->client.asked = now;
     query_read(listener->tier_worker, &input, &slot->read);
 }
 
@@ -259,6 +271,7 @@ static bool read_batch(struct udp_listener *listener, uint64_t *us)
     renew_slots(listener, count);
     const uint64_t took_us = micro_between(now, micro_now());
     pace(listener, took_us);
+    histogram_add(&listener->tier_worker->at_once, took_us, replies); /* they left together */
     *us += took_us;
     return count == most;
 }

@@ -501,3 +501,22 @@ def test_client_ttl_bounds_answers_of_the_feed(resolver):
     for _ in range(2):
         assert resolver.ask("n1.example.com.").answer[0].ttl <= 5
         assert resolver.ask("www.example.org.").answer[0].ttl > 3590
+
+
+def test_how_far_and_how_fast_it_is(freshetd, topic, scripted):
+    """What is on a long way is lag until it is applied; then its age is at least that way."""
+    config = freshet.stub([scripted], topic, ZONES, experiment=True)
+    config["feed"].update(link={"delay": "4s"}, lease="3s")
+    daemon = freshetd(config)
+    daemon.wait_log("feed is live", within=20)
+    for number in range(5):
+        topic.publish("example.com.", [changes.flush(f"n{number}.example.com.")])
+    eventually(lambda: daemon.metric("freshet_feed_lag") == 5, within=3.5, what="five messages behind")
+    assert daemon.metric("freshet_feed_apply_seconds_count") == 0
+    eventually(lambda: daemon.metric("freshet_feed_apply_seconds_count") == 5, within=10, what="all are applied")
+    assert daemon.metric("freshet_feed_lag") == 0
+    assert daemon.metric("freshet_feed_age_seconds_bucket", le="1") == 0
+    assert daemon.metric("freshet_feed_age_seconds_bucket", le="+Inf") == 5
+    feed = daemon.status()["feed"]
+    assert feed["ages"]["p50_us"] >= 4000000 > feed["applying"]["p99_us"]
+    assert [partition["lag"] for partition in feed["partitions"]] == [0] * len(feed["partitions"])

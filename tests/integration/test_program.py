@@ -770,10 +770,12 @@ def test_metrics_are_prometheus_text(daemon):
     assert reply.status == 200
     assert reply.getheader("Content-Type").startswith("text/plain; version=0.0.4")
     series = freshet.parse_metrics(body)
-    described = dict(re.findall(r"^# TYPE (\S+) (counter|gauge)$", body, re.M))
+    described = dict(re.findall(r"^# TYPE (\S+) (counter|gauge|histogram)$", body, re.M))
     helped = re.findall(r"^# HELP (\S+) \S.*$", body, re.M)
     assert len(helped) == len(set(helped)) and set(helped) == set(described)
-    assert {name.split("{")[0] for name in series} <= set(described)
+    named = {name.split("{")[0] for name in series}
+    parts = {f"{name}_{part}" for name, kind in described.items() if kind == "histogram" for part in ("bucket", "sum", "count")}
+    assert parts <= named and named - parts <= set(described)
     for name, kind in described.items():
         assert name.startswith("freshet_") and name.endswith("_total") == (kind == "counter")
     assert series['freshet_queries_total{tier="os"}'] == 3
@@ -791,6 +793,26 @@ def test_metrics_agree_with_status(daemon):
         assert daemon.metric(f"freshet_{metric}", tier="os") == tier[field]
     assert tier["size"] == 64 << 20
     assert daemon.metric("freshet_upstream_sent_total") == tier["upstreams"][0]["sent"] == 3
+
+
+def test_how_long_answers_took(daemon, upstream):
+    """Each in one range: what was held within half of what the upstream takes, what was fetched beyond it."""
+    def count(way, most=None):
+        kind = "count" if most is None else "bucket"
+        labels = {} if most is None else {"le": most}
+        return daemon.metric(f"freshet_answer_seconds_{kind}", tier="os", way=way, **labels)
+    before = {way: count(way) for way in ("at_once", "waited")}
+    for name in ("first", "second"):
+        upstream.script(f"{name}.example.com.", s.delay(0.1))
+        ask(daemon, f"{name}.example.com.")
+    for _ in range(5):
+        ask(daemon, "first.example.com.")
+    ask(daemon, "first.example.com.", tcp=True)
+    assert count("waited") == before["waited"] + 2 and count("waited", "0.05") == 0 and count("waited", "+Inf") == 2
+    assert count("at_once") == before["at_once"] + 6 and count("at_once", "0.05") == count("at_once", "+Inf")
+    assert daemon.metric("freshet_answer_seconds_sum", tier="os", way="waited") >= 0.2
+    times = daemon.status()["tiers"][0]
+    assert times["waited_times"]["p50_us"] >= 100000 > times["at_once_times"]["p99_us"] > 0
 
 
 def test_health_and_readiness(daemon):
