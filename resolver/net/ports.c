@@ -38,6 +38,8 @@ struct ports {
     size_t count;
     struct port *taking[PORTS_TAKING];
     size_t taking_count;
+    struct port *shared[PORTS_TAKING]; /* of this iteration; each may be there twice */
+    size_t shared_count;
     struct entropy entropy;
     struct port *reading; /* the one whose batch is handed out */
     uint64_t batch;       /* its number, from 1 */
@@ -101,6 +103,7 @@ static void port_close(struct port *port)
 {
     struct ports *ports = port->ports;
     port_retire(port);
+    ports->shared_count = 0;
     ports->all[port->index] = ports->all[--ports->count];
     ports->all[port->index]->index = port->index;
     if (ports->options.budget)
@@ -154,6 +157,7 @@ static void flush(evutil_socket_t fd, short what, void *arg)
     struct ports *ports = arg;
     struct port *dirty = ports->dirty, *port;
     ports->dirty = NULL;
+    ports->shared_count = 0;
     while ((port = dirty)) {
         dirty = port->next;
         port_flush(port);
@@ -194,12 +198,24 @@ static void unqueue(struct port *port, const struct udp_query *udp_query)
         }
 }
 
-/* Too many are open, or no more can be had: one of those there are. */
+static struct port *any_port(struct ports *ports)
+{
+    return ports->all[entropy_below(&ports->entropy, (uint32_t)ports->count)];
+}
+
+/*
+ * Too many are open, or no more can be had: one of a few that are drawn anew in every iteration. So they leave by the batch also
+ * then; by one of all there are, each would take a system call.
+ */
 static struct port *port_reuse(struct ports *ports)
 {
     if (ports->count == 0)
         return NULL;
-    struct port *port = ports->all[entropy_below(&ports->entropy, (uint32_t)ports->count)];
+    while (ports->shared_count < PORTS_TAKING)
+        ports->shared[ports->shared_count++] = any_port(ports);
+    struct port *port = ports->shared[entropy_below(&ports->entropy, PORTS_TAKING)];
+    if (port->count == PORTS_MOST_ON)
+        port = any_port(ports);
     if (ports->options.budget)
         counter_add(&ports->options.budget->shared, 1);
     return port->count < PORTS_MOST_ON ? port : NULL;

@@ -7,7 +7,8 @@
  * Source ports are half of what an attacker who does not see the queries must guess (RFC 5452 4.5, 9.2). A query
  * goes by one of a few open ports at random; a port takes no more after PORTS_QUERIES, and is closed as soon as
  * none is outstanding on it, so that quiet times see a new port for every query. The kernel picks ports at
- * random. A response counts only on the port that its query left by.
+ * random. A response counts only on the port that its query left by. Where no more ports can be had, those there are
+ * take more: a few of them in each iteration, drawn at random.
  *
  * Nothing waits for a timer: a query leaves in the iteration in which it was asked for.
  *

@@ -207,6 +207,34 @@ static void a_port_takes_only_so_many(void **state)
     assert_in_range(count_ports(0), 1280 / PORTS_QUERIES, PORTS_MOST);
 }
 
+/* Silent upstreams, and as many ports as there may be: what leaves in an iteration leaves by a few, the next by others. */
+static void where_no_port_is_left_a_few_are_shared(void **state)
+{
+    (void)state;
+    enum { ROUNDS = 64, EACH = 48 };
+    size_t most = 0;
+    for (uint16_t i = 0; i < PORTS_MOST * PORTS_QUERIES; i++) {
+        queue(i);
+        turn();
+    }
+    serve();
+    const size_t first = f.seen_count = 0;
+    for (size_t round = 0; round < ROUNDS; round++) {
+        const size_t before = f.seen_count;
+        for (uint16_t i = 0; i < EACH && f.count < MOST; i++)
+            queue(i);
+        turn();
+        serve();
+        const size_t ports = count_ports(before);
+        most = ports > most ? ports : most;
+        assert_in_range(ports, 1, PORTS_TAKING);
+        while (f.count > PORTS_MOST * PORTS_QUERIES)
+            ports_done(f.ports, &f.asked[--f.count].query);
+    }
+    assert_true(most > 1);
+    assert_true(count_ports(first) > PORTS_MOST / 4);
+}
+
 /* What the kernel refuses, as without a route, is no lack of ports. */
 static void who_cannot_be_reached_shares_no_port(void **state)
 {
@@ -402,6 +430,7 @@ int main(void)
         TEST(queries_share_a_few_ports),
         TEST(a_port_takes_only_so_many),
         TEST(past_the_budget_ports_are_used_longer),
+        TEST(where_no_port_is_left_a_few_are_shared),
         TEST(who_cannot_be_reached_shares_no_port),
         TEST(a_drained_port_is_closed),
         TEST(a_response_counts_on_its_own_port_only),
