@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "config/clients.h"
+#include "config/members.h"
 #include "config/streamed.h"
 #include "config/units.h"
 #include "config/zone_list.h"
@@ -332,21 +333,38 @@ static bool check_metrics(const struct config *config, struct fault *fault)
                      fault_quote(config->metrics->text, quote), taken.tier, taken.listen);
 }
 
-/* `list` is what they are written in: "zones". Each is there once. */
-static bool check_once(const char *list, char *const *names, size_t count, struct fault *fault)
+/* Names of a list, and where in it each stands; NULL: one behind the other. */
+struct listing {
+    const char *list; /* what they are written in: "zones" */
+    char *const *names;
+    const size_t *places;
+    size_t count;
+};
+
+/* Each is there once. */
+static bool check_listing(const struct listing *listing, struct fault *fault)
 {
+    const size_t *places = listing->places;
     char key[FAULT_MAX_KEY], quote[FAULT_MAX_QUOTE];
     size_t first, second;
-    struct zone_list *sorted = names ? zone_list_new(names, count) : NULL;
+    struct zone_list *sorted =
+        listing->names ? zone_list_new(listing->names, listing->count) : NULL;
     if (!sorted)
         return fault_memory(fault);
     const bool twice = zone_list_twice(sorted, &first, &second);
     zone_list_free(sorted);
     if (!twice)
         return true;
-    fault_key(key, "%s[%zu]", list, second);
+    fault_key(key, "%s[%zu]", listing->list, places ? places[second] : second);
     return fault_set(fault, key, "%s is %s[%zu] again; expected each zone once",
-                     fault_quote(names[second], quote), list, first);
+                     fault_quote(listing->names[second], quote), listing->list,
+                     places ? places[first] : first);
+}
+
+static bool check_once(const char *list, char *const *names, size_t count, struct fault *fault)
+{
+    const struct listing listing = {list, names, NULL, count};
+    return check_listing(&listing, fault);
 }
 
 static bool check_zone_names(const struct config *config, size_t tier, struct fault *fault)
@@ -354,10 +372,16 @@ static bool check_zone_names(const struct config *config, size_t tier, struct fa
     char list[FAULT_MAX_KEY];
     const struct config_tier *self = &config->tiers[tier];
     char **names = calloc(self->zone_count + 1, sizeof *names);
-    for (size_t i = 0; names && i < self->zone_count; i++)
-        names[i] = self->zones[i].name;
+    size_t *places = calloc(self->zone_count + 1, sizeof *places);
+    struct listing listing = {list, names, places, 0};
+    for (size_t i = 0; names && places && i < self->zone_count; i++)
+        if (self->zones[i].name) {
+            places[listing.count] = i;
+            names[listing.count++] = self->zones[i].name;
+        }
     fault_key(list, "tiers[%zu].routes", tier);
-    bool good = check_once(list, names, self->zone_count, fault);
+    bool good = names && places ? check_listing(&listing, fault) : fault_memory(fault);
+    free(places);
     free(names);
     return good;
 }
@@ -368,8 +392,9 @@ bool check_config(const struct config *config, struct fault *fault)
         if (!check_name(config, i, fault) || !check_ttls(config, i, fault) ||
             !check_listen(config, i, fault) || !check_upstream(config, i, fault) ||
             !check_reachable(config, i, fault) || !check_tier_zones(config, i, fault) ||
-            !check_zone_names(config, i, fault) || !check_needs_feed(config, i, fault) ||
-            !clients_check(config, i, fault) || !streamed_check(config, i, fault))
+            !check_zone_names(config, i, fault) || !members_check(config, i, fault) ||
+            !check_needs_feed(config, i, fault) || !clients_check(config, i, fault) ||
+            !streamed_check(config, i, fault))
             return false;
     if (!check_metrics(config, fault) || !check_links(config, fault))
         return false;

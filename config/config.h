@@ -70,7 +70,9 @@ struct config_link {
 
 /* A zone that is asked elsewhere than the rest of its tier. */
 struct config_zone {
-    char *name; /* presentation form, as written */
+    char *name;    /* presentation form, as written; NULL: it is for the members of `catalog` */
+    char *catalog; /* one of feed.catalogs; NULL: it has a name */
+    char *group;   /* of those members, the ones of this group; NULL: all */
     struct config_address
         *forward; /* exactly one of forward and parent has entries, or none where it is streamed */
     size_t forward_count;

@@ -4,21 +4,32 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config/members.h"
 #include "config/zone_list.h"
 
-/* Marks those of a tier's streamed zones that the feed follows: it may have a million, the tier has few. False: no memory. */
+/*
+ * Marks those of a tier's streamed zones that the feed follows: it may have a million, the tier has few. Members of a catalog are
+ * among them as long as they are members. False: no memory.
+ */
 static bool mark_followed(const struct config *config, const struct config_tier *tier, bool *ret)
 {
     uint8_t wire[ZONE_NAME_MAX];
-    size_t found;
+    size_t found, count = 0;
     char **names = calloc(tier->zone_count + 1, sizeof *names);
-    for (size_t i = 0; names && i < tier->zone_count; i++)
-        names[i] = tier->zones[i].name;
-    struct zone_list *list = names ? zone_list_new(names, tier->zone_count) : NULL;
+    size_t *places = calloc(tier->zone_count + 1, sizeof *places);
+    for (size_t i = 0; names && places && i < tier->zone_count; i++) {
+        ret[i] = tier->zones[i].catalog != NULL;
+        if (!tier->zones[i].name)
+            continue;
+        places[count] = i;
+        names[count++] = tier->zones[i].name;
+    }
+    struct zone_list *list = names && places ? zone_list_new(names, count) : NULL;
     for (size_t i = 0; list && config->feed && i < config->feed->zone_count; i++)
         if (zone_list_has(list, wire, zone_name_read(config->feed->zones[i], wire), &found))
-            ret[found] = true;
+            ret[places[found]] = true;
     zone_list_free(list);
+    free(places);
     free(names);
     return list != NULL;
 }
@@ -99,6 +110,12 @@ bool streamed_check(const struct config *config, size_t tier, struct fault *faul
     return fault_set(fault, "feed.snapshots", "is feed.updates too; expected another topic");
 }
 
+static bool is_same(const struct config_zone *one, const struct config_zone *two)
+{
+    return members_same(one, two) ||
+           (one->name && two->name && zone_name_same(one->name, two->name));
+}
+
 /* The first streamed zone of a tier that is not streamed in another version of it; NULL: none. */
 static const struct config_zone *only_here(const struct config_tier *here,
                                            const struct config_tier *there)
@@ -106,8 +123,7 @@ static const struct config_zone *only_here(const struct config_tier *here,
     for (size_t i = 0; i < here->zone_count; i++) {
         bool found = !here->zones[i].stream;
         for (size_t k = 0; k < there->zone_count && !found; k++)
-            found =
-                there->zones[k].stream && zone_name_same(here->zones[i].name, there->zones[k].name);
+            found = there->zones[k].stream && is_same(&here->zones[i], &there->zones[k]);
         if (!found)
             return &here->zones[i];
     }
@@ -124,7 +140,7 @@ bool streamed_differ(const struct config *running, const struct config *wanted,
             zone = only_here(two, one);
         if (zone) {
             snprintf(ret_key, CONFIG_MAX_ERROR, "tiers[%s].routes[%.300s].stream", one->name,
-                     zone->name);
+                     zone->name ? zone->name : zone->catalog);
             return true;
         }
     }

@@ -21,6 +21,7 @@ struct streamed_zone {
     struct streamed_zone *prev, *next_moved;
     bool watched; /* every change is told, not only those of the serial */
     bool moved;   /* there is another version since somebody asked */
+    bool gone;    /* nobody wants it; it is not loaded, and has no data */
     size_t number;
     _Atomic int state;
     _Atomic uint64_t unprovable;
@@ -43,6 +44,7 @@ struct streamed {
     struct streamed_feed feed;
     int64_t feed_next[LOG_MAX_PARTITIONS]; /* where the feed stands */
     size_t whole;                          /* zones LIVE or EXPIRED */
+    size_t gone;                           /* and those that nobody wants, which are neither */
     bool lost;                             /* the feed is not live */
     struct mono lost_since;
     struct streamed_zone *moved;
@@ -88,18 +90,29 @@ void streamed_free(struct streamed *s)
     free(s);
 }
 
-struct streamed_zone *streamed_find(const struct streamed *s, const uint8_t *apex)
+/* The lock is held. */
+static struct streamed_zone *find(const struct streamed *s, const uint8_t *apex)
 {
     struct streamed_zone *zone;
     HASH_FIND(hh, s->table, apex, name_size(apex), zone);
     return zone;
 }
 
-int streamed_add(struct streamed *s, const uint8_t *apex)
+struct streamed_zone *streamed_find(const struct streamed *s, const uint8_t *apex)
+{
+    pthread_mutex_t *lock = &((struct streamed *)s)->lock;
+    pthread_mutex_lock(lock);
+    struct streamed_zone *zone = find(s, apex);
+    if (zone && zone->gone)
+        zone = NULL;
+    pthread_mutex_unlock(lock);
+    return zone;
+}
+
+/* The lock is held. */
+static int add_new(struct streamed *s, const uint8_t *apex)
 {
     const size_t size = name_size(apex);
-    if (streamed_find(s, apex))
-        return 0;
     struct streamed_zone **grown = realloc(s->zones, (s->count + 1) * sizeof *grown);
     struct streamed_zone *zone = calloc(1, sizeof *zone);
     if (grown)
@@ -119,9 +132,41 @@ int streamed_add(struct streamed *s, const uint8_t *apex)
     return 0;
 }
 
+int streamed_add(struct streamed *s, const uint8_t *apex)
+{
+    int error = 0;
+    pthread_mutex_lock(&s->lock);
+    struct streamed_zone *zone = find(s, apex);
+    if (!zone)
+        error = add_new(s, apex);
+    else if (zone->gone)
+        s->gone--;
+    if (!error && (!zone || zone->gone)) {
+        s->feed.zones++;
+        pthread_cond_broadcast(&s->wanted);
+    }
+    if (zone)
+        zone->gone = false;
+    pthread_mutex_unlock(&s->lock);
+    return error;
+}
+
+/* The k-th; NULL past the last one. */
+static struct streamed_zone *zone_at(struct streamed *s, size_t k)
+{
+    pthread_mutex_lock(&s->lock);
+    struct streamed_zone *zone = k < s->count ? s->zones[k] : NULL;
+    pthread_mutex_unlock(&s->lock);
+    return zone;
+}
+
 size_t streamed_count(const struct streamed *s)
 {
-    return s->count;
+    pthread_mutex_t *lock = &((struct streamed *)s)->lock;
+    pthread_mutex_lock(lock);
+    const size_t count = s->count;
+    pthread_mutex_unlock(lock);
+    return count;
 }
 
 /* ---- whoever answers from them --------------------------------------------------------------- */
@@ -273,8 +318,11 @@ static int change(struct streamed *s, struct streamed_zone *zone, const struct c
 void streamed_position(struct streamed *s, uint64_t log_id, const int64_t *offsets, size_t count)
 {
     pthread_mutex_lock(&s->lock);
-    s->feed = (struct streamed_feed){
-        .known = true, .log_id = log_id, .partitions = count, .epoch = s->feed.epoch + 1};
+    s->feed = (struct streamed_feed){.known = true,
+                                     .log_id = log_id,
+                                     .partitions = count,
+                                     .epoch = s->feed.epoch + 1,
+                                     .zones = s->feed.zones};
     memcpy(s->feed_next, offsets, count * sizeof *offsets);
     pthread_cond_broadcast(&s->wanted);
     pthread_mutex_unlock(&s->lock);
@@ -311,8 +359,10 @@ bool streamed_change(struct streamed *s, const struct change_set *set, int64_t n
                      struct apply_at at)
 {
     bool fine = true;
-    struct streamed_zone *zone = streamed_find(s, set->zone);
     pthread_mutex_lock(&s->lock);
+    struct streamed_zone *zone = find(s, set->zone);
+    if (zone && zone->gone)
+        zone = NULL;
     if (zone)
         fine = take_set(s, zone, set, next, at.partition);
     reach(s, at.partition, next);
@@ -326,8 +376,8 @@ void streamed_refused(struct streamed *s, const uint8_t *apex, int64_t next, int
                       struct apply_at at)
 {
     char reason[STREAMED_MAX_REASON];
-    struct streamed_zone *zone = apex ? streamed_find(s, apex) : NULL;
     pthread_mutex_lock(&s->lock);
+    struct streamed_zone *zone = apex ? find(s, apex) : NULL;
     reach(s, at.partition, next);
     const bool ours = zone && zone->status.partition == at.partition;
     const bool whole = ours && is_whole(zone) && next > zone->next;
@@ -397,34 +447,41 @@ void streamed_tick(struct streamed *s, bool live, struct apply_at at)
     pthread_mutex_unlock(&s->lock);
     for (size_t k = 0; k < count; k++) {
         pthread_mutex_lock(&s->lock);
-        const bool turned = ages(s, s->zones[k], at.now);
+        struct streamed_zone *zone = s->zones[k];
+        const bool turned = ages(s, zone, at.now);
         pthread_mutex_unlock(&s->lock);
         if (turned)
-            invalidate(s, s->zones[k], at);
+            invalidate(s, zone, at);
     }
 }
 
 /* ---- the loader's thread --------------------------------------------------------------------- */
 
+/* The lock is held: how many zones are to be loaded. */
+static size_t left(const struct streamed *s)
+{
+    return s->feed.known ? s->count - s->whole - s->gone : 0;
+}
+
 size_t streamed_wait(struct streamed *s, struct streamed_feed *ret)
 {
     pthread_mutex_lock(&s->lock);
-    while (!s->woken && (!s->feed.known || s->whole == s->count))
+    while (!s->woken && left(s) == 0)
         pthread_cond_wait(&s->wanted, &s->lock);
     s->woken = false;
     *ret = s->feed;
-    const size_t left = s->feed.known ? s->count - s->whole : 0;
+    const size_t ret_left = left(s);
     pthread_mutex_unlock(&s->lock);
-    return left;
+    return ret_left;
 }
 
 size_t streamed_look(struct streamed *s, struct streamed_feed *ret)
 {
     pthread_mutex_lock(&s->lock);
     *ret = s->feed;
-    const size_t left = s->feed.known ? s->count - s->whole : 0;
+    const size_t ret_left = left(s);
     pthread_mutex_unlock(&s->lock);
-    return left;
+    return ret_left;
 }
 
 void streamed_wake(struct streamed *s)
@@ -437,9 +494,9 @@ void streamed_wake(struct streamed *s)
 
 bool streamed_job(struct streamed *s, size_t k, struct streamed_job *ret)
 {
-    struct streamed_zone *zone = s->zones[k];
     pthread_mutex_lock(&s->lock);
-    const bool wanted = !is_whole(zone) && s->feed.known;
+    struct streamed_zone *zone = s->zones[k];
+    const bool wanted = !is_whole(zone) && !zone->gone && s->feed.known;
     if (wanted)
         *ret = (struct streamed_job){.zone = zone, .epoch = zone->epoch, .least = zone->least};
     pthread_mutex_unlock(&s->lock);
@@ -449,7 +506,8 @@ bool streamed_job(struct streamed *s, size_t k, struct streamed_job *ret)
 /* The lock is held: whether what is loaded is still of use. */
 static bool is_wanted(const struct streamed *s, const struct streamed_job *job)
 {
-    return s->feed.known && job->zone->epoch == job->epoch && !is_whole(job->zone);
+    return s->feed.known && job->zone->epoch == job->epoch && !is_whole(job->zone) &&
+           !job->zone->gone;
 }
 
 /* Lets go of what the zone has, which nobody looks at. */
@@ -462,6 +520,29 @@ static int empty(struct streamed_zone *zone)
     if (!error)
         zone_edit_commit(edit);
     return error;
+}
+
+void streamed_drop(struct streamed *s, struct streamed_zone *zone)
+{
+    pthread_mutex_lock(&s->lock);
+    const bool whole = is_whole(zone);
+    if (!zone->gone) {
+        zone->gone = true;
+        s->gone++;
+        zone->epoch++;
+        turn(s, zone, STREAMED_GAPPED, "nobody wants it");
+    }
+    /* What the loader has of it, the loader lets go of. Without memory it goes when it is loaded again. */
+    if (whole)
+        (void)!empty(zone);
+    pthread_mutex_unlock(&s->lock);
+}
+
+/* The lock is held: what was loaded is not wanted any more. */
+static void let_go(struct streamed_zone *zone)
+{
+    if (zone->gone && !is_whole(zone))
+        (void)!empty(zone);
 }
 
 int streamed_begin(struct streamed *s, const struct streamed_job *job, struct zone_edit **ret_edit)
@@ -500,6 +581,8 @@ bool streamed_loaded(struct streamed *s, const struct streamed_job *job, struct 
         zone->status.made_us = head->made_us;
         describe(zone);
         turn(s, zone, STREAMED_LOADING, "the log since its snapshot is being read");
+    } else {
+        let_go(zone);
     }
     pthread_mutex_unlock(&s->lock);
     return wanted;
@@ -528,6 +611,8 @@ bool streamed_join(struct streamed *s, const struct streamed_job *job, int64_t n
         zone->status.loads++;
         turn(s, zone, STREAMED_LIVE, "");
     }
+    if (!wanted)
+        let_go(zone);
     pthread_mutex_unlock(&s->lock);
     if (joins)
         invalidate(s, zone, at);
@@ -573,15 +658,27 @@ void streamed_count_unprovable(const struct streamed_zone *zone)
 
 bool streamed_status(struct streamed *s, size_t k, struct streamed_status *ret)
 {
-    if (k >= s->count)
+    struct streamed_zone *zone = zone_at(s, k);
+    if (!zone)
         return false;
     pthread_mutex_lock(&s->lock);
-    *ret = s->zones[k]->status;
-    ret->state = streamed_state(s->zones[k]);
-    ret->unprovable = atomic_load(&s->zones[k]->unprovable);
-    ret->offset = s->zones[k]->next;
-    if (is_whole(s->zones[k]) && s->feed.known && s->feed_next[ret->partition] > ret->offset)
+    *ret = zone->status;
+    ret->gone = zone->gone;
+    ret->state = streamed_state(zone);
+    ret->unprovable = atomic_load(&zone->unprovable);
+    ret->offset = zone->next;
+    if (is_whole(zone) && s->feed.known && s->feed_next[ret->partition] > ret->offset)
         ret->offset = s->feed_next[ret->partition];
     pthread_mutex_unlock(&s->lock);
     return true;
+}
+
+bool streamed_next(struct streamed *s, size_t *k, struct streamed_status *ret)
+{
+    while (streamed_status(s, *k, ret)) {
+        ++*k;
+        if (!ret->gone)
+            return true;
+    }
+    return false;
 }

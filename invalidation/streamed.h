@@ -20,6 +20,8 @@
  * A set counts for the zone that it names, and in the partition that this zone has by its name; elsewhere nobody knows in
  * which order it came: it is counted, and evicts only. So is one for a zone around or below.
  *
+ * Zones come and go at any time; one that is dropped keeps its place, empty, for the next time.
+ *
  * Threads: any; one lock. Edits are the feed's while LIVE or EXPIRED, and the loader's otherwise.
  */
 #ifndef FRESHET_INVALIDATION_STREAMED_H
@@ -44,8 +46,16 @@ struct streamed *streamed_new(void);
 /* NULL is fine. No reader may be left. */
 void streamed_free(struct streamed *streamed);
 
-/* Adds a zone (canonical); once more makes no difference. Before any thread runs. ERR_MEMORY. */
+/* Adds a zone (canonical); once more makes no difference. One that was dropped is loaded anew. ERR_MEMORY. */
 MUST_CHECK int streamed_add(struct streamed *streamed, const uint8_t *apex);
+
+/*
+ * Nobody wants it any more: it is GAPPED from here on, and its data is let go of. It stays where it is, for whoever still looks. The
+ * caller invalidates.
+ */
+void streamed_drop(struct streamed *streamed, struct streamed_zone *zone);
+
+/* How many there are, those that were dropped included. */
 size_t streamed_count(const struct streamed *streamed);
 
 /* Borrowed: invalidates each zone that changes its state. Before any thread runs. */
@@ -53,7 +63,7 @@ void streamed_set_applier(struct streamed *streamed, struct applier *applier);
 
 /* ---- whoever answers from them; any thread */
 
-/* The zone of this name; NULL: none. Good as long as `streamed`. */
+/* The zone of this name; NULL: none, or it was dropped. Good as long as `streamed`. */
 struct streamed_zone *streamed_find(const struct streamed *streamed, const uint8_t *apex);
 enum streamed_state streamed_state(const struct streamed_zone *zone);
 /* Its data: to be looked into while LIVE, by a registered reader (zone.h). */
@@ -112,6 +122,7 @@ struct streamed_feed {
     uint64_t log_id;
     size_t partitions;
     uint64_t epoch; /* changes with each position */
+    uint64_t zones; /* goes up with each zone that is added */
 };
 
 /*
@@ -176,6 +187,7 @@ struct streamed_status {
     uint8_t zone[NAME_MAX_SIZE];
     enum streamed_state state;
     char reason[STREAMED_MAX_REASON]; /* why it is not LIVE */
+    bool gone;                        /* it was dropped */
     bool has_serial;
     uint32_t serial;
     struct zone_size size;
@@ -194,5 +206,8 @@ struct streamed_status {
 
 /* Of the k-th zone; false past the last one. */
 bool streamed_status(struct streamed *streamed, size_t k, struct streamed_status *ret);
+
+/* Of the first from the k-th on that was not dropped; `k` is behind it then. */
+bool streamed_next(struct streamed *streamed, size_t *k, struct streamed_status *ret);
 
 #endif

@@ -41,6 +41,7 @@ struct streamed_load {
     uint64_t rounds;
     struct streamed_feed feed;
     struct snapshot_index *index; /* by what the follower has read */
+    size_t count;                 /* zones that there were when it began */
     struct item *items;           /* by number of the zone */
     const struct streamed_job *loading;
     int64_t until[LOG_MAX_PARTITIONS]; /* where the feed was seen to stand */
@@ -257,7 +258,8 @@ static bool zone_of(const struct log_message *message, const struct changeset_er
 static struct item *find_item(struct streamed_load *load, const uint8_t *apex)
 {
     struct streamed_zone *zone = streamed_find(load->streamed, apex);
-    struct item *item = zone ? &load->items[streamed_number(zone)] : NULL;
+    const size_t number = zone ? streamed_number(zone) : load->count;
+    struct item *item = number < load->count ? &load->items[number] : NULL;
     return item && item->loaded ? item : NULL;
 }
 
@@ -294,9 +296,8 @@ static void take_message(struct streamed_load *load, const struct log_message *m
  */
 static bool join(struct streamed_load *load, int32_t partition, int64_t next, bool tell)
 {
-    const size_t count = streamed_count(load->streamed);
     bool left = false;
-    for (size_t k = 0; k < count; k++) {
+    for (size_t k = 0; k < load->count; k++) {
         struct item *item = &load->items[k];
         int64_t *until = &load->until[partition];
         if (!item->loaded || item->partition != partition)
@@ -318,9 +319,8 @@ static bool join(struct streamed_load *load, int32_t partition, int64_t next, bo
 /* Where each partition is to be read from. Returns how many. */
 static size_t places(const struct streamed_load *load, struct log_place ret[LOG_MAX_PARTITIONS])
 {
-    const size_t zones = streamed_count(load->streamed);
     size_t count = 0;
-    for (size_t k = 0; k < zones; k++) {
+    for (size_t k = 0; k < load->count; k++) {
         const struct item *item = &load->items[k];
         size_t i = 0;
         if (!item->loaded)
@@ -337,8 +337,7 @@ static size_t places(const struct streamed_load *load, struct log_place ret[LOG_
 
 static void fail_partition(struct streamed_load *load, int32_t partition, const char *error)
 {
-    const size_t count = streamed_count(load->streamed);
-    for (size_t k = 0; k < count; k++) {
+    for (size_t k = 0; k < load->count; k++) {
         struct item *item = &load->items[k];
         if (!item->loaded || (partition >= 0 && item->partition != partition))
             continue;
@@ -385,7 +384,8 @@ static void catch_up(struct streamed_load *load)
 /* What a round needs. The topics may have been made anew since the one before. */
 static int open_round(struct streamed_load *load)
 {
-    load->items = calloc(streamed_count(load->streamed) + 1, sizeof *load->items);
+    load->count = streamed_count(load->streamed);
+    load->items = calloc(load->count + 1, sizeof *load->items);
     load->index = snapshot_index_new(false);
     if (load->rounds++ > 0) {
         log_reader_renew(load->log);
@@ -417,7 +417,7 @@ static int scan(struct streamed_load *load, char error[LOG_MAX_ERROR])
     size_t count = 0;
     const struct snapshot_watch watching = watch(load);
     int code = log_reader_ends(load->follower, ASK_MS, &ends, error);
-    for (size_t k = 0; !code && k < streamed_count(load->streamed); k++) {
+    for (size_t k = 0; !code && k < load->count; k++) {
         struct streamed_job job;
         if (!streamed_job(load->streamed, k, &job))
             continue;
@@ -436,7 +436,7 @@ static int scan(struct streamed_load *load, char error[LOG_MAX_ERROR])
 /* Loads what can be loaded. */
 static void load_all(struct streamed_load *load)
 {
-    for (size_t k = 0; k < streamed_count(load->streamed) && !is_over(load); k++) {
+    for (size_t k = 0; k < load->count && !is_over(load); k++) {
         struct item *item = &load->items[k];
         item->loaded = false;
         if (streamed_job(load->streamed, k, &item->job))
@@ -445,7 +445,7 @@ static void load_all(struct streamed_load *load)
     catch_up(load);
 }
 
-/* Until all are whole, or the feed has another position. */
+/* Until all are whole, or the feed has another position, or there are more zones. */
 static int run_round(struct streamed_load *load, char error[LOG_MAX_ERROR])
 {
     struct streamed_feed feed;
@@ -455,7 +455,7 @@ static int run_round(struct streamed_load *load, char error[LOG_MAX_ERROR])
         code = scan(load, error);
     while (code == 0 && !is_over(load)) {
         load_all(load);
-        if (streamed_look(load->streamed, &feed) == 0)
+        if (streamed_look(load->streamed, &feed) == 0 || feed.zones != load->feed.zones)
             break;
         code = snapshot_topic_follow(load->follower, load->index, &watching, error);
     }

@@ -95,11 +95,13 @@ static struct validity *make_validity(const struct config_feed *feed, const stru
 /* ---- local names ---------------------------------------------------------------------------- */
 
 /* Zones with upstreams of their own, which special-use names must not hide, as they must not those of the feed. */
-static char **exempt_zones(const struct config_tier *tier)
+static char **exempt_zones(const struct config_tier *tier, size_t *ret_count)
 {
     char **zones = calloc(tier->zone_count + 1, sizeof *zones);
+    *ret_count = 0;
     for (size_t i = 0; zones && i < tier->zone_count; i++)
-        zones[i] = tier->zones[i].name;
+        if (tier->zones[i].name) /* members of catalogs are the feed's */
+            zones[(*ret_count)++] = tier->zones[i].name;
     return zones;
 }
 
@@ -131,9 +133,8 @@ static bool make_local(struct daemon *daemon, const struct config *config, size_
         .records = tier->local,
         .record_count = tier->local_count,
     };
-    char **exempt = exempt_zones(tier);
+    char **exempt = exempt_zones(tier, &options.exempt_count);
     options.exempt = exempt;
-    options.exempt_count = tier->zone_count;
     if (daemon->zones) {
         options.followed = zone_roll_items(daemon->zones);
         options.followed_count = zone_roll_count(daemon->zones);
@@ -166,44 +167,22 @@ struct streamed_zone *daemon_streamed(const struct daemon *daemon, const char *t
     return streamed_find(daemon->streamed, name);
 }
 
-/* All of all tiers. False: no memory. */
-static bool make_streamed(struct daemon *daemon)
-{
-    const struct config *config = daemon->config;
-    for (size_t i = 0; i < config->tier_count; i++)
-        for (size_t k = 0; k < config->tiers[i].zone_count; k++) {
-            const struct config_zone *zone = &config->tiers[i].zones[k];
-            uint8_t name[NAME_MAX_SIZE];
-            if (!zone->stream)
-                continue;
-            if (!daemon->streamed)
-                daemon->streamed = streamed_new();
-            int size = name_from_text(zone->name, name);
-            if (!daemon->streamed || size < 0)
-                return false;
-            name_lower(name, (size_t)size, name);
-            if (streamed_add(daemon->streamed, name) < 0)
-                return false;
-        }
-    return true;
-}
-
-/* The catalogs, and with them the zones that are followed at first: members come when it is known. False: no memory. */
-static bool make_catalogs(struct daemon *daemon)
+/* The catalogs; and with them what is followed, streamed and routed at first: members come when they are known. */
+static bool make_zones(struct daemon *daemon)
 {
     const struct config_feed *feed = daemon->config->feed;
-    if (!feed)
-        return true;
-    if (feed->catalog_count > 0) {
-        if (!daemon->streamed)
-            daemon->streamed = streamed_new();
-        daemon->catalogs = daemon->streamed ? catalogs_new(feed, daemon->streamed) : NULL;
-        if (!daemon->catalogs)
-            return false;
-    }
+    if (plans_may_stream(daemon->config) && !(daemon->streamed = streamed_new()))
+        return false;
+    if (feed && feed->catalog_count > 0 &&
+        !(daemon->catalogs = catalogs_new(feed, daemon->streamed)))
+        return false;
     const struct followed_wish wish = wish_of(daemon, daemon->config);
-    daemon->zones = followed_roll(&wish);
-    return daemon->zones != NULL;
+    if (feed && !(daemon->zones = followed_roll(&wish)))
+        return false;
+    if (plans_make(daemon->config, &wish, &daemon->plans) < 0)
+        return false;
+    return !daemon->streamed || plans_stream(daemon->plans, daemon->catalogs, daemon->streamed,
+                                             &daemon->streams) == ERR_OK;
 }
 
 /*
@@ -213,7 +192,7 @@ static bool make_catalogs(struct daemon *daemon)
 static bool make_authority(struct daemon *daemon, const struct config *config, size_t i)
 {
     char why[CONFIG_MAX_ERROR];
-    const struct config_tier *tier = &config->tiers[i];
+    const struct config_tier *tier = &daemon->plans->each[i].tier;
     struct keyring keyring = {.count = 0};
     struct authority *authority =
         keyring_read(config, &keyring, why) == ERR_OK ? authority_new(&keyring) : NULL;
@@ -261,7 +240,7 @@ static bool make_tiers(struct daemon *daemon)
     if (!daemon->tiers || !daemon->stores)
         return false;
     for (size_t i = 0; i < config->tier_count; i++) {
-        const struct config_tier *tier = &config->tiers[i];
+        const struct config_tier *tier = &daemon->plans->each[i].tier;
         daemon->tiers[i] = tier_new(
             tier, config->feed && tier->subscribe ? daemon->validity : daemon->plain_validity,
             daemon->streamed);
@@ -354,7 +333,7 @@ static struct mono asked_since(const struct config *config)
 static int assemble(struct daemon *daemon, char ret_error[CONFIG_MAX_ERROR])
 {
     config_fault(daemon->config, ret_error, NULL, "out of memory");
-    if (!make_streamed(daemon) || !make_catalogs(daemon))
+    if (!make_zones(daemon))
         return ERR_MEMORY;
     daemon->validity = make_validity(daemon->config->feed, daemon->zones);
     daemon->plain_validity = make_validity(NULL, NULL);
@@ -467,27 +446,73 @@ static void make_all_local(struct daemon *daemon)
     reload_workers(daemon, daemon->config);
 }
 
-void daemon_look_at_zone(struct daemon *daemon, const struct streamed_zone *zone)
+/* Other plans, which are taken over. Tiers are not what they plan until they are configured. Logs. */
+static void take_plans(struct daemon *daemon, struct plans *plans)
 {
-    size_t k;
-    if (!catalogs_find(daemon->catalogs, zone, &k))
-        return;
-    struct catalog *read = catalogs_read(daemon->catalogs, k);
-    if (!read)
-        return;
+    if (daemon->streamed &&
+        plans_stream(plans, daemon->catalogs, daemon->streamed, &daemon->streams) < 0)
+        log_line(LOG_LEVEL_ERROR, "msg=\"some zones are not streamed: no memory\"");
+    plans_free(daemon->plans);
+    daemon->plans = plans;
+}
+
+static void configure_tier(struct daemon *daemon, const struct config *config, size_t i)
+{
+    tier_configure(daemon->tiers[i], &daemon->plans->each[i].tier);
+    if (!make_authority(daemon, config, i))
+        log_line(LOG_LEVEL_ERROR, "msg=\"keys and secondaries not reloaded: no memory\" tier=%s",
+                 daemon->tiers[i]->name);
+}
+
+/* Tiers that have entries for members. */
+static bool configure_members(struct daemon *daemon)
+{
+    bool any = false;
+    for (size_t i = 0; i < daemon->tier_count; i++)
+        if (plan_has_members(&daemon->config->tiers[i])) {
+            configure_tier(daemon, daemon->config, i);
+            any = true;
+        }
+    if (any)
+        reload_workers(daemon, daemon->config);
+    return any;
+}
+
+/* A catalog says something else: that is followed and routed, or said to be of no use. */
+static bool take_catalog(struct daemon *daemon, size_t k, struct catalog *read)
+{
     struct hidden hidden = {.daemon = daemon};
+    struct plans *plans = NULL;
     struct followed_wish wish = wish_of(daemon, daemon->config);
     wish.changed = k;
     wish.instead = read;
     wish.touched = look_whether_hidden;
     wish.arg = &hidden;
-    const int error = followed_take(daemon->applier, &wish, &daemon->zones);
-    if (error)
-        catalogs_refuse(daemon->catalogs, k, read, followed_error(error));
-    else
-        catalogs_keep(daemon->catalogs, k, read);
+    int error = plans_make(daemon->config, &wish, &plans);
+    const char *why = plans_error(error);
+    if (!error) {
+        error = followed_take(daemon->applier, &wish, &daemon->zones);
+        why = followed_error(error);
+    }
+    if (error) {
+        plans_free(plans);
+        catalogs_refuse(daemon->catalogs, k, read, why);
+        return false;
+    }
+    catalogs_keep(daemon->catalogs, k, read);
+    take_plans(daemon, plans);
     if (hidden.found)
         make_all_local(daemon);
+    return configure_members(daemon);
+}
+
+bool daemon_look_at_zone(struct daemon *daemon, const struct streamed_zone *zone)
+{
+    size_t k;
+    if (!catalogs_find(daemon->catalogs, zone, &k))
+        return false;
+    struct catalog *read = catalogs_read(daemon->catalogs, k);
+    return read && take_catalog(daemon, k, read);
 }
 
 void daemon_look_at_hosts(struct daemon *daemon)
@@ -549,14 +574,22 @@ bool daemon_is_alive(const struct daemon *daemon)
 /* False: it cannot be, and all stays as it is. Logs. */
 static bool reload_zones(struct daemon *daemon, const struct config *wanted)
 {
-    if (!wanted->feed)
-        return true;
+    struct plans *plans = NULL;
     const struct followed_wish wish = wish_of(daemon, wanted);
-    const int error = followed_take(daemon->applier, &wish, &daemon->zones);
-    if (error)
-        log_line(LOG_LEVEL_ERROR, "msg=\"reload refused, running on\" error=\"feed.zones: %s\"",
-                 followed_error(error));
-    return error == ERR_OK;
+    int error = plans_make(wanted, &wish, &plans);
+    const char *key = "tiers", *why = plans_error(error);
+    if (!error && wanted->feed) {
+        error = followed_take(daemon->applier, &wish, &daemon->zones);
+        key = "feed.zones";
+        why = followed_error(error);
+    }
+    if (error) {
+        log_line(LOG_LEVEL_ERROR, "msg=\"reload refused, running on\" error=\"%s: %s\"", key, why);
+        plans_free(plans);
+        return false;
+    }
+    take_plans(daemon, plans);
+    return true;
 }
 
 void daemon_reload(struct daemon *daemon)
@@ -580,11 +613,10 @@ void daemon_reload(struct daemon *daemon)
     }
     log_set_level(log_level_from_text(wanted->log));
     for (size_t i = 0; i < daemon->tier_count; i++) {
-        tier_configure(daemon->tiers[i], &wanted->tiers[i]);
-        if (!make_local(daemon, wanted, i) || !make_admission(daemon, wanted, i) ||
-            !make_authority(daemon, wanted, i))
+        configure_tier(daemon, wanted, i);
+        if (!make_local(daemon, wanted, i) || !make_admission(daemon, wanted, i))
             log_line(LOG_LEVEL_ERROR,
-                     "msg=\"local names, clients or keys not reloaded: no memory\" tier=%s",
+                     "msg=\"local names or clients not reloaded: no memory\" tier=%s",
                      daemon->tiers[i]->name);
     }
     reload_workers(daemon, wanted);
@@ -615,6 +647,8 @@ void daemon_stop(struct daemon *daemon)
         tier_free(daemon->tiers[i]);
     validity_free(daemon->validity);
     zone_roll_free(daemon->zones);
+    zone_roll_free(daemon->streams);
+    plans_free(daemon->plans);
     validity_free(daemon->plain_validity);
     free(daemon->workers);
     free(daemon->stores);

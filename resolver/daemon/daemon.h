@@ -15,7 +15,7 @@
 #include "invalidation/apply.h"
 #include "invalidation/feed.h"
 #include "invalidation/streamed_load.h"
-#include "resolver/daemon/followed.h"
+#include "resolver/daemon/plans.h"
 #include "resolver/daemon/listeners.h"
 #include "daemon/notices.h"
 #include "daemon/systemd.h"
@@ -41,7 +41,9 @@ struct daemon {
     struct feed *feed;            /* NULL: none */
     struct streamed *streamed;    /* NULL: no zone is streamed */
     struct streamed_load *loader; /* likewise */
+    struct zone_roll *streams;    /* their names; likewise */
     struct catalogs *catalogs;    /* some of those; NULL: none is one */
+    struct plans *plans;          /* what tiers are made of */
     struct handout_places places;
     struct notices_counts notices; /* of versions, to secondaries */
     struct tier **tiers;
@@ -84,8 +86,11 @@ void daemon_reload(struct daemon *daemon);
 /* Reads hosts files again that have changed since they were read. Logs. */
 void daemon_look_at_hosts(struct daemon *daemon);
 
-/* A streamed zone is whole, or has changed: what it is a catalog of is followed. Logs. */
-void daemon_look_at_zone(struct daemon *daemon, const struct streamed_zone *zone);
+/*
+ * A streamed zone is whole, or has changed: what it is a catalog of is followed, and routed. Whether tiers have other zones
+ * (daemon->plans). Logs.
+ */
+bool daemon_look_at_zone(struct daemon *daemon, const struct streamed_zone *zone);
 
 /* The streamed zone of this name, as it is written; NULL: none. */
 struct streamed_zone *daemon_streamed(const struct daemon *daemon, const char *text);

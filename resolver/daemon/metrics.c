@@ -137,7 +137,7 @@ static void write_streamed(struct evbuffer *out, struct daemon *daemon)
     if (!daemon->streamed)
         return;
     page_head(out, "streamed_state", "1 for the state a streamed zone is in.");
-    for (size_t i = 0; streamed_status(daemon->streamed, i, &zone); i++)
+    for (size_t i = 0; streamed_next(daemon->streamed, &i, &zone);)
         for (int state = STREAMED_LOADING; state <= STREAMED_GAPPED; state++)
             evbuffer_add_printf(out, "freshet_streamed_state{zone=\"%s\",state=\"%s\"} %d\n",
                                 name_to_text(zone.zone, name),
@@ -145,14 +145,14 @@ static void write_streamed(struct evbuffer *out, struct daemon *daemon)
                                 zone.state == (enum streamed_state)state);
     for (size_t k = 0; k < sizeof gauges / sizeof *gauges; k++) {
         page_head(out, gauges[k].name, gauges[k].help);
-        for (size_t i = 0; streamed_status(daemon->streamed, i, &zone); i++)
+        for (size_t i = 0; streamed_next(daemon->streamed, &i, &zone);)
             evbuffer_add_printf(out, "freshet_%s{zone=\"%s\"} %.17g\n", gauges[k].name,
                                 name_to_text(zone.zone, name), gauge_of(&zone, k));
     }
     for (size_t k = 0; k < numbers_of_streamed.count; k++) {
         const struct number *number = &numbers_of_streamed.list[k];
         page_head(out, number->metric, number->help);
-        for (size_t i = 0; streamed_status(daemon->streamed, i, &zone); i++)
+        for (size_t i = 0; streamed_next(daemon->streamed, &i, &zone);)
             evbuffer_add_printf(out, "freshet_%s{zone=\"%s\"} %llu\n", number->metric,
                                 name_to_text(zone.zone, name),
                                 (unsigned long long)number_in(number, &zone));
@@ -225,7 +225,7 @@ static bool write_ready(void *arg, struct evbuffer *out)
     bool ready = true;
     for (size_t i = 0; i < daemon->tier_count; i++)
         ready = addresses_ready(daemon, i, out) && ready;
-    for (size_t k = 0; daemon->streamed && streamed_status(daemon->streamed, k, &zone); k++) {
+    for (size_t k = 0; daemon->streamed && streamed_next(daemon->streamed, &k, &zone);) {
         if (zone.state != STREAMED_LOADING)
             continue;
         evbuffer_add_printf(out, "zone %s is being loaded\n", name_to_text(zone.zone, name));

@@ -24,20 +24,6 @@ static void on_moved(void *arg)
     (void)eventfd_write(notifier->fd, 1);
 }
 
-static void tell(evutil_socket_t fd, short what, void *arg)
-{
-    (void)what;
-    struct notifier *notifier = arg;
-    const struct streamed_zone *zone;
-    eventfd_t ignored;
-    (void)eventfd_read(fd, &ignored);
-    while ((zone = streamed_moved(notifier->daemon->streamed)) != NULL) {
-        daemon_look_at_zone(notifier->daemon, zone);
-        if (notifier->notices && streamed_state(zone) == STREAMED_LIVE)
-            notices_send(notifier->notices, streamed_data(zone));
-    }
-}
-
 static const struct tsig_key *key_named(const struct keyring *keyring, const char *text)
 {
     uint8_t name[NAME_MAX_SIZE];
@@ -67,30 +53,53 @@ static void tell_all(struct notifier *notifier, const struct config_zone *zone)
         notices_send(notifier->notices, streamed_data(streamed));
 }
 
-static bool each_zone(struct notifier *notifier)
+/* `tells`: that there is a version now, too. */
+static bool each_zone(struct notifier *notifier, bool tells)
 {
-    const struct config *config = notifier->daemon->config;
-    for (size_t i = 0; i < config->tier_count; i++)
-        for (size_t k = 0; k < config->tiers[i].zone_count; k++) {
-            if (!add_zone(notifier, &config->tiers[i].zones[k]))
+    const struct plans *plans = notifier->daemon->plans;
+    for (size_t i = 0; i < plans->count; i++)
+        for (size_t k = 0; k < plans->each[i].tier.zone_count; k++) {
+            const struct config_zone *zone = &plans->each[i].tier.zones[k];
+            if (!add_zone(notifier, zone))
                 return false;
-            tell_all(notifier, &config->tiers[i].zones[k]);
+            if (tells)
+                tell_all(notifier, zone);
         }
     return true;
 }
 
-void notifier_reload(struct notifier *notifier)
+static void make_notices(struct notifier *notifier, bool tells)
 {
     char why[CONFIG_MAX_ERROR];
-    if (!notifier->daemon->streamed || notifier->config == notifier->daemon->config)
-        return;
-    notifier->config = notifier->daemon->config;
     notices_free(notifier->notices);
     keyring_clear(&notifier->keyring);
     notifier->notices = notices_new(notifier->base, &notifier->daemon->notices);
     if (!notifier->notices || keyring_read(notifier->daemon->config, &notifier->keyring, why) < 0 ||
-        !each_zone(notifier))
+        !each_zone(notifier, tells))
         log_line(LOG_LEVEL_ERROR, "msg=\"some secondaries are not told of versions: no memory\"");
+}
+
+void notifier_reload(struct notifier *notifier)
+{
+    if (!notifier->daemon->streamed || notifier->config == notifier->daemon->config)
+        return;
+    notifier->config = notifier->daemon->config;
+    make_notices(notifier, true);
+}
+
+static void tell(evutil_socket_t fd, short what, void *arg)
+{
+    (void)what;
+    struct notifier *notifier = arg;
+    const struct streamed_zone *zone;
+    eventfd_t ignored;
+    (void)eventfd_read(fd, &ignored);
+    while ((zone = streamed_moved(notifier->daemon->streamed)) != NULL) {
+        if (daemon_look_at_zone(notifier->daemon, zone))
+            make_notices(notifier, false); /* a member is told of once it is whole */
+        if (notifier->notices && streamed_state(zone) == STREAMED_LIVE)
+            notices_send(notifier->notices, streamed_data(zone));
+    }
 }
 
 struct notifier *notifier_new(struct event_base *base, struct daemon *daemon)

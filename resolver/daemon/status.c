@@ -202,7 +202,7 @@ static json_t *all_streamed_json(struct daemon *daemon)
 {
     json_t *zones = json_array();
     struct streamed_status zone;
-    for (size_t k = 0; daemon->streamed && streamed_status(daemon->streamed, k, &zone); k++)
+    for (size_t k = 0; daemon->streamed && streamed_next(daemon->streamed, &k, &zone);)
         json_array_append_new(zones, streamed_json(&zone));
     return zones;
 }

@@ -242,13 +242,22 @@ static struct source *zone_source(const struct tier *tier, size_t i, struct rout
     return open_source(ways, zone->addresses, zone->address_count, zone->parents);
 }
 
-/* A zone that is streamed; who has no servers of its own is asked after at those of the rest. */
-static struct source *streamed_source(const struct tier *tier, size_t i, struct routes *routes,
-                                      struct source *rest, const struct tier_ways *ways)
+/* Who is asked after what a streamed zone does not have; the zone before it may have had the same servers. */
+static struct source *near_source(const struct tier *tier, size_t i, struct source *rest,
+                                  struct source *before, const struct tier_ways *ways)
 {
     const struct tier_zone *zone = &tier->zones[i];
-    struct source *near =
-        zone->address_count > 0 ? zone_source(tier, i, routes, ways) : source_ref(rest);
+    if (zone->address_count == 0)
+        return source_ref(rest);
+    if (before && same_servers(&tier->zones[i - 1], zone))
+        return source_ref(before);
+    return open_source(ways, zone->addresses, zone->address_count, zone->parents);
+}
+
+/* Takes `near` over. */
+static struct source *streamed_source(const struct tier_zone *zone, struct source *near,
+                                      const struct tier_ways *ways)
+{
     if (!near)
         return NULL;
     return zone_source_new(&(struct zone_source_options){.desk = ways->desk,
@@ -261,12 +270,14 @@ static struct source *streamed_source(const struct tier *tier, size_t i, struct 
 static struct routes *make_routes(const struct tier *tier, const struct tier_ways *ways)
 {
     struct source *rest = open_source(ways, tier->addresses, tier->address_count, tier->parents);
+    struct source *near = NULL; /* of the zone before, if that is streamed; borrowed */
     struct routes *routes = rest ? routes_new(rest) : NULL;
     for (size_t i = 0; routes && i < tier->zone_count; i++) {
-        struct source *source = tier->zones[i].streamed
-                                    ? streamed_source(tier, i, routes, rest, ways)
-                                    : zone_source(tier, i, routes, ways);
-        if (!source || routes_add(routes, tier->zones[i].name, source) != ERR_OK) {
+        const struct tier_zone *zone = &tier->zones[i];
+        near = zone->streamed ? near_source(tier, i, rest, near, ways) : NULL;
+        struct source *source =
+            zone->streamed ? streamed_source(zone, near, ways) : zone_source(tier, i, routes, ways);
+        if (!source || routes_add(routes, zone->name, source) != ERR_OK) {
             routes_free(routes);
             return NULL;
         }

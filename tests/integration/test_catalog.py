@@ -2,7 +2,6 @@
 
 import contextlib
 import threading
-import time
 
 import pytest
 
@@ -11,6 +10,7 @@ import changes
 import freshet
 import origin
 import process
+import secondaries
 from process import eventually
 from query import addresses, ask, rcode
 from test_program import reload
@@ -187,6 +187,124 @@ def test_a_reverse_zone_of_a_catalog_is_asked_for(daemon, log, scripted):
     eventually(lambda: addresses(ask(daemon, name, "PTR")) == ["host.example.com."])
     wait_taken(daemon, log.remove("1"))
     eventually(lambda: rcode(ask(daemon, name, "PTR")) == "NXDOMAIN")
+
+
+# --- members that tiers stream
+
+
+def zone_of(name, address, serial=1):
+    """A whole zone, as SETs."""
+    return [changes.set_(name, "SOA", 300, catalog.SOA.format(serial)), changes.set_(name, "NS", 300, f"ns.{name}"),
+            changes.set_(f"ns.{name}", "A", 300, "192.0.2.53"), changes.set_(f"www.{name}", "A", 300, address)]
+
+
+def states(daemon):
+    return {zone["zone"]: zone["state"] for zone in daemon.status()["streamed"]}
+
+
+def wait_live(daemon, *zones):
+    wanted = {zone: "live" for zone in (catalog.NAME, *zones)}
+    eventually(lambda: states(daemon) == wanted, within=20, what=f"{wanted}")
+
+
+def streaming(log, upstream, *routes, **options):
+    config = config_of(log, upstream, **options)
+    config["tiers"][0]["routes"] = [{"catalog": catalog.NAME, "stream": True}] if not routes else list(routes)
+    return config
+
+
+def put(log, name, address):
+    log.updates.publish(name, zone_of(name, address), serial=1)
+    log.snapshot(name, "--from-beginning")
+
+
+def test_p11_members_are_streamed_as_they_come_and_go(freshetd, log, scripted):
+    """A member is answered from its zone once that is there, with no question upstream; one that leaves is asked for again."""
+    for name in ("www.a.example.", "www.b.example."):
+        scripted.set(name, "A", "192.0.2.99")
+    put(log, "a.example.", "192.0.2.1")
+    daemon = freshetd(streaming(log, scripted))
+    wait_live(daemon)
+    assert addresses(ask(daemon, "www.a.example.")) == ["192.0.2.99"]
+    wait_taken(daemon, log.add("1", "a.example."))
+    wait_live(daemon, "a.example.")
+    scripted.forget()
+    assert addresses(ask(daemon, "www.a.example.")) == ["192.0.2.1"]
+    log.updates.publish("a.example.", [changes.set_("www.a.example.", "A", 300, "192.0.2.2"),
+                                       changes.set_("a.example.", "SOA", 300, catalog.SOA.format(2))], serial=2)
+    eventually(lambda: addresses(ask(daemon, "www.a.example.")) == ["192.0.2.2"])
+    wait_taken(daemon, log.add("2", "b.example."))
+    eventually(lambda: states(daemon).get("b.example.") == "gapped")
+    assert addresses(ask(daemon, "www.b.example.")) == ["192.0.2.99"], "without a snapshot the upstream is asked"
+    put(log, "b.example.", "192.0.2.3")
+    wait_live(daemon, "a.example.", "b.example.")
+    assert addresses(ask(daemon, "www.b.example.")) == ["192.0.2.3"]
+    assert scripted.count("www.a.example.") == 0
+    wait_taken(daemon, log.remove("1"))
+    wait_live(daemon, "b.example.")
+    assert addresses(ask(daemon, "www.a.example.")) == ["192.0.2.99"]
+    assert addresses(ask(daemon, "www.b.example.")) == ["192.0.2.3"]
+    wait_taken(daemon, log.add("again", "a.example."))
+    wait_live(daemon, "a.example.", "b.example.")
+    assert addresses(ask(daemon, "www.a.example.")) == ["192.0.2.2"]
+
+
+def test_groups_and_names_choose_the_entry(freshetd, log, scripted, own_authority):
+    """The first entry that fits, and a zone's own before that: other servers, streamed, or as the rest of the tier."""
+    other = own_authority
+    put(log, "a.example.", "192.0.2.1")
+    for name in ("www.b.example.", "www.c.example."):
+        scripted.set(name, "A", "192.0.2.99")
+    daemon = freshetd(streaming(
+        log, scripted, {"catalog": catalog.NAME, "group": "whole", "stream": True},
+        {"catalog": catalog.NAME, "group": "elsewhere", "forward": [freshet.address_text(other.address)]},
+        {"name": "d.example.", "forward": [freshet.address_text(scripted.address)]}))
+    log.change(changes.set_(log.node("1"), "PTR", 0, "a.example."),
+               changes.set_(f"group.{log.node('1')}", "TXT", 0, '"elsewhere" "whole"'),
+               changes.set_(log.node("2"), "PTR", 0, "example.com."),
+               changes.set_(f"group.{log.node('2')}", "TXT", 0, '"elsewhere"'),
+               changes.set_(log.node("3"), "PTR", 0, "c.example."),
+               changes.set_(log.node("4"), "PTR", 0, "d.example."),
+               changes.set_(f"group.{log.node('4')}", "TXT", 0, '"whole"'))
+    wait_taken(daemon, log.serial)
+    wait_live(daemon, "a.example.")
+    scripted.set("www.d.example.", "A", "192.0.2.98")
+    before = other.query_count()
+    ask(daemon, "www.example.com.")
+    assert other.query_count() > before, "that is asked of the group's servers"
+    assert addresses(ask(daemon, "www.c.example.")) == ["192.0.2.99"]
+    assert addresses(ask(daemon, "www.d.example.")) == ["192.0.2.98"]
+
+
+def test_a_zone_in_two_catalogs_is_the_first_ones_unless_that_hands_it_over(freshetd, log, scripted):
+    second = "second.example."
+    log.begin(second, changes.set_(f"x.zones.{second}", "PTR", 0, "a.example."))
+    put(log, "a.example.", "192.0.2.1")
+    daemon = freshetd(streaming(log, scripted, {"catalog": second, "stream": True}, catalogs=[catalog.NAME, second]))
+    eventually(lambda: states(daemon) == {catalog.NAME: "live", second: "live", "a.example.": "live"}, within=20)
+    wait_taken(daemon, log.add("1", "a.example."))
+    assert "a.example." not in states(daemon)
+    wait_taken(daemon, log.change(changes.set_(f"coo.{log.node('1')}", "PTR", 0, second)))
+    eventually(lambda: states(daemon).get("a.example.") == "live", within=20)
+
+
+def test_members_are_handed_on_to_secondaries(freshetd, log, scripted):
+    """Each version of a member is told to whom `notify` names, and they may have it."""
+    port = process.free_port()
+    put(log, "a.example.", "192.0.2.1")
+    config = streaming(log, scripted, {
+        "catalog": catalog.NAME, "stream": True, "authoritative": True, "transfer_keys": [secondaries.KEY_NAME],
+        "notify": [f"127.0.0.1:{port}"]})
+    config["keys"] = [f"hmac-sha256:{secondaries.KEY_NAME}:{secondaries.SECRET}"]
+    daemon = freshetd(config)
+    secondary = secondaries.Secondary("knot", "a.example.", daemon.address, port)
+    try:
+        wait_taken(daemon, log.add("1", "a.example."))
+        eventually(lambda: secondary.serial() == 1, within=20)
+        log.updates.publish("a.example.", zone_of("a.example.", "192.0.2.2", 2), serial=2)
+        eventually(lambda: secondary.serial() == 2, within=20)
+    finally:
+        secondary.close()
 
 
 @contextlib.contextmanager

@@ -7,10 +7,12 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 
-#define WITH(text) "tiers: [{name: os, listen: [127.0.0.1], " UPSTREAM ", " text "}]\n"
-#define ZONE(text) WITH("routes: [{" text "}]")
-#define FEED_LINE  "feed: {brokers: b, zones: [a]}\n"
-#define CORP(ways) ZONE("name: corp.example, " ways)
+#define WITH(text)  "tiers: [{name: os, listen: [127.0.0.1], " UPSTREAM ", " text "}]\n"
+#define ZONE(text)  WITH("routes: [{" text "}]")
+#define FEED_LINE   "feed: {brokers: b, zones: [a]}\n"
+#define TO          "forward: [10.0.0.1]"
+#define ENTRY(text) "feed: {brokers: b, catalogs: [c]}\n" ZONE(text)
+#define CORP(ways)  ZONE("name: corp.example, " ways)
 
 static void test_defaults(void **state)
 {
@@ -50,15 +52,29 @@ static void test_written(void **state)
     config_free(config);
 }
 
+static void test_members_have_entries(void **state)
+{
+    (void)state;
+    struct config *config = parse(ENTRY("catalog: c, group: g, stream: true}, {catalog: c, " TO));
+    const struct config_tier *tier = &config->tiers[0];
+    assert_null(tier->zones[0].name);
+    assert_string_equal(tier->zones[0].catalog, "c");
+    assert_string_equal(tier->zones[0].group, "g");
+    assert_true(tier->zones[0].stream);
+    assert_null(tier->zones[1].group);
+    config_free(config);
+}
+
 static void test_bad_zones(void **state)
 {
     (void)state;
     static const struct bad bad[] = {
         {ZONE("forward: [10.0.0.1]"),
-         "1: tiers[0].routes[0].name: missing; expected in the mapping that starts here"},
-        {CORP("x: 1"), "1: tiers[0].routes[0].x: unknown key; known here: name, forward, "
-                       "parent, stream, fallback, authoritative, "
-                       "transfer_keys, transfer_from, notify, history, key"},
+         "tiers[0].routes[0]: neither name nor catalog; expected one of them"},
+        {CORP("x: 1"),
+         "1: tiers[0].routes[0].x: unknown key; known here: name, catalog, group, forward, "
+         "parent, stream, fallback, authoritative, "
+         "transfer_keys, transfer_from, notify, history, key"},
         {ZONE("name: a..b, forward: [10.0.0.1]"),
          "tiers[0].routes[0].name: \"a..b\" is not a domain name; expected labels of 1 to 63 ASCII "
          "characters, 253 in all, such as example.com."},
@@ -78,6 +94,22 @@ static void test_bad_zones(void **state)
         {WITH("routes: [{name: a, forward: [10.0.0.1]}, {name: b, forward: [10.0.0.1]}, "
               "{name: A., forward: [10.0.0.2]}]"),
          "tiers[0].routes[2]: \"A.\" is tiers[0].routes[0] again; expected each zone once"},
+        {ENTRY("name: a, catalog: c, " TO),
+         "tiers[0].routes[0]: both name and catalog; expected one of them"},
+        {ENTRY("catalog: other, " TO),
+         "tiers[0].routes[0].catalog: \"other\" is not in feed.catalogs; expected it there"},
+        {ZONE("catalog: c, " TO),
+         "tiers[0].routes[0].catalog: \"c\" is not in feed.catalogs; expected it there"},
+        {ENTRY("name: a, group: g, " TO),
+         "tiers[0].routes[0].group: is for members of a catalog; expected it beside one"},
+        {ENTRY("catalog: c, " TO "}, {catalog: C., group: g, " TO),
+         "tiers[0].routes[1].catalog: has no members left after routes[0]; expected it before "
+         "that"},
+        {ENTRY("catalog: c, group: g, " TO "}, {catalog: c, group: g, " TO),
+         "tiers[0].routes[1].catalog: has no members left after routes[0]; expected it before "
+         "that"},
+        {"feed: {brokers: b, catalogs: [a, A.]}\n" TIER,
+         "feed.catalogs[1]: \"A.\" is feed.catalogs[0] again; expected each zone once"},
         {WITH("routes: [a]"), "1: tiers[0].routes[0]: is a value; expected a mapping"},
         {WITH("routes: {name: a}"), "1: tiers[0].routes: is a mapping; expected a list"},
         {WITH("routes: []"), "1: tiers[0].routes: too few entries; expected 1 to 1024 entries"},
@@ -142,6 +174,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_defaults),
         cmocka_unit_test(test_written),
+        cmocka_unit_test(test_members_have_entries),
         cmocka_unit_test(test_bad_zones),
         cmocka_unit_test(test_bad_lists),
         cmocka_unit_test(test_long_entries),

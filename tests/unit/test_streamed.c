@@ -291,6 +291,92 @@ static void its_versions_are_kept_and_told(void **arg)
     assert_int_equal(zone_history_hold(streamed_history(zone), 1, 3, &versions), ERR_NOT_FOUND);
 }
 
+static void one_that_is_dropped_is_empty_until_it_is_wanted_again(void **arg)
+{
+    (void)arg;
+    struct streamed_feed feed;
+    struct streamed_status ret;
+    size_t next = 0;
+    struct zone_size size;
+    position(10);
+    load(10);
+    join_at(10);
+    assert_int_equal(streamed_look(streamed, &feed), 0);
+    streamed_drop(streamed, zone);
+    streamed_drop(streamed, zone);
+    assert_int_equal(streamed_state(zone), STREAMED_GAPPED);
+    zone_size(zone_state(streamed_data(zone)), &size);
+    assert_int_equal(size.records, 0);
+    assert_null(streamed_find(streamed, apex));
+    assert_false(change("192.0.2.1", 11)); /* it is none of the streamed ones */
+    assert_int_equal(streamed_look(streamed, &feed), 0);
+    assert_false(streamed_job(streamed, 0, &job));
+    assert_false(streamed_next(streamed, &next, &ret));
+    const uint64_t zones = feed.zones;
+    assert_int_equal(streamed_add(streamed, apex), 0);
+    assert_int_equal(streamed_count(streamed), 1);
+    assert_int_equal(streamed_look(streamed, &feed), 1);
+    assert_true(feed.zones > zones);
+    load(11);
+    join_at(11);
+    assert_int_equal(streamed_state(zone), STREAMED_LIVE);
+    assert_ptr_equal(streamed_find(streamed, apex), zone);
+}
+
+static void one_that_is_dropped_while_it_is_loaded(void **arg)
+{
+    (void)arg;
+    struct zone_edit *edit;
+    struct draft one;
+    struct zone_size size;
+    position(10);
+    assert_true(streamed_job(streamed, 0, &job));
+    assert_int_equal(streamed_begin(streamed, &job, &edit), 0);
+    assert_int_equal(zone_edit_change(edit, soa(&one, 1, 10)->changes), 0);
+    streamed_drop(streamed, zone);
+    assert_false(streamed_loaded(
+        streamed, &job, edit,
+        &(struct snapshot_head){.offset = 10, .partition = PARTITION, .made_us = 1}));
+    zone_size(zone_state(streamed_data(zone)), &size);
+    assert_int_equal(size.records, 0);
+    assert_int_equal(streamed_add(streamed, apex), 0);
+    load(8);
+    streamed_drop(streamed, zone);
+    assert_true(streamed_join(streamed, &job, 10, at(1), &until));
+    assert_int_equal(streamed_state(zone), STREAMED_GAPPED);
+    zone_size(zone_state(streamed_data(zone)), &size);
+    assert_int_equal(size.records, 0);
+}
+
+static void zones_come_while_the_feed_stands(void **arg)
+{
+    (void)arg;
+    struct streamed_feed feed;
+    position(10);
+    load(10);
+    join_at(10);
+    assert_int_equal(streamed_add(streamed, outer), 0);
+    assert_int_equal(streamed_look(streamed, &feed), 1);
+    assert_false(streamed_job(streamed, 0, &job));
+    assert_true(streamed_job(streamed, 1, &job));
+    assert_ptr_equal(job.zone, streamed_find(streamed, outer));
+}
+
+static void who_watches_is_told_of_every_change(void **arg)
+{
+    (void)arg;
+    rung = 0;
+    streamed_set_moved(streamed, ring, NULL);
+    streamed_watch(streamed, zone);
+    position(10);
+    load(10);
+    join_at(10);
+    assert_ptr_equal(streamed_moved(streamed), zone);
+    assert_true(change("192.0.2.1", 11)); /* under the same serial */
+    assert_ptr_equal(streamed_moved(streamed), zone);
+    assert_int_equal(rung, 2);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -303,6 +389,10 @@ int main(void)
         TEST(the_loader_cannot_read_it_either),
         TEST(without_the_feed_it_expires),
         TEST(its_versions_are_kept_and_told),
+        TEST(one_that_is_dropped_is_empty_until_it_is_wanted_again),
+        TEST(one_that_is_dropped_while_it_is_loaded),
+        TEST(zones_come_while_the_feed_stands),
+        TEST(who_watches_is_told_of_every_change),
     };
     return cmocka_run_group_tests_name("streamed", tests, NULL, NULL);
 }
