@@ -174,6 +174,7 @@ struct config {
     uint64_t resolve_timeout_ms; /* a query is answered within this, if with SERVFAIL */
     struct config_control control;
     struct config_address *metrics; /* NULL for none */
+    char *query_log;                /* none | questions | clients */
     char *log;                      /* error | warning | info | debug */
     char *user, *group;       /* who it becomes once its sockets are open; NULL: nobody else */
     bool sandbox;             /* system calls are bounded */

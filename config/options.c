@@ -11,6 +11,8 @@ enum {
     MAX_SERVERS = 32,    /* of one upstream */
 };
 
+static const char *const query_log_words[] = {"none", "questions", "clients", NULL};
+
 static const struct option options[] = {
     {.key = "workers",
      .scope = SCOPE_TOP,
@@ -53,6 +55,16 @@ static const struct option options[] = {
      .preset = "5s",
      NUMBER_FIELD(config, resolve_timeout_ms),
      .text = "A query is answered within this time, with SERVFAIL if the upstream gives nothing."},
+    {.key = "query_log",
+     .scope = SCOPE_TOP,
+     .kind = OPTION_WORD,
+     .reload = OPTION_RELOAD,
+     .words = query_log_words,
+     .preset = "none",
+     FIELD(config, query_log),
+     .text = "Whether the log has a line for each answer, at level info: what was asked, and where "
+             "the answer came from; with `clients` who asked, too. A hundred lines a second at "
+             "most, and how many were left out."},
     USER_ROWS(SCOPE_TOP,
               "Started as root, it becomes this user as soon as its sockets and the control socket "
               "are open. The configuration and hosts files are read again as this user. Left out: "
@@ -789,6 +801,7 @@ static const char *const kind_names[] = {
     [OPTION_TIER_NAME] = "name",
     [OPTION_TOPIC] = "Kafka topic",
     [OPTION_LOG_LEVEL] = "level",
+    [OPTION_WORD] = "word",
     [OPTION_ADDRESS] = "address with port",
     [OPTION_ADDRESSES] = "list of addresses, port 53 unless written",
     [OPTION_TARGETS] = "list of addresses, port 53 unless written",
@@ -823,6 +836,8 @@ static void write_range(FILE *out, const struct option *option)
     char range[2 * UNITS_MAX_TEXT + 16];
     if (option->kind == OPTION_LOG_LEVEL)
         write_words(out, option_log_levels);
+    else if (option->kind == OPTION_WORD)
+        write_words(out, option->words);
     else
         fputs(option_range(option, range, sizeof(range)), out);
     if (option->limit)

@@ -53,6 +53,7 @@ enum option_kind {
     OPTION_TIER_NAME,
     OPTION_TOPIC,
     OPTION_LOG_LEVEL,
+    OPTION_WORD,      /* one of `words` */
     OPTION_ADDRESS,   /* one, the port is required */
     OPTION_ADDRESSES, /* a list, port 53 unless written; range: how many */
     OPTION_TARGETS,   /* as OPTION_ADDRESSES, of servers to send to: no 0.0.0.0 */
@@ -91,13 +92,14 @@ struct option {
     enum option_kind kind;
     enum option_reload reload;
     bool required;
-    uint64_t min;       /* range, ends included: milliseconds for durations, bytes for sizes, */
-    uint64_t max;       /* bytes for texts, entries for lists; both 0: no range to check */
-    const char *preset; /* the default, as one would write it; NULL: nothing */
-    const char *limit;  /* why the range ends where it does, when that needs a reason */
-    long field;         /* offset in the structure of `scope` */
-    long count;         /* lists: offset of the field that counts them */
-    size_t width;       /* numbers: bytes of the field, 4 or 8; OPTION_BOOL: those of a bool */
+    uint64_t min; /* range, ends included: milliseconds for durations, bytes for sizes, */
+    uint64_t max; /* bytes for texts, entries for lists; both 0: no range to check */
+    const char *const *words; /* OPTION_WORD: which there are; NULL ends them */
+    const char *preset;       /* the default, as one would write it; NULL: nothing */
+    const char *limit;        /* why the range ends where it does, when that needs a reason */
+    long field;               /* offset in the structure of `scope` */
+    long count;               /* lists: offset of the field that counts them */
+    size_t width; /* numbers: bytes of the field, 4 or 8; OPTION_BOOL: those of a bool */
     const char
         *former; /* what the key was called before; still read, with a note. NULL: nothing else */
     const char

@@ -147,6 +147,21 @@ static bool check_log_level(const struct input *input)
     return refuse(input, "is not a log level", "error, warning, info or debug");
 }
 
+/* "none, questions or clients" */
+static bool check_word(const struct input *input)
+{
+    char expected[128] = "";
+    size_t used = 0;
+    const char *const *words = input->option->words;
+    for (size_t i = 0; words[i]; i++) {
+        const char *before = i == 0 ? "" : words[i + 1] ? ", " : " or ";
+        if (strcmp(words[i], input->text) == 0)
+            return true;
+        used += (size_t)snprintf(expected + used, sizeof expected - used, "%s%s", before, words[i]);
+    }
+    return refuse(input, "is not known", expected);
+}
+
 static bool check_zone(const struct input *input)
 {
     const char *what, *expected;
@@ -234,6 +249,8 @@ static bool check_text(const struct input *input)
         return check_topic(input);
     case OPTION_LOG_LEVEL:
         return check_log_level(input);
+    case OPTION_WORD:
+        return check_word(input);
     case OPTION_ZONE:
     case OPTION_ZONES:
         return check_zone(input);

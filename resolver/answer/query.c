@@ -563,8 +563,10 @@ static __attribute__((noinline)) size_t answer_else(struct tier_worker *tier_wor
     return answer(tier_worker, read, input, reply);
 }
 
-size_t query_answer(struct tier_worker *tier_worker, const struct query_input *input,
-                    const struct query_read *read, uint8_t *reply)
+static inline __attribute__((always_inline)) size_t answer_query(struct tier_worker *tier_worker,
+                                                                 const struct query_input *input,
+                                                                 const struct query_read *read,
+                                                                 uint8_t *reply)
 {
     enum access access = ACCESS_ALLOW;
     counter_add(&tier_worker->counters.queries, 1);
@@ -573,4 +575,51 @@ size_t query_answer(struct tier_worker *tier_worker, const struct query_input *i
     if (access != ACCESS_ALLOW || read->error != ERR_OK || read->rcode != RCODE_NOERROR)
         return answer_else(tier_worker, input, read, access, reply);
     return answer(tier_worker, read, input, reply);
+}
+
+/* ---- who is told ----------------------------------------------------------------------------- */
+
+/* What is counted where an answer is made, by what makes it. */
+struct makers {
+    uint64_t local, zone, self;
+};
+
+static struct makers makers_of(const struct tier_worker *tier_worker)
+{
+    const struct inflight_counters *inflight = inflight_counters(tier_worker->inflight);
+    return (struct makers){
+        .local = counter_get(&tier_worker->counters.local),
+        .zone = counter_get(&tier_worker->counters.authoritative) + counter_get(&inflight->at_once),
+        .self = counter_get(&tier_worker->counters.clients_refused) +
+                counter_get(&tier_worker->counters.limited) +
+                counter_get(&tier_worker->counters.bad_cookies) +
+                counter_get(&inflight->overloaded) + counter_get(&inflight->in_vain),
+    };
+}
+
+static __attribute__((noinline)) size_t answer_aloud(struct tier_worker *tier_worker,
+                                                     const struct query_input *input,
+                                                     const struct query_read *read, uint8_t *reply)
+{
+    const struct makers before = makers_of(tier_worker);
+    struct told told = {.client = input->client, .reply = reply};
+    told.size = answer_query(tier_worker, input, read, reply);
+    const struct makers after = makers_of(tier_worker);
+    if (after.local != before.local)
+        told.from = TOLD_LOCAL;
+    else if (after.zone != before.zone)
+        told.from = TOLD_ZONE;
+    else if (after.self != before.self || read->error != ERR_OK || read->rcode != RCODE_NOERROR)
+        told.from = TOLD_SELF;
+    if (told.size > 0 && !input->client->transport->inside)
+        tier_worker->told(tier_worker->told_arg, &told);
+    return told.size;
+}
+
+size_t query_answer(struct tier_worker *tier_worker, const struct query_input *input,
+                    const struct query_read *read, uint8_t *reply)
+{
+    if (__builtin_expect(tier_worker->told != NULL, 0))
+        return answer_aloud(tier_worker, input, read, reply);
+    return answer_query(tier_worker, input, read, reply);
 }

@@ -30,6 +30,24 @@ enum misfit {
     MISFITS
 };
 
+/* Where an answer that a client is given comes from. */
+enum told_from {
+    TOLD_CACHE,
+    TOLD_LOCAL,    /* hosts files, local records, special use */
+    TOLD_ZONE,     /* a streamed zone */
+    TOLD_UPSTREAM, /* it was waited for: fetched, or what takes its place */
+    TOLD_SELF,     /* a refusal, of this server's own */
+};
+
+/* An answer on its way; all is borrowed. */
+struct told {
+    enum told_from from;
+    const struct client *client;
+    const uint8_t *reply;
+    size_t size;
+};
+typedef void told_fn(void *arg, const struct told *told);
+
 /* A tier as one worker serves it. */
 struct tier_worker {
     struct store *store;
@@ -44,6 +62,8 @@ struct tier_worker {
     /* Told of each; `name` is canonical. NULL: nobody is. */
     void (*misfit)(void *arg, enum misfit misfit, const union address *child, const uint8_t *name);
     void *misfit_arg;
+    told_fn *told; /* of each answer to a client; NULL: nobody is */
+    void *told_arg;
     struct authority *authority; /* zones that queries without RD are answered from; NULL: none */
     struct handouts *handouts;   /* of those; of the worker */
     struct local *local;         /* answered before the cache is asked; NULL: nothing is */
@@ -93,6 +113,15 @@ static inline bool query_is_dropped(const struct tier_worker *tier_worker,
                                     const union address *peer)
 {
     return tier_worker->admission && admission_access(tier_worker->admission, peer) == ACCESS_DROP;
+}
+
+/* Tells of an answer that a client has waited for, if anybody is told. */
+static inline void query_tell_waited(const struct tier_worker *tier_worker,
+                                     const struct client *client, const uint8_t *reply, size_t size)
+{
+    if (tier_worker->told)
+        tier_worker->told(tier_worker->told_arg,
+                          &(struct told){TOLD_UPSTREAM, client, reply, size});
 }
 
 /* Both steps. */

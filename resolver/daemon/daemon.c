@@ -1,3 +1,4 @@
+#include "resolver/daemon/query_log.h"
 #include "resolver/daemon/daemon.h"
 
 #include <errno.h>
@@ -395,6 +396,7 @@ struct daemon *daemon_open(const char *config_path, struct config *config, struc
     }
     log_libevent();
     log_set_level(log_level_from_text(config->log));
+    query_log_set(config->query_log);
     daemon->config = config;
     daemon->systemd = systemd;
     daemon->config_path = strdup(config_path);
@@ -612,6 +614,8 @@ void daemon_reload(struct daemon *daemon)
         return;
     }
     log_set_level(log_level_from_text(wanted->log));
+    log_note(wanted->note);
+    query_log_set(wanted->query_log);
     for (size_t i = 0; i < daemon->tier_count; i++) {
         configure_tier(daemon, wanted, i);
         if (!make_local(daemon, wanted, i) || !make_admission(daemon, wanted, i))

@@ -63,7 +63,7 @@ static const char *const above_texts[HANDS] = {
     [SECOND_HAND] = "the upstream is a cache that hears of no changes: after a change it may give "
                     "the old answer back, "
                     "which then lives for a second at a time; send the zone to its own servers by "
-                    "zones:, or use a "
+                    "routes:, or use a "
                     "parent",
     [SECOND_HAND_PARENT] = "the parent does not say how far it has applied the log: what it gives "
                            "is kept as from any other cache, after "
@@ -71,11 +71,11 @@ static const char *const above_texts[HANDS] = {
                            "into position_for of the parent's tier, "
                            "where feed: must name the same brokers and topic as here; if the "
                            "parent is no freshet, say forward instead "
-                           "of parent, and send the zone to its own servers by zones:",
+                           "of parent, and send the zone to its own servers by routes:",
     [SECOND_HAND_ZONE] = "the parent's feed does not have the zone: what it gives is kept as from "
                          "any other cache, after a change for a "
                          "second at a time; write the zone into feed.zones of the parent, or send "
-                         "it to its own servers by zones: here",
+                         "it to its own servers by routes: here",
 };
 
 void kin_second_hand(void *arg, const uint8_t *name, enum hand hand)

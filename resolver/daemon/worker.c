@@ -15,6 +15,7 @@
 #include "resolver/net/clockwork.h"
 #include "resolver/net/ports.h"
 #include "resolver/net/udp.h"
+#include "resolver/daemon/query_log.h"
 
 enum {
     DRAIN_LOOK_MS = 10,
@@ -115,6 +116,8 @@ static bool tier_worker_open(struct worker *worker, size_t i)
     tier_worker->validity = follows->validity;
     tier_worker->positions = follows->positions;
     tier_networks(tier, &tier_worker->position_for);
+    tier_worker->told = query_log_listener();
+    tier_worker->told_arg = tier->name;
     tier_worker->misfit = kin_misfit;
     tier_worker->misfit_arg = tier->kin;
     tier_worker->local = tier_local(tier);
@@ -192,6 +195,7 @@ static void take_settings(struct worker *worker, const struct worker_settings *s
         struct tier_worker *tier_worker = &worker->tier_workers[i];
         struct tier *tier = worker->options.tiers[i];
         tier_worker->resolve_timeout_ms = settings->resolve_timeout_ms;
+        tier_worker->told = query_log_listener();
         tier_worker->trust_ad = tier_trusts_ad(tier);
         tier_networks(tier, &tier_worker->position_for);
         local_unref(tier_worker->local);

@@ -171,9 +171,10 @@ static void send_reply(const struct client *client, const uint8_t *bytes, size_t
     if (!connection->stream)
         return;
     write_message(connection, bytes, size);
-    if (client->asked.us > 0)
-        histogram_add(&connection->tier_worker->waited, micro_between(client->asked, micro_now()),
-                      1);
+    if (client->asked.us == 0)
+        return; /* of a transfer */
+    query_tell_waited(connection->tier_worker, client, bytes, size);
+    histogram_add(&connection->tier_worker->waited, micro_between(client->asked, micro_now()), 1);
 }
 
 static void hold(void *endpoint)

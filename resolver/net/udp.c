@@ -145,6 +145,7 @@ static void send_later(const struct client *client, const uint8_t *bytes, size_t
     struct udp_listener *listener = client->endpoint;
     if (size > DNS_EDNS_UDP)
         return; /* past the limit of every shape */
+    query_tell_waited(listener->tier_worker, client, bytes, size);
     if (listener->late_count == UDP_BATCH)
         flush(-1, 0, listener);
     if (listener->late_count == 0)

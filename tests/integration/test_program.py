@@ -815,6 +815,53 @@ def test_how_long_answers_took(daemon, upstream):
     assert times["waited_times"]["p50_us"] >= 100000 > times["at_once_times"]["p99_us"] > 0
 
 
+def queries_logged(daemon):
+    return [dict(pair.split("=", 1) for pair in line.split(" msg=query ", 1)[1].split())
+            for line in daemon.log.splitlines() if " msg=query " in line]
+
+
+def test_what_is_asked_is_logged_where_that_is_wanted(upstream, freshetd):
+    config = freshet.stub([upstream], workers=1, query_log="questions")
+    config["tiers"][0]["local"] = ["printer.lan. 60 IN A 192.0.2.9"]
+    daemon = freshetd(config)
+    for name, rtype, tcp in (("WWW.example.com.", "A", False), ("www.example.com.", "A", False), ("www.example.com.", "A", True),
+                             ("printer.lan.", "A", False), ("no.example.com.", "AAAA", True), ("x.test.", "A", False)):
+        ask(daemon, name, rtype, tcp=tcp)
+    ask(daemon, "www.example.com.", rd=False)
+    process.eventually(lambda: len(queries_logged(daemon)) == 7)
+    logged = queries_logged(daemon)
+    assert [(line["name"], line["type"], line["from"], line["rcode"], line["answers"]) for line in logged] == [
+        ("WWW.example.com.", "A", "upstream", "NOERROR", "1"), ("www.example.com.", "A", "cache", "NOERROR", "1"),
+        ("www.example.com.", "A", "cache", "NOERROR", "1"), ("printer.lan.", "A", "local", "NOERROR", "1"),
+        ("no.example.com.", "AAAA", "upstream", "NXDOMAIN", "0"), ("x.test.", "A", "local", "NXDOMAIN", "0"),
+        ("www.example.com.", "A", "freshet", "REFUSED", "0")]
+    assert "127.0.0.1" not in "".join(line for line in daemon.log.splitlines() if "msg=query" in line)
+    config["query_log"] = "clients"
+    reload(daemon, config)
+    ask(daemon, "www.example.com.")
+    assert process.eventually(lambda: queries_logged(daemon)[7:])[0]["client"] == "127.0.0.1"
+    config["query_log"] = "none"
+    reload(daemon, config)
+    ask(daemon, "www.example.com.")
+    time.sleep(0.1)
+    assert len(queries_logged(daemon)) == 8
+
+
+def test_what_is_logged_of_queries_has_a_limit(upstream, freshetd):
+    daemon = freshetd(freshet.stub([upstream], workers=1, query_log="questions"))
+    ask(daemon, "www.example.com.")
+    while len(queries_logged(daemon)) == daemon.metric("freshet_queries_total"):
+        for _ in range(300):
+            ask(daemon, "www.example.com.")
+    before = len(queries_logged(daemon))
+
+    def more_lines():
+        ask(daemon, "www.example.com.")
+        return len(queries_logged(daemon)) > before and queries_logged(daemon)
+    lines = process.eventually(more_lines)
+    assert len(lines) + sum(int(line.get("more", 0)) for line in lines) == daemon.metric("freshet_queries_total")
+
+
 def test_health_and_readiness(daemon):
     for path in ("/healthz", "/readyz"):
         reply, body = get(daemon, path)

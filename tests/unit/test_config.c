@@ -15,8 +15,8 @@
 #include "tests/unit/config_texts.h"
 
 #define TOP_KEYS                                                                                   \
-    "workers, control, metrics, log, tcp_clients, tcp_idle, resolve_timeout, user, group, "        \
-    "sandbox, experiment, keys, feed, tiers"
+    "workers, control, metrics, log, tcp_clients, tcp_idle, resolve_timeout, query_log, "          \
+    "user, group, sandbox, experiment, keys, feed, tiers"
 #define LABEL    "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" /* 63 bytes */
 #define LABEL_62 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 
@@ -395,6 +395,8 @@ static void test_bad_text(void **state)
     static const struct bad bad[] = {
         {"log: loud\n" TIER,
          "log: \"loud\" is not a log level; expected error, warning, info or debug"},
+        {"query_log: all\n" TIER,
+         "query_log: \"all\" is not known; expected none, questions or clients"},
         {"control: \"\"\n" TIER, "control.path: \"\" is empty; expected a text"},
         {"control: /" LABEL "/" LABEL "\n" TIER,
          "control.path: \"/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa/"
