@@ -23,4 +23,7 @@ extern const struct command move_command;
 extern const struct command snapshot_command;
 extern const struct command zone_command;
 
+/* All of them; NULL ends them. */
+extern const struct command *const commands[];
+
 #endif

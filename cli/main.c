@@ -13,30 +13,20 @@
 #define FRESHET_VERSION "0.1.0"
 #endif
 
-static const struct command *const commands[] = {
-    &set_command,        &add_command,    &del_command,      &flush_command,
-    &publish_command,    &watch_command,  &broker_command,   &topic_command,
-    &status_command,     &lookup_command, &evict_command,    &dump_command,
-    &drained_by_command, &move_command,   &snapshot_command, &zone_command,
-};
-
-enum { COMMANDS = sizeof commands / sizeof commands[0] };
-
 static void print_help(void)
 {
     printf("Usage: freshet COMMAND [OPTION]... [OPERAND]...\n"
            "Publishes and watches DNS changes, and looks into running programs.\n\n");
-    for (size_t k = 0; k < COMMANDS; k++)
+    for (size_t k = 0; commands[k]; k++)
         printf("  %-10s %s\n", commands[k]->name, commands[k]->summary);
     printf("\n  -h, --help     print this help; 'freshet help COMMAND' for a command's own\n"
-           "  -V, --version  print the version\n\nExit status:\n");
-    for (const struct exit_meaning *one = exit_codes; one->text; one++)
-        printf("  %d  %s\n", one->code, one->text);
+           "  -V, --version  print the version\n\n"
+           "'freshet help exit-codes' says what an exit status means, of all programs.\n");
 }
 
 static const struct command *find_command(const char *name)
 {
-    for (size_t k = 0; k < COMMANDS; k++)
+    for (size_t k = 0; commands[k]; k++)
         if (strcmp(commands[k]->name, name) == 0)
             return commands[k];
     return NULL;
@@ -70,7 +60,7 @@ static int misused(const char *word)
 {
     if (word) {
         struct nearest nearest = nearest_to(word);
-        for (size_t k = 0; k < COMMANDS; k++)
+        for (size_t k = 0; commands[k]; k++)
             nearest_try(&nearest, commands[k]->name);
         fprintf(stderr, "freshet: there is no command \"");
         text_print(stderr, word);
@@ -83,10 +73,14 @@ static int misused(const char *word)
     return EXIT_USAGE;
 }
 
-/* "freshet help COMMAND" */
+/* "freshet help COMMAND", "freshet help exit-codes" */
 static int help(const char *word)
 {
     const struct command *command = word ? find_command(word) : NULL;
+    if (word && strcmp(word, "exit-codes") == 0) {
+        exit_codes_print(stdout, true);
+        return finish(EXIT_DONE);
+    }
     if (word && !command)
         return misused(word);
     if (command)

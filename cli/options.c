@@ -186,16 +186,6 @@ static void print_row(const struct option_row *row)
     printf("%-*s %s\n", HELP_COLUMN, left, row->help);
 }
 
-const struct exit_meaning exit_codes[] = {
-    {EXIT_DONE, "done"},
-    {EXIT_FAILED, "failed; the last line on standard error says why"},
-    {EXIT_USAGE, "the command line, a file that it names or what it read is wrong"},
-    {EXIT_NOT_CACHED, "lookup: no tier has a valid answer"},
-    {EXIT_INTERRUPTED, "move: interrupted half way, and it said how to go on"},
-    {EXIT_UNHEALTHY, "status --check: something asks for attention; drained-by: not yet"},
-    {0, NULL},
-};
-
 void options_help(const struct command *command)
 {
     printf("Usage: freshet %s [OPTION]...%s%s\n%s.\n", command->name,

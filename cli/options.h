@@ -17,15 +17,7 @@
 #include <stdint.h>
 
 #include "config/config.h"
-
-enum exit_code {
-    EXIT_DONE = 0,
-    EXIT_FAILED = 1,
-    EXIT_USAGE = 2,
-    EXIT_NOT_CACHED = 3,
-    EXIT_INTERRUPTED = 4,
-    EXIT_UNHEALTHY = 5,
-};
+#include "config/programs.h"
 
 /* Groups of options a command accepts; --help always is. */
 enum {
@@ -150,13 +142,6 @@ struct command {
  */
 bool options_parse(const struct command *command, int argc, char **argv, struct options *ret);
 void options_free(struct options *options);
-
-/* What a program's exit status means, of every command; ends with a NULL text. */
-struct exit_meaning {
-    int code;
-    const char *text;
-};
-extern const struct exit_meaning exit_codes[];
 
 /* The command's --help, on stdout. */
 void options_help(const struct command *command);

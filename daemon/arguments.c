@@ -5,38 +5,55 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static int point_at_help(const char *program)
+enum { MAX_OPTIONS = 8 };
+
+static int point_at_help(const struct program_words *program)
 {
-    fprintf(stderr, "Try '%s --help'.\n", program);
-    return EXIT_FAILURE;
+    fprintf(stderr, "Try '%s --help'.\n", program->name);
+    return EXIT_USAGE;
 }
 
 /* All options are read: what else has to be so. */
-static int check(const char *program, int argc, char **argv, const struct arguments *arguments)
+static int check(const struct program_words *program, int argc, char **argv,
+                 const struct arguments *arguments)
 {
     if (optind < argc) {
-        fprintf(stderr, "%s: unexpected argument '%s'\n", program, argv[optind]);
+        fprintf(stderr, "%s: unexpected argument '%s'\n", program->name, argv[optind]);
         return point_at_help(program);
     }
     if (arguments->config_path)
         return -1;
-    fprintf(stderr, "%s: no configuration: give one with -c FILE\n", program);
-    return EXIT_FAILURE;
+    fprintf(stderr, "%s: no configuration: give one with -c FILE\n", program->name);
+    return EXIT_USAGE;
 }
 
-int arguments_parse(const char *program, const char *help, int argc, char **argv,
+/* What getopt_long() wants. */
+static void make_getopt(const struct program_words *program, struct option longs[MAX_OPTIONS + 1],
+                        char letters[2 * MAX_OPTIONS + 1])
+{
+    size_t count = 0, at = 0;
+    for (const struct program_option *one = program->options; one->name && count < MAX_OPTIONS;
+         one++) {
+        longs[count++] = (struct option){.name = one->name,
+                                         .has_arg = one->value ? required_argument : no_argument,
+                                         .val = one->letter};
+        letters[at++] = one->letter;
+        if (one->value)
+            letters[at++] = ':';
+    }
+    longs[count] = (struct option){.name = NULL};
+    letters[at] = '\0';
+}
+
+int arguments_parse(const struct program_words *program, int argc, char **argv,
                     struct arguments *ret)
 {
-    static const struct option longs[] = {
-        {"config", required_argument, NULL, 'c'},
-        {"check", no_argument, NULL, 'n'},
-        {"help", no_argument, NULL, 'h'},
-        {"version", no_argument, NULL, 'V'},
-        {NULL, 0, NULL, 0},
-    };
+    struct option longs[MAX_OPTIONS + 1];
+    char letters[2 * MAX_OPTIONS + 1];
     int c;
+    make_getopt(program, longs, letters);
     *ret = (struct arguments){.config_path = NULL};
-    while ((c = getopt_long(argc, argv, "c:nhV", longs, NULL)) != -1) {
+    while ((c = getopt_long(argc, argv, letters, longs, NULL)) != -1) {
         switch (c) {
         case 'c':
             ret->config_path = optarg;
@@ -45,11 +62,11 @@ int arguments_parse(const char *program, const char *help, int argc, char **argv
             ret->check_only = true;
             break;
         case 'h':
-            puts(help);
-            return EXIT_SUCCESS;
+            program_help(program, stdout);
+            return EXIT_DONE;
         case 'V':
-            printf("%s %s\n", program, FRESHET_VERSION);
-            return EXIT_SUCCESS;
+            printf("%s %s\n", program->name, FRESHET_VERSION);
+            return EXIT_DONE;
         default:
             return point_at_help(program);
         }

@@ -6,6 +6,8 @@
 
 #include <stdbool.h>
 
+#include "config/programs.h"
+
 struct arguments {
     const char *config_path; /* points into argv */
     bool check_only;
@@ -13,11 +15,8 @@ struct arguments {
 
 /*
  * Reads it. Returns -1 to go on with `ret`, else the status to exit with: what there was to say is said.
- *
- * program  its name
- * help     what --help prints
  */
-int arguments_parse(const char *program, const char *help, int argc, char **argv,
+int arguments_parse(const struct program_words *program, int argc, char **argv,
                     struct arguments *ret);
 
 #endif

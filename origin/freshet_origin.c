@@ -22,19 +22,6 @@
 #include "origin/primaries.h"
 #include "origin/status.h"
 
-static const char help[] =
-    "Usage: freshet-origin -c FILE [-n]\n"
-    "Makes the changes of zones known: fetches each version from its primary, as a secondary\n"
-    "does, and writes what is different to a Kafka topic.\n"
-    "\n"
-    "  -c, --config=FILE  the configuration (YAML; see config/OPTIONS.md)\n"
-    "  -n, --check        check the configuration and exit\n"
-    "  -h, --help         show this and exit\n"
-    "  -V, --version      show the version and exit\n"
-    "\n"
-    "Runs in the foreground and logs to stderr. SIGHUP reads the configuration again; SIGTERM\n"
-    "exits.";
-
 struct program {
     const char *config_path;
     struct event_base *base;
@@ -283,7 +270,7 @@ static void close_program(struct program *program)
 static int run(const char *config_path, struct config *config, struct keyring keyring)
 {
     char error[CONFIG_MAX_ERROR] = "out of memory";
-    int status = EXIT_FAILURE;
+    int status = EXIT_FAILED;
     struct program program = {.config_path = config_path,
                               .base = event_base_new(),
                               .systemd = systemd_open(),
@@ -301,7 +288,7 @@ static int run(const char *config_path, struct config *config, struct keyring ke
                  (int)getpid(), config->origin_zone_count, config->feed->updates);
         systemd_ready(program.systemd, "capturing");
         event_base_dispatch(program.base);
-        status = EXIT_SUCCESS;
+        status = EXIT_DONE;
     } else {
         fprintf(stderr, "freshet-origin: %s\n", error);
     }
@@ -316,20 +303,21 @@ int main(int argc, char **argv)
     char error[CONFIG_MAX_ERROR];
     signal(SIGHUP, SIG_IGN); /* until it can be served: what there is to read is being read */
     streams_hold();
-    int status = arguments_parse("freshet-origin", help, argc, argv, &arguments);
+    int status = arguments_parse(&program_origin, argc, argv, &arguments);
     if (status >= 0)
         return status;
     struct config *config = config_load_origin(arguments.config_path, error);
     if (!config || check_origin_sockets(config, error) < 0 ||
         check_origin_machine(config, &keyring, error) < 0) {
         fprintf(stderr, "freshet-origin: %s\n", error);
+        status = config ? EXIT_FAILED : EXIT_USAGE; /* this machine is at fault, or the text */
         config_free(config);
-        return EXIT_FAILURE;
+        return status;
     }
     if (!arguments.check_only)
         return run(arguments.config_path, config, keyring);
     log_note(config->note);
     keyring_clear(&keyring);
     config_free(config);
-    return EXIT_SUCCESS;
+    return EXIT_DONE;
 }

@@ -24,21 +24,6 @@
 #include "daemon/sandbox.h"
 #include "daemon/sched.h"
 
-static const char help[] =
-    "Usage: freshetd -c FILE [-n]\n"
-    "A caching DNS resolver that a Kafka topic of record changes keeps fresh.\n"
-    "\n"
-    "  -c, --config=FILE  the configuration (YAML; see config/OPTIONS.md)\n"
-    "  -n, --check        check the configuration and exit: whether a start would go well. "
-    "Left\n"
-    "                     out is what passes by itself, such as an address in use\n"
-    "  -h, --help         show this and exit\n"
-    "  -V, --version      show the version and exit\n"
-    "\n"
-    "Runs in the foreground and logs to stderr. SIGHUP reads the configuration again and "
-    "keeps\n"
-    "the cache; SIGTERM answers what is under way, within two seconds, and exits.";
-
 struct program {
     struct event_base *base;
     struct systemd *systemd;
@@ -333,7 +318,7 @@ static void announce(const struct daemon *daemon)
 static int run(const char *config_path, struct config *config)
 {
     char error[CONFIG_MAX_ERROR] = "out of memory";
-    int status = EXIT_FAILURE;
+    int status = EXIT_FAILED;
     struct program program = {.base = event_base_new(), .systemd = systemd_open()};
     signal(SIGPIPE, SIG_IGN);
     sched_shorten(); /* for the threads that are started here */
@@ -344,7 +329,7 @@ static int run(const char *config_path, struct config *config)
         announce(program.daemon);
         tell_ready(&program);
         event_base_dispatch(program.base);
-        status = EXIT_SUCCESS;
+        status = EXIT_DONE;
     } else {
         fprintf(stderr, "freshetd: %s\n", error);
     }
@@ -357,20 +342,21 @@ int main(int argc, char **argv)
     struct arguments arguments;
     signal(SIGHUP, SIG_IGN); /* until it can be served: what there is to read is being read */
     streams_hold();
-    int status = arguments_parse("freshetd", help, argc, argv, &arguments);
+    int status = arguments_parse(&program_freshetd, argc, argv, &arguments);
     if (status >= 0)
         return status;
     char error[CONFIG_MAX_ERROR];
     struct config *config = config_load(arguments.config_path, error);
     if (!config || check_machine(config, error) != ERR_OK) {
         fprintf(stderr, "freshetd: %s\n", error);
+        status = config ? EXIT_FAILED : EXIT_USAGE; /* this machine is at fault, or the text */
         config_free(config);
-        return EXIT_FAILURE;
+        return status;
     }
     if (arguments.check_only) {
         log_note(config->note);
         config_free(config);
-        return EXIT_SUCCESS;
+        return EXIT_DONE;
     }
     return run(arguments.config_path, config);
 }

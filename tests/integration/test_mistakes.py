@@ -125,15 +125,19 @@ MISTAKES = [
     ("freshet drained-by a.example.org --control {socket}", 1, "lies in no zone of the feed"),
     ("freshet move a.example.com A --from 192.0.2.1 -c feed.yaml", 2, "--to"),
     # the configuration
-    ("freshetd -n -c nowhere.yaml", 1, "nowhere.yaml"),
-    ("freshetd -n -c typo.yaml", 1, "fede"),
+    ("freshetd -n -c nowhere.yaml", 2, "nowhere.yaml"),
+    ("freshetd -n -c typo.yaml", 2, "fede"),
     ("freshetd -n -c group.yaml", 1, 'group.yaml:1: control.group: there is no group "nowhere"'),
-    ("freshetd -n -c property.yaml", 1, "property.yaml:4: feed.rdkafka.ssl: is a list or a mapping; expected a value"),
-    ("freshetd -n -c list.yaml", 1, 'list.yaml:2: feed.brokers: "b c" is no broker; expected host:port, or several'),
+    ("freshetd -n -c property.yaml", 2, "property.yaml:4: feed.rdkafka.ssl: is a list or a mapping; expected a value"),
+    ("freshetd -n -c list.yaml", 2, 'list.yaml:2: feed.brokers: "b c" is no broker; expected host:port, or several'),
     ("freshetd -n -c former.yaml", 0, "former.yaml:1: tiers[0].zones: is called routes now"),
-    ("freshetd -n -c tabs.yaml", 1, "tabs.yaml:2"),
-    ("freshetd -n -c origin.yaml", 1, "origin.yaml"),
-    ("freshetd --config", 1, "--config"),
+    ("freshetd -n -c tabs.yaml", 2, "tabs.yaml:2"),
+    ("freshetd -n -c origin.yaml", 2, "origin.yaml"),
+    ("freshetd", 2, "no configuration: give one with -c FILE"),
+    ("freshetd -n -c plain.yaml now", 2, "unexpected argument 'now'"),
+    ("freshet-origin --chekc", 2, "Try 'freshet-origin --help'"),
+    ("freshet-origin -n -c plain.yaml", 2, "tiers: unknown key; known here: listen"),
+    ("freshetd --config", 2, "--config"),
 ]
 
 
