@@ -8,6 +8,7 @@
 #include "cli/control.h"
 #include "cli/health.h"
 #include "cli/quantity.h"
+#include "cli/status_catalogs.h"
 #include "cli/status_origin.h"
 #include "cli/table.h"
 #include "cli/text.h"
@@ -172,34 +173,6 @@ static void print_streamed(const json_t *zones)
     table_print(&table, "");
 }
 
-static void print_catalogs(const json_t *catalogs)
-{
-    static const char *const heads[] = {"catalog", "serial", "members", "state"};
-    enum { COLUMNS = sizeof heads / sizeof heads[0] };
-    struct table table = table_new(COLUMNS);
-    size_t k;
-    json_t *catalog;
-    if (json_array_size(catalogs) == 0)
-        return;
-    for (size_t c = 0; c < COLUMNS; c++)
-        table_add(&table, "%s", heads[c]);
-    json_array_foreach(catalogs, k, catalog)
-    {
-        const char *wrong = member_text(catalog, "wrong");
-        const bool taken = json_is_integer(json_object_get(catalog, "serial"));
-        table_add(&table, "%s", member_text(catalog, "zone"));
-        table_add(&table, "%lld", member_number(catalog, "serial"));
-        table_add(&table, "%lld", member_number(catalog, "members"));
-        table_add(&table, "%s%s",
-                  wrong[0] ? "broken since: "
-                  : taken  ? "taken over"
-                           : "awaited",
-                  wrong);
-    }
-    printf("\n");
-    table_print(&table, "");
-}
-
 static const char *const tier_counts[] = {"queries", "hits",    "misses", "invalid",
                                           "expired", "evicted", "answers"};
 static const char *const tier_sizes[] = {"bytes", "size"};
@@ -358,7 +331,7 @@ static void print_daemon(const struct options *o, const json_t *answer)
     print_process(answer, o->verbose);
     print_feed(json_object_get(answer, "feed"));
     print_streamed(json_object_get(answer, "streamed"));
-    print_catalogs(json_object_get(answer, "catalogs"));
+    status_print_catalogs(json_object_get(answer, "catalogs"));
     print_listeners(tiers);
     print_tiers(tiers);
     print_times(tiers);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "cli/control.h"
+#include "cli/status_catalogs.h"
 #include "cli/status_origin.h"
 #include "cli/table.h"
 
@@ -139,6 +140,7 @@ void status_print_origin(json_t *answer)
     print_kafka(answer);
     print_zones(&captured, json_object_get(answer, "zone_list"));
     print_zones(&primaries, json_object_get(answer, "primary_list"));
+    status_print_catalogs(json_object_get(answer, "catalogs"));
     json_object_del(answer, "pid"); /* no count */
     print_counts(answer);
 }

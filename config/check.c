@@ -333,56 +333,77 @@ static bool check_metrics(const struct config *config, struct fault *fault)
                      fault_quote(config->metrics->text, quote), taken.tier, taken.listen);
 }
 
-/* Names of a list, and where in it each stands; NULL: one behind the other. */
+/* Names of a list, and where in it each stands: others of its entries have none. */
 struct listing {
     const char *list; /* what they are written in: "zones" */
-    char *const *names;
-    const size_t *places;
+    char **names;
+    size_t *places;
     size_t count;
 };
+
+static void free_listing(struct listing *listing)
+{
+    free(listing->names);
+    free(listing->places);
+}
+
+/* False: no memory. To be freed in either case. */
+static bool make_listing(const char *list, size_t entries, struct listing *ret)
+{
+    *ret = (struct listing){.list = list,
+                            .names = calloc(entries + 1, sizeof *ret->names),
+                            .places = calloc(entries + 1, sizeof *ret->places)};
+    return ret->names && ret->places;
+}
+
+static void list_name(struct listing *listing, char *name, size_t place)
+{
+    if (!name)
+        return;
+    listing->names[listing->count] = name;
+    listing->places[listing->count++] = place;
+}
 
 /* Each is there once. */
 static bool check_listing(const struct listing *listing, struct fault *fault)
 {
-    const size_t *places = listing->places;
     char key[FAULT_MAX_KEY], quote[FAULT_MAX_QUOTE];
     size_t first, second;
-    struct zone_list *sorted =
-        listing->names ? zone_list_new(listing->names, listing->count) : NULL;
+    struct zone_list *sorted = zone_list_new(listing->names, listing->count);
     if (!sorted)
         return fault_memory(fault);
     const bool twice = zone_list_twice(sorted, &first, &second);
     zone_list_free(sorted);
     if (!twice)
         return true;
-    fault_key(key, "%s[%zu]", listing->list, places ? places[second] : second);
+    fault_key(key, "%s[%zu]", listing->list, listing->places[second]);
     return fault_set(fault, key, "%s is %s[%zu] again; expected each zone once",
                      fault_quote(listing->names[second], quote), listing->list,
-                     places ? places[first] : first);
-}
-
-static bool check_once(const char *list, char *const *names, size_t count, struct fault *fault)
-{
-    const struct listing listing = {list, names, NULL, count};
-    return check_listing(&listing, fault);
+                     listing->places[first]);
 }
 
 static bool check_zone_names(const struct config *config, size_t tier, struct fault *fault)
 {
     char list[FAULT_MAX_KEY];
+    struct listing listing;
     const struct config_tier *self = &config->tiers[tier];
-    char **names = calloc(self->zone_count + 1, sizeof *names);
-    size_t *places = calloc(self->zone_count + 1, sizeof *places);
-    struct listing listing = {list, names, places, 0};
-    for (size_t i = 0; names && places && i < self->zone_count; i++)
-        if (self->zones[i].name) {
-            places[listing.count] = i;
-            names[listing.count++] = self->zones[i].name;
-        }
     fault_key(list, "tiers[%zu].routes", tier);
-    bool good = names && places ? check_listing(&listing, fault) : fault_memory(fault);
-    free(places);
-    free(names);
+    bool good = make_listing(list, self->zone_count, &listing) || fault_memory(fault);
+    for (size_t i = 0; good && i < self->zone_count; i++)
+        list_name(&listing, self->zones[i].name, i);
+    good = good && check_listing(&listing, fault);
+    free_listing(&listing);
+    return good;
+}
+
+static bool check_catalogs(const struct config_feed *feed, struct fault *fault)
+{
+    struct listing listing;
+    bool good = make_listing("feed.catalogs", feed->catalog_count, &listing) || fault_memory(fault);
+    for (size_t i = 0; good && i < feed->catalog_count; i++)
+        list_name(&listing, feed->catalogs[i], i);
+    good = good && check_listing(&listing, fault);
+    free_listing(&listing);
     return good;
 }
 
@@ -392,14 +413,13 @@ bool check_config(const struct config *config, struct fault *fault)
         if (!check_name(config, i, fault) || !check_ttls(config, i, fault) ||
             !check_listen(config, i, fault) || !check_upstream(config, i, fault) ||
             !check_reachable(config, i, fault) || !check_tier_zones(config, i, fault) ||
-            !check_zone_names(config, i, fault) || !members_check(config, i, fault) ||
+            !check_zone_names(config, i, fault) || !members_check_tier(config, i, fault) ||
             !check_needs_feed(config, i, fault) || !clients_check(config, i, fault) ||
             !streamed_check(config, i, fault))
             return false;
     if (!check_metrics(config, fault) || !check_links(config, fault))
         return false;
-    return !config->feed || config->feed->catalog_count == 0 ||
-           check_once("feed.catalogs", config->feed->catalogs, config->feed->catalog_count, fault);
+    return !config->feed || check_catalogs(config->feed, fault);
 }
 
 /* ---- freshet-origin ------------------------------------------------------------------------- */
@@ -481,16 +501,23 @@ static bool check_origin_zones(const struct config *config, struct fault *fault)
     return true;
 }
 
+static bool check_origin_names(const struct config *config, struct fault *fault)
+{
+    struct listing listing;
+    bool good = make_listing("zones", config->origin_zone_count, &listing) || fault_memory(fault);
+    for (size_t i = 0; good && i < config->origin_zone_count; i++)
+        list_name(&listing, config->origin_zones[i].name, i);
+    good = good && check_listing(&listing, fault);
+    free_listing(&listing);
+    return good;
+}
+
 bool check_origin(const struct config *config, struct fault *fault)
 {
-    char **zones = calloc(config->origin_zone_count + 1, sizeof *zones);
-    for (size_t i = 0; zones && i < config->origin_zone_count; i++)
-        zones[i] = config->origin_zones[i].name;
-    bool good = check_once("zones", zones, config->origin_zone_count, fault) &&
+    bool good = check_origin_names(config, fault) && members_check_origin(config, fault) &&
                 check_origin_listen(config, fault) && check_webhook(config, fault) &&
                 check_origin_zones(config, fault);
     if (good && strcmp(config->feed->updates, config->feed->snapshots) == 0)
         good = fault_set(fault, "feed.snapshots", "is feed.updates too; expected another topic");
-    free(zones);
     return good;
 }

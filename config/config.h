@@ -139,7 +139,9 @@ struct config_feed {
 
 /* A zone of freshet-origin. */
 struct config_origin_zone {
-    char *name;                     /* presentation form, as written */
+    char *name;    /* presentation form, as written; NULL: it is for the members of `catalog` */
+    char *catalog; /* a catalog that is on the log; NULL: it has a name */
+    char *group;   /* of those members, the ones of this group; NULL: all */
     struct config_address *primary; /* no entries where `log` is there */
     size_t primary_count;
     char *key; /* name of one of `keys`; NULL: none */

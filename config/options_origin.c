@@ -99,9 +99,27 @@ const struct option options_of_origin[] = {
      .scope = SCOPE_ORIGIN_ZONE,
      .kind = OPTION_ZONE,
      .reload = OPTION_RELOAD,
-     .required = true,
      FIELD(config_origin_zone, name),
-     .text = "The zone, given once."},
+     .text = "The zone, given once. Either this or `catalog`."},
+    {.key = "catalog",
+     .scope = SCOPE_ORIGIN_ZONE,
+     .kind = OPTION_ZONE,
+     .reload = OPTION_RELOAD,
+     FIELD(config_origin_zone, catalog),
+     .text =
+         "A catalog zone (RFC 9432) that is on the log, captured here or by somebody else: what "
+         "follows is for each of its members, but for those that have an entry of their own. "
+         "The first entry that fits a member is its. Which catalogs there are takes a "
+         "restart."},
+    {.key = "group",
+     .scope = SCOPE_ORIGIN_ZONE,
+     .kind = OPTION_TEXT,
+     .reload = OPTION_RELOAD,
+     .min = 1,
+     .max = 255,
+     FIELD(config_origin_zone, group),
+     .text = "Of the members of `catalog`, those that it puts into this group (RFC 9432 4.3.2). "
+             "Left out: all."},
     {.key = "primary",
      .scope = SCOPE_ORIGIN_ZONE,
      .kind = OPTION_TARGETS,

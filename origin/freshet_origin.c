@@ -20,6 +20,7 @@
 #include "daemon/systemd.h"
 #include "origin/check.h"
 #include "origin/primaries.h"
+#include "origin/roster.h"
 #include "origin/status.h"
 
 struct program {
@@ -31,6 +32,7 @@ struct program {
     struct keyring keyring;
     char **properties;
     struct turns *turns;
+    struct roster *roster;
     struct captures *captures;
     struct keyring first_keyring; /* of `first`: zones whose primary is the log go by both */
     struct primaries *primaries;
@@ -57,6 +59,30 @@ static void on_stop(evutil_socket_t signal, short what, void *arg)
     event_base_loopbreak(program->base);
 }
 
+/* Zones of a configuration and of catalogs are captured from here on, and no others. False: more than there may be, or no memory. */
+static bool take_zones(struct program *program, const struct config *config)
+{
+    struct config all;
+    int error = roster_zones(program->roster, config, &all);
+    if (error) {
+        roster_refuse(program->roster, error == ERR_TOO_LARGE
+                                           ? "there would be more than 65536 zones"
+                                           : error_text(error));
+        return false;
+    }
+    if (captures_reload(program->captures, &all, &program->keyring) < 0)
+        log_line(LOG_LEVEL_ERROR, "msg=\"not all zones could be taken over\"");
+    roster_clear(&all);
+    turns_look(program->turns);
+    return true;
+}
+
+static void on_members(void *arg)
+{
+    struct program *program = arg;
+    (void)take_zones(program, program->config);
+}
+
 /* Takes over what can change in a running process. False, with what is wrong: all stays as it was. */
 static bool reload(struct program *program, char error[CONFIG_MAX_ERROR])
 {
@@ -80,14 +106,18 @@ static bool reload(struct program *program, char error[CONFIG_MAX_ERROR])
         config_free(config);
         return false;
     }
+    if (!roster_is_same(program->first, config)) {
+        snprintf(error, CONFIG_MAX_ERROR, "zones[].catalog takes a restart to change");
+        keyring_clear(&keyring);
+        config_free(config);
+        return false;
+    }
     struct config *old = program->config;
     struct keyring old_keyring = program->keyring;
     program->config = config;
     program->keyring = keyring;
     program->status.config = config;
-    if (captures_reload(program->captures, config, &program->keyring) < 0)
-        log_line(LOG_LEVEL_ERROR, "msg=\"not all zones could be taken over\"");
-    turns_look(program->turns);
+    (void)take_zones(program, config);
     if (old != program->first)
         config_free(old);
     keyring_clear(&old_keyring);
@@ -191,6 +221,18 @@ static bool start_primaries(struct program *program, char error[CONFIG_MAX_ERROR
     return program->primaries != NULL;
 }
 
+static bool start_roster(struct program *program, char error[CONFIG_MAX_ERROR])
+{
+    program->roster = roster_start(&(struct roster_options){.base = program->base,
+                                                            .config = program->first,
+                                                            .properties = program->properties,
+                                                            .changed = on_members,
+                                                            .arg = program},
+                                   error);
+    program->status.roster = program->roster;
+    return program->roster != NULL;
+}
+
 static bool start_turns(struct program *program, char error[CONFIG_MAX_ERROR])
 {
     const struct turns_user users[TURNS_USERS] = {
@@ -239,13 +281,15 @@ static bool start(struct program *program, char error[CONFIG_MAX_ERROR])
         return false;
     program->status.listen = program->listen;
     return settle_down(program, error) && watch(program) &&
-           captures_start(program->captures, error) == 0 && start_turns(program, error);
+           captures_start(program->captures, error) == 0 && start_turns(program, error) &&
+           start_roster(program, error);
 }
 
 static void close_program(struct program *program)
 {
     control_close(program->control);
     http_free(program->metrics);
+    roster_stop(program->roster);
     primaries_stop(program->primaries);
     webhook_close(program->webhook);
     listen_close(program->listen);

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "daemon/page.h"
+#include "origin/roster.h"
 
 #ifndef FRESHET_VERSION
 #define FRESHET_VERSION "0.1.0"
@@ -140,6 +141,19 @@ static json_t *faults_json(const struct capture_counts *counts)
     return faults;
 }
 
+static json_t *catalogs_json(const struct status *status)
+{
+    json_t *catalogs = json_array();
+    struct roster_status one;
+    char name[NAME_MAX_TEXT];
+    for (size_t k = 0; roster_status(status->roster, k, &one); k++)
+        json_array_append_new(
+            catalogs, json_pack("{s:s, s:o, s:s, s:o}", "zone", name_to_text(one.zone, name),
+                                "serial", one.has_serial ? number(one.serial) : json_null(),
+                                "wrong", one.wrong, "members", number(one.members)));
+    return catalogs;
+}
+
 static json_t *report(const struct status *status)
 {
     struct origin_numbers numbers;
@@ -154,6 +168,7 @@ static json_t *report(const struct status *status)
     json_object_set_new(object, "faults", faults_json(&numbers.captures.counts));
     json_object_set_new(object, "zone_list", zones_json(status));
     json_object_set_new(object, "primary_list", primaries_json(status));
+    json_object_set_new(object, "catalogs", catalogs_json(status));
     return object;
 }
 
@@ -201,6 +216,16 @@ void status_page(void *arg, struct evbuffer *out)
     page_number(out, "uptime_seconds", "Time since the start.",
                 (double)(mono_now().ms - status->started.ms) / 1000);
     page_row(out, &numbers_of_origin, &numbers);
+    page_head(out, "origin_catalog_wrong", "1 if the newest version of a catalog is of no use.");
+    struct roster_status one;
+    char name[NAME_MAX_TEXT];
+    for (size_t k = 0; roster_status(status->roster, k, &one); k++)
+        evbuffer_add_printf(out, "freshet_origin_catalog_wrong{zone=\"%s\"} %d\n",
+                            name_to_text(one.zone, name), one.wrong[0] != '\0');
+    page_head(out, "origin_catalog_members", "Zones that a catalog has.");
+    for (size_t k = 0; roster_status(status->roster, k, &one); k++)
+        evbuffer_add_printf(out, "freshet_origin_catalog_members{zone=\"%s\"} %llu\n",
+                            name_to_text(one.zone, name), (unsigned long long)one.members);
     page_head(out, "origin_faults_total", "Transfers and SOA answers that were of no use.");
     for (int k = XFRIN_DONE + 1; k < XFRIN_RESULTS; k++)
         evbuffer_add_printf(out, "freshet_origin_faults_total{reason=\"%s\"} %llu\n",

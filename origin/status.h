@@ -23,6 +23,7 @@ struct status {
     struct listen *listen;
     struct service *service;
     struct primaries *primaries;
+    struct roster *roster; /* NULL while it starts */
     const struct config *config;
     struct mono started;
 };

@@ -21,6 +21,7 @@ struct catalog {
     uint8_t *bytes; /* members, one behind the other */
     const uint8_t **members;
     size_t count;
+    uint8_t apex[NAME_MAX_SIZE];
 };
 
 /* A catalog on its way: the walk comes to a member, to all that is below it, and then to the next. */
@@ -281,6 +282,7 @@ static struct catalog *settle(struct reading *reading)
     uint8_t *bytes = realloc(reading->bytes, reading->used + 1);
     catalog->bytes = bytes ? bytes : reading->bytes;
     reading->bytes = NULL;
+    memcpy(catalog->apex, reading->state->apex, reading->state->apex_size);
     catalog->members = members;
     catalog->count = reading->count;
     for (size_t i = 0; i < catalog->count; i++)
@@ -315,6 +317,11 @@ void catalog_free(struct catalog *catalog)
     free(catalog->members);
     free(catalog->bytes);
     free(catalog);
+}
+
+const uint8_t *catalog_apex(const struct catalog *catalog)
+{
+    return catalog->apex;
 }
 
 const uint8_t *const *catalog_members(const struct catalog *catalog)
@@ -368,4 +375,31 @@ const uint8_t *catalog_new_owner(const uint8_t *member)
         if (at[0] == PROPERTY_OWNER)
             return at + 1;
     return NULL;
+}
+
+bool catalog_is_for(const struct catalog *catalog, const uint8_t *member, const char *text,
+                    const char *group)
+{
+    uint8_t name[NAME_MAX_SIZE];
+    return name_from_text(text, name) > 0 && name_equal(name, catalog->apex) &&
+           (!group || catalog_is_of_group(member, group));
+}
+
+/* ---- several --------------------------------------------------------------------------------- */
+
+const struct catalog *catalog_owner(const struct catalog_view *view, const uint8_t *name)
+{
+    const struct catalog *first = NULL;
+    const uint8_t *member = NULL, *heir;
+    for (size_t k = 0; k < view->count && !member; k++) {
+        first = view->each[k];
+        member = first ? catalog_find(first, name) : NULL;
+    }
+    if (!member || !(heir = catalog_new_owner(member)))
+        return member ? first : NULL;
+    for (size_t k = 0; k < view->count; k++)
+        if (view->each[k] && name_equal(view->each[k]->apex, heir) &&
+            catalog_find(view->each[k], name))
+            return view->each[k];
+    return first;
 }

@@ -28,6 +28,9 @@ MUST_CHECK int catalog_read(const struct zone_state *state, size_t most,
                             struct catalog **ret_catalog, char ret_why[CATALOG_MAX_WHY]);
 void catalog_free(struct catalog *catalog); /* NULL is fine */
 
+/* Its own name, canonical. */
+const uint8_t *catalog_apex(const struct catalog *catalog);
+
 /*
  * Its members, each once, in an order of their names. A member is its name, canonical, at the place where the catalog has it: that
  * pointer is what the functions below take.
@@ -46,5 +49,23 @@ bool catalog_is_of_group(const uint8_t *member, const char *group);
 
 /* The catalog that may take the member over, canonical; NULL: none. */
 const uint8_t *catalog_new_owner(const uint8_t *member);
+
+/* Whether what is written for a catalog, and for one group of it or (NULL) all, is for this member of it. */
+bool catalog_is_for(const struct catalog *catalog, const uint8_t *member, const char *text,
+                    const char *group);
+
+enum { CATALOG_MAX_MANY = 64 };
+
+/* Catalogs in the order in which they count; NULL: one that has not been read. */
+struct catalog_view {
+    size_t count;
+    const struct catalog *each[CATALOG_MAX_MANY];
+};
+
+/*
+ * Which of them a zone belongs to that some have: the first that has it; or the one that this hands it over to (coo), if that has
+ * it. That is known from the catalogs as they are, so that all who read them agree; RFC 9432 5.3 would go by who had it before.
+ */
+const struct catalog *catalog_owner(const struct catalog_view *view, const uint8_t *name);
 
 #endif

@@ -57,48 +57,25 @@ const uint8_t *catalogs_apex(const struct catalogs *catalogs, size_t k)
     return streamed_apex(catalogs->each[k].zone);
 }
 
-const struct catalog *catalogs_stands(const struct catalogs *catalogs, size_t k, size_t changed,
-                                      const struct catalog *instead)
+void catalogs_view(const struct catalogs *catalogs, size_t changed, const struct catalog *instead,
+                   struct catalog_view *ret)
 {
-    return instead && k == changed ? instead : catalogs->each[k].catalog;
-}
-
-/* Whether the k-th has a zone: then it, as that has it. */
-static const uint8_t *member_of(const struct catalogs *catalogs, size_t k, const uint8_t *name,
-                                size_t changed, const struct catalog *instead)
-{
-    const struct catalog *catalog = catalogs_stands(catalogs, k, changed, instead);
-    return catalog ? catalog_find(catalog, name) : NULL;
-}
-
-size_t catalogs_owner(const struct catalogs *catalogs, const uint8_t *name, size_t changed,
-                      const struct catalog *instead)
-{
-    size_t first = 0;
-    const uint8_t *member = NULL, *heir;
-    while (first < catalogs->count &&
-           !(member = member_of(catalogs, first, name, changed, instead)))
-        first++;
-    if (!member || !(heir = catalog_new_owner(member)))
-        return first;
-    for (size_t k = 0; k < catalogs->count; k++)
-        if (name_equal(catalogs_apex(catalogs, k), heir) &&
-            member_of(catalogs, k, name, changed, instead))
-            return k;
-    return first;
+    ret->count = catalogs_count(catalogs);
+    for (size_t k = 0; k < ret->count; k++)
+        ret->each[k] = instead && k == changed ? instead : catalogs->each[k].catalog;
 }
 
 int catalogs_add(const struct catalogs *catalogs, size_t k, const struct catalog *instead,
                  struct zone_roll *roll)
 {
+    struct catalog_view view;
     int error = 0;
-    for (size_t i = 0; catalogs && !error && i < catalogs->count; i++) {
-        const struct one *one = &catalogs->each[i];
-        const struct catalog *catalog = catalogs_stands(catalogs, i, k, instead);
-        const size_t count = catalog ? catalog_count(catalog) : 0;
-        error = zone_roll_add(roll, streamed_apex(one->zone), STANDING_ZONE);
+    catalogs_view(catalogs, k, instead, &view);
+    for (size_t i = 0; !error && i < view.count; i++) {
+        const size_t count = view.each[i] ? catalog_count(view.each[i]) : 0;
+        error = zone_roll_add(roll, catalogs_apex(catalogs, i), STANDING_ZONE);
         for (size_t m = 0; !error && m < count; m++)
-            error = zone_roll_add(roll, catalog_members(catalog)[m], STANDING_ZONE);
+            error = zone_roll_add(roll, catalog_members(view.each[i])[m], STANDING_ZONE);
     }
     return error;
 }

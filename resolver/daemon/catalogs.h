@@ -33,16 +33,9 @@ MUST_CHECK int catalogs_add(const struct catalogs *catalogs, size_t k,
 size_t catalogs_count(const struct catalogs *catalogs);
 const uint8_t *catalogs_apex(const struct catalogs *catalogs, size_t k);
 
-/* What the k-th says; of the `changed`-th it is `instead`, if that is not NULL. NULL: nothing yet. */
-const struct catalog *catalogs_stands(const struct catalogs *catalogs, size_t k, size_t changed,
-                                      const struct catalog *instead);
-
-/*
- * The number of the catalog that a member of any of them is of: the first that has it, or the one that this hands it over to, if
- * that has it. The last two as above.
- */
-size_t catalogs_owner(const struct catalogs *catalogs, const uint8_t *member, size_t changed,
-                      const struct catalog *instead);
+/* All as they stand; of the `changed`-th it is `instead`, if that is not NULL. `catalogs` may be NULL. */
+void catalogs_view(const struct catalogs *catalogs, size_t changed, const struct catalog *instead,
+                   struct catalog_view *ret);
 
 /* The number of the catalog that a streamed zone is. False: it is none. `catalogs` may be NULL. */
 bool catalogs_find(const struct catalogs *catalogs, const struct streamed_zone *zone,

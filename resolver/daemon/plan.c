@@ -2,21 +2,8 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <uthash.h>
 
-/* A name that has an entry of its own. */
-struct named {
-    UT_hash_handle hh;
-    uint8_t name[NAME_MAX_SIZE];
-};
-
-static bool canonical(const char *text, uint8_t ret[NAME_MAX_SIZE])
-{
-    const int size = name_from_text(text, ret);
-    if (size > 0)
-        name_lower(ret, (size_t)size, ret);
-    return size > 0;
-}
+#include "daemon/name_set.h"
 
 static int add(struct plan *plan, const struct config_zone *zone)
 {
@@ -37,24 +24,13 @@ static int add(struct plan *plan, const struct config_zone *zone)
 
 /* ---- zones that are named -------------------------------------------------------------------- */
 
-static int note_named(struct named **names, const char *text)
-{
-    struct named *named = calloc(1, sizeof *named);
-    if (!named || !canonical(text, named->name)) {
-        free(named);
-        return ERR_MEMORY;
-    }
-    HASH_ADD_KEYPTR(hh, *names, named->name, name_size(named->name), named);
-    return ERR_OK;
-}
-
-static int add_named(struct plan *plan, const struct config_tier *tier, struct named **names)
+static int add_named(struct plan *plan, const struct config_tier *tier, struct name_set **names)
 {
     int error = 0;
     for (size_t i = 0; !error && i < tier->zone_count; i++) {
         if (!tier->zones[i].name)
             continue;
-        error = note_named(names, tier->zones[i].name);
+        error = name_set_add(names, tier->zones[i].name);
         if (!error)
             error = add(plan, &tier->zones[i]);
     }
@@ -62,38 +38,17 @@ static int add_named(struct plan *plan, const struct config_tier *tier, struct n
     return error;
 }
 
-static bool is_named(struct named *names, const uint8_t *name)
-{
-    struct named *found;
-    HASH_FIND(hh, names, name, name_size(name), found);
-    return found != NULL;
-}
-
-static void free_named(struct named *names)
-{
-    struct named *each, *next;
-    HASH_ITER (hh, names, each, next) {
-        HASH_DEL(names, each);
-        free(each);
-    }
-}
-
 /* ---- members --------------------------------------------------------------------------------- */
 
-static bool is_of(const struct config_zone *entry, const uint8_t *catalog, const uint8_t *member)
-{
-    uint8_t name[NAME_MAX_SIZE];
-    return entry->catalog && canonical(entry->catalog, name) && name_equal(name, catalog) &&
-           (!entry->group || catalog_is_of_group(member, entry->group));
-}
-
 /* The first entry of a tier that is for a member; NULL: none is. */
-static const struct config_zone *entry_for(const struct config_tier *tier, const uint8_t *catalog,
-                                           const uint8_t *member)
+static const struct config_zone *entry_for(const struct config_tier *tier,
+                                           const struct catalog *catalog, const uint8_t *member)
 {
-    for (size_t i = 0; i < tier->zone_count; i++)
-        if (is_of(&tier->zones[i], catalog, member))
-            return &tier->zones[i];
+    for (size_t i = 0; i < tier->zone_count; i++) {
+        const struct config_zone *entry = &tier->zones[i];
+        if (entry->catalog && catalog_is_for(catalog, member, entry->catalog, entry->group))
+            return entry;
+    }
     return NULL;
 }
 
@@ -111,18 +66,14 @@ static int add_member(struct plan *plan, const struct config_zone *entry, const 
 
 /* Those of one catalog. */
 static int add_members(struct plan *plan, const struct config_tier *tier,
-                       const struct followed_wish *wish, size_t k, struct named *names)
+                       const struct catalog_view *view, const struct catalog *catalog,
+                       struct name_set *names)
 {
-    const uint8_t *apex = catalogs_apex(wish->catalogs, k);
-    const struct catalog *catalog =
-        catalogs_stands(wish->catalogs, k, wish->changed, wish->instead);
-    const size_t count = catalog ? catalog_count(catalog) : 0;
     int error = 0;
-    for (size_t m = 0; !error && m < count; m++) {
+    for (size_t m = 0; !error && m < catalog_count(catalog); m++) {
         const uint8_t *member = catalog_members(catalog)[m];
-        const struct config_zone *entry = entry_for(tier, apex, member);
-        if (entry && !is_named(names, member) &&
-            catalogs_owner(wish->catalogs, member, wish->changed, wish->instead) == k)
+        const struct config_zone *entry = entry_for(tier, catalog, member);
+        if (entry && !name_set_has(names, member) && catalog_owner(view, member) == catalog)
             error = add_member(plan, entry, member);
     }
     return error;
@@ -140,13 +91,16 @@ int plan_make(const struct config_tier *tier, const struct followed_wish *wish,
               struct plan *ret_plan)
 {
     struct plan plan = {.tier = *tier};
-    struct named *names = NULL;
+    struct catalog_view view;
+    struct name_set *names = NULL;
     plan.tier.zones = NULL;
     plan.tier.zone_count = 0;
     int error = add_named(&plan, tier, &names);
-    for (size_t k = 0; !error && plan_has_members(tier) && k < catalogs_count(wish->catalogs); k++)
-        error = add_members(&plan, tier, wish, k, names);
-    free_named(names);
+    catalogs_view(wish->catalogs, wish->changed, wish->instead, &view);
+    for (size_t k = 0; !error && plan_has_members(tier) && k < view.count; k++)
+        if (view.each[k])
+            error = add_members(&plan, tier, &view, view.each[k], names);
+    name_set_clear(&names);
     if (error)
         plan_clear(&plan);
     else

@@ -384,3 +384,84 @@ def test_members_of_knots_catalog_come_and_go(freshetd, kafka, log, cli):
         producer.stop()
         updates.delete()
         snapshots.delete()
+
+
+# --- members that an origin captures
+
+
+@contextlib.contextmanager
+def chain(kafka, members, more=(), **options):
+    """Knot with the catalog of its zones; an origin that captures the catalog, and its members from the same Knot."""
+    listen = ("127.0.0.1", process.free_port())
+    with contextlib.ExitStack() as stack:
+        updates, snapshots = kafka.topic(), kafka.topic()
+        stack.callback(updates.delete)
+        stack.callback(snapshots.delete)
+        producer = catalog.Producer(members, listen)
+        stack.callback(producer.stop)
+        primary = [freshet.address_text(producer.address)]
+        config = origin.config(updates, {catalog.NAME: [producer]}, snapshots, listen=[freshet.address_text(listen)], **options)
+        config["zones"] += [{"catalog": catalog.NAME, "primary": primary}] if not more else more(primary)
+        capture = origin.Origin(config)
+        stack.callback(capture.stop)
+        yield producer, capture, updates, snapshots
+
+
+def captured(capture):
+    return sorted(zone["name"] for zone in capture.status()["zone_list"])
+
+
+def wait_captured(capture, *names):
+    wanted = sorted([catalog.NAME, *names])
+    eventually(lambda: captured(capture) == wanted, within=20, what=f"{wanted} are captured")
+
+
+def test_p12_an_origin_captures_the_members_of_a_catalog(freshetd, kafka, cli):
+    """Nobody lists a zone: Knot's list of zones goes all the way to what a cache answers."""
+    with chain(kafka, {"a.example.": None, "b.example.": None}) as (producer, capture, updates, snapshots):
+        wait_captured(capture, "a.example.", "b.example.")
+        for name in ("a.example.", "b.example."):
+            capture.wait_serial(name, producer.serial(name))
+        config = freshet.stub([("127.0.0.1", process.free_port())])  # there is no upstream
+        config["feed"] = {"brokers": updates.bootstrap, "updates": updates.name, "snapshots": snapshots.name,
+                          "catalogs": [catalog.NAME]}
+        config["tiers"][0]["routes"] = [{"catalog": catalog.NAME, "stream": True}]
+        daemon = freshetd(config)
+        wait_live(daemon, "a.example.", "b.example.")
+        assert addresses(ask(daemon, "www.a.example.")) == ["192.0.2.1"]
+        producer.apply("a.example.", [("set", "www", 3600, "A", "192.0.2.2")])
+        eventually(lambda: addresses(ask(daemon, "www.a.example.")) == ["192.0.2.2"])
+        producer.set({"b.example.": None, "c.example.": None})
+        wait_captured(capture, "b.example.", "c.example.")
+        wait_live(daemon, "b.example.", "c.example.")
+        assert addresses(ask(daemon, "www.c.example.")) == ["192.0.2.1"]
+        log = origin.log_of(updates, "c.example.")
+        assert origin.replay(log) == origin.transfer(producer, "c.example.")
+        (one,) = capture.status()["catalogs"]
+        assert one["zone"] == catalog.NAME and one["members"] == 2 and one["wrong"] == ""
+        assert capture.metric("freshet_origin_catalog_members", zone=catalog.NAME) == 2
+        shown = cli("status", "--control", capture.control_path)
+        assert shown.code == 0 and "taken over" in shown.stdout
+        capture.stop()
+        producer.set({"c.example.": None, "d.example.": None})
+        capture.start()
+        wait_captured(capture, "c.example.", "d.example.")
+        wait_live(daemon, "c.example.", "d.example.")
+
+
+def test_an_origins_entries_are_chosen_by_group_and_name(kafka):
+    """A member of no entry is not captured; a reload with other entries, and a catalog that is broken, keep what is there."""
+    other = process.free_port()
+    members = {"a.example.": "mine", "b.example.": None, "c.example.": "mine"}
+
+    def entries(primary):
+        return [{"catalog": catalog.NAME, "group": "mine", "primary": primary},
+                {"name": "c.example.", "primary": [f"127.0.0.1:{other}"]}]
+    with chain(kafka, members, entries) as (producer, capture, updates, _):
+        wait_captured(capture, "a.example.", "c.example.")
+        capture.wait_serial("a.example.", producer.serial("a.example."))
+        assert capture.zone("c.example.")["serial"] is None, "by its own entry, whose primary is not there"
+        updates.publish(catalog.NAME, [changes.delete(f"version.{catalog.NAME}")], serial=producer.serial() + 1)
+        eventually(lambda: "no version" in capture.status()["catalogs"][0]["wrong"])
+        assert captured(capture) == ["a.example.", "c.example.", catalog.NAME]
+        assert capture.metric("freshet_origin_catalog_wrong", zone=catalog.NAME) == 1

@@ -46,6 +46,12 @@ BAD = {
     "librdkafka's unknown property": ("socket.timeout.ms=1000", "socket.timeout.mss=1000", 4, "feed.rdkafka[0]"),
     "a key of freshetd's file": ("zones:\n", "tiers: []\nzones:\n", 7, "unknown key"),
     "a user that is not there": ("zones:\n", "user: nobody-of-that-name\nzones:\n", 7, "user"),
+    "neither a name nor a catalog": ("name: example.com.", "group: one", 8, "zones[0]: neither name nor catalog"),
+    "a name and a catalog": ("name: example.com.", "name: example.com.\n    catalog: c.", 8, "zones[0]: both name and catalog"),
+    "a group of no catalog": ("name: example.com.", "name: example.com.\n    group: one", 9, "zones[0].group: is for members"),
+    "members of the log": ("zones:\n", "zones:\n  - {catalog: c., log: primary}\n", 8, "zones[0].log: is for a zone that is named"),
+    "members that another entry has": ("zones:\n", "zones:\n  - {catalog: c., primary: [192.0.2.1]}\n  - {catalog: C, group: g, primary: [192.0.2.1]}\n", 9,
+                                       "zones[1].catalog: has no members left after zones[0]"),
     "nothing": (GOOD, "", None, "is empty"),
 }
 

@@ -101,6 +101,51 @@ static void members_have_groups_and_a_new_owner(void **arg)
     assert_string_equal(name_to_text(catalog_new_owner(one), text), "other.");
 }
 
+static struct catalog *other(const char *apex_text, const char *lines)
+{
+    uint8_t apex[NAME_MAX_SIZE];
+    struct zone *made;
+    struct catalog *ret = NULL;
+    char text[1024];
+    assert_true(name_from_text(apex_text, apex) > 0);
+    assert_int_equal(zone_new(apex, &made), ERR_OK);
+    snprintf(text, sizeof text, "SET %s 0 SOA ns. h. 1 2 3 4 5\nSET version.%s 0 TXT \"2\"\n%s",
+             apex_text, apex_text, lines);
+    zones_change(made, text);
+    assert_int_equal(catalog_read(zone_state(made), MOST, &ret, why), ERR_OK);
+    zone_free(made); /* what was read does not need it */
+    return ret;
+}
+
+static void who_has_a_zone_that_several_have(void **arg)
+{
+    (void)arg;
+    uint8_t name[NAME_MAX_SIZE];
+    struct catalog *one = other("one.", "SET 1.zones.one. 0 PTR a.\nSET 2.zones.one. 0 PTR b.\n"
+                                        "SET coo.2.zones.one. 0 PTR TWO.\n"
+                                        "SET 3.zones.one. 0 PTR c.\n"
+                                        "SET coo.3.zones.one. 0 PTR two.\n"
+                                        "SET group.3.zones.one. 0 TXT \"g\"\n");
+    struct catalog *two = other("two.", "SET 1.zones.two. 0 PTR a.\nSET 2.zones.two. 0 PTR b.\n"
+                                        "SET 4.zones.two. 0 PTR d.\n");
+    const struct catalog_view view = {.count = 3, .each = {NULL, one, two}};
+    static const struct {
+        const char *name;
+        int owner;
+    } cases[] = {{"a.", 1}, {"b.", 2}, {"c.", 1}, {"d.", 2}, {"e.", 0}};
+    for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+        assert_true(name_from_text(cases[k].name, name) > 0);
+        assert_ptr_equal(catalog_owner(&view, name), view.each[cases[k].owner]);
+    }
+    assert_true(name_from_text("c.", name) > 0);
+    assert_true(catalog_is_for(one, catalog_find(one, name), "ONE", NULL));
+    assert_true(catalog_is_for(one, catalog_find(one, name), "one.", "g"));
+    assert_false(catalog_is_for(one, catalog_find(one, name), "one.", "h"));
+    assert_false(catalog_is_for(one, catalog_find(one, name), "two.", NULL));
+    catalog_free(one);
+    catalog_free(two);
+}
+
 static void a_broken_catalog_says_how(void **arg)
 {
     (void)arg;
@@ -153,6 +198,7 @@ int main(void)
         cmocka_unit_test_teardown(members_are_the_ptrs_one_label_below_zones, teardown),
         cmocka_unit_test_teardown(a_catalog_may_be_empty, teardown),
         cmocka_unit_test_teardown(members_have_groups_and_a_new_owner, teardown),
+        cmocka_unit_test_teardown(who_has_a_zone_that_several_have, teardown),
         cmocka_unit_test_teardown(a_broken_catalog_says_how, teardown),
         cmocka_unit_test_teardown(there_is_a_limit_to_members, teardown),
         cmocka_unit_test_teardown(long_names_fit_the_line, teardown),

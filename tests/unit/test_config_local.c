@@ -103,11 +103,11 @@ static void test_bad_zones(void **state)
         {ENTRY("name: a, group: g, " TO),
          "tiers[0].routes[0].group: is for members of a catalog; expected it beside one"},
         {ENTRY("catalog: c, " TO "}, {catalog: C., group: g, " TO),
-         "tiers[0].routes[1].catalog: has no members left after routes[0]; expected it before "
-         "that"},
+         "tiers[0].routes[1].catalog: has no members left after tiers[0].routes[0]; expected it "
+         "before that"},
         {ENTRY("catalog: c, group: g, " TO "}, {catalog: c, group: g, " TO),
-         "tiers[0].routes[1].catalog: has no members left after routes[0]; expected it before "
-         "that"},
+         "tiers[0].routes[1].catalog: has no members left after tiers[0].routes[0]; expected it "
+         "before that"},
         {"feed: {brokers: b, catalogs: [a, A.]}\n" TIER,
          "feed.catalogs[1]: \"A.\" is feed.catalogs[0] again; expected each zone once"},
         {WITH("routes: [a]"), "1: tiers[0].routes[0]: is a value; expected a mapping"},
