@@ -8,6 +8,7 @@
 #   make deb              Debian packages, in build/deb
 
 VERSION   := 0.1.0
+RELEASED  := 2026-11-29
 PREFIX    ?= /usr/local
 SYSCONFDIR ?= /etc
 PYTHON    ?= /usr/bin/python3
@@ -29,7 +30,7 @@ PKG_LIBS   = $(shell pkg-config --libs $(PACKAGES) 2>/dev/null)
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla $(if $(WERROR),-Werror)
 SANITIZE := $(if $(SANITIZER),-fsanitize=$(SANITIZER) -fno-omit-frame-pointer -fno-sanitize-recover=all)
 CFLAGS   ?= $(if $(SANITIZER),-O1 -g1,-O2 -g)
-ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -DFRESHET_VERSION='"$(VERSION)"' $(WARNINGS) $(CFLAGS) $(SANITIZE) \
+ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -DFRESHET_VERSION='"$(VERSION)"' -DFRESHET_RELEASED='"$(RELEASED)"' $(WARNINGS) $(CFLAGS) $(SANITIZE) \
              $(CPPFLAGS) -I. $(PKG_CFLAGS) -pthread -MMD -MP
 LDLIBS     = $(SANITIZE) $(LDFLAGS) -Wl,--as-needed $(PKG_LIBS) -pthread
 
@@ -37,7 +38,7 @@ LDLIBS     = $(SANITIZE) $(LDFLAGS) -Wl,--as-needed $(PKG_LIBS) -pthread
 LAYERS  := cli resolver origin daemon invalidation cache zone dns config
 objects  = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 sources  = $(filter-out $(MAINS),$(wildcard $(1)/*.c $(1)/*/*.c))
-MAINS   := resolver/daemon/freshetd.c origin/freshet_origin.c cli/main.c config/options_md.c
+MAINS   := resolver/daemon/freshetd.c origin/freshet_origin.c cli/main.c cli/manual.c config/options_md.c
 LIBS    := $(LAYERS:%=$(BUILD)/lib%.a)
 # ThreadSanitizer does not know the threads librdkafka makes; this makes them known.
 RUNTIME := $(if $(filter thread,$(SANITIZER)),$(BUILD)/obj/tests/sanitize/threads.o)
@@ -50,7 +51,7 @@ FUZZERS    := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 .DELETE_ON_ERROR:
 .SECONDARY:
 
-all: $(BUILD)/freshetd $(BUILD)/freshet-origin $(BUILD)/freshet $(BUILD)/options-md
+all: $(BUILD)/freshetd $(BUILD)/freshet-origin $(BUILD)/freshet $(BUILD)/options-md $(BUILD)/manual/made
 
 # ---- build
 
@@ -78,6 +79,18 @@ $(BUILD)/freshet-origin: $(BUILD)/obj/origin/freshet_origin.o $(RUNTIME) $(filte
 $(BUILD)/freshet: $(BUILD)/obj/cli/main.o $(RUNTIME) $(filter-out %/libresolver.a %/liborigin.a,$(LIBS))
 	$(call say,LINK,$@)
 	$(Q)$(CC) $^ $(LDLIBS) -o $@
+
+$(BUILD)/manual/manual: $(BUILD)/obj/cli/manual.o $(RUNTIME) $(filter-out %/libresolver.a %/liborigin.a,$(LIBS))
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $^ $(LDLIBS) -o $@
+
+# Manual pages and completions, from the tables that parse.
+$(BUILD)/manual/made: $(BUILD)/manual/manual docs/changeset.schema.json
+	$(call say,MAN,$(@D))
+	$(Q)rm -rf $(addprefix $(@D)/,man bash zsh fish)
+	$(Q)$< $(@D) docs/changeset.schema.json
+	@touch $@
 
 $(BUILD)/options-md: $(call objects,config/options_md.c config/options.c config/options_origin.c config/units.c)
 	$(call say,LINK,$@)
@@ -317,6 +330,10 @@ lint:
 	*) echo "lint: left to clang-format 14; this is $$(clang-format --version)" ;; \
 	esac
 
+BASH_COMPLETIONS ?= $(PREFIX)/share/bash-completion/completions
+ZSH_COMPLETIONS  ?= $(PREFIX)/share/zsh/site-functions
+FISH_COMPLETIONS ?= $(PREFIX)/share/fish/vendor_completions.d
+
 UNITS := $(notdir $(wildcard config/systemd/*))
 
 install: all
@@ -325,6 +342,11 @@ install: all
 	install -m 755 $(BUILD)/freshet-origin $(DESTDIR)$(PREFIX)/sbin/freshet-origin
 	install -m 755 $(BUILD)/freshet $(DESTDIR)$(PREFIX)/bin/freshet
 	install -m 644 docs/changeset.schema.json $(DESTDIR)$(PREFIX)/share/freshet
+	for page in $(BUILD)/manual/man/*; do \
+		install -D -m 644 $$page $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/} || exit 1; done
+	for file in $(BUILD)/manual/bash/*; do install -D -m 644 $$file $(DESTDIR)$(BASH_COMPLETIONS)/$${file##*/} || exit 1; done
+	for file in $(BUILD)/manual/zsh/*; do install -D -m 644 $$file $(DESTDIR)$(ZSH_COMPLETIONS)/$${file##*/} || exit 1; done
+	for file in $(BUILD)/manual/fish/*; do install -D -m 644 $$file $(DESTDIR)$(FISH_COMPLETIONS)/$${file##*/} || exit 1; done
 	for page in README.md LICENSE config/OPTIONS.md config/*.yaml docs/* bench/*.svg; do \
 		install -D -m 644 $$page $(DESTDIR)$(PREFIX)/share/doc/freshet/$$page || exit 1; done
 	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system $(DESTDIR)$(SYSCONFDIR)/freshet
@@ -337,6 +359,8 @@ install: all
 # What was configured stays.
 uninstall:
 	rm -f $(addprefix $(DESTDIR)$(PREFIX)/,sbin/freshetd sbin/freshet-origin bin/freshet $(UNITS:%=lib/systemd/system/%))
+	rm -f $(addprefix $(DESTDIR)$(PREFIX)/share/man/,man1/freshet.1 man1/freshet-*.1 man5/freshet.yaml.5 man5/freshet-changeset.5 man8/freshetd.8 man8/freshet-origin.8)
+	rm -f $(foreach program,freshet freshetd freshet-origin,$(DESTDIR)$(BASH_COMPLETIONS)/$(program) $(DESTDIR)$(ZSH_COMPLETIONS)/_$(program) $(DESTDIR)$(FISH_COMPLETIONS)/$(program).fish)
 	rm -rf $(DESTDIR)$(PREFIX)/share/freshet $(DESTDIR)$(PREFIX)/share/doc/freshet
 
 # freshet, freshetd and freshet-origin, for this machine's release of Debian; looked at by lintian.

@@ -142,7 +142,8 @@ static const struct option_row rows[] = {
     {OPT_BROKER, "listen", "ADDRESS:PORT", CODE_LISTEN,
      "a loopback address where clients find it (any free port)"},
     {OPT_CONTROL, "control", "PATH", CODE_CONTROL, "control socket (" DEFAULT_CONTROL ")"},
-    {OPT_TIMEOUT, "timeout", "TIME", CODE_TIMEOUT, "give up after this long: 5, 500ms, 2m"},
+    {OPT_TIMEOUT, "timeout", "TIME", CODE_TIMEOUT,
+     "give up after this long: 5, 500ms, 2m (10s; watch goes on)"},
     {OPT_STATUS, "check", NULL, CODE_CHECK, "print warnings alone; exit with 5 if there are any"},
     {OPT_VERBOSE, "verbose", NULL, 'v', "print the change clock's stamps as well"},
     {OPT_JSON, "json", NULL, CODE_JSON, "print JSON"},
@@ -184,6 +185,22 @@ static void print_row(const struct option_row *row)
     snprintf(left + length, sizeof left - (size_t)length, "%s%s%s", row->name,
              row->value ? "=" : "", row->value ? row->value : "");
     printf("%-*s %s\n", HELP_COLUMN, left, row->help);
+}
+
+bool options_nth(const struct command *command, size_t k, struct program_option *ret)
+{
+    for (size_t row = 0; row < ROWS; row++) {
+        if (!accepted(command, &rows[row]) || k-- > 0)
+            continue;
+        *ret = (struct program_option){
+            .letter = rows[row].code < CODE_BROKERS ? (char)rows[row].code : '\0',
+            .name = rows[row].name,
+            .value = rows[row].value,
+            .help = rows[row].help,
+        };
+        return true;
+    }
+    return false;
 }
 
 void options_help(const struct command *command)

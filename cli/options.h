@@ -143,6 +143,9 @@ struct command {
 bool options_parse(const struct command *command, int argc, char **argv, struct options *ret);
 void options_free(struct options *options);
 
+/* The k-th option that a command accepts; false: there is none. */
+bool options_nth(const struct command *command, size_t k, struct program_option *ret);
+
 /* The command's --help, on stdout. */
 void options_help(const struct command *command);
 

@@ -760,13 +760,7 @@ const char *option_range(const struct option *option, char *ret_text, size_t roo
 
 /* ---- the reference ------------------------------------------------------------------------- */
 
-struct section {
-    const char *heading;
-    const char *prefix; /* of its key paths */
-    const char *text;
-};
-
-static const struct section sections[SCOPE_COUNT] = {
+static const struct option_section sections[SCOPE_COUNT] = {
     [SCOPE_TOP] = {"Top level", "", "The process as a whole."},
     [SCOPE_FEED] = {"`feed`", "feed.", "Where changes come from, and for which zones."},
     [SCOPE_TIER] = {"`tiers`", "tiers[].", "A list; each entry is one cache with its listeners."},
@@ -825,23 +819,37 @@ static const char *const reload_names[] = {
     [OPTION_INSIDE] = "see its keys",
 };
 
-static void write_words(FILE *out, const char *const *words)
+const struct option_section *option_section(enum option_scope scope)
 {
-    for (size_t i = 0; words[i]; i++)
-        fprintf(out, "%s`%s`", i ? ", " : "", words[i]);
+    return &sections[scope];
 }
 
-static void write_range(FILE *out, const struct option *option)
+const char *option_kind_text(enum option_kind kind)
 {
-    char range[2 * UNITS_MAX_TEXT + 16];
-    if (option->kind == OPTION_LOG_LEVEL)
-        write_words(out, option_log_levels);
-    else if (option->kind == OPTION_WORD)
-        write_words(out, option->words);
+    return kind_names[kind];
+}
+
+const char *option_reload_text(enum option_reload reload)
+{
+    return reload_names[reload];
+}
+
+static void list_words(const char *const *words, char *ret_text, size_t room)
+{
+    size_t used = 0;
+    for (size_t i = 0; words[i] && used < room; i++)
+        used += (size_t)snprintf(ret_text + used, room - used, "%s`%s`", i ? ", " : "", words[i]);
+}
+
+void option_range_text(const struct option *option, char *ret_text, size_t room)
+{
+    if (option->kind == OPTION_LOG_LEVEL || option->kind == OPTION_WORD)
+        list_words(option->kind == OPTION_WORD ? option->words : option_log_levels, ret_text, room);
     else
-        fputs(option_range(option, range, sizeof(range)), out);
+        option_range(option, ret_text, room);
+    const size_t used = strlen(ret_text);
     if (option->limit)
-        fprintf(out, " (%s)", option->limit);
+        snprintf(ret_text + used, room - used, " (%s)", option->limit);
 }
 
 static void write_row(FILE *out, const struct option *option)
@@ -852,9 +860,9 @@ static void write_row(FILE *out, const struct option *option)
         fprintf(out, "`%s`", option->preset);
     else
         fputs(option->required ? "required" : "", out);
-    fputs(" | ", out);
-    write_range(out, option);
-    fprintf(out, " | %s | %s |\n", reload_names[option->reload], option->text);
+    char range[256];
+    option_range_text(option, range, sizeof range);
+    fprintf(out, " | %s | %s | %s |\n", range, reload_names[option->reload], option->text);
 }
 
 static void write_section(FILE *out, enum option_scope scope)

@@ -134,6 +134,19 @@ const struct units *option_units(enum option_kind kind);
 /* "64KiB to 1024GiB", "1 to 64 entries", or "" without a range. Returns `ret_text`. */
 const char *option_range(const struct option *option, char *ret_text, size_t room);
 
+/* What stands above the rows of a mapping in the reference. */
+struct option_section {
+    const char *heading; /* with code in backticks */
+    const char *prefix;  /* of its key paths */
+    const char *text;
+};
+const struct option_section *option_section(enum option_scope scope);
+
+/* What kind of value it is; what a reload does with it; its words or range, "" without. */
+const char *option_kind_text(enum option_kind kind);
+const char *option_reload_text(enum option_reload reload);
+void option_range_text(const struct option *option, char *ret_text, size_t room);
+
 /* The log levels, and librdkafka's properties that freshet sets itself; both end with NULL. */
 extern const char *const option_log_levels[];
 extern const char *const option_own_properties[];

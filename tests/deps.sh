@@ -20,9 +20,9 @@ build="make gcc libc6-dev pkg-config $libraries
 check="$build libcmocka-dev dnsperf python3-pytest python3-pytest-xdist python3-kafka python3-venv
     clang clang-format libclang-rt-dev llvm valgrind strace libc6-dbg universal-ctags spin
     bind9 bind9-utils nsd unbound pdns-server pdns-backend-sqlite3
-    python3-yaml python3-jsonschema python3-confluent-kafka golang-go golang-github-confluentinc-confluent-kafka-go-dev"
+    mandoc zsh fish python3-yaml python3-jsonschema python3-confluent-kafka golang-go golang-github-confluentinc-confluent-kafka-go-dev"
 
-package="$build debhelper help2man lintian"
+package="$build debhelper lintian"
 
 servers="knot nsd pdns-server unbound pdns-recursor dnsdist knot-resolver bind9 dnsmasq"
 faults="$check nftables faketime"

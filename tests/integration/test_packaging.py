@@ -98,7 +98,11 @@ def test_uninstall_takes_what_install_brought(tmp_path):
         subprocess.run(["make", "-s", target, f"DESTDIR={tmp_path}", f"SANITIZER={sanitizer}"], cwd=process.ROOT, check=True,
                        capture_output=True)
         return {os.path.relpath(os.path.join(folder, name), tmp_path) for folder, _, names in os.walk(tmp_path) for name in names}
-    assert len(make("install")) > 20
+    installed = make("install")
+    share = "usr/local/share"
+    assert {f"{share}/man/man1/freshet.1", f"{share}/man/man1/freshet-move.1", f"{share}/man/man5/freshet.yaml.5",
+            f"{share}/man/man8/freshetd.8", f"{share}/bash-completion/completions/freshet",
+            f"{share}/zsh/site-functions/_freshet-origin", f"{share}/fish/vendor_completions.d/freshetd.fish"} <= installed
     assert make("uninstall") == {"etc/freshet/freshet.yaml"}
 
 
