@@ -158,7 +158,8 @@ bool zone_of_options(const struct options *options, uint8_t ret_apex[NAME_MAX_SI
     const struct config *config = options->config;
     if (options->zone)
         return name_word(options, "--zone", options->zone, ret_apex);
-    if (config && config->is_origin && config->origin_zone_count == 1)
+    if (config && config->is_origin && config->origin_zone_count == 1 &&
+        config->origin_zones[0].name && !config->origin_zones[0].names)
         return name_word(options, "zones", config->origin_zones[0].name, ret_apex);
     if (config && config->feed && config->feed->zone_count == 1)
         return name_word(options, "feed.zones", config->feed->zones[0], ret_apex);

@@ -11,6 +11,8 @@
 #include "config/units.h"
 #include "config/zone_list.h"
 
+enum { MAX_ZONES = 65536 /* of a tier, or of an origin, with those of files */ };
+
 static bool same_address(const struct config_address *one, const struct config_address *two)
 {
     return one->addr_size == two->addr_size && memcmp(&one->addr, &two->addr, one->addr_size) == 0;
@@ -339,6 +341,7 @@ struct listing {
     char **names;
     size_t *places;
     size_t count;
+    size_t most; /* 0: no limit */
 };
 
 static void free_listing(struct listing *listing)
@@ -347,21 +350,30 @@ static void free_listing(struct listing *listing)
     free(listing->places);
 }
 
-/* False: no memory. To be freed in either case. */
-static bool make_listing(const char *list, size_t entries, struct listing *ret)
+/* The names of an entry. False: no memory. */
+static bool list_names(struct listing *listing, char *const *names, size_t count, size_t place)
 {
-    *ret = (struct listing){.list = list,
-                            .names = calloc(entries + 1, sizeof *ret->names),
-                            .places = calloc(entries + 1, sizeof *ret->places)};
-    return ret->names && ret->places;
+    const size_t room = listing->count + count + 1;
+    char **grown = realloc(listing->names, room * sizeof *grown);
+    if (grown)
+        listing->names = grown;
+    size_t *places = grown ? realloc(listing->places, room * sizeof *places) : NULL;
+    if (!places)
+        return false;
+    listing->places = places;
+    for (size_t i = 0; i < count; i++) {
+        listing->names[listing->count] = names[i];
+        listing->places[listing->count++] = place;
+    }
+    return true;
 }
 
-static void list_name(struct listing *listing, char *name, size_t place)
+/* That of a zone, or those of a file; or none, of one that is for members of a catalog. */
+static bool list_zone(struct listing *listing, char *const *name, char *const *names, size_t count,
+                      size_t place)
 {
-    if (!name)
-        return;
-    listing->names[listing->count] = name;
-    listing->places[listing->count++] = place;
+    return names ? list_names(listing, names, count, place)
+                 : list_names(listing, name, *name ? 1 : 0, place);
 }
 
 /* Each is there once. */
@@ -369,6 +381,10 @@ static bool check_listing(const struct listing *listing, struct fault *fault)
 {
     char key[FAULT_MAX_KEY], quote[FAULT_MAX_QUOTE];
     size_t first, second;
+    fault_key(key, "%s", listing->list);
+    if (listing->most > 0 && listing->count > listing->most)
+        return fault_set(fault, key, "has %zu zones; expected %zu at most", listing->count,
+                         listing->most);
     struct zone_list *sorted = zone_list_new(listing->names, listing->count);
     if (!sorted)
         return fault_memory(fault);
@@ -385,12 +401,15 @@ static bool check_listing(const struct listing *listing, struct fault *fault)
 static bool check_zone_names(const struct config *config, size_t tier, struct fault *fault)
 {
     char list[FAULT_MAX_KEY];
-    struct listing listing;
+    struct listing listing = {.list = list, .most = MAX_ZONES};
     const struct config_tier *self = &config->tiers[tier];
+    bool good = true;
     fault_key(list, "tiers[%zu].routes", tier);
-    bool good = make_listing(list, self->zone_count, &listing) || fault_memory(fault);
-    for (size_t i = 0; good && i < self->zone_count; i++)
-        list_name(&listing, self->zones[i].name, i);
+    for (size_t i = 0; good && i < self->zone_count; i++) {
+        const struct config_zone *zone = &self->zones[i];
+        good = list_zone(&listing, &zone->name, zone->names, zone->name_count, i) ||
+               fault_memory(fault);
+    }
     good = good && check_listing(&listing, fault);
     free_listing(&listing);
     return good;
@@ -398,11 +417,11 @@ static bool check_zone_names(const struct config *config, size_t tier, struct fa
 
 static bool check_catalogs(const struct config_feed *feed, struct fault *fault)
 {
-    struct listing listing;
-    bool good = make_listing("feed.catalogs", feed->catalog_count, &listing) || fault_memory(fault);
+    struct listing listing = {.list = "feed.catalogs"};
+    bool good = true;
     for (size_t i = 0; good && i < feed->catalog_count; i++)
-        list_name(&listing, feed->catalogs[i], i);
-    good = good && check_listing(&listing, fault);
+        good = list_names(&listing, &feed->catalogs[i], 1, i) || fault_memory(fault);
+    good = good && (listing.count == 0 || check_listing(&listing, fault));
     free_listing(&listing);
     return good;
 }
@@ -503,10 +522,13 @@ static bool check_origin_zones(const struct config *config, struct fault *fault)
 
 static bool check_origin_names(const struct config *config, struct fault *fault)
 {
-    struct listing listing;
-    bool good = make_listing("zones", config->origin_zone_count, &listing) || fault_memory(fault);
-    for (size_t i = 0; good && i < config->origin_zone_count; i++)
-        list_name(&listing, config->origin_zones[i].name, i);
+    struct listing listing = {.list = "zones", .most = MAX_ZONES};
+    bool good = true;
+    for (size_t i = 0; good && i < config->origin_zone_count; i++) {
+        const struct config_origin_zone *zone = &config->origin_zones[i];
+        good = list_zone(&listing, &zone->name, zone->names, zone->name_count, i) ||
+               fault_memory(fault);
+    }
     good = good && check_listing(&listing, fault);
     free_listing(&listing);
     return good;

@@ -284,6 +284,34 @@ static void free_fields(enum option_scope scope, void *base)
     }
 }
 
+/* Of the files that zones of tiers and of an origin name. */
+static bool read_names(struct config *config, struct fault *fault)
+{
+    char key[FAULT_MAX_KEY];
+    bool good = true;
+    for (size_t i = 0; good && i < config->tier_count; i++)
+        for (size_t k = 0; good && k < config->tiers[i].zone_count; k++) {
+            struct config_zone *zone = &config->tiers[i].zones[k];
+            fault_key(key, "tiers[%zu].routes[%zu].name", i, k);
+            good = feed_zones_read_file(key, zone->name, &zone->names, &zone->name_count, fault);
+        }
+    for (size_t k = 0; good && k < config->origin_zone_count; k++) {
+        struct config_origin_zone *zone = &config->origin_zones[k];
+        fault_key(key, "zones[%zu].name", k);
+        good = feed_zones_read_file(key, zone->name, &zone->names, &zone->name_count, fault);
+    }
+    return good;
+}
+
+static void free_names(struct config *config)
+{
+    for (size_t i = 0; i < config->tier_count; i++)
+        for (size_t k = 0; k < config->tiers[i].zone_count; k++)
+            feed_zones_free(config->tiers[i].zones[k].names, config->tiers[i].zones[k].name_count);
+    for (size_t k = 0; k < config->origin_zone_count; k++)
+        feed_zones_free(config->origin_zones[k].names, config->origin_zones[k].name_count);
+}
+
 static enum option_scope top_of(bool is_origin)
 {
     return is_origin ? SCOPE_ORIGIN : SCOPE_TOP;
@@ -293,6 +321,7 @@ void config_free(struct config *config)
 {
     if (!config)
         return;
+    free_names(config);
     free_fields(top_of(config->is_origin), config);
     free(config->path);
     free(config->source);
@@ -359,6 +388,7 @@ static struct config *build_config(const struct schema_document *document, bool 
     const struct part top = {top_of(is_origin), "", schema_top(document), config};
     if (build(&top, fault) &&
         (is_origin || !config->feed || feed_zones_read(config->feed, fault)) &&
+        read_names(config, fault) &&
         (is_origin ? check_origin(config, fault) : check_config(config, fault)))
         return config;
     config_free(config);

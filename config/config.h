@@ -70,7 +70,9 @@ struct config_link {
 
 /* A zone that is asked elsewhere than the rest of its tier. */
 struct config_zone {
-    char *name;    /* presentation form, as written; NULL: it is for the members of `catalog` */
+    char *name;   /* presentation form, as written; NULL: it is for the members of `catalog` */
+    char **names; /* those of the file that it names, "file:PATH"; NULL: it is one itself */
+    size_t name_count;
     char *catalog; /* one of feed.catalogs; NULL: it has a name */
     char *group;   /* of those members, the ones of this group; NULL: all */
     struct config_address
@@ -139,9 +141,11 @@ struct config_feed {
 
 /* A zone of freshet-origin. */
 struct config_origin_zone {
-    char *name;    /* presentation form, as written; NULL: it is for the members of `catalog` */
-    char *catalog; /* a catalog that is on the log; NULL: it has a name */
-    char *group;   /* of those members, the ones of this group; NULL: all */
+    char *name;   /* presentation form, as written; NULL: it is for the members of `catalog` */
+    char **names; /* those of the file that it names, "file:PATH"; NULL: it is one itself */
+    size_t name_count;
+    char *catalog;                  /* a catalog that is on the log; NULL: it has a name */
+    char *group;                    /* of those members, the ones of this group; NULL: all */
     struct config_address *primary; /* no entries where `log` is there */
     size_t primary_count;
     char *key; /* name of one of `keys`; NULL: none */

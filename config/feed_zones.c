@@ -17,6 +17,7 @@ struct place {
 /* A list on its way from what is written to all of its names. */
 struct growing {
     const char *key; /* "feed.zones" */
+    bool single;     /* the option is no list */
     char **written;
     size_t written_count;
     char **names;
@@ -48,7 +49,10 @@ static bool refuse(const struct growing *list, struct place place, const char *t
                    const char *what, const char *expected)
 {
     char key[FAULT_MAX_KEY], quote[FAULT_MAX_QUOTE], where[MAX_PLACE];
-    fault_key(key, "%s[%u]", list->key, place.entry);
+    if (list->single)
+        fault_key(key, "%s", list->key);
+    else
+        fault_key(key, "%s[%u]", list->key, place.entry);
     return fault_set(list->fault, key, "%s%s%s %s; expected %s",
                      place.line ? place_text(list, place, where) : "", place.line ? ": " : "",
                      fault_quote(text, quote), what, expected);
@@ -155,7 +159,7 @@ static bool check_once(const struct growing *list, const struct zone_list *sorte
     return refuse(list, list->places[second], list->names[second], what, "each zone once");
 }
 
-static void free_texts(char **texts, size_t count)
+void feed_zones_free(char **texts, size_t count)
 {
     for (size_t i = 0; i < count; i++)
         free(texts[i]);
@@ -211,20 +215,46 @@ static bool grow(struct growing *list, struct zone_list **ret_sorted)
 static void settle(struct growing *list, char ***names, size_t *count, bool good)
 {
     if (good) {
-        free_texts(list->written, list->written_count);
+        feed_zones_free(list->written, list->written_count);
         *names = list->names;
         *count = list->count;
     } else {
-        free_texts(list->names, list->count);
+        feed_zones_free(list->names, list->count);
     }
     free(list->places);
+}
+
+bool feed_zones_read_file(const char *key, char *entry, char ***ret_names, size_t *ret_count,
+                          struct fault *fault)
+{
+    struct zone_list *sorted = NULL;
+    struct growing list = {
+        .key = key, .single = true, .written = &entry, .written_count = 1, .fault = fault};
+    if (!entry || !feed_zones_file(entry))
+        return true;
+    const bool good = grow(&list, &sorted);
+    zone_list_free(sorted);
+    free(list.places);
+    if (good) {
+        *ret_names = list.names;
+        *ret_count = list.count;
+    } else {
+        feed_zones_free(list.names, list.count);
+    }
+    return good;
 }
 
 bool feed_zones_read(struct config_feed *feed, struct fault *fault)
 {
     struct zone_list *sorted = NULL, *sorted_except = NULL;
-    struct growing zones = {"feed.zones", feed->zones, feed->zone_count, .fault = fault};
-    struct growing except = {"feed.except", feed->except, feed->except_count, .fault = fault};
+    struct growing zones = {.key = "feed.zones",
+                            .written = feed->zones,
+                            .written_count = feed->zone_count,
+                            .fault = fault};
+    struct growing except = {.key = "feed.except",
+                             .written = feed->except,
+                             .written_count = feed->except_count,
+                             .fault = fault};
     if (feed->zone_count == 0 && feed->catalog_count == 0)
         return fault_set(fault, "feed.zones", "missing; expected it, or feed.catalogs");
     bool good = grow(&zones, &sorted) && grow(&except, &sorted_except) &&

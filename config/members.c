@@ -105,7 +105,7 @@ bool members_check_origin(const struct config *config, struct fault *fault)
             good = fault_set(fault, key, "is one too many; expected %d entries with one at most",
                              MOST);
         fault_key(key, "zones[%zu].log", i);
-        if (good && zone->catalog && zone->log)
+        if (good && (zone->catalog || zone->names) && zone->log)
             good = fault_set(fault, key, "is for a zone that is named; expected `primary`");
     }
     free(entries);

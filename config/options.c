@@ -498,10 +498,11 @@ static const struct option options[] = {
 
     {.key = "name",
      .scope = SCOPE_ZONE,
-     .kind = OPTION_ZONE,
+     .kind = OPTION_ZONE_FILE,
      .reload = OPTION_RELOAD,
      FIELD(config_zone, name),
-     .text = "The zone, given once in a tier. Either this or `catalog`."},
+     .text = "The zone, given once in a tier; or `file:PATH` of a file with the names of zones, a "
+             "line each: what follows is for each of them. Either this or `catalog`."},
     {.key = "catalog",
      .scope = SCOPE_ZONE,
      .kind = OPTION_ZONE,
@@ -801,6 +802,7 @@ static const char *const kind_names[] = {
     [OPTION_TARGETS] = "list of addresses, port 53 unless written",
     [OPTION_NETWORKS] = "list of networks",
     [OPTION_ZONE] = "domain name",
+    [OPTION_ZONE_FILE] = "domain name, or `file:PATH`",
     [OPTION_ZONES] = "list of domain names",
     [OPTION_ZONE_LIST] = "list of domain names, or `file:PATH`",
     [OPTION_TEXTS] = "list of texts",

@@ -59,6 +59,7 @@ enum option_kind {
     OPTION_TARGETS,   /* as OPTION_ADDRESSES, of servers to send to: no 0.0.0.0 */
     OPTION_NETWORKS,  /* a list of address prefixes */
     OPTION_ZONE,      /* a domain name */
+    OPTION_ZONE_FILE, /* likewise, or "file:PATH" of a file with many */
     OPTION_ZONES,     /* a list of domain names */
     OPTION_ZONE_LIST, /* likewise, or "file:PATH" of files with them */
     OPTION_TEXTS,     /* a list of texts: paths, records */

@@ -97,10 +97,11 @@ const struct option options_of_origin[] = {
 
     {.key = "name",
      .scope = SCOPE_ORIGIN_ZONE,
-     .kind = OPTION_ZONE,
+     .kind = OPTION_ZONE_FILE,
      .reload = OPTION_RELOAD,
      FIELD(config_origin_zone, name),
-     .text = "The zone, given once. Either this or `catalog`."},
+     .text = "The zone, given once; or `file:PATH` of a file with the names of zones, a line each: "
+             "what follows is for each of them. Either this or `catalog`."},
     {.key = "catalog",
      .scope = SCOPE_ORIGIN_ZONE,
      .kind = OPTION_ZONE,

@@ -7,31 +7,56 @@
 #include "config/members.h"
 #include "config/zone_list.h"
 
+/* The names of a tier's zones, and of which each is. */
+struct names {
+    char **names;
+    size_t *places;
+    size_t count;
+};
+
+/* False: no memory. */
+static bool find_names(const struct config_tier *tier, struct names *ret)
+{
+    size_t room = 1;
+    for (size_t i = 0; i < tier->zone_count; i++)
+        room += tier->zones[i].names ? tier->zones[i].name_count : 1;
+    *ret = (struct names){calloc(room, sizeof *ret->names), calloc(room, sizeof *ret->places), 0};
+    for (size_t i = 0; ret->names && ret->places && i < tier->zone_count; i++) {
+        const struct config_zone *zone = &tier->zones[i];
+        const size_t count = zone->names ? zone->name_count : zone->name ? 1 : 0;
+        for (size_t k = 0; k < count; k++) {
+            ret->places[ret->count] = i;
+            ret->names[ret->count++] = zone->names ? zone->names[k] : zone->name;
+        }
+    }
+    return ret->names && ret->places;
+}
+
 /*
- * Marks those of a tier's streamed zones that the feed follows: it may have a million, the tier has few. Members of a catalog are
- * among them as long as they are members. False: no memory.
+ * Marks those of a tier's zones that the feed follows, with all names of a file: it may have a million, the tier has few. Members of
+ * a catalog are among them as long as they are members. False: no memory.
  */
 static bool mark_followed(const struct config *config, const struct config_tier *tier, bool *ret)
 {
     uint8_t wire[ZONE_NAME_MAX];
-    size_t found, count = 0;
-    char **names = calloc(tier->zone_count + 1, sizeof *names);
-    size_t *places = calloc(tier->zone_count + 1, sizeof *places);
-    for (size_t i = 0; names && places && i < tier->zone_count; i++) {
-        ret[i] = tier->zones[i].catalog != NULL;
-        if (!tier->zones[i].name)
-            continue;
-        places[count] = i;
-        names[count++] = tier->zones[i].name;
-    }
-    struct zone_list *list = names && places ? zone_list_new(names, count) : NULL;
+    size_t found;
+    struct names names;
+    size_t *missing = calloc(tier->zone_count + 1, sizeof *missing);
+    struct zone_list *list =
+        find_names(tier, &names) && missing ? zone_list_new(names.names, names.count) : NULL;
+    for (size_t i = 0; list && i < names.count; i++)
+        missing[names.places[i]]++;
     for (size_t i = 0; list && config->feed && i < config->feed->zone_count; i++)
         if (zone_list_has(list, wire, zone_name_read(config->feed->zones[i], wire), &found))
-            ret[places[found]] = true;
+            missing[names.places[found]]--;
+    for (size_t i = 0; list && i < tier->zone_count; i++)
+        ret[i] = missing[i] == 0;
+    const bool good = list != NULL;
     zone_list_free(list);
-    free(places);
-    free(names);
-    return list != NULL;
+    free(names.names);
+    free(names.places);
+    free(missing);
+    return good;
 }
 
 static bool has_streamed(const struct config_tier *tier)
@@ -79,7 +104,9 @@ static bool check_streamed(const struct config *config, size_t tier, size_t inde
         return fault_set(fault, key, "needs a feed, and %s; expected false or a feed",
                          config->feed ? "this tier does not subscribe" : "none is configured");
     if (!followed)
-        return fault_set(fault, key, "%s is not in feed.zones; expected it there",
+        return fault_set(fault, key,
+                         zone->names ? "not all zones of %s are in feed.zones; expected them there"
+                                     : "%s is not in feed.zones; expected it there",
                          fault_quote(zone->name, quote));
     if (!zone->fallback || strcmp(zone->fallback, "upstream") == 0)
         return true;

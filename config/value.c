@@ -254,6 +254,7 @@ static bool check_text(const struct input *input)
     case OPTION_ZONE:
     case OPTION_ZONES:
         return check_zone(input);
+    case OPTION_ZONE_FILE:
     case OPTION_ZONE_LIST:
         return feed_zones_file(input->text) || check_zone(input);
     case OPTION_TEXTS:

@@ -364,7 +364,8 @@ static bool make_capture(struct captured *captured)
 static int add_zone(struct captures *all, const struct config_origin_zone *config)
 {
     uint8_t apex[NAME_MAX_SIZE];
-    if (config->log || !config->name) /* primaries.h has it; or it is for members (roster.h) */
+    if (config->log || !config->name ||
+        config->names) /* primaries.h has it, or roster.h makes it */
         return 0;
     struct captured *captured = calloc(1, sizeof *captured);
     if (!captured)

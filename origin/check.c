@@ -23,7 +23,7 @@ static int check_names(const struct config *config, const struct keyring *keyrin
         uint8_t name[NAME_MAX_SIZE];
         const struct config_origin_zone *zone = &config->origin_zones[k];
         snprintf(path, sizeof path, "zones[%zu].name", k);
-        if (zone->name && name_from_text(zone->name, name) < 0) {
+        if (zone->name && !zone->names && name_from_text(zone->name, name) < 0) {
             config_fault(config, ret_error, path, "%s is no domain name; expected one", zone->name);
             return ERR_CONFIG;
         }

@@ -221,6 +221,14 @@ static bool start_primaries(struct program *program, char error[CONFIG_MAX_ERROR
     return program->primaries != NULL;
 }
 
+static bool has_files(const struct config *config)
+{
+    for (size_t k = 0; k < config->origin_zone_count; k++)
+        if (config->origin_zones[k].names)
+            return true;
+    return false;
+}
+
 static bool start_roster(struct program *program, char error[CONFIG_MAX_ERROR])
 {
     program->roster = roster_start(&(struct roster_options){.base = program->base,
@@ -230,7 +238,7 @@ static bool start_roster(struct program *program, char error[CONFIG_MAX_ERROR])
                                                             .arg = program},
                                    error);
     program->status.roster = program->roster;
-    return program->roster != NULL;
+    return program->roster && (!has_files(program->config) || take_zones(program, program->config));
 }
 
 static bool start_turns(struct program *program, char error[CONFIG_MAX_ERROR])

@@ -226,54 +226,56 @@ entry_for(const struct config *config, const struct catalog *catalog, const uint
     return NULL;
 }
 
-static int add_member(struct config *all, const struct config_origin_zone *entry,
-                      const uint8_t *member)
+/* One of an entry; there is room for it. */
+static int add_as(struct config *all, const struct config_origin_zone *entry, const char *name)
 {
-    char text[NAME_MAX_TEXT];
+    struct config_origin_zone zone = *entry;
     if (all->origin_zone_count == ROSTER_MAX_ZONES)
         return ERR_TOO_LARGE;
-    struct config_origin_zone *zone = &all->origin_zones[all->origin_zone_count];
-    *zone = *entry;
-    zone->catalog = zone->group = NULL;
-    zone->name = strdup(name_to_text(member, text));
-    if (!zone->name)
+    zone.names = NULL;
+    zone.name_count = 0;
+    zone.catalog = zone.group = NULL;
+    zone.name = strdup(name);
+    if (!zone.name)
         return ERR_MEMORY;
-    all->origin_zone_count++;
+    all->origin_zones[all->origin_zone_count++] = zone;
     return ERR_OK;
 }
 
 static int add_members(const struct catalog_view *view, const struct catalog *catalog,
                        const struct config *config, struct name_set *names, struct config *all)
 {
+    char text[NAME_MAX_TEXT];
     int error = 0;
     for (size_t m = 0; !error && m < catalog_count(catalog); m++) {
         const uint8_t *member = catalog_members(catalog)[m];
         const struct config_origin_zone *entry = entry_for(config, catalog, member);
         if (entry && !name_set_has(names, member) && catalog_owner(view, member) == catalog)
-            error = add_member(all, entry, member);
+            error = add_as(all, entry, name_to_text(member, text));
     }
     return error;
 }
 
-/* Those that have a name, which are noted; there is room for all others, too. */
-static int begin(const struct config *config, size_t members, struct config *all,
+/* Those that have a name, which are noted, and those of files; there is room for all others, too. */
+static int begin(const struct config *config, size_t room, struct config *all,
                  struct name_set **names)
 {
-    size_t room = config->origin_zone_count + members + 1;
-    if (room > ROSTER_MAX_ZONES)
-        room = ROSTER_MAX_ZONES;
+    for (size_t i = 0; i < config->origin_zone_count; i++)
+        room += 1 + config->origin_zones[i].name_count;
     *all = *config;
-    all->origin_zones = calloc(room, sizeof *all->origin_zones);
+    all->origin_zones =
+        calloc(room < ROSTER_MAX_ZONES ? room + 1 : ROSTER_MAX_ZONES, sizeof *all->origin_zones);
     all->origin_zone_count = 0;
     int error = all->origin_zones ? ERR_OK : ERR_MEMORY;
     for (size_t i = 0; !error && i < config->origin_zone_count; i++) {
-        struct config_origin_zone *zone = &all->origin_zones[all->origin_zone_count];
-        if (!config->origin_zones[i].name)
-            continue;
-        *zone = config->origin_zones[i];
-        zone->name = strdup(zone->name);
-        all->origin_zone_count += zone->name != NULL;
-        error = zone->name ? name_set_add(names, zone->name) : ERR_MEMORY;
+        const struct config_origin_zone *zone = &config->origin_zones[i];
+        const size_t count = zone->names ? zone->name_count : zone->name ? 1 : 0;
+        for (size_t k = 0; !error && k < count; k++) {
+            const char *name = zone->names ? zone->names[k] : zone->name;
+            error = name_set_add(names, name);
+            if (!error)
+                error = add_as(all, zone, name);
+        }
     }
     return error;
 }

@@ -96,13 +96,11 @@ static struct validity *make_validity(const struct config_feed *feed, const stru
 /* ---- local names ---------------------------------------------------------------------------- */
 
 /* Zones with upstreams of their own, which special-use names must not hide, as they must not those of the feed. */
-static char **exempt_zones(const struct config_tier *tier, size_t *ret_count)
+static char **exempt_zones(const struct config_tier *tier)
 {
     char **zones = calloc(tier->zone_count + 1, sizeof *zones);
-    *ret_count = 0;
     for (size_t i = 0; zones && i < tier->zone_count; i++)
-        if (tier->zones[i].name) /* members of catalogs are the feed's */
-            zones[(*ret_count)++] = tier->zones[i].name;
+        zones[i] = tier->zones[i].name;
     return zones;
 }
 
@@ -134,8 +132,9 @@ static bool make_local(struct daemon *daemon, const struct config *config, size_
         .records = tier->local,
         .record_count = tier->local_count,
     };
-    char **exempt = exempt_zones(tier, &options.exempt_count);
+    char **exempt = exempt_zones(&daemon->plans->each[i].tier);
     options.exempt = exempt;
+    options.exempt_count = daemon->plans->each[i].tier.zone_count;
     if (daemon->zones) {
         options.followed = zone_roll_items(daemon->zones);
         options.followed_count = zone_roll_count(daemon->zones);

@@ -24,17 +24,33 @@ static int add(struct plan *plan, const struct config_zone *zone)
 
 /* ---- zones that are named -------------------------------------------------------------------- */
 
+/* One of an entry, whose name is copied: all names of a plan are its own. */
+static int add_as(struct plan *plan, const struct config_zone *entry, const char *name)
+{
+    struct config_zone zone = *entry;
+    zone.name = strdup(name);
+    zone.names = NULL;
+    zone.name_count = 0;
+    zone.catalog = zone.group = NULL;
+    const int error = zone.name ? add(plan, &zone) : ERR_MEMORY;
+    if (error)
+        free(zone.name);
+    return error;
+}
+
 static int add_named(struct plan *plan, const struct config_tier *tier, struct name_set **names)
 {
     int error = 0;
     for (size_t i = 0; !error && i < tier->zone_count; i++) {
-        if (!tier->zones[i].name)
-            continue;
-        error = name_set_add(names, tier->zones[i].name);
-        if (!error)
-            error = add(plan, &tier->zones[i]);
+        const struct config_zone *zone = &tier->zones[i];
+        const size_t count = zone->names ? zone->name_count : zone->name ? 1 : 0;
+        for (size_t k = 0; !error && k < count; k++) {
+            const char *name = zone->names ? zone->names[k] : zone->name;
+            error = name_set_add(names, name);
+            if (!error)
+                error = add_as(plan, zone, name);
+        }
     }
-    plan->own = plan->tier.zone_count;
     return error;
 }
 
@@ -52,29 +68,18 @@ static const struct config_zone *entry_for(const struct config_tier *tier,
     return NULL;
 }
 
-static int add_member(struct plan *plan, const struct config_zone *entry, const uint8_t *member)
-{
-    char text[NAME_MAX_TEXT];
-    struct config_zone zone = *entry;
-    zone.name = strdup(name_to_text(member, text));
-    zone.catalog = zone.group = NULL;
-    const int error = zone.name ? add(plan, &zone) : ERR_MEMORY;
-    if (error)
-        free(zone.name);
-    return error;
-}
-
 /* Those of one catalog. */
 static int add_members(struct plan *plan, const struct config_tier *tier,
                        const struct catalog_view *view, const struct catalog *catalog,
                        struct name_set *names)
 {
+    char text[NAME_MAX_TEXT];
     int error = 0;
     for (size_t m = 0; !error && m < catalog_count(catalog); m++) {
         const uint8_t *member = catalog_members(catalog)[m];
         const struct config_zone *entry = entry_for(tier, catalog, member);
         if (entry && !name_set_has(names, member) && catalog_owner(view, member) == catalog)
-            error = add_member(plan, entry, member);
+            error = add_as(plan, entry, name_to_text(member, text));
     }
     return error;
 }
@@ -110,7 +115,7 @@ int plan_make(const struct config_tier *tier, const struct followed_wish *wish,
 
 void plan_clear(struct plan *plan)
 {
-    for (size_t i = plan->own; i < plan->tier.zone_count; i++)
+    for (size_t i = 0; i < plan->tier.zone_count; i++)
         free(plan->tier.zones[i].name);
     free(plan->tier.zones);
     *plan = (struct plan){.room = 0};

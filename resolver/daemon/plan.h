@@ -1,5 +1,6 @@
 /*
- * plan.h - what a tier is to be: its configuration, with the members of catalogs in the place of the entries that are for them.
+ * plan.h - what a tier is to be: its configuration, with the zones of files and the members of catalogs in the place of the entries
+ * that are for them.
  *
  *     routes: [{name: a., ..}, {catalog: c., group: x, ..}]  -->  a. and each member of c. in group x, as the second entry says
  *
@@ -14,10 +15,9 @@
 enum { PLAN_MAX_ZONES = 65536 /* of a tier */ };
 
 struct plan {
-    struct config_tier tier; /* but for its zones all is borrowed; and each of those has a name */
+    struct config_tier
+        tier; /* each of its zones has a name, which is its own; all else is borrowed */
     size_t room;
-    size_t
-        own; /* so many of its zones are the configuration's; the names of the others are the plan's */
 };
 
 /*
