@@ -299,6 +299,8 @@ static size_t look_up(struct tier_worker *tier_worker, struct asked *asked, uint
     enum store_result result = get_held(tier_worker, asked, reply, &hit);
     if (result == STORE_HIT || result == STORE_TRUNCATED)
         return reply_hit(tier_worker, asked, &hit, result == STORE_TRUNCATED, reply);
+    if (asked->input->patient)
+        return QUERY_LATER;
     return ask_or_wait(tier_worker, asked, reply);
 }
 
@@ -564,8 +566,8 @@ static __attribute__((noinline)) size_t answer_else(struct tier_worker *tier_wor
 }
 
 static inline __attribute__((always_inline)) size_t answer_query(struct tier_worker *tier_worker,
-                                                                 const struct query_input *input,
                                                                  const struct query_read *read,
+                                                                 const struct query_input *input,
                                                                  uint8_t *reply)
 {
     enum access access = ACCESS_ALLOW;
@@ -597,13 +599,16 @@ static struct makers makers_of(const struct tier_worker *tier_worker)
     };
 }
 
-static __attribute__((noinline)) size_t answer_aloud(struct tier_worker *tier_worker,
+typedef size_t make(struct tier_worker *tier_worker, const struct query_read *read,
+                    const struct query_input *input, uint8_t *reply);
+
+static __attribute__((noinline)) size_t answer_aloud(make *make, struct tier_worker *tier_worker,
                                                      const struct query_input *input,
                                                      const struct query_read *read, uint8_t *reply)
 {
     const struct makers before = makers_of(tier_worker);
     struct told told = {.client = input->client, .reply = reply};
-    told.size = answer_query(tier_worker, input, read, reply);
+    told.size = make(tier_worker, read, input, reply);
     const struct makers after = makers_of(tier_worker);
     if (after.local != before.local)
         told.from = TOLD_LOCAL;
@@ -611,7 +616,7 @@ static __attribute__((noinline)) size_t answer_aloud(struct tier_worker *tier_wo
         told.from = TOLD_ZONE;
     else if (after.self != before.self || read->error != ERR_OK || read->rcode != RCODE_NOERROR)
         told.from = TOLD_SELF;
-    if (told.size > 0 && !input->client->transport->inside)
+    if (told.size > 0 && told.size != QUERY_LATER && !input->client->transport->inside)
         tier_worker->told(tier_worker->told_arg, &told);
     return told.size;
 }
@@ -620,6 +625,14 @@ size_t query_answer(struct tier_worker *tier_worker, const struct query_input *i
                     const struct query_read *read, uint8_t *reply)
 {
     if (__builtin_expect(tier_worker->told != NULL, 0))
-        return answer_aloud(tier_worker, input, read, reply);
-    return answer_query(tier_worker, input, read, reply);
+        return answer_aloud(answer_query, tier_worker, input, read, reply);
+    return answer_query(tier_worker, read, input, reply);
+}
+
+size_t query_ask(struct tier_worker *tier_worker, const struct query_input *input,
+                 const struct query_read *read, uint8_t *reply)
+{
+    if (__builtin_expect(tier_worker->told != NULL, 0))
+        return answer_aloud(answer, tier_worker, input, read, reply);
+    return answer(tier_worker, read, input, reply);
 }

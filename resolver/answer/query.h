@@ -4,7 +4,8 @@
  *     query_read       bytes -> query_parse -> may we? -> key
  *     query_answer     -> store_get --hit--> reply in the caller's buffer
  *                             \---miss--> a streamed zone says it at once: reply in the caller's buffer
- *                                         \--> inflight, reply later by the transport
+ *                              \          \--> inflight, reply later by the transport
+ *     query_ask                 \--patient--> QUERY_LATER: the same again when its turn has come
  *
  * Threads: all on the worker's.
  */
@@ -83,6 +84,7 @@ struct query_input {
     size_t size;
     const struct client *client;
     bool stream;        /* over TCP */
+    bool patient;       /* what is not held may wait for query_ask() */
     uint16_t keepalive; /* how long its connection may be idle, in 100 ms; 0: it has none */
     struct micro now;
 };
@@ -101,12 +103,18 @@ struct query_read {
  * second, so that the memory the second will touch is on its way meanwhile. The message stays where it is.
  *
  * query_answer(): `reply` has room for DNS_EDNS_UDP bytes, or DNS_MAX_MESSAGE for a stream. Returns the
- * size of a reply to send now; 0 when it comes later, or never (not a query).
+ * size of a reply to send now; 0 when it comes later, or never (not a query). Where the input is patient, QUERY_LATER: it
+ * takes somebody's answer, or a zone's, and nothing has happened yet but that it was counted. query_ask() goes on from there,
+ * with a read of the same message.
  */
+#define QUERY_LATER SIZE_MAX
 void query_read(struct tier_worker *tier_worker, const struct query_input *input,
                 struct query_read *ret);
 size_t query_answer(struct tier_worker *tier_worker, const struct query_input *input,
                     const struct query_read *read, uint8_t *reply);
+
+size_t query_ask(struct tier_worker *tier_worker, const struct query_input *input,
+                 const struct query_read *read, uint8_t *reply);
 
 /* Whether nothing that comes from there is answered. */
 static inline bool query_is_dropped(const struct tier_worker *tier_worker,

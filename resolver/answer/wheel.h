@@ -21,7 +21,7 @@
 
 enum {
     WHEEL_SLOTS = 4096, /* a power of two; about the longest wait there is, in milliseconds */
-    WHEEL_TURN = 64,    /* timers that ring in one turn; then sockets have theirs */
+    WHEEL_TURN = 8,     /* timers that ring in one turn; then sockets have theirs */
 };
 
 struct wheel;

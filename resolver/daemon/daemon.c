@@ -65,6 +65,7 @@ static size_t tcp_clients(const struct config *config)
 static struct worker_settings settings_of(const struct config *config)
 {
     const struct descriptors_need need = descriptors_of(config);
+    descriptors_make_room(descriptors_wanted(&need));
     return (struct worker_settings){
         .tcp = {.clients = tcp_clients(config), .idle_ms = config->tcp_idle_ms, .held = TCP_HELD},
         .ports = descriptors_ports(&need),

@@ -1,6 +1,10 @@
 #include "resolver/daemon/descriptors.h"
 
+#include <fcntl.h>
+#include <limits.h>
+#include <sys/eventfd.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 enum {
     OF_PROCESS =
@@ -20,6 +24,23 @@ size_t descriptors_raise(void)
     if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
         (void)getrlimit(RLIMIT_NOFILE, &limit);
     return limit.rlim_cur == RLIM_INFINITY ? (size_t)-1 / KEPT_PART : (size_t)limit.rlim_cur;
+}
+
+void descriptors_make_room(size_t count)
+{
+    struct rlimit limit;
+    const int fd = eventfd(0, EFD_CLOEXEC);
+    if (fd < 0 || count == 0 || getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        count = 0;
+    else if (count > limit.rlim_cur)
+        count = limit.rlim_cur;
+    if (count > 0 && count < INT_MAX) {
+        const int last = fcntl(fd, F_DUPFD_CLOEXEC, (int)count - 1);
+        if (last >= 0)
+            close(last);
+    }
+    if (fd >= 0)
+        close(fd);
 }
 
 static size_t fixed(const struct descriptors_need *need)

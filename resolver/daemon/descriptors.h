@@ -12,6 +12,13 @@
 /* Raises the limit as far as it goes without privileges. Returns what it is then; any number if there is none. */
 size_t descriptors_raise(void);
 
+/*
+ * Has the kernel make its table of them large enough for `count`, or as many as the limit has. Otherwise it grows when it is full
+ * (256, 512, 1,024 and so on), and with more than one thread whoever opens the file that does not fit stands still for about
+ * 10 ms: a worker, with all its clients. So this comes before the threads do.
+ */
+void descriptors_make_room(size_t count);
+
 struct descriptors_need {
     size_t limit;     /* of descriptors_raise() */
     size_t workers;   /* threads */

@@ -7,12 +7,14 @@
 #include <unistd.h>
 
 #include "resolver/answer/reply.h"
+#include "resolver/answer/turns.h"
+#include "resolver/answer/waiters.h"
 #include "resolver/net/clock.h"
 
 enum {
     BATCHES_PER_WAKE = 8, /* then other sockets get their turn, */
-    WAKE_US = 500,        /* and after so long; a smaller batch follows one that took longer, */
-    BATCH_LEAST = 8,      /* of so many at least */
+    WAKE_US = 500,        /* and after so long */
+    ASK_US = 50,          /* or when questions have set out for so long */
     CONTROL_SIZE = CMSG_SPACE(sizeof(struct in6_pktinfo)),
     CACHE_LINE = 64,
 };
@@ -24,6 +26,14 @@ struct slot {
     struct query_read read;
     uint8_t control[CONTROL_SIZE] __attribute__((aligned(8)));
     uint8_t reply_control[CONTROL_SIZE] __attribute__((aligned(8)));
+};
+
+/* A query whose turn to be asked for is still to come. */
+struct held_back {
+    struct turn turn; /* the first */
+    struct client client;
+    size_t size;
+    uint8_t bytes[];
 };
 
 /* A reply that had to wait. */
@@ -44,7 +54,10 @@ struct udp_listener {
     struct tier_worker *tier_worker;
     size_t waiting; /* clients whose answer is still to come */
     bool retired;   /* freed with the last of them */
-    size_t batch;   /* queries to read at a time */
+    struct turns *turns;
+    struct event *go_on; /* with these, in the loop's next iteration */
+    size_t asks;         /* questions that may still set out in this one, */
+    struct micro asking; /* and since when they do */
     struct mmsghdr in[UDP_BATCH];
     struct mmsghdr out[UDP_BATCH];
     struct slot slots[UDP_BATCH];
@@ -205,6 +218,7 @@ static struct query_input input_of(const struct udp_listener *listener, size_t i
         .bytes = listener->queries[i],
         .size = listener->in[i].msg_len,
         .client = &listener->slots[i].client,
+        .patient = true,
         .now = now,
     };
 }
@@ -218,7 +232,7 @@ static void read_one(struct udp_listener *listener, size_t i, struct micro now)
     query_read(listener->tier_worker, &input, &slot->read);
 }
 
-/* Answers query `i` of the batch at `reply`, as message `k` to be sent. Returns the reply's size, or 0. */
+/* Answers query `i` of the batch at `reply`, as message `k` to be sent. Returns the reply's size; 0; QUERY_LATER. */
 static size_t answer_one(struct udp_listener *listener, size_t i, size_t k, uint8_t *reply,
                          struct micro now)
 {
@@ -227,8 +241,8 @@ static size_t answer_one(struct udp_listener *listener, size_t i, size_t k, uint
     size_t size = is_unfit(slot, &listener->in[i].msg_hdr)
                       ? 0
                       : query_answer(listener->tier_worker, &input, &slot->read, reply);
-    if (size == 0)
-        return 0;
+    if (size == 0 || size == QUERY_LATER)
+        return size;
     slot->out = (struct iovec){reply, size};
     struct msghdr *out = &listener->out[k].msg_hdr;
     *out = (struct msghdr){.msg_iov = &slot->out, .msg_iovlen = 1};
@@ -245,44 +259,125 @@ static void renew_slots(struct udp_listener *listener, size_t count)
     }
 }
 
-/* Misses take longer than hits. */
-static void pace(struct udp_listener *listener, uint64_t took_us)
+/* Asks for what is not held. */
+static void ask(struct udp_listener *listener, const struct query_input *input,
+                const struct query_read *read)
 {
-    const size_t batch = took_us > WAKE_US ? listener->batch / 2 : listener->batch * 2;
-    listener->batch = batch < BATCH_LEAST ? BATCH_LEAST : batch > UDP_BATCH ? UDP_BATCH : batch;
+    uint8_t reply[DNS_EDNS_UDP];
+    const size_t size = query_ask(listener->tier_worker, input, read, reply);
+    if (size > 0)
+        send_later(input->client, reply, size);
+}
+
+static void ask_held_back(struct udp_listener *listener, struct held_back *query)
+{
+    const struct query_input input = {
+        .bytes = query->bytes, .size = query->size, .client = &query->client, .now = micro_now()};
+    struct query_read read;
+    query_read(listener->tier_worker, &input, &read);
+    ask(listener, &input, &read);
+    free(query);
+}
+
+/* An iteration of the loop begins. */
+static void may_ask(struct udp_listener *listener)
+{
+    listener->asks = UDP_ASKED;
+    listener->asking = micro_now();
+}
+
+/* Whether one more question may set out. */
+static bool take_ask(struct udp_listener *listener)
+{
+    if (listener->asks == 0)
+        return false;
+    const bool late = micro_between(listener->asking, micro_now()) > ASK_US;
+    listener->asks = late ? 0 : listener->asks - 1;
+    return true;
+}
+
+static bool take_turn(struct udp_listener *listener)
+{
+    struct turn *turn = turns_take(listener->turns);
+    if (turn)
+        ask_held_back(listener, (struct held_back *)turn);
+    return turn;
+}
+
+static void go_on(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd, (void)what;
+    struct udp_listener *listener = arg;
+    may_ask(listener);
+    while (take_ask(listener) && take_turn(listener))
+        continue;
+    if (turns_count(listener->turns) > 0)
+        event_add(listener->go_on, &(struct timeval){0});
+}
+
+/* False: no memory. */
+static bool hold_back(struct udp_listener *listener, const struct query_input *input)
+{
+    struct held_back *query = malloc(sizeof *query + input->size);
+    if (!query)
+        return false;
+    query->client = *input->client;
+    query->size = input->size;
+    memcpy(query->bytes, input->bytes, input->size);
+    turns_put(listener->turns, &query->turn, waiters_who(&input->client->peer, true));
+    if (!event_pending(listener->go_on, EV_TIMEOUT, NULL))
+        event_add(listener->go_on, &(struct timeval){0});
+    return true;
+}
+
+/* Asks for query `i` of the batch, now if nobody waits to, or else when its turn has come. */
+static void ask_in_turn(struct udp_listener *listener, size_t i, struct micro now)
+{
+    struct query_input input = input_of(listener, i, now);
+    input.patient = false;
+    const bool wait = turns_count(listener->turns) > 0 || !take_ask(listener);
+    if (wait && hold_back(listener, &input))
+        return;
+    ask(listener, &input, &listener->slots[i].read);
 }
 
 /* Whether there may be more. What it took is added to `us`. */
 static bool read_batch(struct udp_listener *listener, uint64_t *us)
 {
-    const size_t most = listener->batch;
-    int received = recvmmsg(listener->fd, listener->in, (unsigned)most, MSG_DONTWAIT, NULL);
+    int received = recvmmsg(listener->fd, listener->in, UDP_BATCH, MSG_DONTWAIT, NULL);
     if (received <= 0)
         return false;
-    size_t count = (size_t)received, replies = 0, used = 0;
+    size_t count = (size_t)received, replies = 0, used = 0, misses = 0;
+    uint8_t missed[UDP_BATCH];
     struct micro now = micro_now();
     for (size_t i = 0; i < count; i++)
         read_one(listener, i, now);
     for (size_t i = 0; i < count; i++) {
         size_t size = answer_one(listener, i, replies, listener->replies + used, now);
+        if (size == QUERY_LATER) {
+            missed[misses++] = (uint8_t)i;
+            continue;
+        }
         used += size;
         replies += size > 0;
     }
     send_batch(listener, listener->out, replies);
+    for (size_t k = 0; k < misses; k++)
+        ask_in_turn(listener, missed[k], now);
     renew_slots(listener, count);
-    const uint64_t took_us = micro_between(now, micro_now());
-    pace(listener, took_us);
-    histogram_add(&listener->tier_worker->at_once, took_us, replies); /* they left together */
-    *us += took_us;
-    return count == most;
+    *us += micro_between(now, micro_now());
+    return count == UDP_BATCH;
 }
 
 static void readable(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd, (void)what;
+    struct udp_listener *listener = arg;
     uint64_t us = 0;
-    for (int i = 0; i < BATCHES_PER_WAKE && us < WAKE_US && read_batch(arg, &us); i++)
-        continue;
+    may_ask(listener);
+    for (int i = 0; i < BATCHES_PER_WAKE && us < WAKE_US; i++)
+        if (turns_room(listener->turns) < UDP_BATCH || !read_batch(listener, &us))
+            break;
 }
 
 struct udp_listener *udp_new(struct event_base *base, int fd, struct tier_worker *tier_worker)
@@ -294,12 +389,14 @@ struct udp_listener *udp_new(struct event_base *base, int fd, struct tier_worker
     }
     listener->fd = fd;
     listener->tier_worker = tier_worker;
-    listener->batch = UDP_BATCH;
+    listener->turns = turns_new(UDP_TURNS);
     for (size_t i = 0; i < UDP_BATCH; i++)
         prepare_slot(listener, i);
     listener->readable = event_new(base, fd, EV_READ | EV_PERSIST, readable, listener);
     listener->flush = event_new(base, -1, 0, flush, listener);
-    if (!listener->readable || !listener->flush || event_add(listener->readable, NULL) != 0) {
+    listener->go_on = event_new(base, -1, 0, go_on, listener);
+    if (!listener->turns || !listener->readable || !listener->flush || !listener->go_on ||
+        event_add(listener->readable, NULL) != 0) {
         udp_free(listener);
         return NULL;
     }
@@ -309,6 +406,8 @@ struct udp_listener *udp_new(struct event_base *base, int fd, struct tier_worker
 void udp_stop_reading(struct udp_listener *listener)
 {
     event_del(listener->readable);
+    while (take_turn(listener))
+        continue;
 }
 
 void udp_retire(struct udp_listener *listener)
@@ -325,6 +424,11 @@ void udp_free(struct udp_listener *listener)
         return;
     if (listener->readable)
         event_free(listener->readable);
+    if (listener->go_on)
+        event_free(listener->go_on);
+    for (struct turn *turn; listener->turns && (turn = turns_take(listener->turns));)
+        free(turn);
+    turns_free(listener->turns);
     flush(-1, 0, listener);
     if (listener->flush)
         event_free(listener->flush);
