@@ -599,10 +599,10 @@ static struct makers makers_of(const struct tier_worker *tier_worker)
     };
 }
 
-typedef size_t make(struct tier_worker *tier_worker, const struct query_read *read,
-                    const struct query_input *input, uint8_t *reply);
+typedef size_t maker(struct tier_worker *tier_worker, const struct query_read *read,
+                     const struct query_input *input, uint8_t *reply);
 
-static __attribute__((noinline)) size_t answer_aloud(make *make, struct tier_worker *tier_worker,
+static __attribute__((noinline)) size_t answer_aloud(maker *make, struct tier_worker *tier_worker,
                                                      const struct query_input *input,
                                                      const struct query_read *read, uint8_t *reply)
 {
