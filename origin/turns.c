@@ -19,7 +19,7 @@ enum step { STEP_STANDBY, STEP_OPENING, STEP_PROVING, STEP_ACTIVE, STEP_LOST };
 struct turn {
     struct turns *turns;
     int32_t partition;
-    bool granted, failed; /* it could not be opened */
+    bool granted;
     enum step step;
     uint64_t since_us;
     struct outlet *outlet; /* in any other step than STANDBY and LOST */
@@ -153,8 +153,7 @@ static void open_turn(struct turn *turn)
     options.timeout_ms =
         feed->session_ms < LEAST_TRANSACTION_MS ? LEAST_TRANSACTION_MS : (int)feed->session_ms;
     turn->outlet = outlet_open_fenced(&options, id, turn->partition, error);
-    turn->failed = !turn->outlet || !watch_outlet(turn);
-    if (!turn->failed) {
+    if (turn->outlet && watch_outlet(turn)) {
         set_step(turn, STEP_OPENING);
         return;
     }
@@ -231,7 +230,7 @@ static void on_news(evutil_socket_t fd, short what, void *arg)
     turns_look(turns);
 }
 
-/* What was lost may be ours all the same, and what could not be opened is tried again. */
+/* What was lost may be ours all the same, and what is ours and could not be opened is tried again. */
 static void on_clock(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd, (void)what;
@@ -240,9 +239,8 @@ static void on_clock(evutil_socket_t fd, short what, void *arg)
         struct turn *turn = &turns->turns[p];
         if (turn->step == STEP_LOST)
             group_ask(turns->group, turn->partition);
-        else if (turn->step == STEP_STANDBY && turn->granted && turn->failed)
-            open_turn(turn);
     }
+    turns_look(turns);
 }
 
 /* ---- the whole of it ---- */

@@ -136,6 +136,26 @@ def test_p12_the_brokers_refuse_who_was_deposed(edited, fresh_topic):
     assert_one_log(pair, editor, editor.at)
 
 
+def test_a_turn_that_cannot_begin_is_tried_again_as_long_as_there_is_a_zone_for_it(fresh_topic, request):
+    """librdkafka takes no idempotent producer with as many requests under way."""
+    zones = sorted((f"zone{number}.test." for number in range(20)),
+                   key=lambda zone: kafka_cluster.partition_of(zone, fresh_topic.partitions))
+    nobody = {"primary": [f"127.0.0.1:{process.free_port()}"]}
+    first, last = [two_origins.group(origins.config(fresh_topic, {zone: nobody}, rdkafka=["max.in.flight=10"]))
+                   for zone in (zones[0], zones[-1])]
+    one = origins.Origin(first)
+    request.addfinalizer(one.close)
+    one.wait_log('a turn cannot begin" partition=0', within=20)
+    seen = len(one.log)
+    one.wait_log('a turn cannot begin" partition=0', start=seen)
+    one.configure(last)
+    one.sighup()
+    one.wait_log("msg=reloaded")
+    seen = one.log.index("msg=reloaded")
+    one.wait_log(f'a turn cannot begin" partition={fresh_topic.partitions - 1}', start=seen)
+    assert "partition=0" not in one.log[seen:]
+
+
 # --- capture
 
 
