@@ -117,9 +117,12 @@ rd_kafka_resp_err_t envelope_send_to(const struct envelope *envelope, rd_kafka_t
 {
     rd_kafka_headers_t *headers =
         envelope->headers ? rd_kafka_headers_copy(envelope->headers) : NULL;
+    if (envelope->topic) {
+        topic = envelope->topic;
+        partition = envelope->partition;
+    }
     rd_kafka_resp_err_t code =
-        rd_kafka_producev(client, RD_KAFKA_V_TOPIC(envelope->topic ? envelope->topic : topic),
-                          RD_KAFKA_V_PARTITION(envelope->topic ? envelope->partition : partition),
+        rd_kafka_producev(client, RD_KAFKA_V_TOPIC(topic), RD_KAFKA_V_PARTITION(partition),
                           RD_KAFKA_V_KEY(envelope->key, envelope->key_size),
                           RD_KAFKA_V_VALUE(envelope->value, envelope->value_size),
                           RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_HEADERS(headers),
