@@ -4,10 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "dns/build.h"
-#include "origin/differences.h"
+#include "origin/ahead.h"
 #include "zone/change_list.h"
 #include "zone/differ.h"
+#include "zone/inquiry.h"
 
 enum { MS = 1000, SECOND = 1000 * MS, DETAIL = 200, NO_IXFR_S = 3600 };
 
@@ -38,13 +38,6 @@ struct steps {
     uint64_t notified, asked, taken;
 };
 
-/* Sets that are not acknowledged, in order. */
-struct ahead {
-    size_t first, count;
-    size_t bytes;                        /* of all since there was none */
-    uint32_t serials[CAPTURE_MAX_AHEAD]; /* a ring */
-};
-
 struct capture {
     struct capture_options options;
     enum capture_state state;
@@ -59,15 +52,9 @@ struct capture {
     struct notified notified;
     struct promise promise;
     struct steps steps;
-    uint16_t id;
-    struct tsig_chain chain;
-    struct xfrin *xfrin;
-    uint16_t type; /* of it */
-    struct zone_edit *edit;
-    struct differences differences;
-    struct ahead ahead;
-    int failure; /* of the differences, to be seen to once nothing is under way; 0: none */
-    size_t outside;
+    struct inquiry inquiry;
+    struct ahead ahead; /* versions that are not acknowledged, by their serials */
+    int failure;        /* of the differences, to be seen to once nothing is under way; 0: none */
     struct capture_status status;
 };
 
@@ -103,22 +90,9 @@ const char *capture_state_text(enum capture_state state)
 
 /* ---- what is held ---- */
 
-static bool held_soa(const struct capture *capture, struct rdata_view *ret)
-{
-    struct zone_rrset rrset;
-    if (!zone_find(zone_state(capture->options.zone), capture_apex(capture), TYPE_SOA, &rrset))
-        return false;
-    *ret = zone_rdata(&rrset, 0);
-    return true;
-}
-
 static bool held_times(const struct capture *capture, struct soa_times *ret)
 {
-    struct rdata_view soa;
-    if (!held_soa(capture, &soa))
-        return false;
-    xfrin_soa(soa.bytes, soa.size, ret);
-    return true;
+    return inquiry_held(&capture->inquiry, ret);
 }
 
 /* ---- rounds ---- */
@@ -128,13 +102,8 @@ static void begin_round(struct capture *capture, size_t primary, struct capture_
 
 static void drop_transfer(struct capture *capture)
 {
-    xfrin_free(capture->xfrin);
-    capture->xfrin = NULL;
-    zone_edit_abort(capture->edit);
-    capture->edit = NULL;
-    differences_clear(&capture->differences);
+    inquiry_drop(&capture->inquiry);
     capture->failure = 0;
-    tsig_chain_end(&capture->chain);
 }
 
 static uint64_t seconds_between(uint32_t seconds, uint32_t least, uint32_t most)
@@ -218,108 +187,38 @@ static void fail_round(struct capture *capture, struct capture_now now)
 
 /* ---- what is asked ---- */
 
-static bool may_sign(struct capture *capture)
-{
-    tsig_chain_end(&capture->chain);
-    if (capture->options.key)
-        capture->chain = tsig_chain_begin(capture->options.key);
-    return capture->options.key != NULL;
-}
-
-/* Writes a query, signed; its size, or less than 0. */
+/* Less than 0: no memory, as if nothing came back. */
 static int write_query(struct capture *capture, uint16_t type, struct capture_now now,
-                       uint8_t *buffer, size_t room)
+                       uint8_t query[INQUIRY_MAX_QUERY])
 {
-    struct rdata_view soa = {0};
-    capture->id = acts(capture)->id(acts(capture)->arg);
-    capture->type = type;
-    if (type == TYPE_IXFR && !held_soa(capture, &soa))
-        capture->type = type = TYPE_AXFR;
-    const struct xfrin_query query = {.apex = capture_apex(capture),
-                                      .type = type,
-                                      .id = capture->id,
-                                      .soa = type == TYPE_IXFR ? soa.bytes : NULL,
-                                      .soa_size = soa.size};
-    int size = xfrin_write_query(&query, buffer, room);
-    if (size > 0 && may_sign(capture))
-        size = tsig_sign(&capture->chain, buffer, (size_t)size, room,
-                         (uint64_t)(now.wall_us / SECOND));
-    return size;
-}
-
-static int sink_whole(void *arg)
-{
-    struct capture *capture = arg;
-    zone_edit_abort(capture->edit);
-    capture->edit = NULL;
-    return zone_edit_begin(capture->options.zone, true, &capture->edit);
-}
-
-static int sink_record(void *arg, enum xfrin_part part, const struct record *record)
-{
-    struct capture *capture = arg;
-    struct rdata_view rdata = {record->rdata, record->rdata_size};
-    const struct change change = {.op = CHANGE_ADD,
-                                  .type = record->type,
-                                  .ttl = record->ttl,
-                                  .name = record->owner,
-                                  .rdata = &rdata,
-                                  .rdata_count = 1};
-    if (part == XFRIN_WHOLE)
-        return zone_edit_change(capture->edit, &change);
-    return differences_add(&capture->differences,
-                           part == XFRIN_DELETED ? DIFFERENCES_DELETE : DIFFERENCES_ADD, record,
-                           CAPTURE_MAX_DIFFERENCES);
-}
-
-static int sink_version(void *arg, const struct record *soa)
-{
-    struct capture *capture = arg;
-    return capture->edit ? 0
-                         : differences_add(&capture->differences, DIFFERENCES_VERSION, soa,
-                                           CAPTURE_MAX_DIFFERENCES);
-}
-
-static bool expect(struct capture *capture)
-{
-    struct soa_times held = {0};
-    (void)held_times(capture, &held);
-    xfrin_free(capture->xfrin);
-    capture->xfrin = xfrin_new(&(struct xfrin_options){
-        .apex = capture_apex(capture),
-        .type = capture->type,
-        .id = capture->id,
-        .serial = held.serial,
-        .sink = {sink_whole, sink_record, sink_version, capture},
-    });
-    return capture->xfrin != NULL;
+    return inquiry_ask(&capture->inquiry, type, acts(capture)->id(acts(capture)->arg),
+                       (uint64_t)(now.wall_us / SECOND), query);
 }
 
 static void ask_for_soa(struct capture *capture, struct capture_now now)
 {
-    uint8_t query[DNS_CLASSIC_UDP + TSIG_ROOM];
-    int size = write_query(capture, TYPE_SOA, now, query, sizeof query);
+    uint8_t query[INQUIRY_MAX_QUERY];
+    int size = write_query(capture, TYPE_SOA, now, query);
     capture->state = CAPTURE_ASKING;
     capture->deadline = now.us + CAPTURE_SOA_MS * MS;
-    if (size < 0 || !expect(capture))
-        return; /* no memory: as if nothing came back */
+    if (size < 0)
+        return;
     capture->options.counts->soa_queries++;
     acts(capture)->send(acts(capture)->arg, capture, capture->current, query, (size_t)size);
 }
 
 static void take(struct capture *capture, uint16_t type, struct capture_now now)
 {
-    uint8_t query[DNS_CLASSIC_UDP + TSIG_ROOM];
+    uint8_t query[INQUIRY_MAX_QUERY];
     drop_transfer(capture);
     if (capture->primaries[capture->current].whole_until > now.us)
         type = TYPE_AXFR;
-    int size = write_query(capture, type, now, query, sizeof query);
+    int size = write_query(capture, type, now, query);
     capture->state = CAPTURE_TAKING;
     capture->deadline = now.us + CAPTURE_MESSAGE_MS * MS;
-    capture->outside = 0;
-    if (size < 0 || !expect(capture))
+    if (size < 0)
         return;
-    if (capture->type == TYPE_IXFR)
+    if (capture->inquiry.type == TYPE_IXFR)
         capture->options.counts->ixfr++;
     else
         capture->options.counts->axfr++;
@@ -426,21 +325,6 @@ static void begin_round(struct capture *capture, size_t primary, struct capture_
 
 /* ---- versions, one after the other ---- */
 
-static void ahead_add(struct ahead *ahead, uint32_t serial, size_t bytes)
-{
-    ahead->serials[(ahead->first + ahead->count++) % CAPTURE_MAX_AHEAD] = serial;
-    ahead->bytes += bytes;
-}
-
-static uint32_t ahead_take(struct ahead *ahead)
-{
-    const uint32_t serial = ahead->serials[ahead->first];
-    ahead->first = (ahead->first + 1) % CAPTURE_MAX_AHEAD;
-    if (--ahead->count == 0)
-        ahead->bytes = 0;
-    return serial;
-}
-
 /* Whether another version may be published. */
 static bool may_go_on(const struct capture *capture)
 {
@@ -531,7 +415,7 @@ static int publish_next(struct capture *capture, struct capture_now now)
     int result = zone_edit_begin(capture->options.zone, false, &edit);
     if (result < 0)
         return result;
-    result = differences_make(&capture->differences, edit);
+    result = differences_make(&capture->inquiry.differences, edit);
     if (result > 0)
         return publish_edit(capture, edit, now);
     zone_edit_abort(edit);
@@ -550,7 +434,7 @@ static void publish_on(struct capture *capture, struct capture_now now)
 {
     int result = capture->failure;
     capture->state = CAPTURE_PUBLISHING;
-    while (result >= 0 && differences_left(&capture->differences) && may_go_on(capture)) {
+    while (result >= 0 && differences_left(&capture->inquiry.differences) && may_go_on(capture)) {
         result = publish_next(capture, now);
         if (result == 0)
             capture->options.counts->empty++;
@@ -570,8 +454,8 @@ static void publish_on(struct capture *capture, struct capture_now now)
 
 static void publish_whole(struct capture *capture, struct capture_now now)
 {
-    struct zone_edit *edit = capture->edit;
-    capture->edit = NULL;
+    struct zone_edit *edit = capture->inquiry.edit;
+    capture->inquiry.edit = NULL;
     capture->state = CAPTURE_PUBLISHING;
     int result = publish_edit(capture, edit, now);
     if (result < 0) {
@@ -635,10 +519,11 @@ static void end_transfer(struct capture *capture, struct capture_now now)
 {
     uint32_t serial = 0;
     capture->steps.taken = now.us;
-    (void)xfrin_serial(capture->xfrin, &serial);
-    const bool has_data = xfrin_has_data(capture->xfrin);
-    if (xfrin_outside(capture->xfrin) > 0) {
-        capture->options.counts->outside += xfrin_outside(capture->xfrin);
+    const struct xfrin *xfrin = capture->inquiry.xfrin;
+    (void)xfrin_serial(xfrin, &serial);
+    const bool has_data = xfrin_has_data(xfrin);
+    if (xfrin_outside(xfrin) > 0) {
+        capture->options.counts->outside += xfrin_outside(xfrin);
         note(capture, CAPTURE_NOTE_OUTSIDE, "");
     }
     if (!has_data) {
@@ -647,9 +532,8 @@ static void end_transfer(struct capture *capture, struct capture_now now)
     }
     capture->status.transfers++;
     capture->status.primary = capture->current;
-    xfrin_free(capture->xfrin);
-    capture->xfrin = NULL;
-    if (capture->edit)
+    inquiry_finish(&capture->inquiry);
+    if (capture->inquiry.edit)
         publish_whole(capture, now);
     else
         publish_on(capture, now);
@@ -658,7 +542,7 @@ static void end_transfer(struct capture *capture, struct capture_now now)
 /* What may be different when the whole zone is asked for. */
 static bool may_fall_back(const struct capture *capture, enum xfrin_result fault)
 {
-    return capture->state == CAPTURE_TAKING && capture->type == TYPE_IXFR &&
+    return capture->state == CAPTURE_TAKING && capture->inquiry.type == TYPE_IXFR &&
            fault != XFRIN_NOTAUTH && fault != XFRIN_OTHER;
 }
 
@@ -666,8 +550,9 @@ static void fail_transfer(struct capture *capture, enum xfrin_result fault, stru
 {
     char detail[DETAIL], rcode[TYPE_MAX_TEXT] = "";
     capture->options.counts->faults[fault]++;
-    if (xfrin_rcode(capture->xfrin) != 0)
-        rcode_to_text(xfrin_rcode(capture->xfrin), rcode);
+    const uint16_t code = xfrin_rcode(capture->inquiry.xfrin);
+    if (code != 0)
+        rcode_to_text(code, rcode);
     snprintf(detail, sizeof detail, "%s%s%s", xfrin_fault_text(fault), rcode[0] ? ": " : "", rcode);
     if (!may_fall_back(capture, fault)) {
         fail_primary(capture, detail, now);
@@ -675,7 +560,7 @@ static void fail_transfer(struct capture *capture, enum xfrin_result fault, stru
     }
     if (fault == XFRIN_NOT_THERE)
         capture->primaries[capture->current].whole_until = now.us + (uint64_t)NO_IXFR_S * SECOND;
-    else if (xfrin_rcode(capture->xfrin) == 0)
+    else if (code == 0)
         acts(capture)->hang_up(acts(capture)->arg, capture); /* the rest of it is not wanted */
     fall_back(capture, detail, now);
 }
@@ -698,51 +583,30 @@ static void count_signature(struct capture *capture, int fault)
     }
 }
 
-static void fail_signature(struct capture *capture, int fault, const struct tsig *tsig,
+static void fail_signature(struct capture *capture, const struct inquiry_heard *heard,
                            struct capture_now now)
 {
     char detail[DETAIL];
-    count_signature(capture, fault);
-    if (tsig && tsig->error != 0)
+    count_signature(capture, heard->fault);
+    if (heard->said != 0)
         snprintf(detail, sizeof detail, "the primary does not take our signature: %s",
-                 tsig_fault_text(tsig->error));
+                 tsig_fault_text(heard->said));
     else
-        snprintf(detail, sizeof detail, "signature: %s", tsig_fault_text(fault));
+        snprintf(detail, sizeof detail, "signature: %s", tsig_fault_text(heard->fault));
     fail_primary(capture, detail, now);
-}
-
-/* TSIG_OK also when no message is to be signed. */
-static int verify(struct capture *capture, const uint8_t *bytes, size_t size,
-                  const struct tsig *tsig, struct capture_now now)
-{
-    if (!capture->options.key)
-        return TSIG_OK;
-    int fault = tsig_verify(&capture->chain, bytes, size, tsig, (uint64_t)(now.wall_us / SECOND));
-    /* signed, and it says what is wrong: our clock, for one */
-    return fault == TSIG_OK && tsig && tsig->error != 0 ? tsig->error : fault;
 }
 
 /* Takes a message that may be signed. Returns false when it was of no use, and that was dealt with. */
 static bool take_message(struct capture *capture, const uint8_t *bytes, size_t size,
                          struct capture_now now, enum xfrin_result *ret)
 {
-    struct tsig tsig;
-    const int found = tsig_find(bytes, size, &tsig);
-    *ret = XFRIN_MALFORMED;
-    if (found < 0 && found != ERR_NOT_FOUND)
+    const struct inquiry_heard heard =
+        inquiry_take(&capture->inquiry, bytes, size, (uint64_t)(now.wall_us / SECOND));
+    *ret = heard.result;
+    if (heard.fault == TSIG_OK)
         return true;
-    const struct tsig *tsig_or_none = found == 0 ? &tsig : NULL;
-    int fault = verify(capture, bytes, size, tsig_or_none, now);
-    if (fault != TSIG_OK) {
-        fail_signature(capture, fault, tsig_or_none, now);
-        return false;
-    }
-    *ret = xfrin_take(capture->xfrin, bytes, found == 0 ? tsig.at : size);
-    if (*ret == XFRIN_DONE && capture->options.key && !tsig_chain_is_proven(&capture->chain)) {
-        fail_signature(capture, TSIG_BADSIG, NULL, now);
-        return false;
-    }
-    return true;
+    fail_signature(capture, &heard, now);
+    return false;
 }
 
 void capture_datagram(struct capture *capture, size_t primary, const uint8_t *bytes, size_t size,
@@ -750,8 +614,9 @@ void capture_datagram(struct capture *capture, size_t primary, const uint8_t *by
 {
     enum xfrin_result result;
     uint32_t serial;
-    if (capture->state != CAPTURE_ASKING || primary != capture->current || !capture->xfrin ||
-        size < DNS_HEADER_SIZE || wire_get_u16(bytes) != capture->id)
+    if (capture->state != CAPTURE_ASKING || primary != capture->current ||
+        !capture->inquiry.xfrin || size < DNS_HEADER_SIZE ||
+        wire_get_u16(bytes) != capture->inquiry.id)
         return;
     const uint16_t flags = wire_get_u16(bytes + 2);
     /* Over TCP it is the same to ask for all there is. Knot refuses a catalog's SOA by UDP, and answers it over TCP. */
@@ -761,7 +626,7 @@ void capture_datagram(struct capture *capture, size_t primary, const uint8_t *by
     }
     if (!take_message(capture, bytes, size, now, &result))
         return;
-    if (result == XFRIN_DONE && xfrin_serial(capture->xfrin, &serial))
+    if (result == XFRIN_DONE && xfrin_serial(capture->inquiry.xfrin, &serial))
         hear_serial(capture, serial, now);
     else
         fail_transfer(capture, result == XFRIN_MORE ? XFRIN_ORDER : result, now);
@@ -771,7 +636,7 @@ void capture_message(struct capture *capture, const uint8_t *bytes, size_t size,
                      struct capture_now now)
 {
     enum xfrin_result result;
-    if (capture->state != CAPTURE_TAKING || !capture->xfrin)
+    if (capture->state != CAPTURE_TAKING || !capture->inquiry.xfrin)
         return;
     capture->deadline = now.us + CAPTURE_MESSAGE_MS * MS;
     if (!take_message(capture, bytes, size, now, &result))
@@ -860,8 +725,10 @@ void capture_tick(struct capture *capture, struct capture_now now)
 struct capture *capture_new(const struct capture_options *options)
 {
     struct capture *capture = calloc(1, sizeof *capture);
-    if (capture)
-        capture->options = *options;
+    if (!capture)
+        return NULL;
+    capture->options = *options;
+    capture->inquiry = (struct inquiry){.zone = options->zone, .key = options->key};
     return capture;
 }
 

@@ -33,12 +33,12 @@
 
 #include "dns/tsig.h"
 #include "invalidation/changeset.h"
-#include "origin/xfrin.h"
+#include "origin/ahead.h"
+#include "zone/xfrin.h"
 #include "zone/zone.h"
 
 enum {
     CAPTURE_MAX_PRIMARIES = 16,
-    CAPTURE_MAX_DIFFERENCES = 64 << 20, /* bytes of one IXFR; more, and the zone is fetched whole */
     CAPTURE_SOA_TRIES = 2,
     CAPTURE_SOA_MS = 1000,         /* for an answer by UDP, */
     CAPTURE_MESSAGE_MS = 10000,    /* and for the next message by TCP */
@@ -50,7 +50,7 @@ enum {
     CAPTURE_LEAST_REFRESH_S = 1, /* whatever the SOA says */
     CAPTURE_MOST_REFRESH_S = 86400,
     CAPTURE_MAX_AHEAD =
-        64, /* versions that are not acknowledged, where there may be more than one: */
+        AHEAD_MOST, /* versions that are not acknowledged, where there may be more: */
     CAPTURE_AHEAD_BYTES =
         128 << 10, /* none behind so much, so that one that no message takes is the last */
 };

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "dns/build.h"
-#include "origin/xfrin.h"
+#include "zone/xfrin.h"
 
 static int read_question(struct wire_reader *reader, struct question *question)
 {

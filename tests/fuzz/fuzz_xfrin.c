@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "origin/notify.h"
-#include "origin/xfrin.h"
+#include "zone/xfrin.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 

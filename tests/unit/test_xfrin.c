@@ -1,5 +1,5 @@
 /*
- * test_xfrin.c - transfers as a primary sends them, and as none should (origin/xfrin.h).
+ * test_xfrin.c - transfers as a primary sends them, and as none should (zone/xfrin.h).
  */
 #include "tests/unit/cmocka_all.h"
 
@@ -9,7 +9,7 @@
 
 #include "dns/build.h"
 #include "dns/record.h"
-#include "origin/xfrin.h"
+#include "zone/xfrin.h"
 
 /* -- helpers ----------------------------------------------------------------------------------- */
 

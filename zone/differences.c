@@ -1,4 +1,4 @@
-#include "origin/differences.h"
+#include "zone/differences.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -5,8 +5,8 @@
  *
  * They are the primary's, which may be wrong about what is held: a record is deleted only if it is there.
  */
-#ifndef FRESHET_ORIGIN_DIFFERENCES_H
-#define FRESHET_ORIGIN_DIFFERENCES_H
+#ifndef FRESHET_ZONE_DIFFERENCES_H
+#define FRESHET_ZONE_DIFFERENCES_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,4 +1,4 @@
-#include "origin/xfrin.h"
+#include "zone/xfrin.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -16,8 +16,8 @@
  * Records of names outside the zone are left out and counted, as other secondaries do (RFC 5936 3.5 tells the primary not
  * to send them): the zone they came with is whole without them.
  */
-#ifndef FRESHET_ORIGIN_XFRIN_H
-#define FRESHET_ORIGIN_XFRIN_H
+#ifndef FRESHET_ZONE_XFRIN_H
+#define FRESHET_ZONE_XFRIN_H
 
 #include <stdbool.h>
 #include <stddef.h>
