@@ -15,24 +15,18 @@
 #include "cli/name.h"
 #include "cli/zone.h"
 #include "cli/zone_log.h"
-#include "dns/build.h"
-#include "dns/tsig.h"
 #include "zone/digest.h"
+#include "zone/inquiry.h"
 
-enum { SHOWN_LINES = 100, MAX_QUERY = 1024, MAX_LINE = 1100, LENGTH = 2 };
+enum { SHOWN_LINES = 100, MAX_LINE = 1100, LENGTH = 2 };
 
 /* A transfer that comes in. */
 struct incoming {
     const struct options *options;
-    const uint8_t *apex;
     const char *server;
     int fd;
-    uint16_t id;
     struct tsig_key key;
-    struct tsig_chain chain;
-    struct message *message;
-    struct zone_edit *edit;
-    unsigned soas; /* seen: the second ends it */
+    struct inquiry inquiry;
     uint8_t bytes[DNS_MAX_MESSAGE];
 };
 
@@ -43,11 +37,10 @@ static bool failed(const struct incoming *in, const char *why)
 }
 
 /* The key of --key-file, if there is one. */
-static bool read_key(struct incoming *in, bool *ret_there)
+static bool read_key(struct incoming *in)
 {
     const char *path = in->options->of_zone.key_file;
     char line[MAX_LINE] = "";
-    *ret_there = path != NULL;
     if (!path)
         return true;
     FILE *file = fopen(path, "re");
@@ -60,6 +53,7 @@ static bool read_key(struct incoming *in, bool *ret_there)
     line[strcspn(line, "\r\n")] = '\0';
     good = good && tsig_key_from_text(line, &in->key) == 0;
     explicit_bzero(line, sizeof line);
+    in->inquiry.key = &in->key;
     if (!good)
         complain(in->options, "--key-file %s has no line such as hmac-sha256:NAME:BASE64", path);
     return good;
@@ -72,19 +66,11 @@ static uint64_t now_seconds(void)
 
 static bool send_query(struct incoming *in)
 {
-    uint8_t query[MAX_QUERY];
-    struct builder builder;
-    struct question question = {
-        .name_size = (uint8_t)name_size(in->apex), .type = TYPE_AXFR, .class = CLASS_IN};
-    memcpy(question.name, in->apex, question.name_size);
-    if (getrandom(&in->id, sizeof in->id, 0) < 0)
-        in->id = 1;
-    build_start(&builder, query + LENGTH, sizeof query - LENGTH - TSIG_ROOM);
-    build_question(&builder, &question);
-    int size = build_finish(&builder, in->id, 0);
-    if (size > 0 && in->chain.key)
-        size = tsig_sign(&in->chain, query + LENGTH, (size_t)size, sizeof query - LENGTH,
-                         now_seconds());
+    uint8_t query[LENGTH + INQUIRY_MAX_QUERY];
+    uint16_t id;
+    if (getrandom(&id, sizeof id, 0) < 0)
+        id = 1;
+    int size = inquiry_ask(&in->inquiry, TYPE_AXFR, id, now_seconds(), query + LENGTH);
     if (size < 0)
         return failed(in, error_text(size));
     wire_put_u16(query, (uint16_t)size);
@@ -93,96 +79,50 @@ static bool send_query(struct incoming *in)
     return true;
 }
 
-/* Takes a record; false: it cannot be in a transfer of the zone, or no memory. */
-static bool take_record(struct incoming *in, const struct record *record)
-{
-    uint8_t owner[NAME_MAX_SIZE];
-    struct rdata_view rdata = {.bytes = record->rdata, .size = record->rdata_size};
-    name_lower(record->owner, name_size(record->owner), owner);
-    if (record->type == TYPE_SOA && in->soas++ == 1)
-        return true;
-    if (in->soas != 1 || record->class != CLASS_IN || type_is_meta(record->type))
-        return failed(in, "records that are no transfer (RFC 5936 2.2)");
-    const struct change change = {.op = CHANGE_ADD,
-                                  .type = record->type,
-                                  .ttl = record->ttl,
-                                  .name = owner,
-                                  .rdata = &rdata,
-                                  .rdata_count = 1};
-    int error = zone_edit_change(in->edit, &change);
-    return error == 0 || error == ERR_ZONE || failed(in, error_text(error));
-}
-
-static bool is_signed_right(struct incoming *in, size_t size)
-{
-    struct tsig tsig;
-    if (!in->chain.key)
-        return true;
-    int found = tsig_find(in->bytes, size, &tsig);
-    int result =
-        found == 0 || found == ERR_NOT_FOUND
-            ? tsig_verify(&in->chain, in->bytes, size, found == 0 ? &tsig : NULL, now_seconds())
-            : ERR_FORMAT;
-    if (result == TSIG_OK)
-        return true;
-    return failed(in, result > 0 ? tsig_fault_text(result) : error_text(result));
-}
-
 /* A refusal, and what of ours it may be about. */
-static bool refused(const struct incoming *in, size_t size)
+static bool refused(const struct incoming *in, const struct inquiry_heard *heard)
 {
     char rcode[TYPE_MAX_TEXT];
-    struct tsig tsig;
-    rcode_to_text(in->message->rcode, rcode);
-    if (tsig_find(in->bytes, size, &tsig) == 0 && tsig.error != TSIG_OK)
+    rcode_to_text(wire_get_u16(in->bytes + 2) & FLAG_RCODE, rcode);
+    if (heard->said != 0)
         complain(in->options, "%s: %s, %s: the key of --key-file is not as the server has it",
-                 in->server, rcode, tsig_fault_text(tsig.error));
+                 in->server, rcode, tsig_fault_text(heard->said));
     else
         complain(in->options, "%s: %s%s", in->server, rcode,
-                 in->chain.key ? "" : "; it may want a key, --key-file has one");
+                 in->inquiry.key ? "" : "; it may want a key, --key-file has one");
     return false;
 }
 
 /* Takes the next message. */
-static bool take_message(struct incoming *in)
+static bool take_message(struct incoming *in, enum xfrin_result *ret)
 {
     uint8_t length[LENGTH];
     if (!ask_receive(in->fd, length, LENGTH) ||
         !ask_receive(in->fd, in->bytes, wire_get_u16(length)))
         return failed(in, strerror(errno == EAGAIN ? ETIMEDOUT : errno));
-    int error = message_parse(in->message, in->bytes, wire_get_u16(length));
-    if (error < 0)
-        return failed(in, error_text(error));
-    if (in->message->id != in->id || !(in->message->flags & FLAG_QR))
-        return failed(in, "not an answer to the question");
-    if (in->message->rcode != RCODE_NOERROR)
-        return refused(in, wire_get_u16(length));
-    if (!is_signed_right(in, wire_get_u16(length)))
-        return false;
-    for (size_t i = 0; i < in->message->answer_count; i++) {
-        if (!take_record(in, &message_answers(in->message)[i]))
-            return false;
-    }
-    return in->message->answer_count > 0 || failed(in, "an answer without records");
+    const size_t size = wire_get_u16(length);
+    const struct inquiry_heard heard = inquiry_take(&in->inquiry, in->bytes, size, now_seconds());
+    *ret = heard.result;
+    if (size >= DNS_HEADER_SIZE && wire_get_u16(in->bytes + 2) & FLAG_RCODE)
+        return refused(in, &heard);
+    if (heard.fault != TSIG_OK)
+        return failed(in, heard.fault > 0 ? tsig_fault_text(heard.fault) : error_text(heard.fault));
+    return heard.result == XFRIN_MORE || heard.result == XFRIN_DONE ||
+           failed(in, xfrin_fault_text(heard.result));
 }
 
 /* All of it, into the edit. */
 static bool take_zone(struct incoming *in)
 {
-    bool keyed;
-    if (!read_key(in, &keyed))
+    enum xfrin_result result = XFRIN_MORE;
+    if (!read_key(in))
         return false;
-    if (keyed)
-        in->chain = tsig_chain_begin(&in->key);
     in->fd = ask_connect(in->options, in->server);
     bool good = in->fd >= 0 && send_query(in);
-    while (good && in->soas < 2)
-        good = take_message(in);
-    if (good && keyed && !tsig_chain_is_proven(&in->chain))
-        good = failed(in, "the last message is not signed");
+    while (good && result == XFRIN_MORE)
+        good = take_message(in, &result);
     if (in->fd >= 0)
         close(in->fd);
-    tsig_chain_end(&in->chain);
     return good;
 }
 
@@ -190,26 +130,24 @@ static bool transfer(const struct options *options, const uint8_t *apex, struct 
 {
     struct incoming *in = calloc(1, sizeof *in);
     struct zone *zone = NULL;
-    bool good = in && zone_new(apex, &zone) == 0 && zone_edit_begin(zone, true, &in->edit) == 0 &&
-                (in->message = message_new()) != NULL;
-    if (good) {
-        in->options = options;
-        in->apex = apex;
-        in->server = options->of_zone.authority;
-        good = take_zone(in);
-    } else {
+    if (!in || zone_new(apex, &zone) < 0) {
         complain(options, "%s", error_text(ERR_MEMORY));
+        free(in);
+        return false;
     }
-    if (good)
-        zone_edit_commit(in->edit);
-    else if (in)
-        zone_edit_abort(in->edit);
-    if (in)
-        message_free(in->message);
-    free(in);
-    if (good)
+    in->options = options;
+    in->server = options->of_zone.authority;
+    in->inquiry.zone = zone;
+    const bool good = take_zone(in) && in->inquiry.edit; /* of an AXFR that is done there is one */
+    if (good) {
+        zone_edit_commit(in->inquiry.edit);
+        in->inquiry.edit = NULL;
         *ret_zone = zone;
-    else
+    }
+    inquiry_drop(&in->inquiry);
+    explicit_bzero(&in->key, sizeof in->key);
+    free(in);
+    if (!good)
         zone_free(zone);
     return good;
 }
