@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "cli/color.h"
 #include "cli/nearest.h"
 #include "cli/text.h"
 #include "config/secrets.h"
@@ -66,6 +67,7 @@ enum {
     CODE_TIER_NAME,
     CODE_REPLICAS,
     CODE_RETENTION,
+    CODE_COLOR,
 };
 
 struct option_row {
@@ -146,6 +148,8 @@ static const struct option_row rows[] = {
      "give up after this long: 5, 500ms, 2m (10s; watch goes on)"},
     {OPT_STATUS, "check", NULL, CODE_CHECK, "print warnings alone; exit with 5 if there are any"},
     {OPT_VERBOSE, "verbose", NULL, 'v', "print the change clock's stamps as well"},
+    {OPT_COLOR, "color", "WHEN", CODE_COLOR,
+     "auto, always or never: colours (auto: on a terminal, without NO_COLOR)"},
     {OPT_JSON, "json", NULL, CODE_JSON, "print JSON"},
     {0, "help", NULL, 'h', "print this help"},
 };
@@ -554,6 +558,8 @@ static bool set_option(struct options *o, int code, char *value)
     case CODE_CONTROL:
         o->control = value;
         return true;
+    case CODE_COLOR:
+        return color_choose(value) || bad_value(o, "color", value, "one of: auto, always, never");
     case CODE_SNAPSHOTS:
         o->snapshots = value;
         return true;
@@ -750,6 +756,7 @@ bool options_parse(const struct command *command, int argc, char **argv, struct 
         .command = command,
         .move = {.margin_ms = DEFAULT_MARGIN_MS, .wait_ms = DEFAULT_WAIT_MS},
     };
+    (void)color_choose(NULL);
     if (!parse_options(ret, argc, argv))
         return false;
     return ret->help || (count_operands(ret) && check_options(ret));

@@ -42,6 +42,7 @@ enum {
     OPT_STATUS = 1 << 15,  /* --check */
     OPT_TOPICS = 1 << 17,  /* --snapshots, --partitions, --replicas, --retention, --dry-run */
     OPT_VERBOSE = 1 << 16, /* --verbose */
+    OPT_COLOR = 1 << 19,   /* --color */
     /* Those of whoever publishes one change set. */
     OPT_PUBLISHING =
         OPT_CONFIG | OPT_KAFKA | OPT_TOPIC | OPT_CHANGE | OPT_SENDS | OPT_TIMEOUT | OPT_JSON,

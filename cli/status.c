@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cli/commands.h"
+#include "cli/color.h"
 #include "cli/control.h"
 #include "cli/health.h"
 #include "cli/quantity.h"
@@ -317,8 +318,10 @@ static void print_warnings(const json_t *warnings)
     json_t *one;
     json_array_foreach(warnings, k, one)
     {
+        color_begin(COLOR_NOTE);
         printf("warning: ");
         text_print(stdout, json_is_string(one) ? json_string_value(one) : "");
+        color_end();
         printf("\n");
     }
     if (k > 0)
@@ -355,7 +358,10 @@ static int run_status(const struct options *o)
     } else if (!o->json && !o->check) {
         print_daemon(o, answer);
     } else if (!o->json && healthy) {
-        printf("well: the feed is live and all tiers answer\n");
+        color_begin(COLOR_GOOD);
+        printf("well: the feed is live and all tiers answer");
+        color_end();
+        printf("\n");
     }
     json_decref(warnings);
     json_decref(answer);
@@ -369,6 +375,7 @@ const struct command status_command = {
     .details =
         "What asks for attention stands on top. What the lines mean: docs/status.md.\n"
         "With --check that alone is printed, and the exit status is 5 if there is anything.\n",
-    .accepts = OPT_ORIGIN | OPT_CONTROL | OPT_STATUS | OPT_VERBOSE | OPT_TIMEOUT | OPT_JSON,
+    .accepts =
+        OPT_ORIGIN | OPT_CONTROL | OPT_STATUS | OPT_VERBOSE | OPT_COLOR | OPT_TIMEOUT | OPT_JSON,
     .run = run_status,
 };

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "cli/color.h"
 #include "cli/commands.h"
 #include "cli/control.h"
 #include "cli/name.h"
@@ -97,16 +98,6 @@ static void print_zone(const struct change_set *set)
         printf(" - ");
 }
 
-static void print_change(const struct change *change)
-{
-    char line[MAX_LINE], name[NAME_MAX_TEXT], type[TYPE_MAX_TEXT];
-    if (change_to_text(change, line, sizeof line) < 0)
-        snprintf(line, sizeof line, "%s %s %s (%zu long records)", change_op_text(change->op),
-                 name_to_text(change->name, name), type_to_text(change->type, type),
-                 change->rdata_count);
-    text_print(stdout, line);
-}
-
 static void print_set(const struct tail_message *message, const struct change_set *set,
                       const struct filter *filter)
 {
@@ -115,7 +106,7 @@ static void print_set(const struct tail_message *message, const struct change_se
             continue;
         print_place(message, set->time_us);
         print_zone(set);
-        print_change(&set->changes[k]);
+        color_print_change(&set->changes[k]);
         printf("\n");
     }
     if (set->change_count == 0) {
@@ -261,6 +252,6 @@ const struct command watch_command = {
         "Starts at the\n"
         "end of the log. Ends with SIGINT or SIGTERM, after --count, after --timeout, or with "
         "--until-end.\n",
-    .accepts = OPT_ORIGIN | OPT_KAFKA | OPT_TOPIC | OPT_WATCH | OPT_TIMEOUT | OPT_JSON,
+    .accepts = OPT_ORIGIN | OPT_KAFKA | OPT_TOPIC | OPT_WATCH | OPT_COLOR | OPT_TIMEOUT | OPT_JSON,
     .run = run_watch,
 };

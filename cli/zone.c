@@ -1,6 +1,7 @@
 /*
  * zone.c - "freshet zone": whole zones, as the log has them.
  */
+#include "cli/color.h"
 #include "cli/zone.h"
 
 #include <errno.h>
@@ -41,13 +42,16 @@ static void print_record(const struct difference *d, const struct record *record
 {
     char owner[NAME_MAX_TEXT], type[TYPE_MAX_TEXT];
     char *text = malloc(4 * UINT16_MAX + 1024);
+    color_begin(d->sign == '-' ? COLOR_BAD : COLOR_GOOD);
     if (!text || rdata_to_text(record->type, record->rdata, record->rdata_size, text,
                                4 * UINT16_MAX + 1024) < 0)
-        printf("%c %s %u %s (%u bytes)\n", d->sign, name_to_text(record->owner, owner), record->ttl,
+        printf("%c %s %u %s (%u bytes)", d->sign, name_to_text(record->owner, owner), record->ttl,
                type_to_text(record->type, type), record->rdata_size);
     else
-        printf("%c %s %u %s %s\n", d->sign, name_to_text(record->owner, owner), record->ttl,
+        printf("%c %s %u %s %s", d->sign, name_to_text(record->owner, owner), record->ttl,
                type_to_text(record->type, type), text);
+    color_end();
+    printf("\n");
     free(text);
 }
 
@@ -212,7 +216,7 @@ const struct command zone_command = {
         "  verify NAME   compare with what an --authority hands out by AXFR; exit code 1 if they "
         "differ\n"
         "  history NAME  who changed what when, in a zone or at a name and below it (--zone)\n",
-    .accepts = OPT_ORIGIN | OPT_KAFKA | OPT_TOPIC | OPT_ZONE | OPT_TIMEOUT | OPT_JSON,
+    .accepts = OPT_ORIGIN | OPT_KAFKA | OPT_TOPIC | OPT_ZONE | OPT_COLOR | OPT_TIMEOUT | OPT_JSON,
     .least = 2,
     .most = 2,
     .run = run_zone,

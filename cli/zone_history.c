@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cli/color.h"
 #include "cli/control.h"
 #include "cli/name.h"
 #include "cli/text.h"
@@ -29,17 +30,6 @@ static void print_head(const struct zone_log_entry *entry)
         printf(" %" PRIu32 " ", set->serial);
     else
         printf(" - ");
-}
-
-static void print_change(const struct change *change)
-{
-    static char line[MAX_LINE];
-    char name[NAME_MAX_TEXT], type[TYPE_MAX_TEXT];
-    if (change_to_text(change, line, sizeof line) < 0)
-        snprintf(line, sizeof line, "%s %s %s (%zu long records)", change_op_text(change->op),
-                 name_to_text(change->name, name), type_to_text(change->type, type),
-                 change->rdata_count);
-    text_print(stdout, line);
 }
 
 static void print_json(const struct zone_log_entry *entry, const struct change *change)
@@ -80,7 +70,7 @@ static bool print_entry(void *arg, const struct zone_log_entry *entry)
             continue;
         }
         print_head(entry);
-        print_change(change);
+        color_print_change(change);
         putchar('\n');
     }
     return !ferror(stdout);

@@ -90,6 +90,7 @@ MISTAKES = [
     ("freshet watch --brokers {broker} --since yesterday", 2, "a time such as 10m, or 2026-11-22T03:00:00Z"),
     ("freshet watch --brokers {broker} --last 0", 2, "is not a number from 1"),
     ("freshet watch --brokers {broker} --last 1 --from-beginning", 2, "one of them"),
+    ("freshet status --color=blue --control {socket}", 2, '--color "blue" is not one of: auto, always, never'),
     ("freshet broker --listen 0.0.0.0:9092", 2, "a loopback address with port, such as 127.0.0.1:9092"),
     ("freshet broker --listen {broker}", 1, "Address already in use"),
     # Kafka
