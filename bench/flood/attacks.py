@@ -1,7 +1,7 @@
 """What one client can do to all others: attack(server, seconds) is a process that does it for so long.
 
-Attackers have machines of their own. Here they run at the lowest priority, beside the server and those it is to serve:
-what these wait for should be the server. What an attacker came to, it says when it ends.
+Attackers have machines of their own. Here they have the processor when nobody else wants it (SCHED_IDLE), beside the server
+and those it is to serve: what these wait for should be the server. What an attacker came to, it says when it ends.
 """
 
 import os
@@ -23,7 +23,7 @@ def load(server, *options):
 
 
 def attacker(*words):
-    return subprocess.Popen(["nice", "-n", "19", *map(str, words)], stdout=subprocess.PIPE, text=True)
+    return subprocess.Popen(["chrt", "--idle", "0", *map(str, words)], stdout=subprocess.PIPE, text=True)
 
 
 def random_names(rate):
@@ -45,14 +45,15 @@ def requests(kind):
     return lambda server, seconds: _python(server.metrics_address, kind, 1, seconds)
 
 
-ALL = [  # name, attack, descriptors, whether Unbound has the like
-    ("random names, 5,000/s", random_names(5000), None, True),
-    ("random names, 20,000/s", random_names(20000), None, True),
-    ("1,000 connections, one slow query each", queries("slow", 1000), None, True),
-    ("1,000 connections that read nothing", queries("unread", 1000), None, True),
-    (f"{DESCRIPTORS} descriptors, 1,000 connections", queries("idle", 1000), DESCRIPTORS, True),
-    ("65,536 clients wait for one name", queries("one", 65536), None, True),
-    ("metrics: endless headers", requests("headers"), None, False),
-    ("metrics: endless line", requests("line"), None, False),
-    ("metrics: endless body", requests("body"), None, False),
+CACHES = ("freshet", "unbound")
+ALL = [  # name, attack, descriptors, whom it can be done to
+    ("random names, 5,000/s", random_names(5000), None, ("echo", *CACHES)),
+    ("random names, 20,000/s", random_names(20000), None, ("echo", *CACHES)),
+    ("1,000 connections, one slow query each", queries("slow", 1000), None, CACHES),
+    ("1,000 connections that read nothing", queries("unread", 1000), None, CACHES),
+    (f"{DESCRIPTORS} descriptors, 1,000 connections", queries("idle", 1000), DESCRIPTORS, CACHES),
+    ("65,536 clients wait for one name", queries("one", 65536), None, CACHES),
+    ("metrics: endless headers", requests("headers"), None, ("freshet",)),
+    ("metrics: endless line", requests("line"), None, ("freshet",)),
+    ("metrics: endless body", requests("body"), None, ("freshet",)),
 ]

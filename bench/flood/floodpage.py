@@ -8,20 +8,22 @@ import html_page
 import paths
 import table
 
-HEAD = ["attack", "server", "sent a second", "UDP: no answer", "UDP p99, calm", "attacked", "TCP: no answer", "TCP p99, calm", "attacked",
+HEAD = ["attack", "server", "sent a second", "UDP: no answer", "UDP p99, calm", "attacked", "hits: no answer", "hits' p99, calm", "attacked",
+        "TCP: no answer", "TCP p99, calm", "attacked",
         "RSS before", "most", "after", "cores", "log"]
-TITLES = {"freshet": "freshet", "unbound": "Unbound"}
+TITLES = {"echo": "echo server", "freshet": "freshet", "unbound": "Unbound"}
 
 
 def _ms(value):
-    return table.shown(value, "{:,.1f} ms")
+    return table.shown(value, "{:,.2f} ms")
 
 
 def cells(row):
     calm, attacked = row["calm"], row["attacked"]
     found = [row["attack"], TITLES[row["server"]], f"{row['sent']:,.0f}"]
-    for way in ("udp", "tcp"):
-        found += [f"{attacked[way]['failed']} of {attacked[way]['asked']}", _ms(calm[way]["p99_ms"]), _ms(attacked[way]["p99_ms"])]
+    for way in ("udp", "hit", "tcp"):
+        found += ["-"] * 3 if way not in calm else [
+            f"{attacked[way]['failed']} of {attacked[way]['asked']}", _ms(calm[way]["p99_ms"]), _ms(attacked[way]["p99_ms"])]
     return [*found, f"{row['rss_before_mib']:.0f} MiB", f"{row['rss_most_mib']:.0f} MiB",
             f"{row['rss_after_mib']:.0f} MiB", f"{row['cpu']:.2f}",
             table.shown(row["log_kib"], "{:,.0f} KiB")]
@@ -33,7 +35,7 @@ def line(row):
 
 def draw(rows):
     """Of each attack: the share of the others' queries that got no answer, and the memory, one bar a server."""
-    names = list(dict.fromkeys(row["attack"] for row in rows))
+    names = list(dict.fromkeys(row["attack"] for row in rows if row["server"] != "echo"))
     figure, plots = html_page.plt.subplots(1, 3, figsize=(11, 0.45 * len(names) + 1.2), sharey=True)
     figures = (("no answer by UDP, %", lambda row: share(row, "udp")), ("no answer by TCP, %", lambda row: share(row, "tcp")),
                ("RSS at most, MiB", lambda row: row["rss_most_mib"]))
@@ -66,7 +68,7 @@ def write(rows, cookies, picture):
     for name, content in (("flood.txt", text), ("flood.json", json.dumps({"rows": rows, "cookies": cookies}, indent=1))):
         with open(os.path.join(directory, name), "w", encoding="utf-8") as file:
             file.write(content)
-    if not rows:
+    if all(row["server"] == "echo" for row in rows):
         return
     drawn = draw(rows)
     html_page.write(os.path.join(directory, "flood.html"), "Floods", [
