@@ -86,3 +86,15 @@ step() {
         return 1
     fi
 }
+
+# each_release [RELEASE...]: check_release, which the script has, of each of them, or of all; and the end.
+each_release() {
+    [ "$(id -u)" -eq 0 ] || fail "needs root"
+    mkdir -p "$home"
+    failed=0
+    for each in ${*:-12 13}; do
+        name_of "$each" >/dev/null
+        check_release "$each" || failed=1
+    done
+    exit $failed
+}

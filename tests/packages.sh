@@ -39,11 +39,4 @@ check_release() {
         step "$1" clean make_chroot "clean-$1" && step "$1" life inside_clean "$1"
 }
 
-[ "$(id -u)" -eq 0 ] || fail "needs root"
-mkdir -p "$home"
-failed=0
-for release in ${*:-12 13}; do
-    name_of "$release" >/dev/null
-    check_release "$release" || failed=1
-done
-exit $failed
+each_release "$@"

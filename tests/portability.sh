@@ -38,8 +38,7 @@ summary() {
     case $1 in
     unit | sanitized) echo "$(grep -c PASSED "$2") programs" ;;
     integration | newest) grep -E '[0-9]+ passed' "$2" | tail -n 1 ;;
-    demo) sed -nE 's/^ *stub +([0-9.]+ ms until).*192\.0\.2\.2$/stub: \1 it answers anew/p
-        s/^ *this system ([0-9.]+ ms) of that.*/, \1 of them to load the tool/p' "$2" | tr -d '\n' ;;
+    demo) sed -nE 's/^ *stub +([0-9.]+ ms until).*192\.0\.2\.2$/stub: \1 it answers anew/p' "$2" ;;
     esac
 }
 
@@ -55,12 +54,5 @@ check_release() {
     return $bad
 }
 
-[ "$(id -u)" -eq 0 ] || fail "needs root"
 for what in $steps; do command_of "$what" >/dev/null; done
-mkdir -p "$home"
-failed=0
-for release in ${*:-12 13}; do
-    name_of "$release" >/dev/null
-    check_release "$release" || failed=1
-done
-exit $failed
+each_release "$@"

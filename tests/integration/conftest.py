@@ -12,6 +12,7 @@ import pytest
 import freshet
 import kafka_cluster
 import knot
+import pages
 import process
 import publisher as publishers
 import scripted as scripted_server
@@ -57,6 +58,22 @@ def broker(kafka):
     yield kafka
     if not kafka.process.alive():  # a test that failed half way must not take the others along
         kafka.start()
+
+
+@pytest.fixture
+def place(tmp_path):
+    """A directory where the pages' commands are run; what was started there ends with the test."""
+    made = pages.Place(tmp_path)
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def dev_broker(place):
+    """The address of a `freshet broker`, with the topic dns.updates."""
+    address = f"127.0.0.1:{process.free_port()}"
+    place.start(f"build/freshet broker --listen {address}", ready=f"bootstrap {address}")
+    return address
 
 
 @pytest.fixture(scope="session")

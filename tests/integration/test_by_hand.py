@@ -4,16 +4,8 @@ import os
 
 import freshet
 import process
-import pytest
-from pages import Place, blocks, commands, replaced, section
+from pages import blocks, commands, replaced, section
 from process import eventually
-
-
-@pytest.fixture
-def place(tmp_path):
-    made = Place(tmp_path)
-    yield made
-    made.stop()
 
 
 def test_by_hand(place, scripted):

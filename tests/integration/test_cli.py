@@ -9,7 +9,6 @@ import pytest
 
 import freshet
 import process
-from pages import Place
 from query import ask
 
 ZONE = "example.com."
@@ -21,25 +20,10 @@ def cli():
 
 
 @pytest.fixture
-def place(tmp_path):
-    made = Place(tmp_path)
-    yield made
-    made.stop()
-
-
-@pytest.fixture
-def broker(place):
-    """The address of a dev broker with the topic dns.updates."""
-    address = f"127.0.0.1:{process.free_port()}"
-    place.start(f"build/freshet broker --listen {address}", ready=f"bootstrap {address}")
-    return address
-
-
-@pytest.fixture
-def log(cli, broker):
+def log(cli, dev_broker):
     """All that is in the log: log(count) -> change sets."""
     def read(count):
-        shown = cli("watch", "--brokers", broker, "--from-beginning", "--count", count, "--json", "--timeout", "10")
+        shown = cli("watch", "--brokers", dev_broker, "--from-beginning", "--count", count, "--json", "--timeout", "10")
         assert shown.code == 0, shown.stderr
         return [json.loads(line)["set"] for line in shown.stdout.splitlines()]
     return read
@@ -49,12 +33,12 @@ def ops(change_set):
     return [(change["op"], change["name"]) for change in change_set["changes"]]
 
 
-def test_several_rrsets_are_one_set(cli, broker, log):
+def test_several_rrsets_are_one_set(cli, dev_broker, log):
     done = cli("set", "a.example.com.", "3600", "IN", "A", "192.0.2.1", "192.0.2.2", "+", "b.example.com", "TXT", "60", '"x" "y"',
-               "--brokers", broker, "--zone", ZONE)
+               "--brokers", dev_broker, "--zone", ZONE)
     assert done.code == 0 and done.stdout.splitlines()[1:] == [
         "  SET a.example.com. 3600 A 192.0.2.1, 192.0.2.2", '  SET b.example.com. 60 TXT "x" "y"']
-    assert cli("flush", "a.example.com", "b.example.com", "--brokers", broker, "--zone", ZONE).code == 0
+    assert cli("flush", "a.example.com", "b.example.com", "--brokers", dev_broker, "--zone", ZONE).code == 0
     first, second = log(2)
     assert [change["rdata"] for change in first["changes"]] == [["192.0.2.1", "192.0.2.2"], ['"x" "y"']]
     assert ops(second) == [("FLUSH", "a.example.com."), ("FLUSH", "b.example.com.")]
@@ -65,18 +49,18 @@ def test_a_dry_run_needs_no_brokers_and_shows_the_message(cli):
     assert done.code == 0 and ops(json.loads(done.stdout)) == [("SET", "a.example.com.")]
 
 
-def test_nsupdate_from_a_file(cli, broker, log, tmp_path):
+def test_nsupdate_from_a_file(cli, dev_broker, log, tmp_path):
     path = tmp_path / "updates"
     path.write_text("".join(f"update delete h{k}.example.com A\nupdate add h{k}.example.com 60 A 192.0.2.{k}\nsend\n"
                             for k in range(100)))
-    done = cli("publish", path, "--brokers", broker, "--zone", ZONE)
+    done = cli("publish", path, "--brokers", dev_broker, "--zone", ZONE)
     assert done.code == 0 and done.stdout.count("published 2 changes of example.com. to dns.updates[") == 100
     sets = log(100)
     assert [ops(one) for one in sets] == [[("DEL", f"h{k}.example.com."), ("ADD", f"h{k}.example.com.")] for k in range(100)]
 
 
-def test_json_from_a_pipe_is_published_as_it_comes(broker):
-    with subprocess.Popen([freshet.program("freshet"), "publish", "-", "--brokers", broker], stdin=subprocess.PIPE,
+def test_json_from_a_pipe_is_published_as_it_comes(dev_broker):
+    with subprocess.Popen([freshet.program("freshet"), "publish", "-", "--brokers", dev_broker], stdin=subprocess.PIPE,
                           stdout=subprocess.PIPE, text=True, env=freshet.environment()) as publisher:
         for name in ("a", "b"):
             print(json.dumps({"zone": ZONE, "changes": [{"op": "DEL", "name": f"{name}.{ZONE}"}]}), file=publisher.stdin,
@@ -86,10 +70,10 @@ def test_json_from_a_pipe_is_published_as_it_comes(broker):
         assert publisher.wait(20) == 0
 
 
-def test_nothing_of_a_file_is_published_unless_all_is_good(cli, broker, log, tmp_path):
+def test_nothing_of_a_file_is_published_unless_all_is_good(cli, dev_broker, log, tmp_path):
     path = tmp_path / "updates"
     path.write_text("del a.example.com\nsend\nadd b.example.com 60 A 192.0.2.256\nsend\n")
-    options = "--brokers", broker, "--zone", ZONE
+    options = "--brokers", dev_broker, "--zone", ZONE
     done = cli("publish", path, *options)
     assert done.code == 2 and done.stdout == "" and f"{path}:3: RDATA 1 \"192.0.2.256\"" in done.stderr
     path.write_text("del a.example.com\n")
@@ -101,9 +85,9 @@ def test_nothing_of_a_file_is_published_unless_all_is_good(cli, broker, log, tmp
 
 
 @pytest.mark.parametrize("command", ["set a.example.com. 60 A 192.0.2.1 --zone example.com", "watch --timeout 2"])
-def test_a_topic_that_is_not_there_is_not_made(cli, broker, command):
+def test_a_topic_that_is_not_there_is_not_made(cli, dev_broker, command):
     for _ in range(2):
-        done = cli(*command.split(), "--brokers", broker, "--topic", "dns.update")
+        done = cli(*command.split(), "--brokers", dev_broker, "--topic", "dns.update")
         assert done.code == 1 and "topic dns.update: the brokers have no such topic" in done.stderr
 
 
@@ -170,10 +154,10 @@ def test_a_default_configuration(cli, monkeypatch, tmp_path):
 # --- a daemon's health
 
 
-def test_health_and_drained_by(cli, scripted, freshetd, broker):
+def test_health_and_drained_by(cli, scripted, freshetd, dev_broker):
     scripted.set("www.example.com.", "A", "192.0.2.1")
     config = freshet.stub([scripted], workers=1)
-    config["feed"] = {"brokers": broker, "zones": [ZONE], "settle": "0s"}
+    config["feed"] = {"brokers": dev_broker, "zones": [ZONE], "settle": "0s"}
     daemon = freshetd(config)
     at = "--control", daemon.control_path
     process.eventually(lambda: cli("status", "--check", *at).code == 0, within=20)
@@ -233,8 +217,8 @@ def test_no_such_word_of_topic(cli):
 # --- watch
 
 
-def test_watch_shows_what_is_asked_for(cli, broker):
-    at = "--brokers", broker
+def test_watch_shows_what_is_asked_for(cli, dev_broker):
+    at = "--brokers", dev_broker
     for name in ("a.example.com", "b.example.com", "a.example.org"):
         assert cli("del", name, "--zone", name[2:], *at).code == 0
     assert cli("set", "a.example.com", "60", "A", "192.0.2.1", "+", "b.example.com", "60", "A", "192.0.2.1",

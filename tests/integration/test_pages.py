@@ -14,7 +14,7 @@ import pytest
 import freshet
 import kafka_cluster
 import process
-from pages import Place, blocks, section
+from pages import blocks, section
 from process import eventually
 
 ROOT = process.ROOT
@@ -200,18 +200,9 @@ def test_freshetd_takes_and_refuses_the_same(fresh_topic, freshetd, scripted):
 
 
 @pytest.fixture
-def place(tmp_path):
-    made = Place(tmp_path)
-    yield made
-    made.stop()
-
-
-@pytest.fixture
-def watched(place):
-    """An embedded broker, and what is published there: (its address, what the watcher has printed)."""
-    address = f"127.0.0.1:{process.free_port()}"
-    place.start(f"build/freshet broker --listen {address}", ready=f"bootstrap {address}")
-    return address, place.start(f"build/freshet watch --brokers {address}", ready="watching")
+def watched(place, dev_broker):
+    """The dev broker, and what is published there: (its address, what the watcher has printed)."""
+    return dev_broker, place.start(f"build/freshet watch --brokers {dev_broker}", ready="watching")
 
 
 def came(said, record):

@@ -5,26 +5,11 @@ import re
 
 import freshet
 import process
-import pytest
-from pages import Place, blocks, commands, replaced, section
+from pages import blocks, commands, replaced, section
 from process import eventually
 from query import addresses, ask
 
 NAME = "www.example.com."
-
-
-@pytest.fixture
-def place(tmp_path):
-    made = Place(tmp_path)
-    yield made
-    made.stop()
-
-
-@pytest.fixture
-def broker(place):
-    address = f"127.0.0.1:{process.free_port()}"
-    place.start(f"build/freshet broker --listen {address}", ready=f"bootstrap {address}")
-    return address
 
 
 def authority(scripted):
@@ -38,12 +23,12 @@ def live(place, config):
     return status["feed"]["state"] == "live"
 
 
-def test_run_it(place, broker, scripted):
+def test_run_it(place, dev_broker, scripted):
     text = section("## Run it").split("\n### ")[0]
     [config], [start, publish] = blocks(text, "yaml"), blocks(text, "sh")
     port = process.free_port()
     place.write("stub.yaml", replaced(
-        config, broker=("kafka.example.com:9092", broker), listen=("127.0.0.1:53", f"127.0.0.1:{port}"),
+        config, broker=("kafka.example.com:9092", dev_broker), listen=("127.0.0.1:53", f"127.0.0.1:{port}"),
         listen6=(', "[::1]:53"', ""), network=('"192.0.2.1", "[2001:db8::1]"', '"127.0.0.1:9"'),
         authority=("192.0.2.53", authority(scripted))))
     [daemon] = commands(start)
@@ -62,14 +47,14 @@ def test_run_it(place, broker, scripted):
     assert addresses(ask(("127.0.0.1", port), NAME)) == ["192.0.2.7"]
 
 
-def test_a_parent_and_its_child(place, broker, scripted):
+def test_a_parent_and_its_child(place, dev_broker, scripted):
     """As the README has it: `parent` here, and `position_for` there."""
     text = section("## Run it")
     [config] = blocks(text, "yaml")
     parent = re.search(r"`(upstream: \{ parent: \[\"10\.0\.0\.53\"\] \})`", text)[1]
     position = re.search(r"`(position_for: \[)ADDRESS OF THIS MACHINE\]`", text)[1] + "127.0.0.1]"
     ports = process.free_port(), process.free_port()
-    own = {"broker": ("kafka.example.com:9092", broker), "listen6": (', "[::1]:53"', "")}
+    own = {"broker": ("kafka.example.com:9092", dev_broker), "listen6": (', "[::1]:53"', "")}
     place.write("parent.yaml", replaced(
         config, **own, control=("./stub.sock", "./parent.sock"), listen=("127.0.0.1:53", f"127.0.0.1:{ports[0]}"),
         network=('"192.0.2.1", "[2001:db8::1]"', '"127.0.0.1:9"'), authority=("192.0.2.53", authority(scripted))
@@ -86,14 +71,14 @@ def test_a_parent_and_its_child(place, broker, scripted):
     assert tier["parent_no_position"] == 0
 
 
-def test_moving_an_address(place, broker, scripted):
+def test_moving_an_address(place, dev_broker, scripted):
     """Whether the command is one: what it does is test_move.py's."""
     [config] = blocks(section("## Run it"), "yaml")
     [block] = blocks(section("## Moving an address", "docs/operate.md"), "sh")
     port = process.free_port()
     server = authority(scripted)
     place.write("stub.yaml", replaced(
-        config, broker=("kafka.example.com:9092", broker), listen=("127.0.0.1:53", f"127.0.0.1:{port}"),
+        config, broker=("kafka.example.com:9092", dev_broker), listen=("127.0.0.1:53", f"127.0.0.1:{port}"),
         listen6=(', "[::1]:53"', ""), network=('"192.0.2.1", "[2001:db8::1]"', '"127.0.0.1:9"'),
         authority=("192.0.2.53", server)))
     place.write("zone.sh", "#!/bin/sh\n", mode=0o755)
