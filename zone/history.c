@@ -7,12 +7,22 @@
 
 #include "zone/serial.h"
 
+/*
+ * Changes under the serial that the last version came to, to go with the next. They are made one of when that comes, or
+ * when there is no room for more: to do it with each would cost as much as there are, each time.
+ */
+struct pending {
+    struct zone_version **each;
+    size_t count, room, bytes;
+};
+
 struct zone_history {
     pthread_mutex_t lock;
     size_t max_bytes, bytes;
     struct zone_version **each; /* room for `room`; those from `first` on are there */
     size_t first, count, room;
-    struct zone_version *pending; /* changes under the serial that the last one came to */
+    struct pending pending;
+    bool incomplete; /* of what changed under the present serial some is forgotten: no way leads on from it */
 };
 
 int zone_history_new(size_t max_bytes, struct zone_history **ret_history)
@@ -36,12 +46,20 @@ static void drop_first(struct zone_history *history)
         history->first = 0;
 }
 
+static void pending_clear(struct pending *pending)
+{
+    for (size_t i = 0; i < pending->count; i++)
+        zone_version_release(pending->each[i]);
+    free(pending->each);
+    *pending = (struct pending){.count = 0};
+}
+
 static void forget_all(struct zone_history *history)
 {
     while (history->count > 0)
         drop_first(history);
-    zone_version_release(history->pending);
-    history->pending = NULL;
+    pending_clear(&history->pending);
+    history->incomplete = false;
 }
 
 void zone_history_free(struct zone_history *history)
@@ -107,26 +125,60 @@ static int append(struct zone_history *history, struct zone_version *version)
     return 0;
 }
 
+/* Takes the version over. */
+static int pending_add(struct pending *pending, struct zone_version *version)
+{
+    if (pending->count == pending->room) {
+        size_t room = pending->room * 2 + 16;
+        struct zone_version **each = realloc(pending->each, room * sizeof(struct zone_version *));
+        if (!each) {
+            zone_version_release(version);
+            return ERR_MEMORY;
+        }
+        pending->each = each;
+        pending->room = room;
+    }
+    pending->each[pending->count++] = version;
+    pending->bytes += zone_version_bytes(version);
+    return 0;
+}
+
+/* All of them as one, which is the caller's; none is left. */
+static int pending_merge(struct pending *pending, struct zone_version **ret_version)
+{
+    int error = zone_version_merge(pending->each, pending->count, ret_version);
+    pending_clear(pending);
+    return error;
+}
+
+/* Half of the room must be free after that, so that it is not done again soon. */
+static int pending_shrink(struct pending *pending, size_t max_bytes)
+{
+    struct zone_version *all;
+    if (pending->bytes <= max_bytes)
+        return 0;
+    int error = pending_merge(pending, &all);
+    if (error == 0)
+        error = pending_add(pending, all);
+    return error == 0 && pending->bytes > max_bytes / 2 ? ERR_TOO_LARGE : error;
+}
+
 /* Takes the version over, with what is pending before it. */
 static int take(struct zone_history *history, struct zone_version *version)
 {
-    if (history->pending) {
-        struct zone_version *both, *parts[] = {history->pending, version};
-        int error = zone_version_merge(parts, 2, &both);
+    bool same_serial = version->from == version->to;
+    if (history->incomplete) {
+        history->incomplete = same_serial;
         zone_version_release(version);
-        if (error < 0)
-            return error;
-        zone_version_release(history->pending);
-        history->pending = NULL;
-        version = both;
-    }
-    if (version->from == version->to && zone_version_bytes(version) <= history->max_bytes) {
-        history->pending = version;
         return 0;
     }
-    if (version->from == version->to) {
-        zone_version_release(version);
-        return ERR_TOO_LARGE;
+    if (same_serial || history->pending.count > 0) {
+        int error = pending_add(&history->pending, version);
+        if (error < 0 || same_serial)
+            return error < 0 ? error : pending_shrink(&history->pending, history->max_bytes);
+        error = pending_merge(&history->pending, &version);
+        if (error < 0)
+            return error;
     }
     int error = append(history, version);
     if (error < 0)
@@ -134,28 +186,24 @@ static int take(struct zone_history *history, struct zone_version *version)
     return error;
 }
 
-/* Whether the one state is a version behind the other. */
-static bool follows(const struct zone_state *before, const struct zone_state *after)
-{
-    uint32_t from, to;
-    return zone_serial(before, &from) && zone_serial(after, &to) &&
-           (from == to || serial_is_newer(to, from));
-}
-
 int zone_history_note(struct zone_history *history, const struct zone_state *before,
                       const struct zone_state *after)
 {
     struct zone_version *version = NULL;
+    uint32_t from, to;
+    bool known = zone_serial(before, &from) && zone_serial(after, &to);
     int error = ERR_TOO_LARGE;
-    if (follows(before, after))
+    if (known && (from == to || serial_is_newer(to, from)))
         error = zone_version_between(before, after, history->max_bytes, &version);
     if (error == ERR_NOT_FOUND)
         return 0;
     pthread_mutex_lock(&history->lock);
     if (error == 0)
         error = take(history, version);
-    if (error < 0)
+    if (error < 0) {
         forget_all(history);
+        history->incomplete = known && from == to;
+    }
     pthread_mutex_unlock(&history->lock);
     return error == ERR_TOO_LARGE ? 0 : error;
 }

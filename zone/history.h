@@ -3,7 +3,8 @@
  *
  * The writer notes each version before it commits it, so that whoever sees a state finds the way to it here. What does
  * not fit any more is forgotten from the old end: whoever is further behind gets the whole zone. Records that changed
- * under a serial that did not (a change published by hand) go with the next version that has another one.
+ * under a serial that did not (a change published by hand) go with the next version that has another one; where some of
+ * them did not fit, that version is left out, as it would not be all that is new.
  *
  * One writer, readers of any thread; a lock is held for as long as it takes to copy the pointers.
  */

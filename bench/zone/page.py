@@ -23,7 +23,7 @@ def _by_server(rows, key, way=None):
 def columns(result):
     """title -> (server -> value, how it is written), of what was measured."""
     parts = result["parts"]
-    lookups = parts.get("lookups", [])
+    lookups, changes = parts.get("lookups", []), parts.get("changes", [])
     return {
         "loaded in, s": (_by_server(parts.get("load", []), "seconds"), "{:.2f}"),
         "CPU of that, s": (_by_server(parts.get("load", []), "cpu_s"), "{:.2f}"),
@@ -32,6 +32,8 @@ def columns(result):
         "CPU of one, us": (_by_server(lookups, "cpu_us", "cold"), "{:.2f}"),
         "with RD, through the cache": (_by_server(lookups, "qps", "cold, RD"), "{:,.0f}"),
         "cached": (_by_server(lookups, "qps", "cached"), "{:,.0f}"),
+        "changes/s, each a version": (_by_server(changes, "changes_per_s", "1 a set"), "{:,.0f}"),
+        "changes/s, 1,000 a version": (_by_server(changes, "changes_per_s", "1000 a set"), "{:,.0f}"),
     }
 
 
@@ -56,9 +58,6 @@ def _tables(result):
     rows = [["", *found]] + [[result["titles"].get(server, server), *[shown(values.get(server), form)
                                                                     for values, form in found.values()]] for server in ORDER]
     yield markdown(rows)
-    if "changes" in result["parts"]:
-        yield markdown([["changes a set", "changes/s", "CPU of one, us"], *[
-            [str(row["per_set"]), shown(row["changes_per_s"]), f"{row['cpu_us']:.2f}"] for row in result["parts"]["changes"]]])
     yield "\n".join(f"{'met' if met else 'MISSED'}: {sentence}" for sentence, met in bars(result))
 
 

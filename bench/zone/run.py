@@ -10,7 +10,9 @@
     lookups    each name once in any order, so that no cache has it: queries without RD, which freshetd answers from
                the zone (`authoritative`); and with RD, which it answers through its cache, a miss each. Then names
                that are cached. A server on one core, who asks on the other, one load program for all
-    changes    change sets that wait in the log, applied by freshetd on one core: of one change, and of 1,000
+    changes    change sets that wait in the log, applied by freshetd on one core: of one change, and of 1,000; beside
+               the same as an IXFR of as many versions, made beforehand, to the others as secondaries on that core: from
+               NOTIFY to the last serial
 
 Memory is PSS without what is mapped from files, of all processes of a server.
 
@@ -41,7 +43,8 @@ import page  # noqa: E402
 import peers  # noqa: E402
 import process  # noqa: E402
 import usage  # noqa: E402
-from servers import ZONE, FromFile, FromSnapshot, memory  # noqa: E402
+from primary import Primary  # noqa: E402
+from servers import ZONE, FromFile, FromSnapshot, memory, serial  # noqa: E402
 
 PARTS = ["load", "memory", "lookups", "changes"]
 OTHERS = ["knot", "nsd"]
@@ -157,29 +160,46 @@ def lookups_part(bench):
     return rows
 
 
-def applied(bench, server, per_set, sets):
-    """The log is filled while the process is stopped; changes a second from then on."""
-    before = server.streamed()["offset"]
-    server.daemon.pause()
-    try:
-        subprocess.run([freshet.program("apply/flood"), f"--brokers={bench.stock.updates.bootstrap}",
-                        f"--topic={bench.stock.updates.name}", f"--zone={ZONE}", f"--sets={sets}", f"--per-set={per_set}",
-                        "--names=1000000"], stdout=subprocess.DEVNULL, check=True, timeout=120)
-    finally:
-        cpu, began = usage.cpu_seconds(server.pid), time.monotonic()
-        server.daemon.resume()
-    process.eventually(lambda: server.streamed()["offset"] >= before + sets, within=120, what="all is applied")
+def of_changes(server, per_set, sets, begin, done):
+    """begin() sets it off; changes a second until done()."""
+    cpu, began = measure.cpu_seconds(server.pid), time.monotonic()
+    begin()
+    process.eventually(done, within=300, what="all is applied", every=0.02)
     passed = time.monotonic() - began
-    return {"per_set": per_set, "changes_per_s": per_set * sets / passed,
-            "cpu_us": 1e6 * (usage.cpu_seconds(server.pid) - cpu) / (per_set * sets)}
+    row = {"server": server.key, "way": f"{per_set} a set", "changes_per_s": per_set * sets / passed,
+           "cpu_us": 1e6 * (measure.cpu_seconds(server.pid) - cpu) / (per_set * sets)}
+    say(f"  {server.key}, {row['way']}: {row['changes_per_s']:,.0f} changes/s, {row['cpu_us']:.2f} us of CPU each")
+    return row
+
+
+def from_log(bench, per_set, sets):
+    """The log is filled while the process is stopped."""
+    with running("freshet", bench.stock, SERVER_CORE) as server:
+        last = server.streamed()["offset"] + sets
+        server.daemon.pause()
+        try:
+            subprocess.run([freshet.program("apply/flood"), f"--brokers={bench.stock.updates.bootstrap}",
+                            f"--topic={bench.stock.updates.name}", f"--zone={ZONE}", f"--sets={sets}", f"--per-set={per_set}",
+                            "--names=1000000"], stdout=subprocess.DEVNULL, check=True, timeout=120)
+        except BaseException:
+            server.daemon.resume()
+            raise
+        return of_changes(server, per_set, sets, server.daemon.resume, lambda: server.streamed()["offset"] >= last)
+
+
+def from_transfer(bench, key, per_set, sets):
+    with contextlib.closing(Primary(ZONE, sets, per_set)) as primary, \
+            contextlib.closing(FromFile(key, bench.stock.path, SERVER_CORE, primary.port)) as server:
+        primary.say_all()
+        return of_changes(server, per_set, sets, lambda: primary.notify(server.address),
+                          lambda: serial(server.address) == primary.last)
 
 
 def changes_part(bench):
     rows = []
     for per_set, sets in ((1, bench.args.changes), (1000, bench.args.changes // 500)):
-        with running("freshet", bench.stock, SERVER_CORE) as server:
-            rows.append(applied(bench, server, per_set, sets))
-        say(f"  {per_set} a set: {rows[-1]['changes_per_s']:,.0f} changes/s, {rows[-1]['cpu_us']:.2f} us of CPU each")
+        rows.append(from_log(bench, per_set, sets))
+        rows += [from_transfer(bench, key, per_set, sets) for key in bench.servers]
     return rows
 
 

@@ -17,12 +17,20 @@ import usage
 ZONE = "bench.example.com."
 LOADED_WITHIN = 120
 
-KNOT = knot.SERVER + """zone:
+KNOT = knot.SERVER + """remote:
+  - id: primary
+    address: 127.0.0.1@{primary}
+acl:
+  - id: notify
+    address: 127.0.0.1
+    action: notify
+zone:
   - domain: {zone}
     file: {file}
     journal-content: none
     zonefile-sync: -1
-"""
+{follows}"""
+KNOT_FOLLOWS = "    master: primary\n    acl: notify\n"
 
 NSD = """server:
     ip-address: 127.0.0.1@{port}
@@ -33,6 +41,7 @@ NSD = """server:
     zonelistfile: "{directory}/zone.list"
     xfrdfile: "{directory}/xfrd.state"
     xfrdir: "{directory}"
+    xfrd-reload-timeout: 0
     zonesdir: "{directory}"
     minimal-responses: yes
     rrl-ratelimit: 0
@@ -43,23 +52,28 @@ remote-control:
 zone:
     name: "{zone}"
     zonefile: "{file}"
-"""
+{follows}"""
+NSD_FOLLOWS = "    request-xfr: 127.0.0.1@{primary} NOKEY\n    allow-notify: 127.0.0.1 NOKEY\n"
 
-# title, program, configuration, arguments
-PROGRAMS = {"knot": ("Knot DNS", "knotd", KNOT, ("-c", "{directory}/conf")),
-            "nsd": ("NSD", "nsd", NSD, ("-d", "-c", "{directory}/conf"))}
+# title, program, configuration, what it has as a secondary, arguments
+PROGRAMS = {"knot": ("Knot DNS", "knotd", KNOT, KNOT_FOLLOWS, ("-c", "{directory}/conf")),
+            "nsd": ("NSD", "nsd", NSD, NSD_FOLLOWS, ("-d", "-c", "{directory}/conf"))}
 peers.PROGRAMS["nsd"] = ("NSD", "nsd", "conf", NSD, (), "-v")
 
 
-def has_zone(address):
-    """Whether it answers from the zone, with authority."""
+def serial(address):
+    """Of the zone, answered with authority; None if it is not."""
     query = dns.message.make_query(ZONE, "SOA")
     query.flags = 0
     try:
         reply = dns.query.udp(query, address[0], timeout=0.5, port=address[1])
     except (dns.exception.DNSException, OSError):
-        return False
-    return bool(reply.answer) and bool(reply.flags & dns.flags.AA)
+        return None
+    return reply.answer[0][0].serial if reply.answer and reply.flags & dns.flags.AA else None
+
+
+def has_zone(address):
+    return serial(address) is not None
 
 
 def memory(server):
@@ -68,11 +82,12 @@ def memory(server):
 
 
 class FromFile(peers.Child):
-    """Knot or NSD."""
+    """Knot or NSD; the secondary of a primary (its port), if there is one."""
 
-    def __init__(self, key, path, cores=None):
-        self.title, program, self._config, argv = PROGRAMS[key]
-        self.key, self._path = key, path
+    def __init__(self, key, path, cores=None, primary=None):
+        self.title, program, self._config, follows, argv = PROGRAMS[key]
+        self.key, self._path, self._primary = key, path, primary
+        self._follows = follows.format(primary=primary) if primary else ""
         self._began = time.monotonic()
         super().__init__(key, [peers.find(program), *argv], cores=cores, ready=lambda: has_zone(self.address))
         self.loaded_s = time.monotonic() - self._began
@@ -80,7 +95,8 @@ class FromFile(peers.Child):
     def _prepare(self):
         os.mkdir(os.path.join(self.directory, "db"))
         with open(os.path.join(self.directory, "conf"), "w", encoding="ascii") as file:
-            file.write(self._config.format(directory=self.directory, port=self.address[1], zone=ZONE, file=self._path))
+            file.write(self._config.format(directory=self.directory, port=self.address[1], zone=ZONE, file=self._path,
+                                           primary=self._primary or 1, follows=self._follows))
         self._began = time.monotonic()
 
 

@@ -257,6 +257,39 @@ static void whole(uint32_t serial)
     transfer_end(transfer);
 }
 
+/* What comes to nothing takes no room, however often. */
+static void changes_without_a_serial_may_go_back_and_forth(void **state)
+{
+    (void)state;
+    enum { ROOM = 2000, TIMES = 200 };
+    start_large(ROOM);
+    for (unsigned i = 0; i < TIMES; i++) {
+        change("+a.example. 60 A 192.0.2.3");
+        change("-a.example. 60 A 192.0.2.3");
+    }
+    change("-" SOA(1) "+" SOA(2) "+c.example. 60 A 192.0.2.3");
+    is(begin_ixfr(1, false), SOA(2) SOA(1) SOA(2) "c.example. 60 A 192.0.2.3\n" SOA(2));
+    stop();
+}
+
+/* A version that has not all that is new is none: who has the one before it gets the zone. */
+static void changes_without_a_serial_that_do_not_fit(void **state)
+{
+    (void)state;
+    enum { ROOM = 2000, CHANGES = 100 };
+    start_large(ROOM);
+    for (unsigned i = 0; i < CHANGES; i++) {
+        char line[80];
+        snprintf(line, sizeof line, "+x%u.example. 60 A 192.0.2.3", i);
+        change(line);
+    }
+    change("-" SOA(1) "+" SOA(2) "+c.example. 60 A 192.0.2.3");
+    change("-" SOA(2) "+" SOA(3) "+d.example. 60 A 192.0.2.3");
+    whole(1);
+    is(begin_ixfr(2, false), SOA(3) SOA(2) SOA(3) "d.example. 60 A 192.0.2.3\n" SOA(3));
+    stop();
+}
+
 /* Nobody wants to be sent more than the zone. */
 static void differences_larger_than_the_zone_are_not_sent(void **state)
 {
@@ -480,6 +513,8 @@ int main(void)
         cmocka_unit_test(versions_go_out_one_by_one),
         cmocka_unit_test(a_ttl_and_a_whole_name),
         cmocka_unit_test(changes_without_a_serial_wait_for_one),
+        cmocka_unit_test(changes_without_a_serial_may_go_back_and_forth),
+        cmocka_unit_test(changes_without_a_serial_that_do_not_fit),
         cmocka_unit_test(differences_larger_than_the_zone_are_not_sent),
         cmocka_unit_test(who_is_up_to_date_gets_one_soa),
         cmocka_unit_test(without_history_it_is_the_whole_zone),
