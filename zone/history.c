@@ -22,7 +22,8 @@ struct zone_history {
     struct zone_version **each; /* room for `room`; those from `first` on are there */
     size_t first, count, room;
     struct pending pending;
-    bool incomplete; /* of what changed under the present serial some is forgotten: no way leads on from it */
+    bool
+        incomplete; /* of what changed under the present serial some is forgotten: no way leads on from it */
 };
 
 int zone_history_new(size_t max_bytes, struct zone_history **ret_history)
