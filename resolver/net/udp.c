@@ -42,6 +42,7 @@ struct late {
     struct client client;
     uint8_t control[CONTROL_SIZE] __attribute__((aligned(8)));
     struct iovec iov;
+    bool at_once; /* it was not waited for, but for its turn */
 };
 
 /*
@@ -136,9 +137,12 @@ static void send_batch(struct udp_listener *listener, struct mmsghdr *out, size_
 static void count_late(struct udp_listener *listener)
 {
     const struct micro now = micro_now();
-    for (size_t i = 0; i < listener->late_count; i++)
-        histogram_add(&listener->tier_worker->waited,
-                      micro_between(listener->late[i].client.asked, now), 1);
+    for (size_t i = 0; i < listener->late_count; i++) {
+        const struct late *late = &listener->late[i];
+        histogram_add(late->at_once ? &listener->tier_worker->at_once
+                                    : &listener->tier_worker->waited,
+                      micro_between(late->client.asked, now), 1);
+    }
 }
 
 /* The end of the loop's iteration: event_active() put it behind all that was ready then. */
@@ -153,12 +157,11 @@ static void flush(evutil_socket_t fd, short what, void *arg)
     listener->late_count = 0;
 }
 
-static void send_later(const struct client *client, const uint8_t *bytes, size_t size)
+static void queue(const struct client *client, const uint8_t *bytes, size_t size, bool at_once)
 {
     struct udp_listener *listener = client->endpoint;
     if (size > DNS_EDNS_UDP)
         return; /* past the limit of every shape */
-    query_tell_waited(listener->tier_worker, client, bytes, size);
     if (listener->late_count == UDP_BATCH)
         flush(-1, 0, listener);
     if (listener->late_count == 0)
@@ -167,9 +170,17 @@ static void send_later(const struct client *client, const uint8_t *bytes, size_t
     struct msghdr *header = &listener->late_out[listener->late_count++].msg_hdr;
     memcpy(late->reply, bytes, size);
     late->client = *client;
+    late->at_once = at_once;
     late->iov = (struct iovec){late->reply, size};
     *header = (struct msghdr){.msg_iov = &late->iov, .msg_iovlen = 1};
     address_reply(header, &late->client, late->control);
+}
+
+static void send_later(const struct client *client, const uint8_t *bytes, size_t size)
+{
+    const struct udp_listener *listener = client->endpoint;
+    query_tell_waited(listener->tier_worker, client, bytes, size);
+    queue(client, bytes, size, false);
 }
 
 static void hold(void *endpoint)
@@ -266,7 +277,7 @@ static void ask(struct udp_listener *listener, const struct query_input *input,
     uint8_t reply[DNS_EDNS_UDP];
     const size_t size = query_ask(listener->tier_worker, input, read, reply);
     if (size > 0)
-        send_later(input->client, reply, size);
+        queue(input->client, reply, size, true);
 }
 
 static void ask_held_back(struct udp_listener *listener, struct held_back *query)
@@ -362,10 +373,14 @@ static bool read_batch(struct udp_listener *listener, uint64_t *us)
         replies += size > 0;
     }
     send_batch(listener, listener->out, replies);
+    struct micro then = micro_now();
+    histogram_add(&listener->tier_worker->at_once, micro_between(now, then), replies); /* as one */
     for (size_t k = 0; k < misses; k++)
         ask_in_turn(listener, missed[k], now);
     renew_slots(listener, count);
-    *us += micro_between(now, micro_now());
+    if (misses > 0)
+        then = micro_now();
+    *us += micro_between(now, then);
     return count == UDP_BATCH;
 }
 

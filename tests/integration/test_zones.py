@@ -346,3 +346,14 @@ def test_many_parts(freshetd, log, scripted):
     wait_state(daemon, "live")
     assert streamed(daemon)["records"] == 11
     assert scripted.count() == 0
+
+
+def test_its_answers_are_told_and_timed_once(freshetd, log, scripted):
+    daemon = freshetd({**config(log, scripted), "query_log": "questions"})
+    wait_state(daemon, "live")
+    for tcp in (False, True):
+        ask(daemon, "www.example.com.", "A" if tcp else "AAAA", tcp=tcp)
+    lines = [line.split(" msg=query ", 1)[1] for line in daemon.log.splitlines() if " msg=query " in line]
+    assert [line.split()[1:4:2] for line in lines] == [["name=www.example.com.", "from=zone"]] * 2
+    assert daemon.metric("freshet_answer_seconds_count", way="at_once") == 2
+    assert daemon.metric("freshet_answer_seconds_count", way="waited") == 0
