@@ -38,21 +38,26 @@ static bool check_zone(const struct options *o, const uint8_t *name, const uint8
     return false;
 }
 
-/* The longest of the configuration's zones; false when NAME lies in none. */
-static bool longest_zone(const struct config_feed *feed, const uint8_t *name,
-                         uint8_t ret_zone[NAME_MAX_SIZE])
+/* Takes a zone that NAME lies in if it is longer than the best one before it. */
+static void take_longer(const char *text, const uint8_t *name, size_t *best,
+                        uint8_t ret_zone[NAME_MAX_SIZE])
 {
     uint8_t zone[NAME_MAX_SIZE];
+    const int got = text ? name_from_text(text, zone) : -1;
+    if (got <= (int)*best || !name_is_within(name, zone))
+        return;
+    *best = (size_t)got;
+    name_lower(zone, *best, ret_zone);
+}
+
+bool draft_longest_zone(const struct config *config, const uint8_t *name,
+                        uint8_t ret_zone[NAME_MAX_SIZE])
+{
     size_t best = 0;
-    for (size_t k = 0; k < feed->zone_count; k++) {
-        const int got = name_from_text(feed->zones[k], zone);
-        if (got <= (int)best || !name_is_within(name, zone))
-            continue;
-        const size_t size = (size_t)got;
-        name_lower(zone, size, zone);
-        best = size;
-        memcpy(ret_zone, zone, size);
-    }
+    for (size_t k = 0; config->feed && k < config->feed->zone_count; k++)
+        take_longer(config->feed->zones[k], name, &best, ret_zone);
+    for (size_t k = 0; k < config->origin_zone_count; k++)
+        take_longer(config->origin_zones[k].name, name, &best, ret_zone);
     return best > 0;
 }
 
@@ -66,7 +71,7 @@ bool change_zone(const struct options *options, const uint8_t *name,
     const struct config_feed *feed = options->config ? options->config->feed : NULL;
     if (!feed)
         complain(options, "which zone? Say --zone, or -c with a file that has a feed");
-    else if (longest_zone(feed, name, ret_zone))
+    else if (draft_longest_zone(options->config, name, ret_zone))
         return true;
     else
         complain(options, "NAME \"%s\" lies in no zone of %s: say --zone", name_to_text(name, text),

@@ -50,6 +50,10 @@ struct change_set *draft_read_back(const struct options *options, const char *js
 bool change_zone(const struct options *options, const uint8_t *name,
                  uint8_t ret_zone[NAME_MAX_SIZE]);
 
+/* The longest zone of a configuration, freshetd's or freshet-origin's, that `name` (canonical) lies in; false: none. */
+bool draft_longest_zone(const struct config *config, const uint8_t *name,
+                        uint8_t ret_zone[NAME_MAX_SIZE]);
+
 /* --publisher, or "freshet"; NULL after a complaint. */
 const char *draft_publisher(const struct options *options);
 

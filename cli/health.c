@@ -58,6 +58,42 @@ static void look_at_tier(json_t *warnings, const json_t *tier)
              json_is_string(one) ? json_string_value(one) : "");
 }
 
+/* A zone that freshet-origin captures, at the instance whose turn it is. */
+static void look_at_captured(json_t *warnings, const json_t *zone)
+{
+    const char *name = member_text(zone, "name"), *why = member_text(zone, "why");
+    if (member_true(zone, "expired"))
+        warn(warnings, "zone %s: expired, no primary has answered for as long as its SOA says",
+             name);
+    if (member_number(zone, "failures") > 0)
+        warn(warnings, "zone %s: its changes do not come: primary %s: %s", name,
+             member_text(zone, "failed_primary"), why[0] ? why : "none was of use");
+    if (strcmp(member_text(json_object_get(zone, "snapshot"), "verdict"), "gapped") == 0)
+        warn(warnings, "zone %s: no snapshot that the log goes on from", name);
+}
+
+/* A zone whose primary is the log. */
+static void look_at_zone_of_log(json_t *warnings, const json_t *zone)
+{
+    const char *reason = member_text(zone, "reason");
+    if (!member_true(zone, "ready"))
+        warn(warnings, "zone %s: not served%s%s", member_text(zone, "name"), reason[0] ? ": " : "",
+             reason);
+}
+
+static void look_at_origin(json_t *warnings, const json_t *status)
+{
+    size_t k;
+    json_t *one;
+    const char *trouble = member_text(status, "trouble");
+    if (trouble[0])
+        warn(warnings, "kafka: versions are not acknowledged: %s", trouble);
+    json_array_foreach(json_object_get(status, "zone_list"), k, one)
+        look_at_captured(warnings, one);
+    json_array_foreach(json_object_get(status, "primary_list"), k, one)
+        look_at_zone_of_log(warnings, one);
+}
+
 json_t *health_warnings(const json_t *status)
 {
     size_t k;
@@ -77,5 +113,6 @@ json_t *health_warnings(const json_t *status)
                  member_text(one, "zone"), wrong);
     }
     json_array_foreach(json_object_get(status, "tiers"), k, one) look_at_tier(warnings, one);
+    look_at_origin(warnings, status);
     return warnings;
 }

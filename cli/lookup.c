@@ -60,11 +60,20 @@ static void print_tier(const json_t *tier, bool verbose)
     const json_t *variants = json_object_get(tier, "variants");
     text_print(stdout, member_text(tier, "tier"));
     printf("\n");
-    if (json_array_size(variants) == 0)
+    if (member_true(tier, "local"))
+        printf(
+            "  answered by this machine itself, before the cache is asked: `hosts`, `local`, or a "
+            "name with no place in the public DNS\n");
+    else if (json_array_size(variants) == 0)
         printf("  not cached\n");
     size_t k;
     json_t *variant;
     json_array_foreach(variants, k, variant) print_variant(variant, verbose);
+}
+
+static bool is_local(const json_t *answer)
+{
+    return member_true(json_array_get(json_object_get(answer, "tiers"), 0), "local");
 }
 
 static void print_answer(const json_t *answer, bool verbose)
@@ -75,6 +84,10 @@ static void print_answer(const json_t *answer, bool verbose)
     if (state[0] && strcmp(state, "live") != 0)
         printf("the feed is %s: answers go by their TTL alone, and may be older than a change\n",
                state);
+    if (state[0] && !is_local(answer) && json_is_null(json_object_get(answer, "zone"))) {
+        text_print(stdout, member_text(answer, "name"));
+        printf(" lies in no zone of the feed: it lives by its TTL alone, whatever is published\n");
+    }
     json_array_foreach(json_object_get(answer, "tiers"), k, tier) print_tier(tier, verbose);
 }
 

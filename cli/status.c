@@ -341,6 +341,24 @@ static void print_daemon(const struct options *o, const json_t *answer)
     print_upstreams(tiers);
 }
 
+static void print_status(const struct options *o, json_t *answer, const json_t *warnings)
+{
+    const bool is_origin = json_object_get(answer, "zone_list");
+    print_warnings(warnings);
+    if (!o->check && is_origin) {
+        print_process(answer, o->verbose);
+        status_print_origin(answer);
+    } else if (!o->check) {
+        print_daemon(o, answer);
+    } else if (json_array_size(warnings) == 0) {
+        color_begin(COLOR_GOOD);
+        printf(is_origin ? "well: the primaries answer and the log takes what they change"
+                         : "well: the feed is live and all tiers answer");
+        color_end();
+        printf("\n");
+    }
+}
+
 static int run_status(const struct options *o)
 {
     json_t *answer = control_answer(o, json_pack("{s:s}", "cmd", "status"));
@@ -351,18 +369,7 @@ static int run_status(const struct options *o)
     if (o->json)
         print_json_line(answer);
     else
-        print_warnings(warnings);
-    if (!o->json && json_object_get(answer, "zone_list")) {
-        print_process(answer, o->verbose);
-        status_print_origin(answer);
-    } else if (!o->json && !o->check) {
-        print_daemon(o, answer);
-    } else if (!o->json && healthy) {
-        color_begin(COLOR_GOOD);
-        printf("well: the feed is live and all tiers answer");
-        color_end();
-        printf("\n");
-    }
+        print_status(o, answer, warnings);
     json_decref(warnings);
     json_decref(answer);
     return o->check && !healthy ? EXIT_UNHEALTHY : EXIT_DONE;

@@ -7,6 +7,7 @@
 
 #include "cli/color.h"
 #include "cli/control.h"
+#include "cli/draft.h"
 #include "cli/name.h"
 #include "cli/text.h"
 #include "cli/zone.h"
@@ -79,10 +80,11 @@ static bool print_entry(void *arg, const struct zone_log_entry *entry)
 int zone_history_run(const struct options *options, const char *word)
 {
     uint8_t name[NAME_MAX_SIZE], apex[NAME_MAX_SIZE];
-    char text[NAME_MAX_TEXT];
+    char text[NAME_MAX_TEXT], zone[NAME_MAX_TEXT];
     if (!name_word(options, "NAME", word, name))
         return EXIT_USAGE;
-    memcpy(apex, name, name_size(name));
+    if (!options->config || !draft_longest_zone(options->config, name, apex))
+        memcpy(apex, name, name_size(name)); /* it is the zone itself */
     if (options->zone && !name_word(options, "--zone", options->zone, apex))
         return EXIT_USAGE;
     if (!name_is_within(name, apex)) {
@@ -94,6 +96,7 @@ int zone_history_run(const struct options *options, const char *word)
         return EXIT_FAILED;
     if (p.shown > 0)
         return EXIT_DONE;
-    complain(options, "the log has no change of %s", name_to_text(name, text));
+    complain(options, "topic %s has no change of %s in the zone %s: another --zone, or --topic?",
+             options->topic, name_to_text(name, text), name_to_text(apex, zone));
     return EXIT_FAILED;
 }

@@ -15,6 +15,8 @@
 #include "origin/recall.h"
 #include "origin/snapshots.h"
 
+enum { WHY_MAX_TEXT = 160 };
+
 /* One zone. */
 struct captured {
     struct captures *all;
@@ -32,6 +34,8 @@ struct captured {
     size_t recalled;            /* its place in the recall under way */
     bool ready;                 /* the log was read for it */
     bool told;                  /* that it is followed */
+    char why[WHY_MAX_TEXT];     /* a primary was of no use the last time */
+    size_t why_primary;         /* and which */
     int32_t partition;          /* in the log; the next two are of there */
     int64_t offset;             /* the first change set that is not in it */
     struct retention_view view; /* its newest snapshot */
@@ -244,6 +248,10 @@ static void act_note(void *arg, struct capture *capture, enum capture_note what,
     capture_status(capture, &status);
     if (what == CAPTURE_NOTE_VERSION)
         remember(all, &status);
+    if (what == CAPTURE_NOTE_FAILED) {
+        snprintf(captured->why, sizeof captured->why, "%s", detail);
+        captured->why_primary = status.primary;
+    }
     if (what == CAPTURE_NOTE_FAILED || what == CAPTURE_NOTE_FALLBACK)
         log_at(&places[what], notes[what].level, "%s zone=%s primary=%s why=%s", notes[what].text,
                name_to_text(capture_apex(capture), zone), captured->primaries[status.primary].text,
@@ -733,11 +741,15 @@ struct captured *captures_next(const struct captures *captures, const struct cap
 
 void captured_status(struct captured *captured, struct captured_status *ret)
 {
-    *ret = (struct captured_status){.apex = zone_apex(captured->zone)};
+    *ret = (struct captured_status){.apex = zone_apex(captured->zone), .primary = "", .why = ""};
     turns_of_zone(captured->all->options.turns, ret->apex, &ret->turn);
     if (!captured->ready)
         return; /* somebody else writes it */
     capture_status(captured->capture, &ret->capture);
+    if (ret->capture.failures > 0 && captured->why_primary < captured->primary_count) {
+        ret->primary = captured->primaries[captured->why_primary].text;
+        ret->why = captured->why;
+    }
     zone_size(zone_state(captured->zone), &ret->size);
     ret->has_margin = judge(captured, &ret->margin);
     ret->view = captured->view;

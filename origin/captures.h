@@ -82,6 +82,8 @@ struct captured_status {
     const uint8_t *apex;
     struct turn_status turn;
     struct capture_status capture;
+    const char *primary,
+        *why; /* the last that was of no use, and why; borrowed; "" after a success */
     struct zone_size size;
     bool has_margin;            /* the next is known */
     struct retention_view view; /* its newest snapshot */

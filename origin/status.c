@@ -116,6 +116,8 @@ static json_t *zone_json(const struct captured_status *captured)
     json_object_set_new(object, "snapshot",
                         captured->has_margin ? snapshot_json(&captured->view, &captured->margin)
                                              : json_null());
+    json_object_set_new(object, "failed_primary", json_string(captured->primary));
+    json_object_set_new(object, "why", json_string(captured->why));
     add_turn(object, &captured->turn);
     return object;
 }

@@ -149,6 +149,12 @@ bool local_is_special(const struct local *local, const uint8_t *name)
     return local_table_zone(&local->table, name) != NULL;
 }
 
+bool local_has(const struct local *local, const uint8_t *name)
+{
+    const struct local_zone *zone = local_table_zone(&local->table, name);
+    return local_table_name(&local->table, name) || (zone && zone->kind != LOCAL_EXEMPT);
+}
+
 size_t local_count(const struct local *local)
 {
     return HASH_COUNT(local->table.names);

@@ -77,6 +77,9 @@ bool local_is_special(const struct local *local, const uint8_t *name);
 /* How many names it has, for the log. */
 size_t local_count(const struct local *local);
 
+/* Whether a name (canonical) is answered from here, by a file, a record or special use. */
+bool local_has(const struct local *local, const uint8_t *name);
+
 /* False: certainly not local. `name` in any case, of `size` bytes. */
 static inline bool local_may_have(const struct local *local, const uint8_t *name, size_t size)
 {

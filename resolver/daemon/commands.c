@@ -19,6 +19,14 @@ static const char *read_name(json_t *request, uint8_t name[NAME_MAX_SIZE])
     return NULL;
 }
 
+/* The zone of the feed that the name lies in, or none: it lives by its TTL alone. */
+static json_t *zone_json(struct daemon *daemon, const uint8_t *name)
+{
+    char text[NAME_MAX_TEXT];
+    const uint8_t *zone = validity_zone_of(daemon->validity, name, NULL);
+    return zone ? json_string(name_to_text(zone, text)) : json_null();
+}
+
 static json_t *answer_lookup(struct daemon *daemon, json_t *request)
 {
     uint8_t name[NAME_MAX_SIZE];
@@ -31,6 +39,7 @@ static json_t *answer_lookup(struct daemon *daemon, json_t *request)
         return control_refuse("\"type\" is not a record type");
     json_t *answer = contents_lookup(daemon, name, (uint16_t)type);
     json_object_set_new(answer, "feed", status_feed_state(daemon));
+    json_object_set_new(answer, "zone", zone_json(daemon, name));
     return answer;
 }
 

@@ -111,7 +111,11 @@ static json_t *lookup_tier(struct tier *tier, const uint8_t *name, uint16_t type
         store_key_variant(tier->store, name, type, bits, &key);
         view_entry(tier->store, &key, mono_now(), add_variant, &lookup);
     }
-    return json_pack("{s:s, s:o}", "tier", tier->name, "variants", lookup.variants);
+    struct local *local = tier_local(tier);
+    const bool is_local = local && local_has(local, name);
+    local_unref(local);
+    return json_pack("{s:s, s:b, s:o}", "tier", tier->name, "local", (int)is_local, "variants",
+                     lookup.variants);
 }
 
 json_t *contents_lookup(struct daemon *daemon, const uint8_t *name, uint16_t type)

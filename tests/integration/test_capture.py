@@ -16,6 +16,7 @@ import dns.tsigkeyring
 import pytest
 
 import changes
+import freshet
 import origin
 import primaries
 import process
@@ -206,6 +207,16 @@ def test_a_wrong_key_gets_nothing_published(started, broker, fresh_topic, listen
     capture.wait_log("the primary does not take our signature: BADSIG", within=10)
     assert capture.status()["bad_signatures"] >= 1
     assert origin.log_of(fresh_topic, ZONE) == []
+    # Whoever looks at the tool alone is told as well.
+    said = (f"zone {ZONE}: its changes do not come: primary {freshet.address_text(primary.address)}: "
+            "the primary does not take our signature: BADSIG")
+    tool = freshet.Cli()
+
+    def warned():
+        done = tool("status", "--check", "--control", capture.control_path)
+        return done.code == 5 and said in done.stdout and "captured zone" not in done.stdout
+    process.eventually(warned, within=10)
+    assert f"warning: {said}" in tool("status", "--control", capture.control_path).stdout
 
 
 def notify(listen, zone=ZONE, key=None, secret=None, algorithm="hmac-sha256."):
