@@ -12,6 +12,8 @@
  *     patch      TTLs of a copied body
  *     hit        a whole hit of a name in a zone where nothing changes
  *     changing   the same, where other names have changed since the last hit
+ *
+ * An argument is how many other zones there are.
  */
 #include <assert.h>
 #include <stdio.h>
@@ -71,11 +73,12 @@ static void prepare(struct bench *bench, size_t i)
 
 static const struct transport transport; /* nothing waits, so nothing is sent */
 
-static void open_bench(struct bench *bench)
+static void open_bench(struct bench *bench, size_t others)
 {
     const bool opened = cache_open(
-        &bench->cache, &(struct cache_options){
-                           .zone = "example.com.", .bytes = 16 << 20, .marks = 65536, .key = 1});
+        &bench->cache,
+        &(struct cache_options){
+            .zone = "example.com.", .others = others, .bytes = 16 << 20, .marks = 65536, .key = 1});
     assert(opened);
     (void)opened;
     bench->tier_worker = (struct tier_worker){
@@ -184,7 +187,7 @@ static size_t run(struct bench *bench, const struct part *part)
     return good;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     static const struct part parts[] = {
         {"parse", parse}, {"key", make_key},         {"lookup", look_up}, {"patch", patch},
@@ -192,7 +195,7 @@ int main(void)
     };
     static struct bench bench;
     bool all_good = true;
-    open_bench(&bench);
+    open_bench(&bench, argc > 1 ? strtoul(argv[1], NULL, 10) : 0);
     change_something(&bench);
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
         size_t good = run(&bench, &parts[i]);

@@ -2,6 +2,7 @@
 
     bench/instructions.py build/hit            compare; more than 5 % over bench/hit.baseline fails
     bench/instructions.py build/hit --update   write the baseline anew: a line for review
+    bench/instructions.py build/hit --zones 1000000     the same with so many other zones
 
 Runs the program under callgrind, which counts the same whatever else the machine is doing. Each compiler makes
 something else of the code, so a baseline is of one, which it names; with another the counts are shown, and no more.
@@ -16,12 +17,12 @@ import tempfile
 ALLOWED = 1.05
 
 
-def count(program):
+def count(program, *arguments):
     """{part: instructions for each query or change}, in the program's order."""
     with tempfile.TemporaryDirectory() as folder:
         out = pathlib.Path(folder) / "callgrind"
         run = subprocess.run(
-            ["valgrind", "--tool=callgrind", "--collect-atstart=no", f"--callgrind-out-file={out}", program],
+            ["valgrind", "--tool=callgrind", "--collect-atstart=no", f"--callgrind-out-file={out}", program, *arguments],
             capture_output=True, text=True, check=False)
         if run.returncode != 0:
             sys.exit(f"{program}: exit status {run.returncode}\n{run.stdout}{run.stderr}")
@@ -77,8 +78,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("program")
     parser.add_argument("--update", action="store_true")
+    parser.add_argument("--zones", default="0")
     arguments = parser.parse_args()
-    counts = count(arguments.program)
+    counts = count(arguments.program, *([arguments.zones] if arguments.zones != "0" else []))
     path = baseline_of(arguments.program)
     if arguments.update:
         update(path, counts)

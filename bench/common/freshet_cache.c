@@ -1,9 +1,33 @@
 #include "bench/common/freshet_cache.h"
 
 #include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "dns/message.h"
+
+/* As a reload, or a catalog, brings them. */
+static bool add_others(struct cache *cache, size_t count)
+{
+    uint8_t *names = calloc(count + 1, NAME_MAX_SIZE / 4);
+    struct zone_change *changes = calloc(count + 1, sizeof *changes);
+    struct apply_result result;
+    bool good = names && changes;
+    for (size_t k = 0; good && k < count; k++) {
+        char text[NAME_MAX_SIZE / 4];
+        uint8_t *name = names + k * (NAME_MAX_SIZE / 4);
+        snprintf(text, sizeof text, "other%zu.example.net.", k);
+        good = name_from_text(text, name) > 0;
+        changes[k] = (struct zone_change){name, STANDING_ZONE};
+    }
+    if (good && count > 0)
+        good = apply_regroup(cache->applier, changes, count, (struct apply_at){.now = {1}},
+                             &result) == 0;
+    free(changes);
+    free(names);
+    return good;
+}
 
 bool cache_open(struct cache *cache, const struct cache_options *options)
 {
@@ -14,6 +38,7 @@ bool cache_open(struct cache *cache, const struct cache_options *options)
         return false;
     cache->validity = validity_new(&(struct validity_options){.zones = zones,
                                                               .zone_count = 1,
+                                                              .room = options->others + 1,
                                                               .marks = options->marks,
                                                               .key = options->key,
                                                               .settle_ms = options->settle_ms});
@@ -31,7 +56,7 @@ bool cache_open(struct cache *cache, const struct cache_options *options)
                                                   .store_count = 1,
                                                   .evicted = options->evicted,
                                                   .evicted_arg = options->evicted_arg});
-    if (cache->applier)
+    if (cache->applier && add_others(cache, options->others))
         return true;
     cache_close(cache);
     return false;

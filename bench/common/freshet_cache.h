@@ -16,6 +16,7 @@ struct cache {
 
 struct cache_options {
     const char *zone; /* NULL: MESSAGES_ZONE */
+    size_t others;    /* so many zones besides that one: other0.example.net. and so on */
     size_t bytes, shards, marks;
     uint64_t key, settle_ms;
     void (*evicted)(void *arg, const uint8_t *name, struct mono now);
