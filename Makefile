@@ -229,7 +229,7 @@ integration-newest: all $(HELPERS)
 FUZZ_SECONDS ?= 15
 FUZZ_FLAGS   := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -O1 -g
 FUZZ_SOURCES := $(foreach layer,invalidation cache zone dns config,$(call sources,$(layer))) \
-    $(addprefix resolver/answer/,chain.c selection.c compose.c) $(addprefix origin/,notify.c endpoints.c) \
+    $(addprefix resolver/answer/,chain.c selection.c compose.c) $(addprefix origin/,notify.c endpoints.c) daemon/http_query.c \
     $(addprefix cli/,color.c draft.c json_sets.c name.c nearest.c nsupdate.c options.c text.c words.c)
 FUZZ_OBJECTS := $(FUZZ_SOURCES:%.c=build/fuzz/obj/%.o)
 

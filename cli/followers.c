@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "cli/control.h"
+#include "cli/remote.h"
 
 int64_t followers_now_ms(void)
 {
@@ -31,6 +32,8 @@ static json_t *ask(const struct followers *followers, struct follower *follower,
     options.control = follower->path;
     options.heard = follower->trouble;
     follower->trouble[0] = '\0';
+    if (remote_is(follower->path))
+        return remote_answer(&options, follower->path, request);
     return control_answer(&options, request);
 }
 

@@ -24,7 +24,7 @@
 enum { FOLLOWER_MAX_TIERS = 200, FOLLOWER_MAX_LISTEN = 64 };
 
 struct follower {
-    const char *path;                 /* of its control socket */
+    const char *path;                 /* of its control socket; or http://HOST:PORT (remote.h) */
     char tiers[FOLLOWER_MAX_TIERS];   /* their names, as far as they fit */
     char listen[FOLLOWER_MAX_LISTEN]; /* of its first tier that subscribes and listens */
     long long pid, stamp;             /* of the newest change of the name, before ours */

@@ -18,6 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "cli/remote.h"
 #include "cli/addresses.h"
 #include "cli/ask.h"
 #include "cli/change.h"
@@ -166,6 +167,31 @@ static int wait_for(struct move *move, bool (*done)(struct move *))
         sleep_until(followers_now_ms() + POLL_MS);
     }
     return EXIT_INTERRUPTED;
+}
+
+/* A moment of the monotonic clock as the time of day. */
+static const char *wall_text(int64_t ms, char ret_text[TIME_MAX_TEXT])
+{
+    struct timespec t;
+    clock_gettime(CLOCK_REALTIME, &t);
+    const int64_t left_ms = ms - followers_now_ms();
+    return time_to_text((int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000 + left_ms * 1000, ret_text);
+}
+
+/* As sleep_until(); on a terminal, one line says how much is left, and until when it takes. */
+static int sleep_aloud(int64_t until_ms, const char *end)
+{
+    const bool aloud = isatty(STDERR_FILENO);
+    int code = EXIT_DONE;
+    for (int64_t left = until_ms - followers_now_ms(); code == EXIT_DONE && left > 0;
+         left = until_ms - followers_now_ms()) {
+        if (aloud)
+            fprintf(stderr, "\r%6lld s left, until %s ", (long long)(left + 999) / 1000, end);
+        code = sleep_until(followers_now_ms() + (left < 1000 ? left : 1000));
+    }
+    if (aloud)
+        fputs("\r\033[K", stderr);
+    return code;
 }
 
 static bool are_ready(struct move *move)
@@ -376,10 +402,12 @@ static int wait_until_drained(struct move *move)
     const int64_t tiers = followers_drained_ms(&move->followers);
     const int64_t until =
         (outside > tiers ? outside : tiers) + (int64_t)move->options->move.margin_ms;
-    say(move, "applied by all; waiting %.3f s until clients are rid of what was before (%s)",
+    char end[TIME_MAX_TEXT];
+    say(move,
+        "applied by all; waiting %.3f s until clients are rid of what was before (%s): until %s",
         until > now ? (double)(until - now) / 1000 : 0,
-        outside > tiers ? "outside TTL, margin" : "tiers, margin");
-    return sleep_until(until);
+        outside > tiers ? "outside TTL, margin" : "tiers, margin", wall_text(until, end));
+    return sleep_aloud(until, end);
 }
 
 /* The last look: what the tiers hold, and that they still follow. */
@@ -493,6 +521,9 @@ static bool check_words(const struct move *move)
     const struct move_options *o = &move->options->move;
     if (strcmp(move->from, move->to) == 0)
         complain(move->options, "--from and --to are the same address");
+    else if (o->authority_count == 0 && o->tier_count > 0 && remote_is(o->tiers[0]))
+        complain(move->options, "what does the RRset hold? A tier elsewhere does not say: say "
+                                "--authority, or name a control socket first");
     else if (o->authority_count == 0 && !o->has_ttl)
         complain(move->options, "what TTL does the RRset have? Say --authority, or --ttl");
     else if (o->authority_count > 0 && o->has_ttl)

@@ -91,7 +91,8 @@ static const struct option_row rows[] = {
     {OPT_MOVE, "from", "ADDRESS", CODE_FROM, "the address that is to be withdrawn"},
     {OPT_MOVE, "to", "ADDRESS", CODE_TO, "the address that takes its place"},
     {OPT_MOVE, "tier", "PATH", CODE_TIER,
-     "control socket of a freshetd to wait for; may be repeated (the configuration's)"},
+     "a freshetd to wait for: its control socket, or http://HOST:PORT of its metrics; may be "
+     "repeated (the configuration's)"},
     {OPT_MOVE, "authority", "SERVER", CODE_AUTHORITY,
      "ADDRESS[:PORT] that must answer so before it is published; may be repeated"},
     {OPT_MOVE, "ttl", "TTL", CODE_TTL, "TTL of the RRset, where no --authority tells it"},

@@ -54,7 +54,7 @@ enum { MOVE_MAX_TIERS = 64, MOVE_MAX_AUTHORITIES = 16 };
 struct move_options {
     const char *from, *to;
     size_t tier_count;
-    const char *tiers[MOVE_MAX_TIERS]; /* paths of control sockets */
+    const char *tiers[MOVE_MAX_TIERS]; /* paths of control sockets, or http:// (remote.h) */
     size_t authority_count;
     const char *authorities[MOVE_MAX_AUTHORITIES];
     bool has_ttl;

@@ -28,9 +28,9 @@
          .kind = OPTION_ADDRESS,                                                                   \
          .reload = OPTION_RESTART,                                                                 \
          FIELD(config, metrics),                                                                   \
-         .text =                                                                                   \
-             "Address and port of the HTTP server that has Prometheus text at `/metrics`. Left "   \
-             "out: none."},                                                                        \
+         .text = "Address and port of the HTTP server that has Prometheus text at `/metrics`, "    \
+                 "`/healthz` and `/readyz`; that of freshetd answers `freshet move` of another "   \
+                 "machine, too. Left out: none."},                                                 \
     {                                                                                              \
         .key = "log", .scope = (scope_), .kind = OPTION_LOG_LEVEL, .reload = OPTION_RELOAD,        \
         .preset = "info", FIELD(config, log), .text = "How much is logged."                        \

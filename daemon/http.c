@@ -140,6 +140,20 @@ static void serve(struct visitor *visitor, write_fn *write, bool send)
     evbuffer_free(body);
 }
 
+static void serve_answer(struct visitor *visitor, const struct http_request *request, bool send)
+{
+    const struct http_page *page = &visitor->http->page;
+    struct evbuffer *body = page->answer ? evbuffer_new() : NULL;
+    if (!body || !page->answer(page->arg, request->path, request->query, body)) {
+        refuse(visitor, "404 Not Found");
+    } else {
+        set_answered(visitor);
+        reply(visitor, "200 OK", "application/json", body, send);
+    }
+    if (body)
+        evbuffer_free(body);
+}
+
 static void take_for_page(void *arg, struct visitor *visitor, const struct http_request *request)
 {
     const struct http *http = arg;
@@ -148,7 +162,7 @@ static void take_for_page(void *arg, struct visitor *visitor, const struct http_
     if (!get && strcmp(request->method, "HEAD") != 0)
         refuse(visitor, "405 Method Not Allowed");
     else if (!write)
-        refuse(visitor, "404 Not Found");
+        serve_answer(visitor, request, get);
     else
         serve(visitor, write, get);
 }
@@ -178,8 +192,8 @@ static void take(struct visitor *visitor)
         return;
     }
     path = without_host(path);
-    path[strcspn(path, "?")] = 0;
-    request.path = path;
+    request.path = strsep(&path, "?");
+    request.query = path ? path : "";
     request.size = visitor->length;
     request.body =
         visitor->length ? (char *)evbuffer_pullup(input, (ev_ssize_t)visitor->length) : "";

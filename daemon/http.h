@@ -35,6 +35,8 @@ struct http_page {
     void (*write)(void *arg, struct evbuffer *out);
     /* Whether whoever waits for a start need wait no longer; writes a line for each reason why not. */
     bool (*ready)(void *arg, struct evbuffer *out);
+    /* Answers at another path, in JSON; `query` is what stands behind its question mark. False: there is no such. NULL: none is. */
+    bool (*answer)(void *arg, const char *path, const char *query, struct evbuffer *out);
     void *arg;
 };
 
@@ -49,7 +51,8 @@ struct visitor; /* who asked, until he is answered or gone */
 /* Good inside the call of `take`. */
 struct http_request {
     const char *method; /* "GET" */
-    const char *path;   /* "/records", without what is behind a question mark */
+    const char *path;   /* "/records", without what is behind a question mark, which is the next */
+    const char *query;  /* "": none */
     const char *type;   /* Content-Type, as far as it is of use; "": none */
     const char *body;
     size_t size;

@@ -68,9 +68,7 @@ int page_check(const struct config_address *address)
 }
 
 struct http *page_open(struct event_base *base, const struct config_address *address,
-                       void (*write)(void *arg, struct evbuffer *out),
-                       bool (*ready)(void *arg, struct evbuffer *out), void *arg,
-                       char ret_error[PAGE_MAX_ERROR])
+                       const struct page_content *content, char ret_error[PAGE_MAX_ERROR])
 {
     int fd = http_listen((const struct sockaddr *)&address->addr, address->addr_size);
     if (fd < 0) {
@@ -81,9 +79,10 @@ struct http *page_open(struct event_base *base, const struct config_address *add
                                  &(struct http_page){
                                      .path = "/metrics",
                                      .type = "text/plain; version=0.0.4",
-                                     .write = write,
-                                     .ready = ready,
-                                     .arg = arg,
+                                     .write = content->write,
+                                     .ready = content->ready,
+                                     .answer = content->answer,
+                                     .arg = content->arg,
                                  });
     if (!http)
         snprintf(ret_error, PAGE_MAX_ERROR, "out of memory");

@@ -16,11 +16,17 @@
 
 enum { PAGE_MAX_ERROR = 256 };
 
-/* Serves what `write` writes, and by `ready` whether it is (http.h). NULL with one line in `ret_error`; else to be freed by http_free(). */
+/* As those of struct http_page. */
+struct page_content {
+    void (*write)(void *arg, struct evbuffer *out);
+    bool (*ready)(void *arg, struct evbuffer *out);
+    bool (*answer)(void *arg, const char *path, const char *query, struct evbuffer *out);
+    void *arg;
+};
+
+/* Serves what `write` writes, and the others beside it. NULL with one line in `ret_error`; else to be freed by http_free(). */
 struct http *page_open(struct event_base *base, const struct config_address *address,
-                       void (*write)(void *arg, struct evbuffer *out),
-                       bool (*ready)(void *arg, struct evbuffer *out), void *arg,
-                       char ret_error[PAGE_MAX_ERROR]);
+                       const struct page_content *content, char ret_error[PAGE_MAX_ERROR]);
 
 /* Why it could not be opened there, but for an address in use: an errno, 0 if it could. Opens nothing. */
 int page_check(const struct config_address *address);

@@ -182,8 +182,9 @@ static bool open_sockets(struct program *program, char error[CONFIG_MAX_ERROR])
         return false;
     }
     if (config->metrics &&
-        !(program->metrics = page_open(program->base, config->metrics, status_page, NULL,
-                                       &program->status, why))) {
+        !(program->metrics = page_open(
+              program->base, config->metrics,
+              &(struct page_content){.write = status_page, .arg = &program->status}, why))) {
         config_fault(config, error, "metrics", "%s", why);
         return false;
     }

@@ -3,7 +3,10 @@
 #include <event2/buffer.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "daemon/http_query.h"
+#include "resolver/daemon/commands.h"
 #include "resolver/net/clock.h"
 #include "resolver/daemon/listeners.h"
 #include "resolver/daemon/numbers.h"
@@ -234,8 +237,29 @@ static bool write_ready(void *arg, struct evbuffer *out)
     return ready;
 }
 
+/* Those commands of the control socket that change nothing and are for whoever looks from elsewhere. */
+static bool write_answer(void *arg, const char *path, const char *query, struct evbuffer *out)
+{
+    const bool drained = strcmp(path, "/drained-by") == 0;
+    char name[NAME_MAX_TEXT] = "", type[TYPE_MAX_TEXT] = "";
+    struct control_work none;
+    if (!drained && strcmp(path, "/lookup") != 0)
+        return false;
+    (void)!http_query_find(query, "name", name, sizeof name);
+    (void)!http_query_find(query, "type", type, sizeof type);
+    json_t *request = json_pack("{s:s, s:s, s:s*}", "cmd", drained ? "drained_by" : "lookup",
+                                "name", name, "type", type[0] ? type : NULL);
+    control_write_line(out, request ? commands_answer(arg, request, &none) : NULL);
+    json_decref(request);
+    return true;
+}
+
 struct http *metrics_open(struct event_base *base, struct daemon *daemon,
                           const struct config_address *address, char ret_error[PAGE_MAX_ERROR])
 {
-    return page_open(base, address, write_page, write_ready, daemon, ret_error);
+    return page_open(
+        base, address,
+        &(struct page_content){
+            .write = write_page, .ready = write_ready, .answer = write_answer, .arg = daemon},
+        ret_error);
 }

@@ -125,6 +125,8 @@ MISTAKES = [
     ("freshet lookup a.example.com A -c origin.yaml", 2, "is freshet-origin's; expected a configuration of freshetd"),
     ("freshet drained-by a.example.org --control {socket}", 1, "lies in no zone of the feed"),
     ("freshet move a.example.com A --from 192.0.2.1 -c feed.yaml", 2, "--to"),
+    ("freshet move a.example.com A --from 192.0.2.1 --to 192.0.2.2 -c feed.yaml --ttl 60 --tier http://127.0.0.1:9", 2,
+     "say --authority, or name a control socket first"),
     # the configuration
     ("freshetd -n -c nowhere.yaml", 2, "nowhere.yaml"),
     ("freshetd -n -c typo.yaml", 2, "fede"),

@@ -169,14 +169,14 @@ class World:
     def count(self, host):
         return sum(client.connected.get(host, 0) for client in self.clients)
 
-    def words(self, *more, hooks=True):
+    def words(self, *more, hooks=True, remote=False):
         """The command line of a move from old to new."""
         command = f"{sys.executable} {self.hook} {' '.join(map(str, self.authority.address))}"
         words = ["move", NAME, "A", "--from", self.old, "--to", self.new, "--zone", ZONE,
                  "--brokers", self.topic.bootstrap, "--topic", self.topic.name,
                  "--authority", freshet.address_text(self.authority.address)]
         for daemon in self.daemons:
-            words += ["--tier", daemon.control_path]
+            words += ["--tier", f"http://{freshet.address_text(daemon.metrics_address)}" if remote else daemon.control_path]
         if hooks:
             words += ["--before-both", command, "--before-new", command]
         return [*words, *more]
@@ -398,6 +398,25 @@ def test_refused_when_the_old_address_is_not_there(world):
     world.hold("192.0.2.7", "192.0.2.8")
     refused(world.move(), f"{NAME} A does not hold {world.old}; it holds 192.0.2.")
     refused(world.move("--resume", "new"), f"{NAME} A does not hold {world.new}; it holds")
+
+
+def test_tiers_of_other_machines(world):
+    """Named by the addresses of their metrics, they are waited for as by their sockets."""
+    result = world.move(remote=True)
+    assert result.code == 0, result.stderr
+    assert f"{world.old} may be withdrawn now" in result.stdout and world.held() == [world.new]
+    [until, _] = re.findall(r"waiting ([0-9.]+) s until .*: until 2\d{3}-\d\d-\d\dT[0-9:.]+Z$", result.stdout, re.M)
+    assert float(until) > 0
+
+
+def test_refused_by_tiers_of_other_machines(world, freshetd):
+    elsewhere = freshetd(freshet.stub([world.authority], world.topic, ["example.net."]))
+    place = f"http://{freshet.address_text(elsewhere.metrics_address)}"
+    refused(world.move("--tier", place), f"{place}: for this name it follows no zone, not the zone example.com.")
+    refused(world.move("--tier", "http://127.0.0.1:1"), "http://127.0.0.1:1: Connection refused: is it running")
+    refused(world.move("--tier", "http://127.0.0.1"), "expected http://HOST:PORT")
+    authority = f"http://{freshet.address_text(world.authority.address)}"
+    refused(world.move("--tier", authority), f"{authority}: ")
 
 
 def test_refused_when_a_tier_is_not_there(world):

@@ -878,6 +878,24 @@ def test_it_is_not_ready_while_an_address_is_not_there(upstream, freshetd):
     assert get(waiting, "/healthz")[0].status == 200
 
 
+def test_two_questions_are_answered_beside_the_metrics(daemon):
+    """As on the control socket."""
+    ask(daemon, "www.example.com.")
+    for path, request in (("/drained-by?name=www.example.com.", {"cmd": "drained_by", "name": "www.example.com."}),
+                          ("/lookup?type=A&name=%77ww.example.com.", {"cmd": "lookup", "name": "www.example.com.", "type": "A"}),
+                          ("/lookup?name=www.example.com.", {"cmd": "lookup", "name": "www.example.com."})):
+        reply, body = get(daemon, path)
+        assert reply.status == 200 and reply.getheader("Content-Type") == "application/json"
+        told, known = json.loads(body), daemon.control(request)
+        assert told.keys() == known.keys() and told["name"] == known["name"] and len(told["tiers"]) == len(known["tiers"])
+    for path in ("/lookup", "/lookup?name=a..b", "/lookup?name=%0", "/lookup?name=a.&type=NONE", "/drained-by?type=A"):
+        reply, body = get(daemon, path)
+        assert reply.status == 200 and json.loads(body)["ok"] is False
+    for path in ("/evict?name=www.example.com.", "/status", "/dump", "/drained-by/"):
+        assert get(daemon, path)[0].status == 404
+    assert daemon.status()["tiers"][0]["answers"] == 1
+
+
 def test_only_metrics_are_served(daemon):
     assert get(daemon, "/")[0].status == 404 and get(daemon, "/metrics/../etc")[0].status == 404
     assert get(daemon, method="POST")[0].status in (405, 501)
