@@ -302,7 +302,7 @@ static bool is_nobodys(const struct sockaddr_storage *addr)
     return IN6_IS_ADDR_MULTICAST(in6) || IN6_IS_ADDR_V4MAPPED(in6);
 }
 
-/* A link-local address is one of an interface. What is listened on may get its interface later. */
+/* A link-local address is one of an interface. What is listened on, and who is asked, may get its interface later. */
 static bool check_interface(const struct input *input, const struct sockaddr_storage *addr)
 {
     const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)addr;
@@ -311,7 +311,7 @@ static bool check_interface(const struct input *input, const struct sockaddr_sto
         return true;
     if (!strchr(input->text, '%'))
         return refuse(input, "is link-local, and says not where", "one such as fe80::1%eth0");
-    if (input->option->kind == OPTION_ADDRESSES)
+    if (input->option->kind == OPTION_ADDRESSES || input->option->kind == OPTION_TARGETS)
         return true;
     return refuse(input, "names an interface that is not there", "one of this machine");
 }

@@ -184,7 +184,26 @@ int net_socket(sa_family_t family, int type)
     return fd;
 }
 
-struct net_peer net_peer(const struct sockaddr *address)
+void net_interface_named(const char *text, char ret_name[IF_NAMESIZE])
+{
+    const char *zone = strchr(text, '%');
+    const int size = zone ? (int)strcspn(zone + 1, "]") : 0;
+    const bool number = size == 0 || (int)strspn(zone + 1, "0123456789") == size;
+    snprintf(ret_name, IF_NAMESIZE, "%.*s", size, number ? "" : zone + 1);
+}
+
+bool net_find_interface(const char *text, struct sockaddr_storage *address)
+{
+    char name[IF_NAMESIZE];
+    net_interface_named(text, name);
+    if (address->ss_family != AF_INET6 || !name[0])
+        return true;
+    const unsigned number = if_nametoindex(name);
+    ((struct sockaddr_in6 *)address)->sin6_scope_id = number;
+    return number != 0;
+}
+
+struct net_peer net_peer(const struct sockaddr *address, const char *interface)
 {
     struct net_peer peer = {.size = 0};
     const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)address;
@@ -193,7 +212,9 @@ struct net_peer net_peer(const struct sockaddr *address)
     else if (address->sa_family == AF_INET6)
         peer.size = sizeof *in6;
     memcpy(&peer.address, address, peer.size);
-    if (address->sa_family == AF_INET6 && IN6_IS_ADDR_LINKLOCAL(&in6->sin6_addr))
+    if (interface && interface[0])
+        snprintf(peer.interface, sizeof peer.interface, "%s", interface);
+    else if (address->sa_family == AF_INET6 && IN6_IS_ADDR_LINKLOCAL(&in6->sin6_addr))
         (void)if_indextoname(in6->sin6_scope_id, peer.interface);
     return peer;
 }

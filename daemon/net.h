@@ -36,6 +36,12 @@ MUST_CHECK int net_open(const struct sockaddr *address, socklen_t size, int type
 MUST_CHECK int net_adopt(int fd, const struct sockaddr *address, int type,
                          char ret_error[NET_MAX_ERROR]);
 
+/* The interface that an address names as it is written, such as "[fe80::1%eth0]:53"; "": none, or one by its number. */
+void net_interface_named(const char *text, char ret_name[IF_NAMESIZE]);
+
+/* Has the address's interface be the one that its text names, as it is now. False: it is not there. */
+bool net_find_interface(const char *text, struct sockaddr_storage *address);
+
 /*
  * Where to connect to. A link-local address is one of an interface, which may go and come back with another number: it is
  * known by its name.
@@ -46,8 +52,11 @@ struct net_peer {
     char interface[IF_NAMESIZE]; /* "": it is not link-local */
 };
 
-/* Of AF_INET or AF_INET6; with another family its size is 0. */
-struct net_peer net_peer(const struct sockaddr *address);
+/*
+ * Of AF_INET or AF_INET6; with another family its size is 0. `interface`: what a link-local address has, which may come later; NULL
+ * or "": the one that the address says, by its number.
+ */
+struct net_peer net_peer(const struct sockaddr *address, const char *interface);
 
 /* As net_socket(), connected; or about to be, if it is of SOCK_STREAM. */
 int net_connect(const struct net_peer *peer, int type);

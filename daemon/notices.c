@@ -93,9 +93,11 @@ static void tell_unsent(struct follower *follower, const char *why)
 static void say(struct follower *follower)
 {
     struct notices *notices = follower->notices;
-    const struct sockaddr *to = (const struct sockaddr *)&follower->address->addr;
+    struct sockaddr_storage addr = follower->address->addr;
+    const struct sockaddr *to = (const struct sockaddr *)&addr;
     const struct timeval wait = {.tv_sec = 1 << follower->tries};
     uint8_t buffer[MAX_NOTICE];
+    (void)net_find_interface(follower->address->text, &addr);
     int size = write_notice(follower, buffer), fd = socket_of(notices, to->sa_family);
     if (size > 0 && fd >= 0 &&
         sendto(fd, buffer, (size_t)size, 0, to, follower->address->addr_size) == size)

@@ -70,10 +70,12 @@ static void on_datagram(evutil_socket_t fd, short what, void *arg)
 void dial_send(struct dial *dial, size_t primary, const uint8_t *bytes, size_t size)
 {
     const struct config_address *to = &dial->primaries[primary];
+    struct sockaddr_storage addr = to->addr;
+    (void)net_find_interface(to->text, &addr);
     end_datagrams(dial);
     dial->asked_by_udp = primary;
     dial->fd = net_socket(to->addr.ss_family, SOCK_DGRAM);
-    if (dial->fd < 0 || connect(dial->fd, (const struct sockaddr *)&to->addr, to->addr_size) != 0)
+    if (dial->fd < 0 || connect(dial->fd, (const struct sockaddr *)&addr, to->addr_size) != 0)
         return; /* as if nothing came back */
     dial->readable = event_new(dial->base, dial->fd, EV_READ | EV_PERSIST, on_datagram, dial);
     if (dial->readable && event_add(dial->readable, NULL) == 0)
@@ -158,7 +160,9 @@ static bool open_stream(struct dial *dial, const struct config_address *to)
 {
     const int on = 1;
     const struct timeval idle = {.tv_sec = DIAL_IDLE_SECONDS};
-    int fd = net_socket(to->addr.ss_family, SOCK_STREAM);
+    struct sockaddr_storage addr = to->addr;
+    (void)net_find_interface(to->text, &addr);
+    int fd = net_socket(addr.ss_family, SOCK_STREAM);
     if (fd < 0)
         return false;
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
@@ -170,7 +174,7 @@ static bool open_stream(struct dial *dial, const struct config_address *to)
     bufferevent_setcb(dial->stream, on_read, NULL, on_event, dial);
     bufferevent_set_timeouts(dial->stream, &idle, NULL);
     bufferevent_enable(dial->stream, EV_READ | EV_WRITE);
-    return bufferevent_socket_connect(dial->stream, (const struct sockaddr *)&to->addr,
+    return bufferevent_socket_connect(dial->stream, (const struct sockaddr *)&addr,
                                       (int)to->addr_size) == 0;
 }
 

@@ -52,9 +52,8 @@ struct bind_address {
 /* A link-local address belongs to an interface, which is known by its number while it is there. 0: it is not. */
 static unsigned interface_of(const char *text)
 {
-    const char *zone = strchr(text, '%') + 1;
     char name[IF_NAMESIZE];
-    snprintf(name, sizeof name, "%.*s", (int)strcspn(zone, "]"), zone);
+    net_interface_named(text, name);
     return if_nametoindex(name);
 }
 
@@ -65,11 +64,7 @@ static bool has_interface(const char *text, const struct sockaddr_storage *addr)
 
 static int find_interface(const char *text, struct sockaddr_storage *addr, char why[NET_MAX_ERROR])
 {
-    struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)addr;
-    if (!has_interface(text, addr))
-        return ERR_OK;
-    in6->sin6_scope_id = interface_of(text);
-    if (in6->sin6_scope_id != 0)
+    if (net_find_interface(text, addr))
         return ERR_OK;
     snprintf(why, NET_MAX_ERROR, "no such interface");
     return ERR_NOT_FOUND;

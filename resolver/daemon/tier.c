@@ -8,6 +8,7 @@
 #include "resolver/answer/forwarders.h"
 #include "resolver/answer/parent.h"
 #include "daemon/log.h"
+#include "daemon/net.h"
 #include "resolver/net/forward.h"
 #include "resolver/net/inside.h"
 
@@ -60,6 +61,19 @@ static union address address_of(const struct sockaddr_storage *from)
     return address;
 }
 
+/* A link-local address is asked by the name of its interface; one that is not there yet is said, and waited for. */
+static void take_interface(const struct tier *tier, const struct config_address *from,
+                           struct tier_address *address)
+{
+    struct sockaddr_storage now = from->addr;
+    net_interface_named(from->text, address->interface);
+    if (!net_find_interface(from->text, &now))
+        log_line(LOG_LEVEL_WARNING,
+                 "msg=\"the interface of an upstream is not there yet: it is asked once it is\" "
+                 "tier=%s upstream=%s",
+                 tier->name, from->text);
+}
+
 /* Returns how many addresses there are now. */
 static size_t take_addresses(struct tier *tier, const struct config_address *from, size_t count,
                              struct tier_address ret[SERVERS_MAX])
@@ -70,7 +84,9 @@ static size_t take_addresses(struct tier *tier, const struct config_address *fro
         if (!stats)
             continue;
         note_used(tier, stats);
-        ret[taken++] = (struct tier_address){.address = address_of(&from[i].addr), .stats = stats};
+        struct tier_address *address = &ret[taken++];
+        *address = (struct tier_address){.address = address_of(&from[i].addr), .stats = stats};
+        take_interface(tier, &from[i], address);
     }
     return taken;
 }
@@ -202,9 +218,10 @@ void tier_configure(struct tier *tier, const struct config_tier *config)
 static struct exchange *open_exchange(const struct tier_ways *ways,
                                       const struct tier_address *address)
 {
-    struct exchange *exchange = address->address.family == AF_UNSPEC
-                                    ? inside_new(ways->base, ways->above)
-                                    : forward_new(ways->base, &address->address.sa, ways->ports);
+    struct exchange *exchange =
+        address->address.family == AF_UNSPEC
+            ? inside_new(ways->base, ways->above)
+            : forward_new(ways->base, &address->address.sa, address->interface, ways->ports);
     return address->link ? link_new(ways->base, exchange, address->link) : exchange;
 }
 

@@ -7,6 +7,7 @@
 #ifndef FRESHET_RESOLVER_DAEMON_TIER_H
 #define FRESHET_RESOLVER_DAEMON_TIER_H
 
+#include <net/if.h>
 #include <pthread.h>
 #include <stdatomic.h>
 
@@ -28,6 +29,7 @@
 /* Who may be asked. */
 struct tier_address {
     union address address;           /* zero for the tier above */
+    char interface[IF_NAMESIZE];     /* of a link-local one, which may come later; or "" */
     struct server_stats *stats;      /* borrowed */
     const struct link_options *link; /* the distance to it; borrowed. NULL: none is simulated */
 };

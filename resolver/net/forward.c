@@ -413,16 +413,21 @@ static void send_by_udp(struct forward *forward, struct exchange_request *reques
 
 /* -- all --------------------------------------------------------------------------------------- */
 
-static bool build(struct forward *forward, struct event_base *base, struct ports_budget *budget)
+static bool build(struct forward *forward, struct event_base *base, const char *interface,
+                  struct ports_budget *budget)
 {
     const struct sockaddr *address = (const struct sockaddr *)&forward->address;
     forward->clockwork = clockwork_new(base);
     forward->refused_event = event_new(base, -1, 0, tell_refused, forward);
-    forward->ports = ports_new(&(struct ports_options){
-        .budget = budget, .base = base, .address = address, .arrived = arrived, .arg = forward});
+    forward->ports = ports_new(&(struct ports_options){.budget = budget,
+                                                       .base = base,
+                                                       .address = address,
+                                                       .interface = interface,
+                                                       .arrived = arrived,
+                                                       .arg = forward});
     if (!forward->clockwork || !forward->refused_event || !forward->ports)
         return false;
-    forward->stream = stream_new(base, clockwork_wheel(forward->clockwork), address);
+    forward->stream = stream_new(base, clockwork_wheel(forward->clockwork), address, interface);
     return forward->stream && open_channel(forward);
 }
 
@@ -455,7 +460,7 @@ static void send_request(struct exchange *exchange, enum exchange_way way,
 static const struct exchange_kind kind = {.send = send_request, .free = free_forward};
 
 struct exchange *forward_new(struct event_base *base, const struct sockaddr *address,
-                             struct ports_budget *budget)
+                             const char *interface, struct ports_budget *budget)
 {
     struct forward *forward = calloc(1, sizeof *forward);
     if (!forward)
@@ -466,7 +471,7 @@ struct exchange *forward_new(struct event_base *base, const struct sockaddr *add
         memcpy(&forward->address, address,
                address->sa_family == AF_INET ? sizeof(struct sockaddr_in)
                                              : sizeof(struct sockaddr_in6));
-    if (!build(forward, base, budget)) {
+    if (!build(forward, base, interface, budget)) {
         free_forward(&forward->exchange);
         return NULL;
     }

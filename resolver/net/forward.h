@@ -27,8 +27,8 @@
 #include "resolver/answer/exchange.h"
 #include "resolver/net/ports.h"
 
-/* NULL: no memory. The address is copied; the budget of ports is borrowed, or NULL. */
+/* NULL: no memory. The address is copied, `interface` as that of net_peer(); the budget of ports is borrowed, or NULL. */
 struct exchange *forward_new(struct event_base *base, const struct sockaddr *address,
-                             struct ports_budget *budget);
+                             const char *interface, struct ports_budget *budget);
 
 #endif

@@ -378,7 +378,7 @@ static void readable(evutil_socket_t fd, short what, void *arg)
 
 struct ports *ports_new(const struct ports_options *options)
 {
-    const struct net_peer peer = net_peer(options->address);
+    const struct net_peer peer = net_peer(options->address, options->interface);
     struct ports *ports = peer.size > 0 ? calloc(1, sizeof *ports) : NULL;
     if (!ports)
         return NULL;

@@ -72,6 +72,7 @@ struct ports_options {
     struct ports_budget *budget; /* borrowed; NULL: no bound but PORTS_MOST */
     struct event_base *base;
     const struct sockaddr *address; /* copied */
+    const char *interface;          /* as that of net_peer() */
     /* Something is there for ports_next(); from the loop. */
     void (*arrived)(void *arg);
     void *arg;

@@ -349,14 +349,14 @@ void stream_send(struct stream *stream, struct exchange_request *request)
 }
 
 struct stream *stream_new(struct event_base *base, struct wheel *wheel,
-                          const struct sockaddr *address)
+                          const struct sockaddr *address, const char *interface)
 {
     struct stream *stream = calloc(1, sizeof *stream);
     if (!stream)
         return NULL;
     stream->base = base;
     stream->wheel = wheel;
-    stream->peer = net_peer(address);
+    stream->peer = net_peer(address, interface);
     stream->pool = pool_of(sizeof(struct carried), KEPT);
     stream->later = event_new(base, -1, 0, look_again, stream);
     if (!stream->later) {

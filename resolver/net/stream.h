@@ -30,9 +30,9 @@ enum {
 
 struct stream;
 
-/* NULL: no memory. `wheel` is borrowed, the address copied: of AF_INET or AF_INET6. */
+/* NULL: no memory. `wheel` is borrowed, the address copied, which is of AF_INET or AF_INET6; `interface` as that of net_peer(). */
 struct stream *stream_new(struct event_base *base, struct wheel *wheel,
-                          const struct sockaddr *address);
+                          const struct sockaddr *address, const char *interface);
 
 /* Ends every query under way with ERR_TIMEOUT. NULL is fine. */
 void stream_free(struct stream *stream);

@@ -4,6 +4,7 @@ IPv6 where that is off. In a network of the test's own, which has but a loopback
 import os
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -222,6 +223,21 @@ def test_an_interface_that_is_made_anew(network, start, user):
     finally:
         for one in server:
             one.stop()
+
+
+def test_a_server_whose_interface_comes_later(network, start):
+    """It is said once, and asked as soon as it can be."""
+    daemon = start("127.0.0.1:53", upstream=["fe80::8%vpn0"])
+    said = daemon.records(msg="the interface of an upstream is not there yet: it is asked once it is")
+    assert [record["upstream"] for record in said] == ["fe80::8%vpn0"]
+    assert not asked_upstream(network, "early.example.")
+    make_interface(network, "fe80::8")
+    server = network.python(SERVER)
+    try:
+        process.eventually(lambda: asked_upstream(network, f"n{time.monotonic_ns()}.example."), 10)
+        process.eventually(lambda: asked_upstream(network, f"tcp{time.monotonic_ns()}.example."), 10)
+    finally:
+        server.stop()
 
 
 def test_nothing_to_listen_on_is_no_end(network, start):

@@ -42,7 +42,7 @@ static int setup(void **state)
     f.fd = socket(AF_INET, SOCK_DGRAM, 0);
     assert_int_equal(bind(f.fd, (struct sockaddr *)&address, sizeof address), 0);
     assert_int_equal(getsockname(f.fd, (struct sockaddr *)&address, &size), 0);
-    f.forward = forward_new(f.base, (struct sockaddr *)&address, &f.budget);
+    f.forward = forward_new(f.base, (struct sockaddr *)&address, NULL, &f.budget);
     assert_non_null(f.forward);
     return 0;
 }

@@ -76,7 +76,7 @@ static void set_up(uint64_t delay_ms, uint64_t jitter_ms, uint32_t loss)
     assert_int_equal(getsockname(bench.fd, (struct sockaddr *)&address, &size), 0);
     bench.readable = event_new(bench.base, bench.fd, EV_READ | EV_PERSIST, echo, NULL);
     event_add(bench.readable, NULL);
-    struct exchange *near = forward_new(bench.base, (struct sockaddr *)&address, NULL);
+    struct exchange *near = forward_new(bench.base, (struct sockaddr *)&address, NULL, NULL);
     assert_non_null(near);
     bench.forward = link_new(bench.base, near, &(struct link_options){delay_ms, jitter_ms, loss});
     assert_non_null(bench.forward);

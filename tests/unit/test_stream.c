@@ -121,7 +121,8 @@ static int setup(void **state)
         return -1;
     socklen_t length = sizeof f.address;
     getsockname(evconnlistener_get_fd(f.listener), (struct sockaddr *)&f.address, &length);
-    f.stream = stream_new(f.base, clockwork_wheel(f.clockwork), (struct sockaddr *)&f.address);
+    f.stream =
+        stream_new(f.base, clockwork_wheel(f.clockwork), (struct sockaddr *)&f.address, NULL);
     return f.stream ? 0 : -1;
 }
 
