@@ -107,9 +107,22 @@ static int error_of(int why)
     }
 }
 
+/* Link-local, of an interface that is not there; the kernel says no more than that it is invalid. */
+static bool is_nowhere(const struct sockaddr *address)
+{
+    const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)address;
+    return address->sa_family == AF_INET6 && IN6_IS_ADDR_LINKLOCAL(&in6->sin6_addr) &&
+           in6->sin6_scope_id == 0;
+}
+
 static int open_socket(const struct sockaddr *address, socklen_t size, int type,
                        enum purpose purpose, char ret_error[NET_MAX_ERROR])
 {
+    if (is_nowhere(address)) {
+        snprintf(ret_error, NET_MAX_ERROR, "no such interface");
+        errno = ENODEV;
+        return ERR_NOT_FOUND;
+    }
     int fd = socket(address->sa_family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd >= 0 && prepare(fd, address, size, type, purpose)) {
         if (type == SOCK_DGRAM)

@@ -225,6 +225,24 @@ def test_dead_names_delay_no_others(upstream, second, freshetd, forwarders):
 POISON = s.answer("www.example.com. 600 A 192.0.2.66")
 
 
+def test_one_id_for_several_queries(upstream, daemon):
+    """From one port, under way at once: each gets its answer, also who asks again; the upstream is not asked for each."""
+    names = ["a.example.com.", "b.example.com.", "a.example.com.", "A.example.com."]
+    for name in names[:2]:
+        upstream.set(name, "A", "192.0.2.1")
+    upstream.script("*", s.delay(0.3, s.lookup))
+    with wire.connected(daemon) as sock:
+        sock.settimeout(5)
+        for name in names:
+            sock.send(wire.query_bytes(name, identity=7))
+        answers = [sock.recv(512) for _ in names]
+        assert {answer[:2] for answer in answers} == {b"\0\7"}
+        assert {answer[7] for answer in answers} == {1}, "one record in each"
+        spelled = [wire.spelled(name) for name in names]
+        assert sorted(answer[12:12 + len(spelled[0])] for answer in answers) == sorted(spelled), "as each has asked"
+    assert upstream.count("a.example.com.") <= 2 and upstream.count("b.example.com.") <= 2, "by UDP, once again at most"
+
+
 @pytest.mark.parametrize("wrong", [
     s.wrong_id(POISON), s.wrong_question("xxx.example.com.", POISON), s.wrong_type("AAAA", POISON),
     s.edit(lambda reply: reply[:20], POISON), s.edit(lambda reply: b"", POISON),

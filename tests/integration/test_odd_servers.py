@@ -454,3 +454,12 @@ def test_a_link_local_server(link_local, freshetd):
     finally:
         server.stop()
         daemon.close()
+
+
+def test_metrics_on_a_link_local_address(link_local, freshetd, scripted):
+    where = (link_local, process.free_port("::1"))
+    daemon = freshetd(freshet.stub([scripted], metrics=freshet.address_text(where)))
+    with socket.create_connection(where, timeout=5) as sock:
+        sock.sendall(b"GET /healthz HTTP/1.0\r\n\r\n")
+        assert b" 200 " in sock.makefile("rb").readline()
+    daemon.close()

@@ -41,7 +41,7 @@ BAD = {
     "a key of no service": ("hmac-sha256:transfer.:AAECAwQFBgcICQoLDA0ODw==", "file:transfer.key", 6, "names a credential"),
     "a socket where it cannot be": ("zones:\n", "control: /nowhere/at/all.sock\nzones:\n", 7, "control: /nowhere/at/all.sock: No such file"),
     "numbers where they cannot be": ("zones:\n", "metrics: 192.0.2.1:9154\nzones:\n", 7, "metrics: 192.0.2.1:9154: Cannot assign"),
-    "an address that cannot be had": ("[127.0.0.1:5300]", "[\"fe80::1%nowhere\"]", 1, "listen[0]"),
+    "an address that cannot be had": ("[127.0.0.1:5300]", "[\"fe80::1%nowhere\"]", 1, "listen[0]: fe80::1%nowhere: no such interface"),
     "an address twice": ("[127.0.0.1:5300]", "[127.0.0.1:5300, 127.0.0.1:5300]", 1, "listen[1]"),
     "librdkafka's unknown property": ("socket.timeout.ms=1000", "socket.timeout.mss=1000", 4, "feed.rdkafka[0]"),
     "a key of freshetd's file": ("zones:\n", "tiers: []\nzones:\n", 7, "unknown key"),
