@@ -268,6 +268,12 @@ static bool set_number(rd_kafka_conf_t *conf, const char *name, uint64_t value,
     return rd_kafka_conf_set(conf, name, text, error, LOG_MAX_ERROR) == RD_KAFKA_CONF_OK;
 }
 
+/*
+ * A member joins with what it has just been told of topics: what it forgets sooner than it asks again and joins (kafka.c), it
+ * asks for without end, from librdkafka 2.4 on: then nobody gets what another had.
+ */
+enum { REMEMBERED_MS = 2000 };
+
 static rd_kafka_t *make_client(struct group *group, char error[LOG_MAX_ERROR])
 {
     const struct group_options *options = &group->options;
@@ -283,6 +289,7 @@ static rd_kafka_t *make_client(struct group *group, char error[LOG_MAX_ERROR])
     if (rd_kafka_conf_set(conf, "group.id", options->name, error, LOG_MAX_ERROR) ||
         rd_kafka_conf_set(conf, "partition.assignment.strategy", "cooperative-sticky", error,
                           LOG_MAX_ERROR) ||
+        !set_number(conf, "metadata.max.age.ms", REMEMBERED_MS, error) ||
         !set_number(conf, "session.timeout.ms", options->session_ms, error) ||
         !set_number(conf, "heartbeat.interval.ms",
                     heartbeat < MOST_HEARTBEAT_MS ? heartbeat : MOST_HEARTBEAT_MS, error) ||
