@@ -465,3 +465,32 @@ def test_an_origins_entries_are_chosen_by_group_and_name(kafka):
         eventually(lambda: "no version" in capture.status()["catalogs"][0]["wrong"])
         assert captured(capture) == ["a.example.", "c.example.", catalog.NAME]
         assert capture.metric("freshet_origin_catalog_wrong", zone=catalog.NAME) == 1
+
+
+def test_all_of_a_group_have_the_members_whoevers_turn_it_is(kafka):
+    """The catalog is read from the log, so that an instance which does not write it captures members, too."""
+    listens = [("127.0.0.1", process.free_port()) for _ in range(2)]
+    names = [f"m{number}.example." for number in range(6)]  # in all partitions
+    with contextlib.ExitStack() as stack:
+        updates, snapshots = kafka.topic(), kafka.topic()
+        stack.callback(updates.delete)
+        stack.callback(snapshots.delete)
+        producer = catalog.Producer(dict.fromkeys(names), listens[0])
+        stack.callback(producer.stop)
+        captures = []
+        for listen in listens:
+            config = origin.config(updates, {catalog.NAME: [producer]}, snapshots, listen=[freshet.address_text(listen)])
+            config["feed"]["group"] = f"group-{updates.name}"
+            config["zones"].append({"catalog": catalog.NAME, "primary": [freshet.address_text(producer.address)]})
+            captures.append(origin.Origin(config))
+            stack.callback(captures[-1].stop)
+
+        def written(capture):
+            return {zone["name"] for zone in capture.status()["zone_list"] if zone.get("serial") is not None and zone["state"] == "idle"}
+        for capture in captures:
+            wait_captured(capture, *names)
+        eventually(lambda: written(captures[0]) | written(captures[1]) == {catalog.NAME, *names}, within=40)
+        captures[1].stop()
+        producer.set(dict.fromkeys([*names, "late.example."]))
+        eventually(lambda: written(captures[0]) == {catalog.NAME, "late.example.", *names}, within=60)
+        assert origin.replay(origin.log_of(updates, "late.example.")) == origin.transfer(producer, "late.example.")
