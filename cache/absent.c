@@ -66,7 +66,7 @@ enum store_result absent_get(const struct shards *shards, const struct store_loo
     const bool found = entry && shard_judge(shard, entry, &name, look->now) == STORE_HIT;
     if (found)
         result = shard_give(shard, entry, look, ret);
-    shard_count(shard, result);
+    shard_count(shard, look, result);
     shard_unlock(shard);
     if (found && outdates) {
         shard = shard_lock_of(shards, look->key->hash);

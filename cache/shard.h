@@ -86,9 +86,12 @@ static inline enum store_result shard_judge(const struct shard *shard, struct en
     return life_judge(&shard->rules, entry, key->name_hash, now);
 }
 
-/* Counts what became of a look. */
-static inline void shard_count(struct shard *shard, enum store_result result)
+/* Counts what became of a look; one that comes again without a hit is counted then. */
+static inline void shard_count(struct shard *shard, const struct store_look *look,
+                               enum store_result result)
 {
+    if (look->comes_again && result != STORE_HIT && result != STORE_TRUNCATED)
+        return;
     switch (result) {
     case STORE_HIT:
     case STORE_TRUNCATED:

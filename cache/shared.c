@@ -17,7 +17,7 @@ enum store_result shared_get(const struct shards *shards, const struct store_loo
     struct entry *pushed = shared_lock(shards, look->key, own_born_ms, &shard);
     if (pushed && shard_judge(shard, pushed, look->key, look->now) == STORE_HIT)
         result = shard_give(shard, pushed, look, ret);
-    shard_count(shard, result);
+    shard_count(shard, look, result);
     shard_unlock(shard);
     return result;
 }

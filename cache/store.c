@@ -93,7 +93,7 @@ enum store_result store_get(struct store *store, const struct store_look *look,
     enum store_result result = entry ? shard_judge(shard, entry, look->key, look->now) : STORE_MISS;
     if (result == STORE_HIT) {
         result = shard_give(shard, entry, look, ret);
-        shard_count(shard, result);
+        shard_count(shard, look, result);
         shard_unlock(shard);
         return result;
     }

@@ -72,7 +72,8 @@ struct store_look {
     struct mono now;
     uint8_t *buffer;
     size_t room;
-    bool child; /* the client follows the feed itself: client_ttl does not bind it */
+    bool child;       /* the client follows the feed itself: client_ttl does not bind it */
+    bool comes_again; /* what is not held is looked for once more, for the same query */
 };
 enum store_result store_get(struct store *store, const struct store_look *look,
                             struct store_hit *ret);

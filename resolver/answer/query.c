@@ -216,6 +216,7 @@ get_held(const struct tier_worker *tier_worker, const struct asked *asked, uint8
                          .buffer = reply + question_end,
                          .room = reply_room(&asked->shape, question_end),
                          .child = asked->shape.option_size > 0,
+                         .comes_again = asked->input->patient,
                      },
                      ret);
 }
