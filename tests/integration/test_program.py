@@ -571,7 +571,7 @@ def test_status(upstream, daemon):
 
 def test_lookup(upstream, daemon):
     upstream.set("alias.example.com.", "CNAME", "www.example.com.", ttl=90)
-    nothing = {"tier": "os", "variants": []}
+    nothing = {"tier": "os", "local": False, "variants": []}
     assert daemon.lookup("alias.example.com.")["tiers"] == [nothing]
     ask(daemon, "alias.example.com.")
     for spelling in ("alias.example.com.", "ALIAS.example.COM", "\\097lias.example.com."):
