@@ -64,7 +64,7 @@ struct feed {
     int64_t taken[LOG_MAX_PARTITIONS]; /* the position as it was taken; before it, it settles */
     char trouble[KAFKA_MAX_TROUBLE];   /* what the client last complained about */
     struct limiter refusals[FEED_ERROR_KINDS];
-    struct limiter logs, errors, waits;
+    struct limiter logs, errors, waits, misplaced;
     bool told_of_creating;
 
     pthread_mutex_t lock; /* of what follows; only the feed thread writes */
@@ -486,11 +486,29 @@ static void refuse(struct feed *f, const rd_kafka_message_t *message,
     report_refusal(f, message, error, &refusal);
 }
 
+static void report_misplaced(struct feed *f, const struct change_set *set,
+                             const rd_kafka_message_t *message)
+{
+    uint64_t suppressed;
+    char name[NAME_MAX_TEXT], zone[REPORT_MAX_QUOTED];
+    if (limiter_lets(&f->misplaced, now(), &suppressed))
+        report(
+            f, FEED_WARNING,
+            "msg=\"a change set of a streamed zone lies in another partition than the zone's: it "
+            "evicts only\" zone=%s partition=%" PRId32 " offset=%" PRId64 " suppressed=%" PRIu64,
+            report_quote(name_to_text(set->zone, name), zone), message->partition, message->offset,
+            suppressed);
+}
+
 static int apply(struct feed *f, struct change_set *set, const rd_kafka_message_t *message)
 {
     struct apply_result result = {.marked = 0};
     const struct apply_at at = moment(message->partition);
-    const bool streamed = f->streamed && streamed_change(f->streamed, set, message->offset + 1, at);
+    const enum streamed_taken taken =
+        f->streamed ? streamed_change(f->streamed, set, message->offset + 1, at) : STREAMED_NONE;
+    const bool streamed = taken != STREAMED_NONE;
+    if (taken == STREAMED_ELSEWHERE)
+        report_misplaced(f, set, message);
     const bool installs = !streamed && liveness_is_live(&f->liveness, at.now);
     int code = intake_apply(f->applier, set, installs, at, &result);
     if (code == 0 && streamed && result.duplicate)

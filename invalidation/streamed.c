@@ -335,13 +335,17 @@ static void reach(struct streamed *s, int32_t partition, int64_t next)
         s->feed_next[partition] = next;
 }
 
+static bool is_elsewhere(const struct streamed_zone *zone, int32_t partition)
+{
+    return zone->status.partition >= 0 && partition != zone->status.partition;
+}
+
 /* The lock is held. False: the zone has to be invalidated. */
 static bool take_set(struct streamed *s, struct streamed_zone *zone, const struct change_set *set,
                      int64_t next, int32_t partition)
 {
     char reason[STREAMED_MAX_REASON];
-    if (zone->status.partition >= 0 && partition != zone->status.partition)
-        zone->status.elsewhere++;
+    zone->status.elsewhere += is_elsewhere(zone, partition);
     if (!is_whole(zone) || partition != zone->status.partition || next <= zone->next)
         return true;
     int error = change(s, zone, set);
@@ -355,21 +359,24 @@ static bool take_set(struct streamed *s, struct streamed_zone *zone, const struc
     return false;
 }
 
-bool streamed_change(struct streamed *s, const struct change_set *set, int64_t next,
-                     struct apply_at at)
+enum streamed_taken streamed_change(struct streamed *s, const struct change_set *set, int64_t next,
+                                    struct apply_at at)
 {
     bool fine = true;
+    enum streamed_taken taken = STREAMED_NONE;
     pthread_mutex_lock(&s->lock);
     struct streamed_zone *zone = find(s, set->zone);
     if (zone && zone->gone)
         zone = NULL;
-    if (zone)
+    if (zone) {
         fine = take_set(s, zone, set, next, at.partition);
+        taken = is_elsewhere(zone, at.partition) ? STREAMED_ELSEWHERE : STREAMED_TAKEN;
+    }
     reach(s, at.partition, next);
     pthread_mutex_unlock(&s->lock);
     if (!fine)
         invalidate(s, zone, at);
-    return zone != NULL;
+    return taken;
 }
 
 void streamed_refused(struct streamed *s, const uint8_t *apex, int64_t next, int error,

@@ -17,8 +17,9 @@
  * invalidated. The loader takes the log up to where the feed stands, to a message; from there on it is the feed's: both look
  * at that place under one lock, so none is missed, and one that comes twice makes no difference (zone.h).
  *
- * A set counts for the zone that it names, and in the partition that this zone has by its name; elsewhere nobody knows in
- * which order it came: it is counted, and evicts only. So is one for a zone around or below.
+ * A set counts for the zone that it names, and in the partition that this zone has by its name: that one is the zone's log. Elsewhere
+ * nobody knows in which order it came, and whoever begins at a snapshot does not read it: taken in, the zone were another one
+ * for each reader. So it evicts only, is counted, and said. So is one for a zone around or below.
  *
  * Zones come and go at any time; one that is dropped keeps its place, empty, for the next time.
  *
@@ -95,11 +96,16 @@ void streamed_position(struct streamed *streamed, uint64_t log_id, const int64_t
                        size_t count);
 
 /*
- * The message before `next` in at.partition is about to be applied. Whether its zone is a streamed one: then nothing of it need be
- * installed.
+ * The message before `next` in at.partition is about to be applied. What it is to the streamed zones; but for STREAMED_NONE nothing of
+ * it need be installed.
  */
-bool streamed_change(struct streamed *streamed, const struct change_set *set, int64_t next,
-                     struct apply_at at);
+enum streamed_taken {
+    STREAMED_NONE,      /* none of them is its zone */
+    STREAMED_TAKEN,     /* or had it already, or is not whole at the moment */
+    STREAMED_ELSEWHERE, /* it lies in another partition than its zone's, which stays as it was */
+};
+enum streamed_taken streamed_change(struct streamed *streamed, const struct change_set *set,
+                                    int64_t next, struct apply_at at);
 
 /* It cannot be read; `zone` (canonical) is what it is of, or NULL. `next` as above. */
 void streamed_refused(struct streamed *streamed, const uint8_t *zone, int64_t next, int error,

@@ -128,6 +128,19 @@ def test_p11_a_zone_is_answered_without_an_upstream(daemon, log, scripted):
     assert daemon.metric("freshet_streamed_records", zone=ZONE) == 11
 
 
+def test_p11_what_lies_in_another_partition_changes_no_zone_and_is_said(daemon, log):
+    """Whoever begins now, at the snapshot, does not read it: so both have the same zone."""
+    name = "www.example.com."
+    message = changes.encode(changes.change_set(ZONE, [changes.set_(name, "A", 300, "192.0.2.9")], 2))
+    other = (kafka_cluster.partition_of(ZONE, log.updates.partitions) + 1) % log.updates.partitions
+    sent = log.updates.send(ZONE, message, partition=other)
+    daemon.wait_log("a change set of a streamed zone lies in another partition than the zone's: it evicts only")
+    assert f"zone=\"{ZONE}\" partition={other} offset={sent.offset}" in daemon.log
+    assert daemon.metric("freshet_streamed_elsewhere_total") == 1
+    assert addresses(ask(daemon, name)) == ["192.0.2.1", "192.0.2.2"]
+    assert log.snapshot("--dry-run")["records"] == streamed(daemon)["records"]
+
+
 def test_p11_changes_are_exact_and_visible_at_once(daemon, log, scripted):
     """ADD and DEL of one record, too: the next answer is made of the new zone, with no question upstream."""
     name = "www.example.com."
