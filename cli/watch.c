@@ -81,7 +81,7 @@ static bool wants_set(const struct filter *filter, const struct change_set *set)
 
 /* ---- for people ---- */
 
-static void print_place(const struct tail_message *message, int64_t time_us)
+static void print_place(const struct log_message *message, int64_t time_us)
 {
     char text[TIME_MAX_TEXT];
     printf("%s %" PRId32 ":%" PRId64 " ", time_us < 0 ? "-" : time_to_text(time_us, text),
@@ -98,7 +98,7 @@ static void print_zone(const struct change_set *set)
         printf(" - ");
 }
 
-static void print_set(const struct tail_message *message, const struct change_set *set,
+static void print_set(const struct log_message *message, const struct change_set *set,
                       const struct filter *filter)
 {
     for (size_t k = 0; k < set->change_count; k++) {
@@ -124,7 +124,7 @@ static void print_bytes(const char *bytes, size_t size, size_t most)
     free(text);
 }
 
-static void print_refused(const struct tail_message *message, const struct changeset_error *error)
+static void print_refused(const struct log_message *message, const struct changeset_error *error)
 {
     print_place(message, message->timestamp_ms < 0 ? -1 : message->timestamp_ms * 1000);
     if (message->key_size > 0)
@@ -145,14 +145,18 @@ static json_t *json_bytes(const char *bytes, size_t size)
     return text ? text : json_null();
 }
 
-static void print_json(const struct tail_message *message, const struct changeset_error *error)
+static const char *text_of(const struct log_message *message)
+{
+    return message->value ? (const char *)message->value : "";
+}
+
+static void print_json(const struct log_message *message, const struct changeset_error *error)
 {
     json_t *object =
         json_pack("{s:i, s:I, s:I, s:o}", "partition", (int)message->partition, "offset",
                   (json_int_t)message->offset, "timestamp_ms", (json_int_t)message->timestamp_ms,
                   "key", json_bytes(message->key, message->key_size));
-    json_t *set = json_loadb(message->value ? message->value : "", message->value_size,
-                             JSON_REJECT_DUPLICATES, NULL);
+    json_t *set = json_loadb(text_of(message), message->value_size, JSON_REJECT_DUPLICATES, NULL);
     if (error->code < 0) {
         json_object_set_new(object, "error", json_string(error_text(error->code)));
         json_object_set_new(object, "where", json_string(error->where));
@@ -160,7 +164,8 @@ static void print_json(const struct tail_message *message, const struct changese
     if (set)
         json_object_set_new(object, "set", set);
     else
-        json_object_set_new(object, "value", json_bytes(message->value, message->value_size));
+        json_object_set_new(object, "value",
+                            json_bytes((const char *)message->value, message->value_size));
     print_json_line(object);
     json_decref(object);
 }
@@ -169,12 +174,11 @@ static void print_json(const struct tail_message *message, const struct changese
 
 /* Whether it was one of those that are wanted. */
 static bool show(const struct options *o, const struct filter *filter,
-                 const struct tail_message *message)
+                 const struct log_message *message)
 {
     struct change_set *set = NULL;
     struct changeset_error error;
-    const int code =
-        changeset_parse(message->value ? message->value : "", message->value_size, &set, &error);
+    const int code = changeset_parse(text_of(message), message->value_size, &set, &error);
     const bool wanted = code == 0        ? wants_set(filter, set)
                         : error.has_zone ? wants_zone(filter, error.zone)
                                          : !filter->has_zone && !filter->has_name;
@@ -196,7 +200,7 @@ static int follow(const struct options *o, const struct filter *filter, struct t
     uint64_t shown = 0;
     char error[TAIL_MAX_ERROR];
     while (!ended && !ferror(stdout)) {
-        struct tail_message message;
+        struct log_message message;
         int code = tail_next(tail, SLICE_MS, &message, error);
         if (code == ERR_KAFKA) {
             complain(o, "%s", error);

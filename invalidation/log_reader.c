@@ -98,6 +98,11 @@ static int explain(struct log_reader *reader, int error, char text[LOG_MAX_ERROR
     return error;
 }
 
+int log_reader_expect(struct log_reader *reader, int timeout_ms, char ret_error[LOG_MAX_ERROR])
+{
+    return kafka_expect_topic(client_kafka(reader->client), reader->topic, timeout_ms, ret_error);
+}
+
 int log_reader_ends(struct log_reader *reader, int timeout_ms, struct log_ends *ret,
                     char ret_error[LOG_MAX_ERROR])
 {
@@ -121,6 +126,13 @@ int log_reader_span(struct log_reader *reader, int32_t partition, int timeout_ms
              partition, rd_kafka_err2str(code));
     return explain(reader, code == RD_KAFKA_RESP_ERR__TIMED_OUT ? ERR_TIMEOUT : ERR_KAFKA,
                    ret_error);
+}
+
+int log_reader_since(struct log_reader *reader, int64_t since_ms, int timeout_ms, int64_t *offsets,
+                     size_t count)
+{
+    return kafka_offsets_since(client_kafka(reader->client), reader->topic, since_ms, timeout_ms,
+                               offsets, count);
 }
 
 static void read_retention(rd_kafka_event_t *event, int64_t *ret_ms, int64_t *ret_bytes)
@@ -194,6 +206,13 @@ static int fault(struct log_reader *reader, char error[LOG_MAX_ERROR])
     }
 }
 
+static int64_t timestamp_of(const rd_kafka_message_t *message)
+{
+    rd_kafka_timestamp_type_t kind;
+    const int64_t timestamp = rd_kafka_message_timestamp(message, &kind);
+    return kind == RD_KAFKA_TIMESTAMP_NOT_AVAILABLE ? -1 : timestamp;
+}
+
 int log_reader_next(struct log_reader *reader, int timeout_ms, struct log_message *ret,
                     char ret_error[LOG_MAX_ERROR])
 {
@@ -209,6 +228,7 @@ int log_reader_next(struct log_reader *reader, int timeout_ms, struct log_messag
     reader->trouble[0] = '\0';
     *ret = (struct log_message){.partition = message->partition,
                                 .offset = message->offset,
+                                .timestamp_ms = timestamp_of(message),
                                 .end = message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF};
     if (!ret->end) {
         ret->key = message->key;

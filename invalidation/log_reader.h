@@ -1,7 +1,7 @@
 /*
  * log_reader.h - reads partitions of a topic from where one wants on, and says where they begin and end.
  *
- * For those that read what is there and then are done: whoever looks for a snapshot, takes one, or catches up with the feed.
+ * For those that read what is there: whoever looks for a snapshot, takes one, catches up with the feed, or shows what comes.
  * What is committed is read; a gap is an error, never passed over.
  *
  * Threads: one at a time.
@@ -38,6 +38,13 @@ void log_reader_close(struct log_reader *reader);
 void log_reader_renew(struct log_reader *reader);
 
 /*
+ * Whether there is such a topic, where asking for it would make it: of a broker for tries (kafka_expect_topic()). Waits up to twice
+ * `timeout_ms`. ERR_NOT_FOUND with one line in `ret_error`.
+ */
+MUST_CHECK int log_reader_expect(struct log_reader *reader, int timeout_ms,
+                                 char ret_error[LOG_MAX_ERROR]);
+
+/*
  * Asks where the partitions end. Waits up to twice `timeout_ms`. ERR_NOT_FOUND (no such topic), ERR_TIMEOUT, ERR_KAFKA,
  * ERR_TOO_LARGE, with one line in `ret_error`.
  */
@@ -47,6 +54,13 @@ MUST_CHECK int log_reader_ends(struct log_reader *reader, int timeout_ms, struct
 /* The earliest offset of a partition that is still there, and its end. As log_reader_ends(). */
 MUST_CHECK int log_reader_span(struct log_reader *reader, int32_t partition, int timeout_ms,
                                int64_t *ret_first, int64_t *ret_end, char ret_error[LOG_MAX_ERROR]);
+
+/*
+ * Lowers each of the offsets of partitions 0 to count - 1 to that of the first message of `since_ms` (1970 UTC) or later, if there is
+ * one. ERR_TIMEOUT, ERR_KAFKA, ERR_MEMORY: they are as before.
+ */
+MUST_CHECK int log_reader_since(struct log_reader *reader, int64_t since_ms, int timeout_ms,
+                                int64_t *offsets, size_t count);
 
 /*
  * How long the brokers keep the topic, and how much of a partition (retention.h); RETENTION_UNKNOWN where they do not say, as
@@ -69,6 +83,7 @@ MUST_CHECK int log_reader_from(struct log_reader *reader, const struct log_place
 struct log_message {
     int32_t partition;
     int64_t offset;
+    int64_t timestamp_ms; /* Kafka's, since 1970; -1: none */
     bool end;        /* no message: all before `offset` was read, there is no more at the moment */
     const char *key; /* not NUL-terminated; NULL: none. Good until the next call, as is the value */
     size_t key_size;

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "invalidation/kafka.h"
+#include "invalidation/log_reader.h"
 
 enum {
     DEFAULT_TIMEOUT_MS = 10000,
@@ -16,12 +16,10 @@ enum {
 };
 
 struct tail {
-    rd_kafka_t *client;
-    rd_kafka_message_t *message; /* handed out by the last tail_next() */
+    struct log_reader *reader;
     size_t partitions;
     bool ended[LOG_MAX_PARTITIONS]; /* read to the end once */
     size_t ended_count;
-    char trouble[KAFKA_MAX_TROUBLE]; /* what the client last complained about */
 };
 
 static int64_t now_ms(void)
@@ -37,30 +35,6 @@ static void sleep_ms(int ms)
     nanosleep(&t, NULL);
 }
 
-static void on_error(rd_kafka_t *client, int code, const char *reason, void *arg)
-{
-    (void)client;
-    struct tail *tail = arg;
-    kafka_note_trouble(tail->trouble, code, reason);
-}
-
-static rd_kafka_t *new_client(struct tail *tail, const struct tail_options *options,
-                              char error[TAIL_MAX_ERROR])
-{
-    const struct kafka_settings settings = {.brokers = options->brokers,
-                                            .properties = options->properties,
-                                            .property_count = options->property_count};
-    rd_kafka_conf_t *conf = kafka_consumer_conf(&settings, error);
-    if (!conf)
-        return NULL;
-    rd_kafka_conf_set_error_cb(conf, on_error);
-    rd_kafka_conf_set_opaque(conf, tail);
-    rd_kafka_t *client = kafka_client_new(RD_KAFKA_CONSUMER, conf, error);
-    if (client)
-        rd_kafka_poll_set_consumer(client);
-    return client;
-}
-
 /* Looks until the topic is found or the time has run out; the last failure tells why. */
 static int find_topic(struct tail *tail, const struct tail_options *options, struct log_ends *ends,
                       char error[TAIL_MAX_ERROR])
@@ -70,12 +44,9 @@ static int find_topic(struct tail *tail, const struct tail_options *options, str
     for (;;) {
         int64_t left = until - now_ms();
         int ask_ms = left < ASK_LEAST_MS ? ASK_LEAST_MS : left < ASK_MS ? (int)left : ASK_MS;
-        int result = kafka_expect_topic(tail->client, options->topic, ask_ms, error);
+        int result = log_reader_expect(tail->reader, ask_ms, error);
         if (result == 0)
-            result = kafka_topic_ends(tail->client, options->topic, ask_ms, ends, error);
-        rd_kafka_message_t *none = rd_kafka_consumer_poll(tail->client, 0); /* for on_error() */
-        if (none)
-            rd_kafka_message_destroy(none);
+            result = log_reader_ends(tail->reader, ask_ms, ends, error);
         if (result == 0 || result == ERR_TOO_LARGE || now_ms() >= until)
             return result;
         sleep_ms(RETRY_MS);
@@ -83,15 +54,14 @@ static int find_topic(struct tail *tail, const struct tail_options *options, str
 }
 
 /* The first of the last `count` messages before `end`. */
-static int64_t last_of(struct tail *tail, const struct tail_options *options, int32_t partition,
-                       int64_t end)
+static int64_t last_of(struct tail *tail, uint64_t count, int32_t partition, int64_t end)
 {
     int64_t low, high;
-    if (rd_kafka_query_watermark_offsets(tail->client, options->topic, partition, &low, &high,
-                                         ASK_MS))
+    char error[LOG_MAX_ERROR];
+    if (log_reader_span(tail->reader, partition, ASK_MS, &low, &high, error) < 0)
         return end;
-    const int64_t count = options->last < INT64_MAX ? (int64_t)options->last : INT64_MAX;
-    return end - low > count ? end - count : low;
+    const int64_t most = count < INT64_MAX ? (int64_t)count : INT64_MAX;
+    return end - low > most ? end - most : low;
 }
 
 /* Where to begin, instead of at the ends. */
@@ -99,13 +69,13 @@ static int choose_starts(struct tail *tail, const struct tail_options *options,
                          struct log_ends *ends)
 {
     if (options->since_ms > 0)
-        return kafka_offsets_since(tail->client, options->topic, options->since_ms,
-                                   DEFAULT_TIMEOUT_MS, ends->offset, ends->count);
+        return log_reader_since(tail->reader, options->since_ms, DEFAULT_TIMEOUT_MS, ends->offset,
+                                ends->count);
     for (size_t k = 0; k < ends->count; k++) {
         if (options->from_beginning)
-            ends->offset[k] = RD_KAFKA_OFFSET_BEGINNING;
+            ends->offset[k] = LOG_FROM_FIRST;
         else if (options->last > 0)
-            ends->offset[k] = last_of(tail, options, (int32_t)k, ends->offset[k]);
+            ends->offset[k] = last_of(tail, options->last, (int32_t)k, ends->offset[k]);
     }
     return 0;
 }
@@ -119,8 +89,6 @@ static int take_positions(struct tail *tail, const struct tail_options *options,
         if (result == ERR_NOT_FOUND)
             snprintf(error, TAIL_MAX_ERROR, "topic %s: the brokers have no such topic",
                      options->topic);
-        if (result == ERR_TIMEOUT && tail->trouble[0])
-            snprintf(error, TAIL_MAX_ERROR, "%s", tail->trouble);
         return result;
     }
     result = choose_starts(tail, options, &ends);
@@ -129,20 +97,27 @@ static int take_positions(struct tail *tail, const struct tail_options *options,
                  error_text(result));
         return result;
     }
+    struct log_place places[LOG_MAX_PARTITIONS];
+    for (size_t k = 0; k < ends.count; k++)
+        places[k] = (struct log_place){(int32_t)k, ends.offset[k]};
     tail->partitions = ends.count;
-    return kafka_assign(tail->client, options->topic, ends.offset, ends.count, error);
+    return log_reader_from(tail->reader, places, ends.count, error);
 }
 
 struct tail *tail_open(const struct tail_options *options, char ret_error[TAIL_MAX_ERROR])
 {
-    static_assert((int)TAIL_MAX_ERROR >= (int)KAFKA_MAX_ERROR, "errors of kafka.h fit");
+    static_assert((int)TAIL_MAX_ERROR >= (int)LOG_MAX_ERROR, "errors of log_reader.h fit");
+    const struct log_reader_options from = {.brokers = options->brokers,
+                                            .topic = options->topic,
+                                            .properties = options->properties,
+                                            .property_count = options->property_count};
     struct tail *tail = calloc(1, sizeof *tail);
     if (!tail) {
         snprintf(ret_error, TAIL_MAX_ERROR, "%s", error_text(ERR_MEMORY));
         return NULL;
     }
-    tail->client = new_client(tail, options, ret_error);
-    if (tail->client && take_positions(tail, options, ret_error) == 0)
+    tail->reader = log_reader_open(&from, ret_error);
+    if (tail->reader && take_positions(tail, options, ret_error) == 0)
         return tail;
     tail_close(tail);
     return NULL;
@@ -152,10 +127,7 @@ void tail_close(struct tail *tail)
 {
     if (!tail)
         return;
-    if (tail->message)
-        rd_kafka_message_destroy(tail->message);
-    if (tail->client)
-        rd_kafka_destroy(tail->client);
+    log_reader_close(tail->reader);
     free(tail);
 }
 
@@ -177,41 +149,19 @@ static void note_end(struct tail *tail, int32_t partition)
     tail->ended_count++;
 }
 
-static struct tail_message view(const rd_kafka_message_t *message)
-{
-    rd_kafka_timestamp_type_t kind;
-    int64_t timestamp = rd_kafka_message_timestamp(message, &kind);
-    return (struct tail_message){
-        .partition = message->partition,
-        .offset = message->offset,
-        .timestamp_ms = kind == RD_KAFKA_TIMESTAMP_NOT_AVAILABLE ? -1 : timestamp,
-        .key = message->key,
-        .key_size = message->key_len,
-        .value = message->payload,
-        .value_size = message->len,
-    };
-}
-
-int tail_next(struct tail *tail, int timeout_ms, struct tail_message *ret_message,
+int tail_next(struct tail *tail, int timeout_ms, struct log_message *ret_message,
               char ret_error[TAIL_MAX_ERROR])
 {
     const int64_t until = now_ms() + timeout_ms;
     do {
-        if (tail->message)
-            rd_kafka_message_destroy(tail->message);
-        int64_t left = until - now_ms();
-        tail->message = rd_kafka_consumer_poll(tail->client, left > 0 ? (int)left : 0);
-        if (tail->message && !tail->message->err) {
-            *ret_message = view(tail->message);
+        const int64_t left = until - now_ms();
+        int code = log_reader_next(tail->reader, left > 0 ? (int)left : 0, ret_message, ret_error);
+        if (code == 0 && !ret_message->end)
             return 0;
-        }
-        if (tail->message && tail->message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF)
-            note_end(tail, tail->message->partition);
-        else if (tail->message) {
-            snprintf(ret_error, TAIL_MAX_ERROR, "partition %d: %s", (int)tail->message->partition,
-                     rd_kafka_message_errstr(tail->message));
-            return ERR_KAFKA;
-        }
+        if (code == 0)
+            note_end(tail, ret_message->partition);
+        else if (code != ERR_TIMEOUT)
+            return code;
     } while (now_ms() < until);
     return ERR_TIMEOUT;
 }

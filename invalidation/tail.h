@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "dns/error.h"
+#include "invalidation/log_reader.h"
 
 enum { TAIL_MAX_ERROR = 512 };
 
@@ -26,16 +27,6 @@ struct tail_options {
     int timeout_ms;   /* to find the topic */
 };
 
-struct tail_message {
-    int32_t partition;
-    int64_t offset;
-    int64_t timestamp_ms; /* Kafka's; -1 for none */
-    const char *key;      /* not NUL-terminated; valid until the next call */
-    size_t key_size;
-    const char *value;
-    size_t value_size;
-};
-
 /* Finds the topic and takes its positions before it returns. NULL with one line in `ret_error`. */
 struct tail *tail_open(const struct tail_options *options, char ret_error[TAIL_MAX_ERROR]);
 void tail_close(struct tail *tail);
@@ -47,10 +38,10 @@ size_t tail_partitions(const struct tail *tail);
 bool tail_at_end(const struct tail *tail);
 
 /*
- * The next message, waiting up to `timeout_ms`. Returns 0; ERR_TIMEOUT; ERR_KAFKA with a line in
- * `ret_error`.
+ * The next message, waiting up to `timeout_ms`. Returns 0; ERR_TIMEOUT; ERR_NOT_FOUND (what comes next is gone), ERR_KAFKA with a
+ * line in `ret_error`.
  */
-MUST_CHECK int tail_next(struct tail *tail, int timeout_ms, struct tail_message *ret_message,
+MUST_CHECK int tail_next(struct tail *tail, int timeout_ms, struct log_message *ret_message,
                          char ret_error[TAIL_MAX_ERROR]);
 
 #endif

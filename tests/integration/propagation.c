@@ -127,11 +127,12 @@ static void *watch_server(void *arg)
     return NULL;
 }
 
-static bool is_ours(const struct tail_message *message, uint64_t seq)
+static bool is_ours(const struct log_message *message, uint64_t seq)
 {
     struct changeset_error error;
     struct change_set *set = NULL;
-    if (!message->value || changeset_parse(message->value, message->value_size, &set, &error) < 0)
+    if (!message->value ||
+        changeset_parse((const char *)message->value, message->value_size, &set, &error) < 0)
         return false;
     bool ours = set->has_seq && set->seq == seq;
     changeset_free(set);
@@ -142,7 +143,7 @@ static void *watch_topic(void *arg)
 {
     struct watch *watch = arg;
     struct bench *bench = watch->bench;
-    struct tail_message message;
+    struct log_message message;
     char error[TAIL_MAX_ERROR];
     while (now_us(CLOCK_MONOTONIC) < bench->now.give_up_us) {
         int code = tail_next(bench->tail, ANSWER_MS, &message, error);
