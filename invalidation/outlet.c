@@ -21,7 +21,7 @@ struct outlet_message {
     bool is_set;
     bool with_client; /* librdkafka holds it, and will tell */
     bool given_up;
-    int64_t sent_ms, again_ms;
+    int64_t sent_us, again_ms;
 };
 
 struct outlet {
@@ -38,11 +38,16 @@ struct outlet {
     char trouble[KAFKA_MAX_TROUBLE];
 };
 
-static int64_t now_ms(void)
+static int64_t now_us(void)
 {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+static int64_t now_ms(void)
+{
+    return now_us() / 1000;
 }
 
 /* ---- messages ---- */
@@ -99,7 +104,7 @@ static void on_delivery(rd_kafka_t *client, const rd_kafka_message_t *from, void
     struct outlet_message *message = from->_private;
     const struct publish_receipt receipt = {.partition = from->partition,
                                             .offset = from->offset,
-                                            .acked_us = (now_ms() - message->sent_ms) * 1000};
+                                            .acked_us = now_us() - message->sent_us};
     settle(message, from->err, from->len, &receipt);
 }
 
@@ -111,7 +116,7 @@ static void take_results(struct outlet *outlet)
         struct outlet_message *message = result.opaque;
         const struct publish_receipt receipt = {.partition = outlet->partition,
                                                 .offset = result.offset,
-                                                .acked_us = (now_ms() - message->sent_ms) * 1000};
+                                                .acked_us = now_us() - message->sent_us};
         settle(message, result.code, result.size, &receipt);
     }
 }
@@ -184,7 +189,7 @@ static rd_kafka_resp_err_t hand_over_fenced(struct outlet_message *message)
     const bool is_first = message == message->outlet->messages;
     if (fenced_state(fenced) != FENCED_OPEN || (!is_first && !message->prev->with_client))
         return RD_KAFKA_RESP_ERR__STATE; /* the one before it waits to be sent again */
-    message->sent_ms = now_ms();
+    message->sent_us = now_us();
     message->with_client = fenced_put(fenced, &message->envelope, message) == 0;
     return message->with_client ? 0 : RD_KAFKA_RESP_ERR__STATE;
 }
@@ -199,7 +204,7 @@ static rd_kafka_resp_err_t hand_over(struct outlet_message *message)
     if (!outlet->met) /* left alone, librdkafka looks for the leaders once a second */
         kafka_learn_topic(outlet->client, outlet->options.topic, LEARN_MS);
     outlet->met = true;
-    message->sent_ms = now_ms();
+    message->sent_us = now_us();
     rd_kafka_resp_err_t code =
         envelope_send(&message->envelope, outlet->client, outlet->options.topic, message);
     message->with_client = code == 0;

@@ -40,6 +40,7 @@ struct captured {
     int64_t offset;             /* the first change set that is not in it */
     struct retention_view view; /* its newest snapshot */
     bool writing;               /* a snapshot */
+    uint64_t kafka_us;          /* how long the set acknowledged last was on its way */
     bool stays;                 /* as it is, while another configuration is taken over */
     UT_hash_handle hh;          /* by the apex, where the zone keeps it */
 };
@@ -139,12 +140,13 @@ static void act_hang_up(void *arg, struct capture *capture)
     dial_hang_up(captured_of(arg, capture)->dial);
 }
 
-static void remember(struct captures *all, const struct capture_status *status)
+static void remember(struct captures *all, const struct capture_status *status, uint64_t kafka_us)
 {
     all->latest[all->version_count++ % CAPTURES_LATEST] =
         (struct captured_version){.serial = status->acknowledged,
                                   .acknowledged_us = now().us,
                                   .own_us = status->own_us,
+                                  .kafka_us = kafka_us,
                                   .transfer_us = status->transfer_us};
 }
 
@@ -168,6 +170,7 @@ static void on_published(void *arg, int result, const struct publish_receipt *re
         captured->partition = receipt->partition;
         captured->offset = receipt->offset + 1;
     }
+    captured->kafka_us = receipt ? (uint64_t)receipt->acked_us : 0;
     capture_published(captured->capture, result, receipt ? receipt->partition : -1,
                       receipt ? receipt->offset : -1, now());
     settle(captured);
@@ -247,7 +250,7 @@ static void act_note(void *arg, struct capture *capture, enum capture_note what,
     char zone[NAME_MAX_TEXT], quoted[LOG_MAX_QUOTED];
     capture_status(capture, &status);
     if (what == CAPTURE_NOTE_VERSION)
-        remember(all, &status);
+        remember(all, &status, captured->kafka_us);
     if (what == CAPTURE_NOTE_FAILED) {
         snprintf(captured->why, sizeof captured->why, "%s", detail);
         captured->why_primary = status.primary;

@@ -28,6 +28,7 @@ struct captured_version {
     uint32_t serial;
     uint64_t acknowledged_us; /* by a clock that only goes on: CLOCK_BOOTTIME */
     uint64_t own_us, transfer_us;
+    uint64_t kafka_us; /* of own_us: from the hand-over to Kafka's client to the acknowledgement */
 };
 
 struct captures_options {

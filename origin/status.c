@@ -186,16 +186,18 @@ static json_t *captured_json(const struct status *status, json_t *request)
     size_t count =
         captures_latest(status->captures, (uint64_t)json_integer_value(after), latest, &first);
     json_t *serials = json_array(), *times = json_array();
-    json_t *own = json_array(), *transfers = json_array();
+    json_t *own = json_array(), *kafka = json_array(), *transfers = json_array();
     for (size_t k = 0; k < count; k++) {
         json_array_append_new(serials, number(latest[k].serial));
         json_array_append_new(times, number(latest[k].acknowledged_us));
         json_array_append_new(own, number(latest[k].own_us));
+        json_array_append_new(kafka, number(latest[k].kafka_us));
         json_array_append_new(transfers, number(latest[k].transfer_us));
     }
     free(latest);
-    return json_pack("{s:b, s:o, s:o, s:o, s:o, s:o}", "ok", 1, "first", number(first), "serial",
-                     serials, "acknowledged_us", times, "own_us", own, "transfer_us", transfers);
+    return json_pack("{s:b, s:o, s:o, s:o, s:o, s:o, s:o}", "ok", 1, "first", number(first),
+                     "serial", serials, "acknowledged_us", times, "own_us", own, "kafka_us", kafka,
+                     "transfer_us", transfers);
 }
 
 json_t *status_answer(void *arg, json_t *request, struct control_work *ret_work)

@@ -2,10 +2,11 @@
  * status.h - what the origin knows about itself: JSON for the control socket (daemon/control.h), and metrics.
  *
  *     {"cmd":"status"}                 -> {"ok":true,"zones":[...],...}
- *     {"cmd":"captured","after":41}    -> {"ok":true,"first":42,"serial":[...],"acknowledged_us":[...],"own_us":[...],"transfer_us":[...]}
+ *     {"cmd":"captured","after":41}    -> {"ok":true,"first":42,"serial":[...],"acknowledged_us":[...],"own_us":[...],"kafka_us":[...],"transfer_us":[...]}
  *
  * "captured" are versions in the order that Kafka acknowledged them ("acknowledged_us", of the machine's CLOCK_BOOTTIME). "own_us" is the origin's share: from the NOTIFY to the
- * question to the primary, and from the end of the transfer to the acknowledgement; 0 where no NOTIFY was the reason.
+ * question to the primary, and from the end of the transfer to the acknowledgement; 0 where no NOTIFY was the reason. Of it
+ * "kafka_us" went from the hand-over to Kafka's client to the acknowledgement.
  */
 #ifndef FRESHET_ORIGIN_STATUS_H
 #define FRESHET_ORIGIN_STATUS_H

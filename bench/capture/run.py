@@ -183,9 +183,9 @@ class Times:
     def take_captured(self, stage, numbers):
         """What the origin has measured since; `numbers`: serial -> change."""
         reply = stage.origin.captured()
-        for serial, at, own, transfer in zip(reply["serial"], reply["acknowledged_us"], reply["own_us"], reply["transfer_us"]):
+        for serial, *row in zip(*(reply[key] for key in ("serial", "acknowledged_us", "own_us", "transfer_us", "kafka_us"))):
             if serial in numbers:
-                self.captured[numbers[serial]] = at, own, transfer
+                self.captured[numbers[serial]] = row
 
 
 def change_all(stage, watchers, args, rate):
@@ -228,10 +228,12 @@ def steps(times, watchers):
     known = {number: row for number, row in times.captured.items() if row[1]}
     found = {
         "sent -> acknowledged": [times.acked[n] - times.sent[n] for n in times.acked],
-        "acknowledged -> NOTIFY": [at - own - transfer - times.acked[n] for n, (at, own, transfer) in known.items()],
-        "NOTIFY -> in the log": [own + transfer for _, own, transfer in known.values()],
-        "  of it the transfer": [transfer for *_, transfer in known.values()],
-        "  of it the origin's own": [own for _, own, _ in known.values()],
+        "acknowledged -> NOTIFY": [at - own - transfer - times.acked[n] for n, (at, own, transfer, _) in known.items()],
+        "NOTIFY -> in the log": [own + transfer for _, own, transfer, _ in known.values()],
+        "  of it the transfer": [transfer for _, _, transfer, _ in known.values()],
+        "  of it the origin's own": [own for _, own, *_ in known.values()],
+        "    of that, until Kafka has it": [kafka for *_, kafka in known.values()],
+        "    of that, all else": [own - kafka for _, own, _, kafka in known.values()],
     }
     for name, watcher in watchers.items():
         found[f"in the log -> visible at {name}"] = [when - times.captured[n][0] for n, when in watcher.seen.items()
