@@ -19,11 +19,12 @@ PAGE = """<!DOCTYPE html>
 body {{ font: 15px/1.55 sans-serif; max-width: 64rem; margin: 2rem auto; padding: 0 1rem; }}
 table {{ border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: 14px; }}
 td, th {{ padding: .2rem .7rem; text-align: right; }} .wide {{ overflow-x: auto; }}
-td:first-child, th:first-child {{ text-align: left; }} tr {{ border-bottom: 1px solid #dde1e6; }}
+td + td {{ white-space: nowrap; }} td:first-child, th:first-child {{ text-align: left; min-width: 11rem; }} tr {{ border-bottom: 1px solid #dde1e6; }}
 pre {{ background: #f6f6f6; padding: .7rem; overflow-x: auto; font-size: 12.5px; }}
 svg {{ max-width: 100%; height: auto; }} .note {{ color: #55606b; font-size: 14px; }}
 .verdict {{ font-size: 18px; border-left: 4px solid #0b5fa5; padding-left: .8rem; }}
 .missed {{ color: #a8201a; font-weight: 600; }} .met {{ color: #1b6e3c; font-weight: 600; }}
+@media (max-width: 45rem) {{ .wide svg {{ max-width: none; width: 42rem; }} }}
 @media (prefers-color-scheme: dark) {{
   body {{ background: #14181d; color: #dfe5ea; }} tr {{ border-color: #343c45; }} .note {{ color: #9aa6b2; }}
   pre {{ background: #20262d; }} svg {{ background: #fff; border-radius: 6px; padding: .4rem; box-sizing: border-box; }}
@@ -68,8 +69,8 @@ def save(figure, path):
 def table(rows):
     """The first row is the head; of "met" and "MISSED" it is seen which."""
     def line(row, kind):
-        marks = {"met": ' class="met"', "MISSED": ' class="missed"'}
-        return "<tr>" + "".join(f"<{kind}{marks.get(text, '')}>{html.escape(text)}</{kind}>" for text in row) + "</tr>"
+        marks = {"met": ' class="met"', "MISSED": ' class="missed"'}  # by the first word
+        return "<tr>" + "".join(f"<{kind}{marks.get(text.partition(' ')[0], '')}>{html.escape(text)}</{kind}>" for text in row) + "</tr>"
     if len(rows) < 2:
         return ""
     return f'<div class="wide"><table>{line(rows[0], "th")}{"".join(line(row, "td") for row in rows[1:])}</table></div>'
@@ -77,4 +78,5 @@ def table(rows):
 
 def write(path, title, parts):
     with open(path, "w", encoding="utf-8") as file:
-        file.write(PAGE.format(title=title, body="\n".join(parts)))
+        body = [f'<div class="wide">{part}</div>' if part.startswith("<svg") else part for part in parts]
+        file.write(PAGE.format(title=title, body="\n".join(body)))

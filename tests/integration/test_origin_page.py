@@ -8,7 +8,6 @@ import re
 import process
 from pages import blocks, commands, replaced, section
 from process import eventually
-from test_readme import broker, place  # noqa: F401  fixtures
 
 PAGE = "docs/origin.md"
 ZONE = """$TTL 3600
@@ -95,11 +94,11 @@ def change_a_record(place, ports):
     assert log.split()[1:] == authority.split()[1:]
 
 
-def test_from_a_primary_to_caches(place, broker):  # noqa: F811
+def test_from_a_primary_to_caches(place, dev_broker):
     ports = {name: process.free_port() for name in ("primary", "origin", "regional", "stub")}
     start_named(place, ports)
-    start_origin(place, ports, broker)
-    start_caches(place, ports, broker)
+    start_origin(place, ports, dev_broker)
+    start_caches(place, ports, dev_broker)
     change_a_record(place, ports)
     assert "amiss" not in place.run("freshet status -c stub.yaml")
 
@@ -126,9 +125,9 @@ def start_log_as_primary(place, port, brokers):
     place.run(replaced(nsupdate, key=("BASE64", SECRET)), stdin=text)
 
 
-def test_the_log_as_primary(place, broker):  # noqa: F811
+def test_the_log_as_primary(place, dev_broker):
     port = process.free_port()
-    start_log_as_primary(place, port, broker)
+    start_log_as_primary(place, port, dev_broker)
     export, then, diff, verify, history = commands(blocks(section("## Whole zones", "docs/update.md"), "sh")[0])
     place.run(export)
     with open(f"{place.path}/db", encoding="ascii") as file:

@@ -66,6 +66,9 @@ def test_a_manifest_agrees_with_its_configuration(path):
     assert container["image"] == f"freshet:{version()}"
     assert container["livenessProbe"]["exec"]["command"][-1] == config["control"]
     assert os.path.dirname(config["control"]) in [mount["mountPath"] for mount in container["volumeMounts"]]
+    probe = container["readinessProbe"]["httpGet"]
+    assert probe["path"] == ("/healthz" if "origin" in path else "/readyz")
+    assert str(probe["port"]) in ("metrics", config["metrics"].rpartition(":")[2])
     for port in container.get("ports", []):
         assert str(port["containerPort"]) == config["metrics"].rpartition(":")[2]
     [listen] = config["listen"] if "listen" in config else config["tiers"][0]["listen"]

@@ -228,3 +228,26 @@ def test_a_producer_in_go(place, watched):
     place.run("GO111MODULE=off GOFLAGS= GOPATH=/usr/share/gocode go build -o producer producer.go", within=150)
     assert "acknowledged at 0" in place.run(f"./producer {address}")
     came(said, f"www.{ZONE} 3600 A 192.0.2.8")
+
+
+# --- Kafka's own tools
+
+
+def test_the_acls_of_the_page(place):
+    """What docs/kafka.md grants is what `freshet topic acls` says, by Kafka's own command on a broker that asks for rights."""
+    broker = kafka_cluster.KafkaBroker(properties="authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer\n"
+                                                  "super.users=User:ANONYMOUS\n")
+    try:
+        home = os.environ.get("FRESHET_KAFKA_HOME", os.path.join(ROOT, "build", "kafka"))
+        [version] = {os.path.basename(os.path.dirname(jar)) for jar in glob.glob(os.path.join(home, "3.9.*", "kafka_2.13-*.jar"))}
+        place.write("bin/kafka-acls.sh", f"#!/bin/sh\nexec java -cp '{home}/{version}/*' kafka.admin.AclCommand \"$@\"\n", mode=0o755)
+        [block] = blocks(section("## Who may do what", "docs/kafka.md"), "sh")
+        text = block.replace("kafka.example.com:9092", broker.bootstrap)
+        assert text != block
+        place.run(f"PATH=$PWD/bin:$PATH; set -e; {text}", within=60)
+        listed = place.run(f"bin/kafka-acls.sh --bootstrap-server {broker.bootstrap} --list")
+        for role in ("cache", "publisher", "origin"):
+            assert f"User:{role}" in listed
+        assert listed.count("operation=WRITE") == 4, listed
+    finally:
+        broker.stop()
