@@ -64,6 +64,11 @@ def test_options_of_commands(command):
     assert options_of_page(f"freshet-{command}.1") == helped("freshet", command)
 
 
+def test_whoever_publishes_can_be_asked_what_would_be():
+    publishing = {"set", "add", "del", "flush", "publish", "move", "snapshot", "zone", "topic"}
+    assert {command for command in commands() if "--dry-run" in helped("freshet", command)} == publishing
+
+
 @pytest.mark.parametrize("service", SERVICES)
 def test_options_of_services(service):
     assert options_of_page(f"{service}.8") == helped(service)

@@ -27,6 +27,8 @@ FILES = {
                  'upstream: {{forward: ["192.0.2.1"]}}}}]\n',
     "former.yaml": '{{tiers: [{{name: os, listen: ["127.0.0.1:5300"], upstream: {{forward: ["192.0.2.1"]}}, '
                    'zones: [{{name: a., forward: ["192.0.2.2"]}}]}}]}}',
+    "logged.yaml": '{{query_log: "on", tiers: [{{name: os, listen: ["127.0.0.1:5300"], upstream: {{forward: ["192.0.2.1"]}}}}]}}',
+    "twice.yaml": '{{tiers: [{{name: os, listen: ["127.0.0.1:5300"], upstream: {{forward: ["192.0.2.1"]}}, zones: [], routes: []}}]}}',
     "tabs.yaml": "tiers:\n\t- name: os\n",
     "empty": "",
     "array": '[{{"zone": "example.com."}}]',
@@ -134,6 +136,8 @@ MISTAKES = [
     ("freshetd -n -c property.yaml", 2, "property.yaml:4: feed.rdkafka.ssl: is a list or a mapping; expected a value"),
     ("freshetd -n -c list.yaml", 2, 'list.yaml:2: feed.brokers: "b c" is no broker; expected host:port, or several'),
     ("freshetd -n -c former.yaml", 0, "former.yaml:1: tiers[0].zones: is called routes now"),
+    ("freshetd -n -c logged.yaml", 2, 'logged.yaml:1: query_log: "on" is not known; expected none, questions or clients'),
+    ("freshetd -n -c twice.yaml", 2, "twice.yaml:1: tiers[0].routes: given twice, first in line 1"),
     ("freshetd -n -c tabs.yaml", 2, "tabs.yaml:2"),
     ("freshetd -n -c origin.yaml", 2, "origin.yaml"),
     ("freshetd", 2, "no configuration: give one with -c FILE"),
