@@ -10,6 +10,7 @@ import changes
 import freshet
 import origin
 import process
+import scripted as script
 import secondaries
 from process import eventually
 from query import addresses, ask, rcode
@@ -133,6 +134,8 @@ def test_a_broken_catalog_keeps_its_last_members(why, daemon, log, scripted, cli
     assert why in daemon.log and "its members stay as they were" in daemon.log
     shown = cli("status", "--control", daemon.control_path)
     assert shown.code == 0 and why in shown.stdout
+    checked = cli("status", "--control", daemon.control_path, "--check")
+    assert checked.code != 0 and why in checked.stdout
     ask(daemon, WWW)
     assert scripted.count(WWW) == 0, "what is cached stays"
     mended = log.change(changes.set_(f"version.{catalog.NAME}", "TXT", 0, '"2"'), changes.delete(log.node("1")),
@@ -328,6 +331,24 @@ def asking(daemon, names):
         for thread in threads:
             thread.join()
     assert not failures
+
+
+@pytest.mark.parametrize("way", ["comes", "goes"])
+def test_p2_a_fetch_from_before_a_zone_came_or_went_fills_no_cache(way, daemon, log, scripted):
+    """The answer that the authority gave before is for who asked before, and the next query asks anew."""
+    gate = script.Gate()
+    if way == "goes":
+        wait_taken(daemon, log.add("1", "example.com."))
+    scripted.script(WWW, script.sequence(script.hold(gate), script.lookup))
+    early = threading.Thread(target=ask, args=(daemon, WWW))
+    early.start()
+    gate.wait_held()
+    wait_taken(daemon, log.add("1", "example.com.") if way == "comes" else log.remove("1"))
+    scripted.set(WWW, "A", "192.0.2.2")
+    gate.open()
+    early.join()
+    assert addresses(ask(daemon, WWW)) == ["192.0.2.2"]
+    assert scripted.count(WWW) == 2
 
 
 def test_p1_p2_members_come_and_go_under_load(daemon, log, scripted):
