@@ -61,12 +61,13 @@ def daemon(freshetd, log, scripted):
 
 
 def publish(daemon, log, zone, *sets):
-    """Returns once the daemon has been past it."""
-    def passed():
-        return sum(daemon.status()["feed"][key] for key in ("applied", "ignored"))
-    before = passed()
-    log.updates.publish(zone, list(sets))
-    eventually(lambda: passed() > before)
+    """Returns once the daemon has applied it."""
+    sent = log.updates.publish(zone, list(sets))
+
+    def applied():
+        return any(place["partition"] == sent.partition and place["offset"] > sent.offset
+                   for place in daemon.status()["feed"]["partitions"])
+    eventually(applied, what=f"{sent.partition}:{sent.offset} is applied")
 
 
 def test_a_member_that_comes_is_followed_at_once(daemon, log, scripted):
