@@ -2,6 +2,7 @@
 
 What README.md, docs/origin.md and docs/update.md tell to do is followed in test_readme.py and test_origin_page.py.
 """
+import configparser
 import glob
 import json
 import os
@@ -88,6 +89,20 @@ def test_configurations_are_taken(page, tmp_path):
         path.write_text(text)
         done = subprocess.run([freshet.program("freshetd"), "-n", "-c", path], capture_output=True, text=True, check=False)
         assert done.returncode == 0, f"{text}\n{done.stderr}"
+
+
+
+def test_the_files_of_a_laptop():
+    """Those of docs/run.md that keep /etc/resolv.conf as it is: what they are parsed as by the programs that read them."""
+    text = section("### On a laptop: who else writes /etc/resolv.conf", "docs/run.md")
+    manager, resolved = (configparser.ConfigParser(interpolation=None) for _ in range(2))
+    for parser, block in zip((manager, resolved), blocks(text, "ini")):
+        parser.read_string(block)
+    assert dict(manager["main"]) == {"dns": "none"}
+    assert dict(resolved["Resolve"]) == {"dns": "127.0.0.1", "domains": "~.", "cache": "no"}
+    [hook] = re.findall(r"^make_resolv_conf.*$", text, re.M)
+    done = subprocess.run(["sh", "-euc", f"{hook}\nmake_resolv_conf"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 # --- the change set as docs/protocol.md has it
