@@ -22,7 +22,7 @@ check="$build libcmocka-dev dnsperf python3-pytest python3-pytest-xdist python3-
     bind9 bind9-utils nsd unbound pdns-server pdns-backend-sqlite3
     mandoc zsh fish python3-yaml python3-jsonschema python3-confluent-kafka golang-go golang-github-confluentinc-confluent-kafka-go-dev"
 
-package="$build debhelper lintian"
+package="$build build-essential debhelper lintian"
 
 servers="knot nsd pdns-server unbound pdns-recursor dnsdist knot-resolver bind9 dnsmasq"
 faults="$check nftables faketime"
