@@ -1,6 +1,7 @@
 """Zones of the feed from catalog zones (RFC 9432) that are on the log: they come and go without a reload."""
 
 import contextlib
+import shlex
 import threading
 
 import pytest
@@ -9,6 +10,7 @@ import catalog
 import changes
 import freshet
 import origin
+import pages
 import process
 import scripted as script
 import secondaries
@@ -155,6 +157,16 @@ def test_a_restart_has_the_members_again(daemon, log):
     daemon.start()
     wait_followed(daemon, "example.com.", "example.net.")
     assert status_of(daemon)["serial"] == log.serial
+
+
+def test_members_are_set_by_hand_as_the_page_says(daemon, log, cli):
+    (block,) = [block for block in pages.blocks(pages.section("## Getting a catalog onto the log", "docs/catalog.md"), "sh")]
+    for line in pages.commands(block):
+        _, *words = shlex.split(line.replace("kafka.example.com:9092", log.updates.bootstrap))
+        done = cli(*words, "--topic", log.updates.name)
+        assert done.code == 0, done.stderr
+    wait_followed(daemon, "example.com.")
+    assert status_of(daemon)["wrong"] == ""
 
 
 def test_the_configuration_has_the_last_word(freshetd, log, scripted):

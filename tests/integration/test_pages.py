@@ -78,7 +78,7 @@ def test_readme_is_short():
 
 
 # The configurations that are whole; others are parts, which the tests of what they are about have.
-@pytest.mark.parametrize("page", ["README.md", "docs/run.md", "docs/zones.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/run.md", "docs/zones.md", "docs/catalog.md"])
 def test_configurations_are_taken(page, tmp_path):
     texts = [text for text in blocks(read(os.path.join(ROOT, page)), "yaml") if "feed:" in text and "tiers:" in text]
     assert texts
