@@ -119,6 +119,13 @@ static void tell_misfit(const struct tier_worker *tier_worker, const struct aske
                             answer_key_name(asked->key->bytes));
 }
 
+/* Once a query, however often it is looked at. */
+static void count_option(const struct asked *asked, struct counter *counter)
+{
+    if (!asked->input->again)
+        counter_add(counter, 1);
+}
+
 /* Whether a child tier asks for our position; strangers and malformed options are ignored. */
 static bool wants_position(struct tier_worker *tier_worker, const struct asked *asked,
                            struct position_query *ret)
@@ -133,7 +140,7 @@ static bool wants_position(struct tier_worker *tier_worker, const struct asked *
         return true;
     if (found == 1)
         tell_misfit(tier_worker, asked, MISFIT_STRANGER);
-    counter_add(&tier_worker->counters.position_ignored, 1);
+    count_option(asked, &tier_worker->counters.position_ignored);
     return false;
 }
 
@@ -150,10 +157,10 @@ static void take_position(struct tier_worker *tier_worker, struct asked *asked)
     positions_claim_for(tier_worker->positions, &query, micro_ms(asked->input->now), &claim);
     if (claim.feed_id != POSITION_NO_LOG && claim.feed_id != query.feed_id) {
         tell_misfit(tier_worker, asked, MISFIT_LOG);
-        counter_add(&tier_worker->counters.position_ignored, 1);
+        count_option(asked, &tier_worker->counters.position_ignored);
         return;
     }
-    counter_add(&tier_worker->counters.position_asked, 1);
+    count_option(asked, &tier_worker->counters.position_asked);
     asked->shape.option = asked->position;
     asked->shape.option_size = (uint16_t)position_write_claim(&claim, asked->position);
     asked->shape.options = true;

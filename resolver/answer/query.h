@@ -85,6 +85,7 @@ struct query_input {
     const struct client *client;
     bool stream;        /* over TCP */
     bool patient;       /* what is not held may wait for query_ask() */
+    bool again;         /* for that: what its options ask for was counted before */
     uint16_t keepalive; /* how long its connection may be idle, in 100 ms; 0: it has none */
     struct micro now;
 };

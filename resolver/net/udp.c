@@ -282,8 +282,11 @@ static void ask(struct udp_listener *listener, const struct query_input *input,
 
 static void ask_held_back(struct udp_listener *listener, struct held_back *query)
 {
-    const struct query_input input = {
-        .bytes = query->bytes, .size = query->size, .client = &query->client, .now = micro_now()};
+    const struct query_input input = {.bytes = query->bytes,
+                                      .size = query->size,
+                                      .client = &query->client,
+                                      .again = true,
+                                      .now = micro_now()};
     struct query_read read;
     query_read(listener->tier_worker, &input, &read);
     ask(listener, &input, &read);
@@ -346,6 +349,7 @@ static void ask_in_turn(struct udp_listener *listener, size_t i, struct micro no
 {
     struct query_input input = input_of(listener, i, now);
     input.patient = false;
+    input.again = true;
     const bool wait = turns_count(listener->turns) > 0 || !take_ask(listener);
     if (wait && hold_back(listener, &input))
         return;

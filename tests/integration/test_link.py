@@ -317,7 +317,7 @@ def test_only_experiments_have_links(rundir, line, key, text):
         file.write(text)
     for options in (["-n"], []):
         result = program(*options, "-c", path)
-        assert result.code == 1 and result.stdout == ""
+        assert result.code == 2 and result.stdout == ""
         assert result.stderr == (f"freshetd: {path}:{line}: {key}: is only for experiments; expected "
                                  "`experiment: true` at the top level\n")
     with open(path, "w", encoding="ascii") as file:
