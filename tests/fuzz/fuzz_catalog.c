@@ -99,7 +99,7 @@ static void check(const struct catalog *catalog)
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
     static struct zone *zone; /* it stays empty: what is read is the edit's */
-    struct zone_edit *edit;
+    struct zone_edit *edit = NULL;
     struct catalog *catalog = NULL;
     char why[CATALOG_MAX_WHY] = "";
     must((zone || zone_new(apex, &zone) == ERR_OK) && zone_edit_begin(zone, true, &edit) == ERR_OK);
