@@ -17,6 +17,9 @@ import process
 import publisher as publishers
 import scripted as scripted_server
 
+# A shell starts a background job with SIGINT ignored, and so would be what the tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 TEST_LIMIT = 60    # seconds; @pytest.mark.timeout(seconds) alters it for a test
 SETUP_LIMIT = 360  # seconds; the first use of Kafka may fetch its jars
 

@@ -180,7 +180,7 @@ def test_figures_of_publish_to_visible(hierarchy, record_property):
     finally:
         bench.close()
     lost = [time for time in times if None in [time["consumed_us"], *time["visible_us"]]]
-    assert lost == [], f"{len(lost)} of {len(times)}"
+    assert lost == [], f"{len(lost)} of {len(times)}: {[daemon.status()['feed'] for daemon in hierarchy.tiers.values()]}"
     for name, address in last.items():
         for daemon in hierarchy.tiers.values():
             assert addresses(ask(daemon, name)) == [address]
