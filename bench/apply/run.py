@@ -229,7 +229,8 @@ def run_rounds(cluster, options, per_set, sets, held, rows):
                 first = cache.sent * per_set
                 result = {"held": held, **way(cache, per_set, sets, names)}
                 if held:
-                    assert result["installed"] == sets * per_set, "each replaces an answer"
+                    assert 0.999 <= result["installed"] / (sets * per_set) <= 1, "each replaces an answer, but where " \
+                        "another name's mark was in the way (cache/marks.h; which names, is by chance)"
                     result["values_checked"] = check_values(cache, held, names, first, sets * per_set)
                 show(result, rows)
     finally:
