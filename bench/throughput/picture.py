@@ -45,8 +45,8 @@ def throughput(axes, rows, title):
     names = ordered(rows, "qps", True)
     widths = [rows[name]["qps"] / 1000 for name in names]
     axes.barh(range(len(names)), widths, color=[colour(name) for name in names])
-    write_values(axes, widths, "{:,.0f}")
-    frame(axes, names, f"{title}, a second", "thousands; more is better")
+    write_values(axes, widths, "{:,.0f}k")
+    frame(axes, names, f"{title}, a second", "thousands (k); more is better")
 
 
 def processor(axes, rows, title):
@@ -57,7 +57,7 @@ def processor(axes, rows, title):
     axes.barh(range(len(names)), user, left=system, color=[colour(name) for name in names])
     if "echo" in names:
         axes.axvline(rows["echo"]["cpu_us"], color=LIMIT, linewidth=1, linestyle="--")
-    write_values(axes, [rows[name]["cpu_us"] for name in names], "{:.2f}")
+    write_values(axes, [rows[name]["cpu_us"] for name in names], "{:.2f} us")
     axes.legend(handles=[Patch(color=KERNEL, label="kernel"), Patch(color=OURS, label="own code")],
                 fontsize=8, loc="upper right", frameon=False)
     frame(axes, names, f"{title}: processor time of one",
@@ -65,11 +65,19 @@ def processor(axes, rows, title):
 
 
 def latency(axes, rows, title):
-    names = ordered(rows, "p99", False)
-    draw_latencies(axes, [(rows[name]["p50"], rows[name]["p99"], rows[name]["p999"])
+    latencies_of(axes, rows, "", f"{title}: latency at half of its own maximum rate")
+
+
+def latency_at_one_rate(axes, rows, title):
+    rate = report.median(row.get("same_rate") for row in rows.values())
+    latencies_of(axes, rows, "same_", f"{title}: latency at {rate / 1000:,.0f},000 queries/s for all")
+
+
+def latencies_of(axes, rows, kind, title):
+    names = ordered(rows, f"{kind}p99", False)
+    draw_latencies(axes, [tuple(rows[name][kind + quantile] for quantile in report.QUANTILES)
                           for name in names], [colour(name) for name in names])
-    frame(axes, names, f"{title}: latency at half of its own most",
-          "microseconds; p50 (dot), p99 (diamond), p99.9 (bar); less is better")
+    frame(axes, names, title, "microseconds; p50 (dot), p99 (diamond), p99.9 (bar); less is better")
 
 
 def draw_latencies(axes, values, colours):
@@ -103,7 +111,8 @@ def panels(result):
     cases = [(case, title) for case, title in (("uniform", "cache hits"), ("misses", "misses"))
              if case in summary]
     found = [(draw, summary[case], title) for draw, key in
-             ((throughput, "qps"), (processor, "cpu_us"), (latency, "p99")) for case, title in cases
+             ((throughput, "qps"), (processor, "cpu_us"), (latency, "p99"), (latency_at_one_rate, "same_p99"))
+             for case, title in cases
              if any(row.get(key) is not None for row in summary[case].values())]
     if "tcp" in summary:
         found.append((throughput, summary["tcp"], "cache hits over TCP"))
@@ -127,8 +136,9 @@ def write(result, path):
                     fontsize=13, x=0.01, ha="left", fontweight="bold")
     rounds = max((row["rounds"] for rows in result["summary"].values() for row in rows.values()),
                  default=0)
+    missing = "".join(f" {LABELS.get(name, name)} is missing: it did not start." for name in result["absent"])
     figure.text(0.01, 0.003, f"{result['machine']}; {result['when'][:10]}; loopback; medians of"
-                f" {rounds} rounds. The echo sends each query back: the most the kernel allows.",
+                f" {rounds} rounds. The echo sends each query back: the most the kernel allows.{missing}",
                 fontsize=8, color="#555555")
     figure.tight_layout(rect=(0, 0.015, 1, 0.985))
     html_page.save(figure, path)

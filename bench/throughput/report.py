@@ -104,8 +104,13 @@ def summarize_half(half):
     }
 
 
-def summarize(peak, half):
-    """One server in one case: `peak` and `half` are the loads of its rounds."""
+def summarize_same(same):
+    return {"same_rate": median(load["rate"] for load in same), "same_lost": lost_share(same),
+            **quantiles(same, "same_")}
+
+
+def summarize(peak, half, same):
+    """One server in one case: `peak`, `half` and `same` are the loads of its rounds."""
     cpu, user = median(map(cpu_us, peak)), user_share(peak)
     known = cpu is not None and user is not None
     return {
@@ -124,6 +129,7 @@ def summarize(peak, half):
         "other_core": median(map(other_core, peak)),
         "others_on_core": median(map(others_on_core, peak)),
         **(summarize_half(half) if half else {}),
+        **(summarize_same(same) if same else {}),
     }
 
 
@@ -141,11 +147,11 @@ def summary(records):
     for case in CASES:
         rows = {}
         for name in NAMES:
-            peak, half = ([record["load"] for record in
-                           of(records, case=case, server=name, kind=kind)]
-                          for kind in ("peak", "half"))
+            peak, half, same = ([record["load"] for record in
+                                 of(records, case=case, server=name, kind=kind)]
+                                for kind in ("peak", "half", "same"))
             if peak:
-                rows[name] = summarize(peak, half)
+                rows[name] = summarize(peak, half, same)
         if rows:
             add_ratios(rows)
             table[case] = rows
@@ -230,6 +236,16 @@ def bar(text, value, limit, least):
             "met": met}
 
 
+def same_rate_bars(rows, what):
+    """Latency where all are asked the same number of queries a second."""
+    found = []
+    for quantile, words in zip(QUANTILES, ("p50", "p99", "p99.9")):
+        peer, least = best(rows, peers.FORWARDERS, f"same_{quantile}", min)
+        own = rows.get("freshet", {}).get(f"same_{quantile}")
+        found.append(bar(f"{what}: {words} at the same rate, times the best peer's ({peer})", ratio(own, least), 1.0, False))
+    return found
+
+
 def hit_bars(hits):
     own = hits.get("freshet", {})
     # dnsdist does not resolve: it balances load over resolvers, and has a cache of whole packets.
@@ -268,5 +284,6 @@ def change_bars(changes):
 
 def bars(table, changes):
     """Each with the value measured; None where the run had it not."""
-    return (hit_bars(table.get("uniform", {})) + miss_bars(table.get("misses", {}))
+    hits, misses = table.get("uniform", {}), table.get("misses", {})
+    return (hit_bars(hits) + same_rate_bars(hits, "hit") + miss_bars(misses) + same_rate_bars(misses, "miss")
             + change_bars(changes))

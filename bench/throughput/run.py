@@ -14,7 +14,8 @@
 
 Of each case, in each round, every server is measured in turn: `peak` is a window of 128 queries
 under way, `half` an open loop at half of the queries/s just measured, in which latency counts from
-when a query was due. Everything but the server, the authority too, is on the other core. Where a
+when a query was due, and `same` such a loop at one rate for all: half of what the slowest of the
+round reached, as half of its own most is a heavier load for the faster. Everything but the server, the authority too, is on the other core. Where a
 server did not use its core to the full, the tables say so. A measurement in which somebody else ran
 on the server's core is made again, twice at most; where that did not help, the tables say that too.
 
@@ -140,8 +141,8 @@ def start_all(bench, stack, authority):
     return up
 
 
-def measure_one(bench, case, server, turn):
-    """Peak, then open loop at half of it."""
+def measure_own(bench, case, server, turn):
+    """Peak, then open loop at half of it. Returns the peak's queries/s."""
     options = OPTIONS[case]
     if case != "misses":
         measure.warm(bench.load, server, KNOWN, *(["--tcp"] if case == "tcp" else []))
@@ -156,6 +157,16 @@ def measure_one(bench, case, server, turn):
         latency = half["slice_us"]
         line += f"; at half of that p50 {latency['p50']:.0f}, p99 {latency['p99']:.0f} us"
     bench.progress(line)
+    return peak["qps"]
+
+
+def measure_same(bench, case, server, turn, rate):
+    """Open loop at the rate that all get."""
+    load = bench.measure(server, bench.args.seconds, f"--rate={max(1, rate):.0f}", *OPTIONS[case])
+    bench.keep(case=case, server=server.name, round=turn, kind="same", load=load)
+    latency = load["slice_us"]
+    bench.progress(f"{case}, round {turn}, {server.name}: at {rate:,.0f} queries/s as all p50 "
+                   f"{latency['p50']:.0f}, p99 {latency['p99']:.0f} us")
 
 
 def side_by_side(bench, case):
@@ -170,8 +181,10 @@ def side_by_side(bench, case):
         for turn in range(1, bench.args.rounds + 1):
             # Who comes first is another one in every round.
             first = (turn - 1) % max(1, len(up))
-            for server in up[first:] + up[:first]:
-                measure_one(bench, case, server, turn)
+            order = up[first:] + up[:first]
+            peaks = [measure_own(bench, case, server, turn) for server in order]
+            for server in order:
+                measure_same(bench, case, server, turn, min(peaks) / 2)
 
 
 # --- freshet under changes
@@ -296,7 +309,7 @@ def workers_case(bench):
 
 
 def steps(args):
-    count = sum(args.rounds * (len(args.servers) - (case == "tcp" and "echo" in args.servers))
+    count = sum(args.rounds * 2 * (len(args.servers) - (case == "tcp" and "echo" in args.servers))
                 for case in args.cases if case in OPTIONS)
     count += args.rounds * len(SHARES) * 2 * ("changes" in args.cases)
     return count + args.rounds * 2 * ("workers" in args.cases)
@@ -326,7 +339,7 @@ def arguments():
     parser.add_argument("--cases", default=",".join(CASES))
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=1.5,
-                        help="of each measurement; there are two per server")
+                        help="of each measurement; there are three per server")
     parser.add_argument("--window", type=int, default=128, help="queries under way for the peak")
     parser.add_argument("--edns", action="store_true", help="queries carry an OPT record")
     parser.add_argument("--add", action="store_true", help="add to the rounds in result.json")

@@ -29,8 +29,8 @@ def overview(table):
 
 
 CASE_HEADER = ["server", "queries/s", "x echo", "x Unbound", "us of processor", "user", "system",
-               "p50 us at half load", "p99", "p99.9", "p99 of whole runs", "lost",
-               "lost at half load"]
+               "p50 us at half of its own most", "p99", "p99.9", "p99 of whole runs", "lost",
+               "lost at half load", "p50 us at the same rate", "p99", "p99.9"]
 
 
 def case_table(rows):
@@ -39,7 +39,8 @@ def case_table(rows):
          shown(row["to_unbound"], "{:.2f}"), shown(row["cpu_us"], "{:.2f}"),
          shown(row["user_us"], "{:.2f}"), shown(row["system_us"], "{:.2f}"), shown(row.get("p50")),
          shown(row.get("p99")), shown(row.get("p999")), shown(row.get("p99_whole")),
-         share(row["lost"]), share(row.get("half_lost"))] for name, row in rows.items()]])
+         share(row["lost"]), share(row.get("half_lost")), shown(row.get("same_p50")),
+         shown(row.get("same_p99")), shown(row.get("same_p999"))] for name, row in rows.items()]])
 
 
 def notes_of(case, name, row):
@@ -70,7 +71,9 @@ def notes(case, rows):
 def case_parts(table):
     for case, rows in table.items():
         rounds = sorted({row["rounds"] for row in rows.values()})
-        yield (f"**{report.CASES[case]}** ({'-'.join(map(str, rounds))} rounds)\n\n"
+        same = report.median(row.get("same_rate") for row in rows.values())
+        at = f"; the same rate for all: {same:,.0f} queries/s" if same else ""
+        yield (f"**{report.CASES[case]}** ({'-'.join(map(str, rounds))} rounds{at})\n\n"
                + case_table(rows))
         if notes(case, rows):
             yield notes(case, rows)
