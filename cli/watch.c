@@ -202,7 +202,7 @@ static int follow(const struct options *o, const struct filter *filter, struct t
     while (!ended && !ferror(stdout)) {
         struct log_message message;
         int code = tail_next(tail, SLICE_MS, &message, error);
-        if (code == ERR_KAFKA) {
+        if (code != 0 && code != ERR_TIMEOUT) {
             complain(o, "%s", error);
             return EXIT_FAILED;
         }

@@ -249,6 +249,32 @@ def test_watch_since_a_time(cli, fresh_topic):
         assert done.code == 0 and done.stdout.count("DEL a.example.com.") == shown
 
 
+def test_watch_ends_where_the_log_is_another(cli):
+    """What it was to read next is not there: it does not wait for what may never come."""
+    address = f"127.0.0.1:{process.free_port()}"
+
+    def start_broker():
+        started = cli.start("broker", "--listen", address)
+        started.wait_ready(lambda: "bootstrap" in started.output("stdout"), within=10)
+        return started
+
+    broker = start_broker()
+    for _ in range(3):
+        assert cli("del", "a.example.com", "--zone", ZONE, "--brokers", address).code == 0
+    watch = cli.start("watch", "--brokers", address)
+    try:
+        watch.wait_ready(lambda: "watching" in watch.output("stderr"), within=10)
+        assert cli("del", "b.example.com", "--zone", ZONE, "--brokers", address).code == 0
+        watch.wait_ready(lambda: "DEL b.example.com." in watch.output("stdout"), within=10)
+        broker.stop()
+        broker = start_broker()
+        assert watch.wait(within=30) == 1
+        assert "partition" in watch.output("stderr")
+    finally:
+        watch.stop()
+        broker.stop()
+
+
 def test_dump_shows_what_is_asked_for(cli, scripted, freshetd):
     for name in ("a.example.com.", "b.example.com."):
         scripted.set(name, "A", "192.0.2.1")
