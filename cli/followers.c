@@ -100,6 +100,13 @@ static double number_of(const json_t *object, const char *name)
     return json_number_value(json_object_get(object, name));
 }
 
+/* Seconds as a process says them, which may be any number; past a century it is no use to count. */
+static int64_t ms_of(double seconds)
+{
+    const double most = 100.0 * 365 * 86400;
+    return (int64_t)((seconds < 0 ? 0 : seconds > most ? most : seconds) * 1000);
+}
+
 /* Milliseconds until clients of all its tiers are rid of what is older than the newest change. */
 static int64_t left_ms(const json_t *answer)
 {
@@ -112,7 +119,7 @@ static int64_t left_ms(const json_t *answer)
         const double left = number_of(tier, known ? "seconds_left" : "window_s");
         most = left > most ? left : most;
     }
-    return (int64_t)(most * 1000) + 1;
+    return ms_of(most) + 1;
 }
 
 /* What the first tier listens on that can be asked what holds now: it listens, and hears of changes. */
@@ -131,7 +138,7 @@ static void note_tiers(struct follower *follower, const json_t *answer)
     follower->tiers[0] = follower->listen[0] = '\0';
     json_array_foreach(json_object_get(answer, "tiers"), k, tier)
     {
-        const int64_t window = (int64_t)(number_of(tier, "window_s") * 1000);
+        const int64_t window = ms_of(number_of(tier, "window_s"));
         follower->window_ms = window > follower->window_ms ? window : follower->window_ms;
         note_listen(follower, tier);
         if (at < sizeof follower->tiers)

@@ -1,12 +1,15 @@
 #include "cli/remote.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <netdb.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "cli/control.h"
@@ -37,9 +40,14 @@ static bool split(const char *place, char host[MAX_HOST], char port[MAX_PORT])
     return true;
 }
 
+static uint64_t timeout_ms(const struct options *o)
+{
+    return o->timeout_ms > 0 ? o->timeout_ms : TIMEOUT_MS;
+}
+
 static int connect_to(const struct options *o, const struct addrinfo *address)
 {
-    const uint64_t ms = o->timeout_ms > 0 ? o->timeout_ms : TIMEOUT_MS;
+    const uint64_t ms = timeout_ms(o);
     const struct timeval t = {.tv_sec = (time_t)(ms / 1000),
                               .tv_usec = (suseconds_t)(ms % 1000) * 1000};
     int fd = socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -105,13 +113,33 @@ static void write_path(const json_t *request, char path[MAX_PATH])
         add_encoded(path, "type", member_text(request, "type"));
 }
 
-/* All that comes, up to MAX_ANSWER; NULL after a complaint. */
+static int64_t now_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* Waits for more no longer than until then. As recv(). */
+static ssize_t receive_more(int fd, char *text, size_t room, int64_t until_ms)
+{
+    struct pollfd one = {.fd = fd, .events = POLLIN};
+    const int64_t left = until_ms - now_ms();
+    const int ready = poll(&one, 1, left < 0 ? 0 : left < INT_MAX ? (int)left : INT_MAX);
+    if (ready == 0)
+        errno = EAGAIN;
+    return ready > 0 ? recv(fd, text, room, 0) : -1;
+}
+
+/* All that comes, up to MAX_ANSWER, in time as a whole: a byte now and then does not keep us. NULL after a complaint. */
 static char *receive(const struct options *o, int fd)
 {
+    const int64_t until = now_ms() + (int64_t)timeout_ms(o);
     char *text = malloc(MAX_ANSWER + 1);
     size_t size = 0;
     ssize_t got = 1;
-    while (text && size < MAX_ANSWER && (got = recv(fd, text + size, MAX_ANSWER - size, 0)) > 0)
+    while (text && size < MAX_ANSWER &&
+           (got = receive_more(fd, text + size, MAX_ANSWER - size, until)) > 0)
         size += (size_t)got;
     if (text && got == 0) {
         text[size] = '\0';
@@ -164,7 +192,8 @@ json_t *remote_answer(const struct options *options, const char *place, json_t *
     int fd = open_remote(options, place);
     if (fd < 0)
         return NULL;
-    snprintf(text, sizeof text, "GET %s HTTP/1.1\r\nHost: freshet\r\n\r\n", path);
+    snprintf(text, sizeof text, "GET %s HTTP/1.1\r\nHost: freshet\r\nConnection: close\r\n\r\n",
+             path);
     char *got = send_all(options, fd, text) ? receive(options, fd) : NULL;
     if (got)
         answer = parse(options, got);

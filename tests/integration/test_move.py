@@ -7,6 +7,7 @@ A fake service listens on two loopback addresses. Clients ask, keep the answer f
 says, and connect to one of its addresses again and again. What counts is that no connection ever fails.
 """
 
+import contextlib
 import datetime
 import os
 import random
@@ -417,6 +418,32 @@ def test_refused_by_tiers_of_other_machines(world, freshetd):
     refused(world.move("--tier", "http://127.0.0.1"), "expected http://HOST:PORT")
     authority = f"http://{freshet.address_text(world.authority.address)}"
     refused(world.move("--tier", authority), f"{authority}: ")
+
+
+def test_a_tier_elsewhere_answers_in_time_or_not_at_all(world):
+    """Bytes now and then do not make it wait longer; and no number of seconds is too large for it."""
+    head = b"HTTP/1.1 200 OK\r\n\r\n"
+
+    def serve(answer):
+        listener = socket.create_server(("127.0.0.1", 0))
+
+        def run():
+            with listener, listener.accept()[0] as client:
+                client.recv(4096)
+                answer(client)
+        threading.Thread(target=run, daemon=True).start()
+        return "http://127.0.0.1:%d" % listener.getsockname()[1]
+
+    def drip(client):
+        with contextlib.suppress(OSError):
+            client.sendall(head)
+            while True:
+                client.sendall(b" ")
+                time.sleep(0.1)
+    place = serve(drip)
+    refused(world.move("--tier", place, "--timeout", "1s"), f"{place}: no answer in time")
+    place = serve(lambda client: client.sendall(head + b'{"tiers": [{"window_s": 1e300, "seconds_left": 1e300}]}'))
+    refused(world.move("--tier", place), f"{place}: it has no feed")
 
 
 def test_refused_when_a_tier_is_not_there(world):
