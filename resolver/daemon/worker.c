@@ -146,6 +146,10 @@ static bool is_drained(const struct worker *worker)
     for (size_t i = 0; i < worker->options.tier_count; i++)
         if (inflight_waiters(worker->tier_workers[i].inflight) > 0)
             return false;
+    struct endpoint *endpoint;
+    LL_FOREACH (worker->endpoints, endpoint)
+        if (udp_holds_back(endpoint->udp))
+            return false;
     return !tcp_pool_busy(worker->tcp);
 }
 
@@ -501,7 +505,7 @@ void worker_join(struct worker *worker)
     worker->running = false;
 }
 
-static void free_tier_workers(struct worker *worker)
+static void clear_tier_workers(struct worker *worker)
 {
     for (size_t i = 0; worker->tier_workers && i < worker->options.tier_count; i++) {
         inflight_free(worker->tier_workers[i].inflight);
@@ -512,7 +516,6 @@ static void free_tier_workers(struct worker *worker)
     known_servers_free(worker->known);
     zone_desk_free(worker->desk);
     handouts_free(worker->handouts);
-    free(worker->tier_workers);
 }
 
 void worker_free(struct worker *worker)
@@ -520,12 +523,13 @@ void worker_free(struct worker *worker)
     if (!worker)
         return;
     tcp_pool_free(worker->tcp); /* transfers end with their connections */
-    free_tier_workers(worker);
+    clear_tier_workers(worker);
     struct endpoint *endpoint, *next;
     LL_FOREACH_SAFE (worker->endpoints, endpoint, next) {
         udp_free(endpoint->udp);
         free(endpoint);
     }
+    free(worker->tier_workers); /* the listeners count what they still sent */
     fetcher_free(worker->fetcher);
     fetcher_free(worker->plain);
     attempts_free(worker->attempts);

@@ -422,6 +422,11 @@ struct udp_listener *udp_new(struct event_base *base, int fd, struct tier_worker
     return listener;
 }
 
+bool udp_holds_back(const struct udp_listener *listener)
+{
+    return turns_count(listener->turns) > 0;
+}
+
 void udp_stop_reading(struct udp_listener *listener)
 {
     event_del(listener->readable);

@@ -30,12 +30,18 @@ enum {
 
 struct udp_listener;
 
-/* Takes over `fd`; closes it in udp_free() or when NULL is returned. */
+/*
+ * Takes over `fd`; closes it in udp_free() or when NULL is returned. Answers that are still to leave do so in udp_free(), and are
+ * counted: `tier_worker` lasts until then.
+ */
 struct udp_listener *udp_new(struct event_base *base, int fd, struct tier_worker *tier_worker);
 void udp_free(struct udp_listener *listener);
 
 /* Frees it once nobody waits at it any more; until then no query is read, and replies go out. */
 void udp_retire(struct udp_listener *listener);
+
+/* Whether somebody's query was read, and its turn is still to come. */
+bool udp_holds_back(const struct udp_listener *listener);
 
 /* Reads no more queries; replies still go out. */
 void udp_stop_reading(struct udp_listener *listener);

@@ -184,6 +184,7 @@ static void no_more_than_a_few_set_out_in_an_iteration(void **state)
         turn();
         assert_in_range(f.source.asked - asked, 1, 2 * UDP_ASKED);
         asked = f.source.asked;
+        assert_int_equal(udp_holds_back(f.listener), asked < UDP_BATCH);
     }
     for (size_t i = 0; i < 5; i++)
         turn();
