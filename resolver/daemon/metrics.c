@@ -237,18 +237,24 @@ static bool write_ready(void *arg, struct evbuffer *out)
     return ready;
 }
 
+/* Adds what a field of the query says, whatever its bytes. Of one that cannot be read the half that can is not taken for it. */
+static void add_field(json_t *request, const char *query, const char *name)
+{
+    char value[NAME_MAX_TEXT];
+    if (http_query_find(query, name, value, sizeof value))
+        json_object_set_new_nocheck(request, name, json_string_nocheck(value));
+}
+
 /* Those commands of the control socket that change nothing and are for whoever looks from elsewhere. */
 static bool write_answer(void *arg, const char *path, const char *query, struct evbuffer *out)
 {
     const bool drained = strcmp(path, "/drained-by") == 0;
-    char name[NAME_MAX_TEXT] = "", type[TYPE_MAX_TEXT] = "";
     struct control_work none;
     if (!drained && strcmp(path, "/lookup") != 0)
         return false;
-    (void)!http_query_find(query, "name", name, sizeof name);
-    (void)!http_query_find(query, "type", type, sizeof type);
-    json_t *request = json_pack("{s:s, s:s, s:s*}", "cmd", drained ? "drained_by" : "lookup",
-                                "name", name, "type", type[0] ? type : NULL);
+    json_t *request = json_pack("{s:s}", "cmd", drained ? "drained_by" : "lookup");
+    add_field(request, query, "name");
+    add_field(request, query, "type");
     control_write_line(out, request ? commands_answer(arg, request, &none) : NULL);
     json_decref(request);
     return true;

@@ -888,9 +888,12 @@ def test_two_questions_are_answered_beside_the_metrics(daemon):
         assert reply.status == 200 and reply.getheader("Content-Type") == "application/json"
         told, known = json.loads(body), daemon.control(request)
         assert told.keys() == known.keys() and told["name"] == known["name"] and len(told["tiers"]) == len(known["tiers"])
-    for path in ("/lookup", "/lookup?name=a..b", "/lookup?name=%0", "/lookup?name=a.&type=NONE", "/drained-by?type=A"):
+    for path, wrong in (("/lookup", '"name" is missing'), ("/lookup?name=a..b", '"name" is not a domain name'),
+                        ("/lookup?name=%ff.example.com.", '"name" is not a domain name'),
+                        ("/lookup?name=%0", '"name" is missing'), ("/lookup?name=www.example.com.%00x", '"name" is missing'),
+                        ("/lookup?name=a.&type=NONE", '"type" is not a record type'), ("/drained-by?type=A", '"name" is missing')):
         reply, body = get(daemon, path)
-        assert reply.status == 200 and json.loads(body)["ok"] is False
+        assert reply.status == 200 and json.loads(body) == {"ok": False, "error": wrong}
     for path in ("/evict?name=www.example.com.", "/status", "/dump", "/drained-by/"):
         assert get(daemon, path)[0].status == 404
     assert daemon.status()["tiers"][0]["answers"] == 1
