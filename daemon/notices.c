@@ -178,6 +178,18 @@ void notices_send(struct notices *notices, const struct zone *zone)
         tell(follower);
 }
 
+void notices_go_on(struct notices *notices, const struct notices *others)
+{
+    const struct follower *follower;
+    DL_FOREACH2(others->under_way, follower, way)
+    {
+        const struct followed *followed = find(notices, follower->zone);
+        const struct follower *first = followed ? followed->followers : NULL;
+        if (first && first->tries == 0) /* else all of them are told already */
+            notices_send(notices, follower->zone);
+    }
+}
+
 /* ---- answered ---- */
 
 static bool same_address(const struct sockaddr_storage *one, const struct sockaddr_storage *other)

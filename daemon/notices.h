@@ -32,6 +32,9 @@ void notices_free(struct notices *notices); /* NULL is fine */
 MUST_CHECK int notices_add(struct notices *notices, const struct zone *zone,
                            const struct config_address *follower, const struct tsig_key *key);
 
+/* What is under way in others goes on here, from the start; those end with notices_free(). */
+void notices_go_on(struct notices *notices, const struct notices *others);
+
 /* The zone has a new version: all its followers are told. */
 void notices_send(struct notices *notices, const struct zone *zone);
 

@@ -71,12 +71,15 @@ static bool each_zone(struct notifier *notifier, bool tells)
 static void make_notices(struct notifier *notifier, bool tells)
 {
     char why[CONFIG_MAX_ERROR];
-    notices_free(notifier->notices);
+    struct notices *before = notifier->notices;
     keyring_clear(&notifier->keyring);
     notifier->notices = notices_new(notifier->base, &notifier->daemon->notices);
     if (!notifier->notices || keyring_read(notifier->daemon->config, &notifier->keyring, why) < 0 ||
         !each_zone(notifier, tells))
         log_line(LOG_LEVEL_ERROR, "msg=\"some secondaries are not told of versions: no memory\"");
+    if (notifier->notices && before)
+        notices_go_on(notifier->notices, before);
+    notices_free(before);
 }
 
 void notifier_reload(struct notifier *notifier)

@@ -136,6 +136,31 @@ static void the_newest_is_told_if_nobody_answers(void **state)
     assert_false(hear(&heard));
 }
 
+/* As when there are other zones to tell of: who has not answered is told by those that come after. */
+static void what_is_under_way_goes_on_in_others(void **state)
+{
+    (void)state;
+    struct heard heard, more;
+    struct notices *others = notices_new(base, &counts);
+    assert_int_equal(notices_add(others, zone, &address, NULL), 0);
+    hold_version(1);
+    assert_true(hear(&heard));
+    notices_go_on(others, notices);
+    notices_free(notices);
+    notices = others;
+    assert_true(hear(&heard));
+    assert_int_equal(serial_in(&heard), 1);
+    assert_false(hear(&more));
+    answer(&heard);
+    assert_int_equal(counts.answered, 1);
+    others = notices_new(base, &counts);
+    assert_int_equal(notices_add(others, zone, &address, NULL), 0);
+    notices_go_on(others, notices);
+    notices_free(notices);
+    notices = others;
+    assert_false(hear(&more));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_world, close_world)
 
 int main(void)
@@ -143,6 +168,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(the_newest_is_told_once_the_one_before_is_answered),
         TEST(the_newest_is_told_if_nobody_answers),
+        TEST(what_is_under_way_goes_on_in_others),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
