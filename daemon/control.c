@@ -22,6 +22,8 @@
 #include "daemon/log.h"
 
 #define NO_GROUP "there is no group \"%.128s\"; expected one of this machine"
+#define NOT_ITS_GROUP                                                                              \
+    "%.107s: may not be given to the group \"%.40s\"; start as root, or as a member of it"
 
 enum {
     MAX_REQUEST = 64 * 1024,
@@ -341,8 +343,12 @@ static void own(const struct sockaddr_un *address, const struct ownership *owner
     if (*error != 0 || (!owner->wanted && !owner->grouped))
         return;
     const int refused = lchown(address->sun_path, owner->uid, owner->gid);
-    if (owner->grouped)
-        *error = refused;
+    if (!refused || !owner->grouped)
+        return;
+    const int why = errno;
+    unlink(address->sun_path);
+    errno = why;
+    *error = refused;
 }
 
 /* A bound, listening socket, or -1 with errno. Who may open it is settled before anybody can: before it listens. */
@@ -472,7 +478,10 @@ struct control *control_open(struct event_base *base, const struct config_contro
     const int error = errno;
     unlock_directory(lock);
     if (fd < 0) {
-        snprintf(ret_error, CONTROL_MAX_ERROR, "%s: %s", path, wrong ? wrong : strerror(error));
+        if (!wrong && place->group && error == EPERM)
+            snprintf(ret_error, CONTROL_MAX_ERROR, NOT_ITS_GROUP, path, place->group);
+        else
+            snprintf(ret_error, CONTROL_MAX_ERROR, "%s: %s", path, wrong ? wrong : strerror(error));
         return NULL;
     }
     struct control *control = control_new(base, path, commands, fd);

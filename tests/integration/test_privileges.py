@@ -1,6 +1,7 @@
 """What freshetd can do once it serves: nobody's powers, few system calls; and all that it still has to do."""
 
 import grp
+import json
 import os
 import pwd
 import re
@@ -79,6 +80,23 @@ def test_a_group_may_open_the_control_socket(upstream, freshetd, cli, rundir):
         done = subprocess.run(["setpriv", "--reuid=65533", f"--regid={gid}", "--clear-groups", freshet.program("freshet"),
                                "status", "--control", path], capture_output=True, text=True, timeout=10, check=False)
         assert (done.returncode != 1) == may and (may or "`control: {path, group}`" in done.stderr), done
+
+
+def test_a_group_that_the_user_is_not_of(upstream, rundir):
+    """Without root nobody can give a socket to such a group: it is said, and nothing is left of it."""
+    place, user = f"{rundir}/own", 65533
+    os.mkdir(place)
+    os.chown(place, user, user)
+    os.chmod(rundir, 0o755)
+    config = freshet.stub([upstream], workers=1, control={"path": f"{place}/c.sock", "group": "games"})
+    config["tiers"][0]["listen"] = [f"127.0.0.1:{process.free_port()}"]
+    with open(f"{place}/freshet.yaml", "w", encoding="utf-8") as file:
+        json.dump(config, file)
+    done = subprocess.run(["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups", freshet.program("freshetd"),
+                           "-c", file.name], capture_output=True, text=True, timeout=10, check=False)
+    assert done.returncode == 1
+    assert f'control: {place}/c.sock: may not be given to the group "games"; start as root, or as a member of it' in done.stderr
+    assert not os.path.exists(f"{place}/c.sock")
 
 
 def test_a_configuration_that_the_user_may_not_read(upstream, freshetd):
