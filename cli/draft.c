@@ -56,8 +56,13 @@ bool draft_longest_zone(const struct config *config, const uint8_t *name,
     size_t best = 0;
     for (size_t k = 0; config->feed && k < config->feed->zone_count; k++)
         take_longer(config->feed->zones[k], name, &best, ret_zone);
-    for (size_t k = 0; k < config->origin_zone_count; k++)
-        take_longer(config->origin_zones[k].name, name, &best, ret_zone);
+    for (size_t k = 0; k < config->origin_zone_count; k++) {
+        const struct config_origin_zone *zone = &config->origin_zones[k];
+        for (size_t i = 0; i < zone->name_count; i++)
+            take_longer(zone->names[i], name, &best, ret_zone);
+        if (!zone->names)
+            take_longer(zone->name, name, &best, ret_zone);
+    }
     return best > 0;
 }
 

@@ -66,6 +66,33 @@ static void words_are(enum change_op op, const char *line, const char *expected)
     draft_free(&draft);
 }
 
+/* -- zones of a configuration ------------------------------------------------------------------ */
+
+static void zones_of_a_file_are_zones(void **state)
+{
+    (void)state;
+    static char *names[] = {(char *)"example.com", (char *)"sub.example.com."};
+    struct config_origin_zone zones[] = {
+        {.name = (char *)"example.net"},
+        {.name = (char *)"file:zones.txt", .names = names, .name_count = 2},
+        {.catalog = (char *)"catalog.example."}};
+    const struct config config = {.origin_zones = zones, .origin_zone_count = 3};
+    static const char *const expected[][2] = {{"a.example.net.", "example.net."},
+                                              {"A.example.com.", "example.com."},
+                                              {"a.SUB.example.com.", "sub.example.com."},
+                                              {"a.example.org.", NULL}};
+    for (size_t k = 0; k < sizeof expected / sizeof expected[0]; k++) {
+        uint8_t name[NAME_MAX_SIZE], zone[NAME_MAX_SIZE];
+        char text[NAME_MAX_TEXT];
+        int size = name_from_text(expected[k][0], name);
+        assert_true(size > 0);
+        name_lower(name, (size_t)size, name);
+        assert_int_equal(draft_longest_zone(&config, name, zone), expected[k][1] != NULL);
+        if (expected[k][1])
+            assert_string_equal(name_to_text(zone, text), expected[k][1]);
+    }
+}
+
 /* -- operands ---------------------------------------------------------------------------------- */
 
 static void ttl_class_and_type_stand_as_in_zone_files(void **state)
@@ -250,6 +277,7 @@ static void lines_come_when_they_are_whole(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(zones_of_a_file_are_zones),
         cmocka_unit_test(ttl_class_and_type_stand_as_in_zone_files),
         cmocka_unit_test(several_rrsets_are_one_set),
         cmocka_unit_test(records_are_not_strings_of_one),
