@@ -597,12 +597,17 @@ struct makers {
 static struct makers makers_of(const struct tier_worker *tier_worker)
 {
     const struct inflight_counters *inflight = inflight_counters(tier_worker->inflight);
+    const struct handout_counters *handouts = &tier_worker->counters.handouts;
     return (struct makers){
         .local = counter_get(&tier_worker->counters.local),
-        .zone = counter_get(&tier_worker->counters.authoritative) + counter_get(&inflight->at_once),
+        .zone = counter_get(&tier_worker->counters.authoritative) +
+                counter_get(&inflight->at_once) + counter_get(&handouts->axfr) +
+                counter_get(&handouts->ixfr),
         .self = counter_get(&tier_worker->counters.clients_refused) +
                 counter_get(&tier_worker->counters.limited) +
-                counter_get(&tier_worker->counters.bad_cookies) +
+                counter_get(&tier_worker->counters.bad_cookies) + counter_get(&handouts->refused) +
+                counter_get(&handouts->malformed) + counter_get(&handouts->not_ready) +
+                counter_get(&handouts->busy) + counter_get(&handouts->bad_signatures) +
                 counter_get(&inflight->overloaded) + counter_get(&inflight->in_vain),
     };
 }
