@@ -20,7 +20,7 @@ import process
 import secondaries
 from process import eventually
 from query import addresses, ask, rcode
-from test_program import reload
+from test_program import queries_logged, reload
 from test_zones import SOA, ZONE, Log, config, streamed, wait_serial, wait_state, whole_zone
 
 KEY, OTHER, SECRET = secondaries.KEY_NAME, "other.", secondaries.SECRET
@@ -115,6 +115,17 @@ def test_who_may(freshetd, log, scripted):
         with pytest.raises(dns.tsig.PeerBadKey):
             send(daemon, message, tcp)
     assert daemon.metric("freshet_bad_signatures_total") == 2
+
+
+def test_transfers_are_logged_as_what_they_are(freshetd, log, scripted):
+    """Those that fit one message, and those that are refused: none of them comes from the cache."""
+    daemon = freshetd({**handing_on(log, scripted, transfer_keys=[KEY]), "query_log": "questions"})
+    wait_state(daemon, "live")
+    for message in (query("IXFR", KEY, serial=1), query("IXFR", serial=1), query("AXFR", KEY)):
+        send(daemon, message)
+    eventually(lambda: len(queries_logged(daemon)) == 3)
+    assert [(line["type"], line["from"], line["rcode"]) for line in queries_logged(daemon)] == [
+        ("IXFR", "zone", "NOERROR"), ("IXFR", "freshet", "REFUSED"), ("AXFR", "freshet", "FORMERR")]
 
 
 def test_a_reload_says_who_may(freshetd, log, scripted):
