@@ -44,6 +44,7 @@ struct streamed_load {
     size_t count;                 /* zones that there were when it began */
     struct item *items;           /* by number of the zone */
     const struct streamed_job *loading;
+    bool unsought; /* a zone that was whole when the topic was scanned is not any more */
     int64_t until[LOG_MAX_PARTITIONS]; /* where the feed was seen to stand */
 };
 
@@ -218,8 +219,10 @@ static void load_zone(struct streamed_load *load, struct item *item)
 {
     struct snapshot_slot slots[SNAPSHOT_SLOTS];
     const uint8_t *apex = streamed_apex(item->job.zone);
-    if (!snapshot_index_find(load->index, apex, slots))
+    if (!snapshot_index_find(load->index, apex, slots)) {
+        load->unsought = true;
         return;
+    }
     const unsigned newer =
         slots[1].whole &&
         (!slots[0].whole || slots[1].place.head.generation > slots[0].place.head.generation);
@@ -385,6 +388,7 @@ static void catch_up(struct streamed_load *load)
 static int open_round(struct streamed_load *load)
 {
     load->count = streamed_count(load->streamed);
+    load->unsought = false;
     load->items = calloc(load->count + 1, sizeof *load->items);
     load->index = snapshot_index_new(false);
     if (load->rounds++ > 0) {
@@ -445,7 +449,7 @@ static void load_all(struct streamed_load *load)
     catch_up(load);
 }
 
-/* Until all are whole, or the feed has another position, or there are more zones. */
+/* Until all are whole, or the feed has another position, or others are to be looked for. */
 static int run_round(struct streamed_load *load, char error[LOG_MAX_ERROR])
 {
     struct streamed_feed feed;
@@ -455,7 +459,8 @@ static int run_round(struct streamed_load *load, char error[LOG_MAX_ERROR])
         code = scan(load, error);
     while (code == 0 && !is_over(load)) {
         load_all(load);
-        if (streamed_look(load->streamed, &feed) == 0 || feed.zones != load->feed.zones)
+        if (streamed_look(load->streamed, &feed) == 0 || feed.zones != load->feed.zones ||
+            load->unsought)
             break;
         code = snapshot_topic_follow(load->follower, load->index, &watching, error);
     }
