@@ -12,6 +12,7 @@ struct one {
     bool has_serial;
     uint32_t serial, read_serial; /* of what stands, and of what was read last */
     uint64_t taken, refused;
+    bool waits; /* what was read last is fine, and cannot be had */
     char wrong[CATALOG_MAX_WHY];
 };
 
@@ -96,6 +97,7 @@ static void refuse(struct one *one, const char *why)
 {
     char name[NAME_MAX_TEXT], quote[LOG_MAX_QUOTED], reason[LOG_MAX_QUOTED];
     one->refused++;
+    one->waits = false;
     snprintf(one->wrong, sizeof one->wrong, "%s", why);
     log_limited(LOG_LEVEL_WARNING,
                 "msg=\"a catalog is of no use: its members stay as they were\" zone=%s serial=%u "
@@ -129,6 +131,7 @@ void catalogs_keep(struct catalogs *catalogs, size_t k, struct catalog *read)
     one->has_serial = true;
     one->serial = one->read_serial;
     one->wrong[0] = '\0';
+    one->waits = false;
     one->taken++;
     log_line(LOG_LEVEL_INFO, "msg=\"a catalog is taken over\" zone=%s serial=%u members=%zu",
              log_quote(name_to_text(streamed_apex(one->zone), name), quote), one->serial,
@@ -139,6 +142,12 @@ void catalogs_refuse(struct catalogs *catalogs, size_t k, struct catalog *read, 
 {
     catalog_free(read);
     refuse(&catalogs->each[k], why);
+    catalogs->each[k].waits = true;
+}
+
+bool catalogs_waits(const struct catalogs *catalogs, size_t k)
+{
+    return catalogs->each[k].waits;
 }
 
 bool catalogs_status(const struct catalogs *catalogs, size_t k, struct catalog_status *ret)

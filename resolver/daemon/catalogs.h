@@ -47,8 +47,11 @@ struct catalog *catalogs_read(struct catalogs *catalogs, size_t k);
 /* What was read stands from here on. Takes it over. */
 void catalogs_keep(struct catalogs *catalogs, size_t k, struct catalog *read);
 
-/* What was read cannot be had; what was kept before stands. Frees it. */
+/* What was read cannot be had as things are; what was kept before stands. Frees it. */
 void catalogs_refuse(struct catalogs *catalogs, size_t k, struct catalog *read, const char *why);
+
+/* Whether that is so of the newest version of the k-th: where others have changed, it may be had by now. */
+bool catalogs_waits(const struct catalogs *catalogs, size_t k);
 
 struct catalog_status {
     const uint8_t *zone;

@@ -508,13 +508,29 @@ static bool take_catalog(struct daemon *daemon, size_t k, struct catalog *read)
     return configure_members(daemon);
 }
 
+static bool look_at_catalog(struct daemon *daemon, size_t k)
+{
+    struct catalog *read = catalogs_read(daemon->catalogs, k);
+    return read && take_catalog(daemon, k, read);
+}
+
+/* Those that could not be had before others changed. */
+static bool look_at_waiting(struct daemon *daemon)
+{
+    bool changed = false;
+    for (size_t k = 0; k < catalogs_count(daemon->catalogs); k++)
+        if (catalogs_waits(daemon->catalogs, k))
+            changed = look_at_catalog(daemon, k) || changed;
+    return changed;
+}
+
 bool daemon_look_at_zone(struct daemon *daemon, const struct streamed_zone *zone)
 {
     size_t k;
     if (!catalogs_find(daemon->catalogs, zone, &k))
         return false;
-    struct catalog *read = catalogs_read(daemon->catalogs, k);
-    return read && take_catalog(daemon, k, read);
+    const bool changed = look_at_catalog(daemon, k);
+    return (!catalogs_waits(daemon->catalogs, k) && look_at_waiting(daemon)) || changed;
 }
 
 void daemon_look_at_hosts(struct daemon *daemon)
@@ -626,6 +642,7 @@ void daemon_reload(struct daemon *daemon)
     reload_workers(daemon, wanted);
     config_free(daemon->config);
     daemon->config = wanted;
+    (void)look_at_waiting(daemon);
     log_line(LOG_LEVEL_INFO, "msg=reloaded config=%s", log_quote(daemon->config_path, quoted));
 }
 

@@ -90,19 +90,21 @@ void notifier_reload(struct notifier *notifier)
     make_notices(notifier, true);
 }
 
+/* One zone at a time: a large catalog may have changed again by the time that it is read, and others have their turn between. */
 static void tell(evutil_socket_t fd, short what, void *arg)
 {
     (void)what;
     struct notifier *notifier = arg;
-    const struct streamed_zone *zone;
     eventfd_t ignored;
     (void)eventfd_read(fd, &ignored);
-    while ((zone = streamed_moved(notifier->daemon->streamed)) != NULL) {
-        if (daemon_look_at_zone(notifier->daemon, zone))
-            make_notices(notifier, false); /* a member is told of once it is whole */
-        if (notifier->notices && streamed_state(zone) == STREAMED_LIVE)
-            notices_send(notifier->notices, streamed_data(zone));
-    }
+    const struct streamed_zone *zone = streamed_moved(notifier->daemon->streamed);
+    if (!zone)
+        return;
+    (void)eventfd_write(fd, 1); /* there may be more */
+    if (daemon_look_at_zone(notifier->daemon, zone))
+        make_notices(notifier, false); /* a member is told of once it is whole */
+    if (notifier->notices && streamed_state(zone) == STREAMED_LIVE)
+        notices_send(notifier->notices, streamed_data(zone));
 }
 
 struct notifier *notifier_new(struct event_base *base, struct daemon *daemon)

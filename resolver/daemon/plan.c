@@ -56,29 +56,45 @@ static int add_named(struct plan *plan, const struct config_tier *tier, struct n
 
 /* ---- members --------------------------------------------------------------------------------- */
 
-/* The first entry of a tier that is for a member; NULL: none is. */
-static const struct config_zone *entry_for(const struct config_tier *tier,
-                                           const struct catalog *catalog, const uint8_t *member)
+/* What members are judged by. */
+struct judge {
+    const struct config_tier *tier;
+    struct catalog_view view;
+    struct name_set *names;    /* that the tier has entries of their own for */
+    struct name_set *excepted; /* from the feed: what changes in them nobody tells */
+};
+
+static int add_excepted(struct judge *judge, const struct config_feed *feed)
 {
-    for (size_t i = 0; i < tier->zone_count; i++) {
-        const struct config_zone *entry = &tier->zones[i];
-        if (entry->catalog && catalog_is_for(catalog, member, entry->catalog, entry->group))
+    int error = 0;
+    for (size_t i = 0; !error && feed && i < feed->except_count; i++)
+        error = name_set_add(&judge->excepted, feed->except[i]);
+    return error;
+}
+
+/* The first entry of a tier that is for a member; NULL: none is. */
+static const struct config_zone *entry_for(const struct judge *judge, const struct catalog *catalog,
+                                           const uint8_t *member)
+{
+    for (size_t i = 0; i < judge->tier->zone_count; i++) {
+        const struct config_zone *entry = &judge->tier->zones[i];
+        if (entry->catalog && catalog_is_for(catalog, member, entry->catalog, entry->group) &&
+            !(entry->stream && name_set_has(judge->excepted, member)))
             return entry;
     }
     return NULL;
 }
 
 /* Those of one catalog. */
-static int add_members(struct plan *plan, const struct config_tier *tier,
-                       const struct catalog_view *view, const struct catalog *catalog,
-                       struct name_set *names)
+static int add_members(struct plan *plan, const struct judge *judge, const struct catalog *catalog)
 {
     char text[NAME_MAX_TEXT];
     int error = 0;
     for (size_t m = 0; !error && m < catalog_count(catalog); m++) {
         const uint8_t *member = catalog_members(catalog)[m];
-        const struct config_zone *entry = entry_for(tier, catalog, member);
-        if (entry && !name_set_has(names, member) && catalog_owner(view, member) == catalog)
+        const struct config_zone *entry = entry_for(judge, catalog, member);
+        if (entry && !name_set_has(judge->names, member) &&
+            catalog_owner(&judge->view, member) == catalog)
             error = add_as(plan, entry, name_to_text(member, text));
     }
     return error;
@@ -96,16 +112,18 @@ int plan_make(const struct config_tier *tier, const struct followed_wish *wish,
               struct plan *ret_plan)
 {
     struct plan plan = {.tier = *tier};
-    struct catalog_view view;
-    struct name_set *names = NULL;
+    struct judge judge = {.tier = tier};
     plan.tier.zones = NULL;
     plan.tier.zone_count = 0;
-    int error = add_named(&plan, tier, &names);
-    catalogs_view(wish->catalogs, wish->changed, wish->instead, &view);
-    for (size_t k = 0; !error && plan_has_members(tier) && k < view.count; k++)
-        if (view.each[k])
-            error = add_members(&plan, tier, &view, view.each[k], names);
-    name_set_clear(&names);
+    int error = add_named(&plan, tier, &judge.names);
+    catalogs_view(wish->catalogs, wish->changed, wish->instead, &judge.view);
+    if (!error && plan_has_members(tier))
+        error = add_excepted(&judge, wish->feed);
+    for (size_t k = 0; !error && plan_has_members(tier) && k < judge.view.count; k++)
+        if (judge.view.each[k])
+            error = add_members(&plan, &judge, judge.view.each[k]);
+    name_set_clear(&judge.names);
+    name_set_clear(&judge.excepted);
     if (error)
         plan_clear(&plan);
     else

@@ -265,6 +265,69 @@ def test_p11_members_are_streamed_as_they_come_and_go(freshetd, log, scripted):
     assert addresses(ask(daemon, "www.a.example.")) == ["192.0.2.2"]
 
 
+def test_p11_a_member_without_a_snapshot_keeps_no_other_waiting(freshetd, log, scripted, tmp_path):
+    """A version that is in a snapshot alone: the zone is whole again once that is there, whatever is missing of others."""
+    scripted.set("www.a.example.", "A", "192.0.2.99")
+    put(log, "a.example.", "192.0.2.1")
+    daemon = freshetd(streaming(log, scripted))
+    log.change(changes.set_(log.node("1"), "PTR", 0, "a.example."), changes.set_(log.node("2"), "PTR", 0, "b.example."))
+    wanted = {catalog.NAME: "live", "a.example.": "live", "b.example.": "gapped"}
+    eventually(lambda: states(daemon) == wanted, within=20, what=f"{wanted}")
+    log.updates.send("a.example.", changes.encode(changes.change_set("a.example.", [], serial=2, must=["snapshot"])))
+    eventually(lambda: states(daemon)["a.example."] == "gapped")
+    assert addresses(ask(daemon, "www.a.example.")) == ["192.0.2.99"]
+    file = tmp_path / "zone"
+    file.write_text(f"$TTL 60\n@ SOA {catalog.SOA.format(2)}\n@ NS ns\nns A 192.0.2.53\nwww A 192.0.2.2\n")
+    log.snapshot("a.example.", "--file", str(file))
+    eventually(lambda: states(daemon) == wanted, within=20, what=f"{wanted} again")
+    assert addresses(ask(daemon, "www.a.example.")) == ["192.0.2.2"]
+
+
+def test_p1_a_member_that_the_feed_excepts_is_not_streamed(freshetd, log, scripted):
+    """Nobody tells of what changes in it: an answer made of it would live on after a change."""
+    scripted.set("www.a.example.", "A", "192.0.2.99")
+    put(log, "a.example.", "192.0.2.1")
+    config = streaming(log, scripted, **{"except": ["a.example."]})
+    daemon = freshetd(config)
+    wait_taken(daemon, log.add("1", "a.example."))
+    assert states(daemon) == {catalog.NAME: "live"}
+    assert addresses(ask(daemon, "www.a.example.")) == ["192.0.2.99"]
+    del config["feed"]["except"]
+    assert "msg=reloaded" in reload(daemon, config)
+    wait_live(daemon, "a.example.")
+    assert addresses(ask(daemon, "www.a.example.")) == ["192.0.2.1"]
+    config["feed"]["except"] = ["a.example."]
+    assert "msg=reloaded" in reload(daemon, config)
+    assert states(daemon) == {catalog.NAME: "live"}
+
+
+def test_a_catalog_that_there_is_no_room_for_is_taken_once_there_is(freshetd, log, scripted, tmp_path):
+    """Whatever makes room: a reload, or another catalog that has less. It need not change itself."""
+    second, file = "second.example.", tmp_path / "zones"
+    log.begin(second, changes.set_(f"x.zones.{second}", "PTR", 0, "x.example."))
+    file.write_text("".join(f"n{number}.example.net.\n" for number in range(65536 - 2)))
+    server = [freshet.address_text(scripted.address)]
+    config = streaming(log, scripted, {"name": f"file:{file}", "forward": server}, {"catalog": catalog.NAME, "forward": server},
+                       {"catalog": second, "forward": server}, catalogs=[catalog.NAME, second])
+    daemon = freshetd(config)
+    wait_taken(daemon, 1)
+    eventually(lambda: status_of(daemon, second)["serial"] == 1, within=20)
+    wait_taken(daemon, log.add("1", "a.example."))
+    full = log.add("2", "b.example.")
+    eventually(lambda: "65536 routes" in status_of(daemon)["wrong"], within=15)
+    assert status_of(daemon)["members"] == 1
+    log.updates.publish(second, [changes.delete(f"x.zones.{second}"), changes.set_(second, "SOA", 0, catalog.SOA.format(2))],
+                        serial=2)
+    wait_taken(daemon, full)
+    assert status_of(daemon)["wrong"] == "" and status_of(daemon)["members"] == 2
+    full = log.add("3", "c.example.")
+    eventually(lambda: "65536 routes" in status_of(daemon)["wrong"], within=15)
+    file.write_text("n1.example.net.\n")
+    assert "msg=reloaded" in reload(daemon, config)
+    wait_taken(daemon, full)
+    assert status_of(daemon)["wrong"] == ""
+
+
 def test_groups_and_names_choose_the_entry(freshetd, log, scripted, own_authority):
     """The first entry that fits, and a zone's own before that: other servers, streamed, or as the rest of the tier."""
     other = own_authority
