@@ -389,6 +389,7 @@ static int add_zone(struct captures *all, const struct config_origin_zone *confi
         captured_free(captured);
         return ERR_MEMORY;
     }
+    captured->recalled = SIZE_MAX;
     const uint8_t *key = zone_apex(captured->zone);
     HASH_ADD_KEYPTR(hh, all->zones, key, name_size(key), captured);
     return 0;
@@ -696,22 +697,36 @@ static struct captured *find_by_text(const struct captures *captures, const char
     return captures_find(captures, apex);
 }
 
-int captures_reload(struct captures *captures, const struct config *config,
-                    const struct keyring *keyring)
+/*
+ * Those that are not in a configuration as they are. What the log is being read for goes on where none of them is among it: members
+ * of a catalog may come more often than all zones can be read.
+ */
+static void leave_out(struct captures *captures, const struct config *config)
 {
     struct captured *captured, *next;
-    char error[CONFIG_MAX_ERROR];
-    end_recall(captures); /* begun again for whoever is not ready */
-    captures->options.keyring = keyring;
+    bool spoilt = false;
     for (size_t k = 0; k < config->origin_zone_count; k++)
         if ((captured = find_by_text(captures, config->origin_zones[k].name)))
-            captured->stays = captured->ready && is_same(captured, &config->origin_zones[k]);
+            captured->stays = is_same(captured, &config->origin_zones[k]);
+    HASH_ITER (hh, captures->zones, captured, next)
+        spoilt = spoilt || (!captured->stays && captured->recalled < captures->recalled_count);
+    if (spoilt)
+        end_recall(captures); /* begun again for the others */
     HASH_ITER (hh, captures->zones, captured, next) {
         if (!captured->stays)
             captured_free(captured);
         else
             captured->stays = false;
     }
+}
+
+int captures_reload(struct captures *captures, const struct config *config,
+                    const struct keyring *keyring)
+{
+    struct captured *captured, *next;
+    char error[CONFIG_MAX_ERROR];
+    captures->options.keyring = keyring;
+    leave_out(captures, config);
     for (size_t k = 0; k < config->origin_zone_count; k++)
         if (!find_by_text(captures, config->origin_zones[k].name) &&
             add_zone(captures, &config->origin_zones[k]) < 0)

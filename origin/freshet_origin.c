@@ -70,6 +70,7 @@ static bool take_zones(struct program *program, const struct config *config)
                                            : error_text(error));
         return false;
     }
+    roster_refuse(program->roster, NULL);
     if (captures_reload(program->captures, &all, &program->keyring) < 0)
         log_line(LOG_LEVEL_ERROR, "msg=\"not all zones could be taken over\"");
     roster_clear(&all);

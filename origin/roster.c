@@ -23,6 +23,7 @@ struct roster {
     struct follow *follow;
     struct event *look;
     size_t count;
+    char wrong[CATALOG_MAX_WHY]; /* with all together; "": nothing */
     struct listed each[CATALOG_MAX_MANY];
     struct zone *zones[CATALOG_MAX_MANY];
 };
@@ -65,14 +66,19 @@ bool roster_is_same(const struct config *one, const struct config *other)
 
 /* ---- what they say --------------------------------------------------------------------------- */
 
-static void refuse(struct listed *listed, const char *why)
+static void say_refused(const struct listed *listed, const char *why)
 {
     char name[NAME_MAX_TEXT], quote[LOG_MAX_QUOTED], reason[LOG_MAX_QUOTED];
-    snprintf(listed->wrong, sizeof listed->wrong, "%s", why);
     log_limited(LOG_LEVEL_WARNING,
                 "msg=\"a catalog is of no use: its members stay as they were\" zone=%s reason=%s",
                 log_quote(name_to_text(zone_apex(listed->zone), name), quote),
                 log_quote(why, reason));
+}
+
+static void refuse(struct listed *listed, const char *why)
+{
+    snprintf(listed->wrong, sizeof listed->wrong, "%s", why);
+    say_refused(listed, why);
 }
 
 /* Whether it says something new. */
@@ -145,8 +151,9 @@ static void on_lost(void *arg, size_t k, const char *why)
 
 void roster_refuse(struct roster *roster, const char *why)
 {
-    for (size_t k = 0; k < roster->count; k++)
-        refuse(&roster->each[k], why);
+    snprintf(roster->wrong, sizeof roster->wrong, "%s", why ? why : "");
+    for (size_t k = 0; why && k < roster->count; k++)
+        say_refused(&roster->each[k], why);
 }
 
 /* ---- start and stop -------------------------------------------------------------------------- */
@@ -321,7 +328,7 @@ bool roster_status(const struct roster *roster, size_t k, struct roster_status *
         .zone = zone_apex(listed->zone),
         .has_serial = listed->has_serial,
         .serial = listed->serial,
-        .wrong = listed->wrong,
+        .wrong = listed->wrong[0] ? listed->wrong : roster->wrong,
         .members = listed->catalog ? catalog_count(listed->catalog) : 0,
     };
     return true;

@@ -56,7 +56,7 @@ struct roster_status {
 /* Of the k-th catalog; false past the last one. */
 bool roster_status(const struct roster *roster, size_t k, struct roster_status *ret);
 
-/* What was read last of any catalog cannot be had: that is said, and logged. */
+/* What was read last cannot be had of all catalogs together: that is said of each, and logged. NULL: it can. */
 void roster_refuse(struct roster *roster, const char *why);
 
 #endif

@@ -21,6 +21,7 @@ struct job {
     const struct zone_state *state; /* held */
     uint8_t apex[NAME_MAX_SIZE];
     int64_t made_us;
+    bool fenced; /* its outlet, which may be closed once it is forgotten */
     bool forgotten;
 };
 
@@ -105,10 +106,9 @@ static int look(struct snapshots *snapshots, char error[LOG_MAX_ERROR])
 static int write_job(struct snapshots *snapshots, struct job *job, char error[LOG_MAX_ERROR])
 {
     struct snapshot_head head;
-    const bool fenced = outlet_is_fenced(job->wanted.outlet);
     const struct snapshot_way way = parts_way(snapshots->parts);
     job->made_us = wall_us();
-    snapshot_writer_go(snapshots->writer, fenced ? &way : NULL);
+    snapshot_writer_go(snapshots->writer, job->fenced ? &way : NULL);
     const int result =
         snapshot_writer_write(snapshots->writer, job->state, job->apex,
                               &(struct snapshot_stand){.log_id = snapshots->ends.log_id,
@@ -232,6 +232,7 @@ int snapshots_write(struct snapshots *snapshots, const struct snapshots_job *wan
         return ERR_MEMORY;
     job->wanted = *wanted;
     job->state = zone_state_hold(wanted->zone);
+    job->fenced = outlet_is_fenced(wanted->outlet);
     memcpy(job->apex, zone_apex(wanted->zone), name_size(zone_apex(wanted->zone)));
     pthread_mutex_lock(&snapshots->lock);
     DL_APPEND(snapshots->waiting, job);
