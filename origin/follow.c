@@ -50,6 +50,7 @@ struct follow {
     struct followed *zones;
     struct log_reader *reader, *snapshots;
     size_t partitions;
+    uint64_t log_id;
     int64_t at[MAX_PARTITIONS]; /* the next message of each is read there; -1: it is not read */
     time_t again;               /* when those that are not loaded are tried again */
     char error[LOG_MAX_ERROR];
@@ -132,10 +133,9 @@ static void take_item(struct follow *follow, struct item *item)
         options->lost(options->arg, item->k, item->why);
         break;
     }
-    changeset_free(item->set);
-    free(item);
 }
 
+/* What waits counts as waiting until it was taken: only then may the thread make a zone anew. */
 static void on_readable(evutil_socket_t fd, short what, void *arg)
 {
     (void)what;
@@ -149,14 +149,14 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
         pthread_mutex_unlock(&follow->lock);
         if (!item)
             return;
-        struct item copy = *item; /* it counts as waiting until it was taken */
-        (void)copy;
+        take_item(follow, item);
         pthread_mutex_lock(&follow->lock);
         DL_DELETE(follow->items, item);
         follow->item_count--;
-        pthread_mutex_unlock(&follow->lock);
-        take_item(follow, item);
         pthread_cond_signal(&follow->drained);
+        pthread_mutex_unlock(&follow->lock);
+        changeset_free(item->set);
+        free(item);
     }
 }
 
@@ -171,6 +171,7 @@ static int look_at_log(struct follow *follow)
     int error = log_reader_ends(follow->reader, ASK_MS, &ends, follow->error);
     if (error < 0)
         return error;
+    follow->log_id = ends.log_id;
     if (follow->partitions != ends.count) {
         follow->partitions = ends.count;
         for (size_t p = 0; p < MAX_PARTITIONS; p++)
@@ -199,12 +200,13 @@ static int scan_snapshots(struct follow *follow, struct snapshot_index *index)
     return error;
 }
 
-static bool fits(const struct followed *zone, const struct snapshot_slot *slot, int64_t first,
-                 int64_t end)
+/* One of another log says nothing of this one, wherever it stands. */
+static bool fits(const struct follow *follow, const struct followed *zone,
+                 const struct snapshot_slot *slot, int64_t first, int64_t end)
 {
     const struct snapshot_head *head = &slot->place.head;
-    return slot->whole && head->partition == zone->stand.partition && head->offset >= first &&
-           head->offset <= end;
+    return slot->whole && head->log_id == follow->log_id &&
+           head->partition == zone->stand.partition && head->offset >= first && head->offset <= end;
 }
 
 static int load_snapshot(struct follow *follow, struct followed *zone,
@@ -234,7 +236,7 @@ static void load(struct follow *follow, size_t k, const struct snapshot_index *i
         log_reader_span(follow->reader, zone->stand.partition, ASK_MS, &first, &end, follow->error);
     if (error == 0 && snapshot_index_find(index, zone_apex(zone->zone), slots)) {
         for (size_t i = 0; i < SNAPSHOT_SLOTS; i++) {
-            if (fits(zone, &slots[i], first, end) &&
+            if (fits(follow, zone, &slots[i], first, end) &&
                 (!best || slots[i].place.head.offset > best->head.offset))
                 best = &slots[i].place;
         }
