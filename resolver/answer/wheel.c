@@ -105,6 +105,7 @@ static void ring_some(struct wheel *wheel, struct micro now_us)
 {
     struct mono now = micro_ms(now_us);
     size_t left = WHEEL_TURN;
+    bool first = true;
     if (now.ms - wheel->done.ms > WHEEL_SLOTS)
         wheel->done.ms = now.ms - WHEEL_SLOTS; /* one turn looks at every slot */
     while (wheel->count > 0) {
@@ -112,6 +113,9 @@ static void ring_some(struct wheel *wheel, struct micro now_us)
         next.ms += empty_from(wheel, slot_of(next));
         if (next.ms > now.ms)
             break;
+        if (first && now.ms - next.ms >= WHEEL_LATE)
+            left = WHEEL_LATE_TURN;
+        first = false;
         wheel->done = next;
         if (!ring_slot(wheel, slot_of(next), &left, now_us)) {
             wheel->done.ms--;

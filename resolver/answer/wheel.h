@@ -20,8 +20,10 @@
 #include "resolver/answer/micro.h"
 
 enum {
-    WHEEL_SLOTS = 4096, /* a power of two; about the longest wait there is, in milliseconds */
-    WHEEL_TURN = 8,     /* timers that ring in one turn; then sockets have theirs */
+    WHEEL_SLOTS = 4096,   /* a power of two; about the longest wait there is, in milliseconds */
+    WHEEL_TURN = 8,       /* timers that ring in one turn; then sockets have theirs */
+    WHEEL_LATE = 10,      /* milliseconds; where the first of a turn is as late as that, */
+    WHEEL_LATE_TURN = 64, /* so many do: deadlines go before what comes in anew */
 };
 
 struct wheel;
@@ -51,7 +53,7 @@ void wheel_free(struct wheel *wheel);
 void wheel_start(struct wheel *wheel, struct wheel_timer *timer, struct mono due, struct mono now);
 void wheel_stop(struct wheel *wheel, struct wheel_timer *timer);
 
-/* Rings what is due at `now`, in order, but no more than WHEEL_TURN; then wakes the driver for what is left. Not from within a ring. */
+/* Rings what is due at `now`, in order, but no more than WHEEL_TURN, or WHEEL_LATE_TURN; then wakes the driver for what is left. Not from within a ring. */
 void wheel_turn(struct wheel *wheel, struct micro now);
 
 /* Timers running. */

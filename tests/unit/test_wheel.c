@@ -171,10 +171,10 @@ static void a_turn_is_short(void **state)
     (void)state;
     for (size_t i = 0; i < 3 * WHEEL_TURN; i++)
         start(i, i < WHEEL_TURN ? 10 : 11);
-    bench.now.ms += 20;
+    bench.now.ms += 15;
     turn();
     assert_int_equal(bench.rung, WHEEL_TURN);
-    assert_int_equal(bench.due.ms, bench.now.ms - 9);
+    assert_int_equal(bench.due.ms, bench.now.ms - 4);
     turn();
     assert_int_equal(bench.rung, 2 * WHEEL_TURN);
     wheel_stop(bench.wheel, &bench.alarms[2 * WHEEL_TURN].timer);
@@ -183,6 +183,20 @@ static void a_turn_is_short(void **state)
     assert_int_equal(bench.rung, 3 * WHEEL_TURN);
     assert_int_equal(bench.alarms[2 * WHEEL_TURN].place, 3 * WHEEL_TURN - 1);
     assert_int_equal(bench.due.ms, 0);
+}
+
+/* Where turns come too seldom, deadlines do not fall further behind with each. */
+static void a_late_turn_is_longer(void **state)
+{
+    (void)state;
+    const size_t count = WHEEL_LATE_TURN + WHEEL_TURN;
+    for (size_t i = 0; i < count; i++)
+        start(i, 10);
+    bench.now.ms += 10 + WHEEL_LATE;
+    turn();
+    assert_int_equal(bench.rung, WHEEL_LATE_TURN);
+    turn();
+    assert_int_equal(bench.rung, count);
 }
 
 /* As when the process was stopped: all of it, in order. */
@@ -224,6 +238,7 @@ int main(void)
         TEST(to_start_again_is_to_set_anew),
         TEST(a_ring_may_start_and_stop),
         TEST(a_turn_is_short),
+        TEST(a_late_turn_is_longer),
         TEST(what_was_missed_rings_late),
         TEST(it_is_turned_only_when_it_is_worth_while),
     };
