@@ -53,7 +53,6 @@ static int connect_to(const struct options *o, const struct addrinfo *address)
     int fd = socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return -1;
-    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &t, sizeof t);
     setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &t, sizeof t);
     if (connect(fd, address->ai_addr, address->ai_addrlen) == 0)
         return fd;
